@@ -1,0 +1,53 @@
+"""The package's exceptions.
+
+Two audiences, two exceptions. What a *client* did wrong is a `Refusal`: it becomes a 4xx answer in the service's
+error shape. What the *operator* did wrong (a flag, a profile, a fixture) is an `OperatorError`: it becomes one line
+on standard error and exit code 2.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is what the service does, not a fault of the program
+    """The service's "no" to one request.
+
+    Attributes:
+        kind: Name of the row in the edition's `[errors]` table, which gives status, family, code and message.
+        detail: What was seen, what is allowed and what to do next. English, one line.
+        param: The field of the request at fault, in the form `messages[0].content`; None for none.
+        headers: Further response headers, such as `Allow` for 405.
+    """
+
+    def __init__(
+        self, kind: str, detail: str, *, param: str | None = None, headers: tuple[tuple[bytes, bytes], ...] = ()
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.param = param
+        self.headers = headers
+
+
+class OperatorError(Exception):
+    """A mistake in a flag, a variable, a configuration file, a profile or a fixture; its text is one line."""
+
+
+def nearest(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:
+    """The known names most like `name`, best first; at most `most`, none when nothing is alike."""
+    lowered = {k.lower(): k for k in known}
+    return [lowered[m] for m in get_close_matches(name.lower(), list(lowered), n=most, cutoff=0.5)]
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """A clause to hang on an error message: the nearest names, or all of them where none is near."""
+    names = list(known)
+    near = nearest(name, names)
+    if near:
+        return f"did you mean {', '.join(near)}?"
+    return f"known: {', '.join(names)}"

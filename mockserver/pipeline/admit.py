@@ -1,0 +1,361 @@
+"""Stage `admit`: a request's bytes, path and headers become a `ChatRequest`, or a `Refusal` that names the field.
+
+What an edition allows is data (`RequestRules`, read from `edition.toml`); this file holds how a rule is applied. Fields
+that no rule names are ignored, as the service does, and listed in `ChatRequest.ignored`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import from_json
+
+from mockserver.errors import Refusal, suggestion
+from mockserver.exchange import ChatRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Json = dict[str, Any]
+FieldType = Literal["number", "integer", "boolean", "string", "strings", "string-or-strings", "array", "object", "any"]
+
+_TYPE_TEXT: dict[str, str] = {
+    "number": "a number",
+    "integer": "an integer",
+    "boolean": "true or false",
+    "string": "a string",
+    "strings": "an array of strings",
+    "string-or-strings": "a string or an array of strings",
+    "array": "an array",
+    "object": "an object",
+    "any": "anything",
+}
+PART_TYPES = {"text": "text", "image_url": "image_url", "video_url": "video_url"}
+
+
+class FieldRule(BaseModel):
+    """What one field of the request may hold. `null` counts as absent unless `nullable` is false."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: FieldType
+    minimum: float | None = None
+    maximum: float | None = None
+    nullable: bool = True
+    claim: Literal["documented", "observed", "assumed"]
+    source: str
+
+
+class RequestRules(BaseModel):
+    """What an edition allows in a request."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: Literal["path", "body"]
+    """Which model answers: the path's, whatever the body says, or the body's where it is a string."""
+    model_required: bool
+    """Whether the key `model` must be in the body (null is allowed)."""
+    roles: tuple[str, ...]
+    content_types: tuple[str, ...] = ("application/json",)
+    body_limit_bytes: int = Field(default=10 * 2**20, ge=1)
+    fields: dict[str, FieldRule]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Everything that decides whether a request is let in.
+
+    Attributes:
+        rules: The edition's rules for the body.
+        catalogue: Model to the chips that serve it.
+        keys: The API keys that are good; None lets every non-empty key in.
+    """
+
+    rules: RequestRules
+    catalogue: Mapping[str, frozenset[str]]
+    keys: frozenset[str] | None = None
+
+
+def admit(path_model: str, chip: str, headers: Mapping[bytes, bytes], body: bytes, gate: Gate) -> ChatRequest:
+    """Let a request in, or raise the `Refusal` that the service would answer.
+
+    The order is the gateway's: key, path, content type, JSON, fields.
+
+    Args:
+        path_model: The path's `{model}`.
+        chip: The path's `{chiptype}`.
+        headers: Request headers, names in lower case.
+        body: The whole body.
+        gate: What decides.
+    """
+    check_key(headers, gate.keys)
+    check_combination(path_model, chip, gate.catalogue)
+    document = parse(body, headers, gate.rules)
+    model = chosen_model(document, path_model, gate.rules)
+    if model != path_model:
+        check_combination(model, chip, gate.catalogue, param="model")
+    messages = check_messages(document, gate.rules)
+    rules = gate.rules.fields
+    ignored = []
+    for name, value in document.items():
+        rule = rules.get(name)
+        if rule is not None:
+            check_field(name, value, rule)
+        elif name not in {"model", "messages"}:
+            ignored.append(name)
+    options = document.get("stream_options")
+    return ChatRequest(
+        model=model,
+        chip=chip,
+        messages=messages,
+        stream=document.get("stream") is True,
+        include_usage=isinstance(options, dict) and options.get("include_usage") is True,
+        body=document,
+        ignored=tuple(ignored),
+    )
+
+
+def check_key(headers: Mapping[bytes, bytes], keys: frozenset[str] | None) -> None:
+    """Refuse a request whose `Authorization` is missing, malformed or holds a key that is not good."""
+    value = headers.get(b"authorization", b"")
+    scheme, _, key = value.partition(b" ")
+    key = key.strip()
+    if not value:
+        raise Refusal("missing-key", 'no Authorization header; send "Authorization: Bearer <key>"')
+    if scheme.lower() != b"bearer" or not key or b" " in key:
+        raise Refusal("malformed-key", 'Authorization is not of the form "Bearer <key>"')
+    if keys is not None and key.decode("latin-1") not in keys:
+        raise Refusal("wrong-key", "this key is not among those given by --api-key")
+
+
+def check_combination(
+    model: str, chip: str, catalogue: Mapping[str, frozenset[str]], *, param: str | None = None
+) -> None:
+    """Refuse a model or a chip that the edition does not serve, or not together."""
+    served = catalogue.get(model)
+    if served is None:
+        where = f"{param}: " if param else ""
+        near = (
+            suggestion(model, catalogue)
+            if len(catalogue) <= 12 or _near(model, catalogue)
+            else (
+                f"{len(catalogue)} models are served; see genstudio-mock profiles --models, or add one with --model NAME"
+            )
+        )
+        raise Refusal("unknown-model", f"{where}model {_shown(model)} is not served here; {near}", param=param)
+    if chip not in served:
+        chips = sorted(set().union(*catalogue.values()))
+        if chip in chips:
+            raise Refusal(
+                "unknown-combination",
+                f"model {model} is not served on chip {chip}; it is on {', '.join(sorted(served))}",
+            )
+        raise Refusal("unknown-chip", f"chip {_shown(chip)} is not served here; {suggestion(chip, chips)}")
+
+
+def _near(name: str, known: Mapping[str, object]) -> bool:
+    return suggestion(name, known).startswith("did you mean")
+
+
+def parse(body: bytes, headers: Mapping[bytes, bytes], rules: RequestRules) -> Json:
+    """The body as a JSON object; refuses other content types and everything that RFC 8259 does not allow."""
+    sent = headers.get(b"content-type")
+    if sent is not None:
+        kind = sent.split(b";", 1)[0].strip().lower().decode("latin-1")
+        if kind not in rules.content_types:
+            allowed = ", ".join(rules.content_types)
+            raise Refusal(
+                "wrong-content-type",
+                f"Content-Type: {_shown(kind)} is not read here; allowed: {allowed}",
+                param="Content-Type",
+            )
+    try:
+        document = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise Refusal("invalid-json", explain_json(body, str(error)), param="body") from None
+    if not isinstance(document, dict):
+        raise Refusal("invalid-field", f"body: {_kind_of(document)} was sent; allowed: an object", param="body")
+    return document
+
+
+def explain_json(body: bytes, error: str) -> str:
+    """Say where the JSON breaks and what to do, from the parser's message and the body."""
+    if not body:
+        return "the body is empty; send a JSON object with messages"
+    if body.startswith(b"\xef\xbb\xbf"):
+        return "the body begins with a byte order mark, which JSON does not allow; send UTF-8 without it"
+    try:
+        body.decode()
+    except UnicodeDecodeError as wrong:
+        return f"the body is not UTF-8: byte {body[wrong.start]:#04x} at offset {wrong.start}; send JSON in UTF-8"
+    found = re.search(r"^(.*) at line (\d+) column (\d+)$", error)
+    if found is None:
+        return f"the body is not valid JSON: {error}"
+    what, line, column = found[1], int(found[2]), int(found[3])
+    if what == "trailing comma":
+        offset = sum(len(row) for row in body.split(b"\n")[: line - 1]) + line - 1 + column
+        before = body[: offset - 1].rstrip(b" \t\r\n,")
+        comma = body.index(b",", len(before))
+        line = body.count(b"\n", 0, comma) + 1
+        column = len(body[body.rfind(b"\n", 0, comma) + 1 : comma].decode(errors="replace")) + 1
+        closer = text_at(body, offset - 1)
+        return (
+            f"the body is not valid JSON: trailing comma at line {line}, column {column}: "
+            f"JSON allows no comma before the closing {closer}; remove it"
+        )
+    return f"the body is not valid JSON: {what} at line {line}, column {column}"
+
+
+def text_at(body: bytes, offset: int) -> str:
+    """The character at a byte offset, quoted; "bracket" where it is none."""
+    one = body[offset : offset + 1]
+    return repr(one.decode()) if one in {b"]", b"}"} else "bracket"
+
+
+def chosen_model(document: Json, path_model: str, rules: RequestRules) -> str:
+    """The model that answers. The documents contradict each other, so the edition says whether the body overrides."""
+    if "model" not in document:
+        if rules.model_required:
+            raise Refusal(
+                "invalid-field", "model: missing; allowed: a string, or null for the path's model", param="model"
+            )
+        return path_model
+    model = document["model"]
+    if model is not None and not isinstance(model, str):
+        raise Refusal(
+            "invalid-field", f"model: {_shown(model)} is {_kind_of(model)}; allowed: a string or null", param="model"
+        )
+    return model if model is not None and rules.model == "body" else path_model
+
+
+def check_messages(document: Json, rules: RequestRules) -> list[Json]:
+    """The dialogue, checked message by message."""
+    if "messages" not in document:
+        raise Refusal("invalid-field", "messages: missing; allowed: a non-empty array of messages", param="messages")
+    messages = document["messages"]
+    if not isinstance(messages, list):
+        raise _wrong("messages", messages, "a non-empty array of messages")
+    if not messages:
+        raise Refusal("invalid-field", "messages: the array is empty; allowed: at least one message", param="messages")
+    for number, message in enumerate(messages):
+        _check_message(f"messages[{number}]", message, rules)
+    return messages
+
+
+def _check_message(where: str, message: object, rules: RequestRules) -> None:
+    if not isinstance(message, dict):
+        raise _wrong(where, message, "an object with role and content")
+    role = message.get("role", "user")
+    if role not in rules.roles if isinstance(role, str) else True:
+        raise _wrong(f"{where}.role", role, ", ".join(rules.roles))
+    content = message.get("content")
+    if content is None:
+        if role == "assistant":  # SDKs send a turn of tool calls back without a content, or with null
+            return
+        if "content" not in message:
+            raise Refusal(
+                "invalid-field",
+                f"{where}.content: missing; allowed: a string or an array of parts",
+                param=f"{where}.content",
+            )
+        raise _wrong(f"{where}.content", content, "a string or an array of parts")
+    if isinstance(content, str):
+        return
+    if not isinstance(content, list):
+        raise _wrong(f"{where}.content", content, "a string or an array of parts")
+    for number, part in enumerate(content):
+        _check_part(f"{where}.content[{number}]", part)
+
+
+def _check_part(where: str, part: object) -> None:
+    if not isinstance(part, dict):
+        raise _wrong(where, part, "an object with type")
+    kind = part.get("type")
+    if not isinstance(kind, str) or kind not in PART_TYPES:
+        raise _wrong(f"{where}.type", kind, ", ".join(PART_TYPES))
+    value = part.get(kind)
+    if kind == "text":
+        if not isinstance(value, str):
+            raise _wrong(f"{where}.text", value, "a string")
+    elif not isinstance(value, dict) or not isinstance(value.get("url"), str):
+        raise _wrong(f"{where}.{kind}", value, 'an object with a string "url"')
+
+
+def check_field(name: str, value: object, rule: FieldRule) -> None:
+    """Refuse a value that the field's rule does not allow."""
+    if value is None:
+        if rule.nullable:
+            return
+        raise _wrong(name, value, _allowed(rule))
+    if not _has_type(value, rule.type):
+        raise _wrong(name, value, _allowed(rule))
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not isfinite(value):
+            raise _wrong(name, value, _allowed(rule))
+        low, high = rule.minimum, rule.maximum
+        if (low is not None and value < low) or (high is not None and value > high):
+            raise Refusal(
+                "invalid-field", f"{name}: {_shown(value)} is out of range; allowed: {_allowed(rule)}", param=name
+            )
+
+
+def _has_type(value: object, kind: FieldType) -> bool:
+    if kind == "number":
+        return type(value) in {int, float}
+    if kind == "integer":
+        return type(value) is int
+    if kind == "boolean":
+        return type(value) is bool
+    if kind == "string":
+        return isinstance(value, str)
+    if kind == "array":
+        return isinstance(value, list)
+    if kind == "object":
+        return isinstance(value, dict)
+    if kind == "any":
+        return True
+    strings = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return strings or (kind == "string-or-strings" and isinstance(value, str))
+
+
+def _allowed(rule: FieldRule) -> str:
+    text = _TYPE_TEXT[rule.type]
+    low, high = rule.minimum, rule.maximum
+    if low is not None and high is not None:
+        text += f" from {low:g} to {high:g}" if low != high else f", only {low:g}"
+    elif low is not None:
+        text += f", at least {low:g}"
+    elif high is not None:
+        text += f", at most {high:g}"
+    return text + (" (or null)" if rule.nullable else "")
+
+
+def _wrong(where: str, value: object, allowed: str) -> Refusal:
+    seen = "null" if value is None else f"{_shown(value)} ({_kind_of(value)})"
+    return Refusal("invalid-field", f"{where}: {seen} is not allowed; allowed: {allowed}", param=where)
+
+
+def _shown(value: object) -> str:
+    """A value as it may stand in a message: short, on one line, control characters escaped."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _kind_of(value: object) -> str:
+    if value is None:
+        return "null"
+    names = {
+        bool: "a boolean",
+        int: "an integer",
+        float: "a number",
+        str: "a string",
+        list: "an array",
+        dict: "an object",
+    }
+    return names[type(value)]

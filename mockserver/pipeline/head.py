@@ -1,0 +1,91 @@
+"""Stage `head`: the identity of an answer (id, created, model) and the response headers that every answer carries.
+
+Randomness and time are handed in: `entropy` is either a digest of the request (the same request, the same id) or
+random bytes; `now_ms` is either the edition's fixed instant or the clock's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from mockserver.exchange import Head, Headers
+
+IdForm = Literal["chatcmpl-22", "hex-32", "chatcmpl-uuid", "chatcmpl-hex"]
+
+_SHORTUUID = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # 57 characters, none easily mistaken
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSettings:
+    """What the head stage needs to know.
+
+    Attributes:
+        id_form: How the id is written; each form is explained by its quirk.
+        trace_header: Name of the W3C trace response header, empty for none. Observed on every response in 2026.
+        request_id_header: Name of the request id header, empty for none. Observed as `x-maas-request-id`.
+    """
+
+    id_form: IdForm = "chatcmpl-22"
+    trace_header: str = "traceresponse"
+    request_id_header: str = "x-maas-request-id"
+
+
+def entropy_of(*parts: bytes) -> bytes:
+    """32 bytes that depend on every part and on where each one ends."""
+    digest = hashlib.blake2b(digest_size=32)
+    for part in parts:
+        digest.update(b"%d:" % len(part))
+        digest.update(part)
+    return digest.digest()
+
+
+def head(model: str, settings: HeadSettings, entropy: bytes, now_ms: int) -> Head:
+    """The identity of one answer.
+
+    Args:
+        model: The model that answers.
+        settings: This stage's settings.
+        entropy: At least 32 bytes; the same bytes give the same head.
+        now_ms: Milliseconds since the Unix epoch.
+    """
+    return Head(
+        answer_id(settings.id_form, entropy), now_ms // 1000, model, response_headers(settings, entropy, now_ms)
+    )
+
+
+def answer_id(form: IdForm, entropy: bytes) -> str:
+    """An id in the given form, drawn from the first 16 bytes of `entropy`."""
+    text = entropy[:16].hex()
+    if form == "hex-32":
+        return text
+    if form == "chatcmpl-hex":
+        return "chatcmpl-" + text
+    if form == "chatcmpl-uuid":
+        return f"chatcmpl-{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
+    number = int.from_bytes(entropy[:16])
+    digits = []
+    for _ in range(22):
+        number, digit = divmod(number, len(_SHORTUUID))
+        digits.append(_SHORTUUID[digit])
+    return "chatcmpl-" + "".join(digits)
+
+
+def response_headers(settings: HeadSettings, entropy: bytes, now_ms: int) -> Headers:
+    """Trace and request id headers, in the form seen on the live service.
+
+    The trace id begins with yymmddHHMMSS; the request id is milliseconds since the epoch and three letters
+    (observed 2026-09 by a client's author, see the API reference, headers).
+    """
+    headers = []
+    if settings.trace_header:
+        stamp = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%y%m%d%H%M%S")
+        trace = f"00-{stamp}{entropy[16:26].hex()}-{entropy[24:32].hex()}-01"
+        headers.append((settings.trace_header.encode(), trace.encode()))
+    if settings.request_id_header:
+        letters = "".join(_LETTERS[b % 26] for b in entropy[:3])
+        headers.append((settings.request_id_header.encode(), f"{now_ms}{letters}".encode()))
+    return tuple(headers)

@@ -1,0 +1,98 @@
+"""Stage `moderate`: the text review that ends an answer with `blocked: true`.
+
+Documented (tutorial, note under the non-stream sample): where the review fails, `blocked` is added with the value
+true and the rest of the answer is not given; where it passes, the key is absent. Which texts fail is not public, so
+the triggers here are harmless words of our own, set by the edition or the configuration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mockserver.exchange import Answer
+
+
+class Pattern(Protocol):
+    """A compiled regular expression; the loader uses RE2, which is linear in the text."""
+
+    def search(self, text: str, /) -> object | None:
+        """A match or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModerationRules:
+    """What the review objects to.
+
+    Attributes:
+        input_words: Words that block when a message of the request holds one.
+        input_patterns: Regular expressions for the same.
+        output_words: Words that block when the answer comes to hold one.
+        output_patterns: Regular expressions for the same.
+        after_pieces: Block every answer after this many pieces (0: before the first); None for never.
+    """
+
+    input_words: tuple[str, ...] = ()
+    input_patterns: tuple[Pattern, ...] = ()
+    output_words: tuple[str, ...] = ()
+    output_patterns: tuple[Pattern, ...] = ()
+    after_pieces: int | None = None
+
+
+def moderate(answer: Answer, input_texts: Sequence[str], rules: ModerationRules) -> Answer:
+    """The answer as the review lets it through: unchanged, or cut before the piece that fails and marked blocked.
+
+    What an input violation leaves of the answer is nothing. Reasoning is reviewed before the content.
+    """
+    if any(violates(text, rules.input_words, rules.input_patterns) for text in input_texts):
+        return _blocked(answer, 0, 0)
+    limit = rules.after_pieces
+    if limit is not None and len(answer.reasoning) + len(answer.pieces) > limit:
+        reasoning = min(limit, len(answer.reasoning))
+        return _blocked(answer, reasoning, limit - reasoning)
+    if not (rules.output_words or rules.output_patterns):
+        return answer
+    kept = _clean_pieces(answer.reasoning, rules)
+    if kept < len(answer.reasoning):
+        return _blocked(answer, kept, 0)
+    kept = _clean_pieces(answer.pieces, rules)
+    if kept < len(answer.pieces):
+        return _blocked(answer, len(answer.reasoning), kept)
+    return answer
+
+
+def violates(text: str, words: Sequence[str], patterns: Sequence[Pattern]) -> bool:
+    """Whether `text` holds one of the words or matches one of the patterns."""
+    return any(word in text for word in words) or any(pattern.search(text) for pattern in patterns)
+
+
+def _clean_pieces(pieces: tuple[str, ...], rules: ModerationRules) -> int:
+    """How many of the first pieces pass, read as the text that they grow into."""
+    if not violates("".join(pieces), rules.output_words, rules.output_patterns):
+        return len(pieces)
+    text = ""
+    for count, piece in enumerate(pieces):
+        text += piece
+        if violates(text, rules.output_words, rules.output_patterns):
+            return count
+    return len(pieces)
+
+
+def _blocked(answer: Answer, reasoning: int, pieces: int) -> Answer:
+    usage = replace(
+        answer.usage,
+        completion_tokens=reasoning + pieces + 1,
+        reasoning_tokens=min(reasoning, answer.usage.reasoning_tokens),
+    )
+    return replace(
+        answer,
+        pieces=answer.pieces[:pieces],
+        reasoning=answer.reasoning[:reasoning],
+        tool_calls=(),
+        finish_reason="stop",
+        usage=usage,
+        blocked=True,
+    )

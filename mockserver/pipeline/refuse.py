@@ -1,0 +1,75 @@
+"""Stage `refuse`: a refusal becomes a plan in one of the service's two error families.
+
+Gateway: `{"code": <int>, "msg": <text>}` (observed, 401). Upstream: `{"error": {code, message, param, type}}`
+(observed, 400). `type` fits the status, since LiteLLM reads it before the status and decides by it whether to retry.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mockserver.exchange import Headers, Plan
+
+if TYPE_CHECKING:
+    from mockserver.errors import Refusal
+
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    404: "not_found_error",
+    405: "invalid_request_error",
+    413: "invalid_request_error",
+    429: "rate_limit_error",
+}
+
+
+class ErrorShape(BaseModel):
+    """One row of an edition's `[errors]`: how one kind of refusal looks on the wire."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    status: int = Field(ge=400, le=599)
+    family: Literal["gateway", "upstream"]
+    code: int | str
+    message: str | None = None
+    """The documents' own words. The reason then goes into the header `x-mock-detail`; None puts it in the message."""
+    retry_after_s: int | None = Field(default=None, ge=0)
+    claim: Literal["documented", "observed", "assumed"]
+    source: str
+
+
+def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = ()) -> Plan:
+    """The plan of a refusal.
+
+    Args:
+        refusal: What is refused, and why.
+        shape: The edition's row for `refusal.kind`.
+        headers: Headers that every answer carries.
+    """
+    message = shape.message or refusal.detail
+    body: dict[str, Any]
+    if shape.family == "gateway":
+        body = {"code": shape.code, "msg": message}
+    else:
+        kind = _TYPES.get(shape.status, "server_error" if shape.status >= 500 else "invalid_request_error")
+        body = {"error": {"code": str(shape.code), "message": message, "param": refusal.param, "type": kind}}
+    data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    extra: list[tuple[bytes, bytes]] = [*refusal.headers]
+    if shape.message:
+        extra.append((b"x-mock-detail", header_text(refusal.detail)))
+    if shape.retry_after_s is not None:
+        extra.append((b"retry-after", b"%d" % shape.retry_after_s))
+    first: Headers = ((b"content-type", b"application/json; charset=utf-8"), (b"content-length", b"%d" % len(data)))
+    return Plan(
+        shape.status, (*first, *headers, *extra), (data,), source=f"refusal:{refusal.kind}", detail=refusal.detail
+    )
+
+
+def header_text(text: str) -> bytes:
+    """Text as a header may hold it: printable ASCII, all else as a backslash escape."""
+    return text.encode("ascii", "backslashreplace").replace(b"\r", b"\\r").replace(b"\n", b"\\n")

@@ -1,0 +1,86 @@
+"""Stage `shape`: which keys each chunk of a stream carries.
+
+The chunk stage hands over whole chunks; here keys go away. The documented case (tutorial, third point of the note on
+chip3, chip4 and chip5): `object` and `created` stand only in the last chunk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Json = dict[str, Any]
+Placement = Literal["every", "first", "last", "never"]
+
+TOP_LEVEL_KEYS = ("id", "object", "created", "model", "usage")
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeSettings:
+    """Where each key stands; `role` is that of the deltas, the others are top-level."""
+
+    id: Placement = "every"
+    object: Placement = "every"
+    created: Placement = "every"
+    model: Placement = "every"
+    usage: Placement = "last"
+    role: Placement = "first"
+    usage_when: Literal["always", "on-request"] = "always"
+    usage_elsewhere: Literal["absent", "null"] = "absent"
+    role_elsewhere: Literal["absent", "empty"] = "absent"
+    finish_reason_open: Literal["null", "empty", "absent"] = "null"
+
+
+def shape(whole: list[Json], settings: ShapeSettings, *, include_usage: bool) -> list[Json]:
+    """The chunks as this chip sends them.
+
+    Args:
+        whole: Chunks with every key, from the chunk stage; they are not changed.
+        settings: This stage's settings.
+        include_usage: The request's `stream_options.include_usage`.
+    """
+    if settings.usage_when == "on-request" and not include_usage:
+        settings = _without_usage(settings)
+        whole = [one for one in whole if one["choices"]]
+    last = len(whole) - 1
+    shaped = [_shape_one(one, settings, first=number == 0, last=number == last) for number, one in enumerate(whole)]
+    return [one for one in shaped if one["choices"] or "usage" in one]
+
+
+def stays(placement: Placement, *, first: bool, last: bool) -> bool:
+    """Whether a key with this placement stands in a chunk at this position."""
+    return placement == "every" or (placement == "first" and first) or (placement == "last" and last)
+
+
+def _without_usage(settings: ShapeSettings) -> ShapeSettings:
+    from dataclasses import replace
+
+    return replace(settings, usage="never", usage_elsewhere="absent")
+
+
+def _shape_one(whole: Json, settings: ShapeSettings, *, first: bool, last: bool) -> Json:
+    kept: Json = {}
+    for key, value in whole.items():
+        if key == "choices":
+            kept[key] = [_shape_choice(choice, settings, first=first, last=last) for choice in value]
+        elif key not in TOP_LEVEL_KEYS or stays(getattr(settings, key), first=first, last=last):
+            kept[key] = value
+        elif key == "usage" and settings.usage_elsewhere == "null":
+            kept[key] = None
+    return kept
+
+
+def _shape_choice(whole: Json, settings: ShapeSettings, *, first: bool, last: bool) -> Json:
+    choice = dict(whole)
+    delta = {key: value for key, value in choice["delta"].items() if key != "role"}
+    if stays(settings.role, first=first, last=last):
+        delta = {"role": "assistant", **delta}
+    elif settings.role_elsewhere == "empty":
+        delta = {"role": "", **delta}
+    choice["delta"] = delta
+    if choice["finish_reason"] is None and not last:
+        if settings.finish_reason_open == "empty":
+            choice["finish_reason"] = ""
+        elif settings.finish_reason_open == "absent":
+            del choice["finish_reason"]
+    return choice

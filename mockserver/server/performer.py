@@ -1,0 +1,200 @@
+"""The one place that performs plans: bytes go out when they are due, and what came of it is an `Exchange`."""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mockserver.exchange import Ending
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator, Sequence
+
+    from starlette.types import Receive, Send
+
+    from mockserver.exchange import Exchange, Plan
+    from mockserver.server.clock import Wheel
+
+JOINED_FRAMES = 16  # frames in one send where nothing is paced: more no longer saves anything
+JOINED_BYTES = 16 * 1024
+
+
+class Connection(Protocol):
+    """What the performer may ask of the client's connection."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client has left."""
+
+    def cut(self) -> None:
+        """Close now, without the body's end, so that the client sees a cut."""
+
+
+class WatchedConnection:
+    """A connection known only through ASGI's `receive`, for servers that are not ours."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._gone = False
+        self._watch = asyncio.ensure_future(self._wait(receive))
+
+    @property
+    def gone(self) -> bool:
+        """Whether `http.disconnect` has come."""
+        return self._gone
+
+    def cut(self) -> None:
+        """Nothing can be done beyond not ending the body."""
+        self._gone = True
+
+    def release(self) -> None:
+        """Stop watching."""
+        self._watch.cancel()
+
+    async def _wait(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+
+
+async def perform(plan: Plan, send: Send, connection: Connection, wheel: Wheel, exchange: Exchange) -> None:
+    """Send what the plan says, when it says so, and note in `exchange` what was sent and how it ended.
+
+    A client that leaves ends the work. A cancelled performance (the server stops) cuts the stream visibly.
+    """
+    started = wheel.now()
+    exchange.plan = plan
+    try:
+        if plan.at_ms is None:
+            await _at_once(plan, send, connection, exchange)
+        else:
+            if plan.at_ms[0] > 0:
+                await _until(started + plan.at_ms[0] / 1000, wheel)
+            await _Paced(plan, plan.at_ms, send, connection, wheel, exchange, started).run()
+    except asyncio.CancelledError:
+        connection.cut()
+        exchange.ending = Ending.CUT
+        raise
+    if connection.gone and exchange.frames_sent < len(plan.frames):
+        exchange.ending = Ending.CUT
+
+
+async def _at_once(plan: Plan, send: Send, connection: Connection, exchange: Exchange) -> None:
+    """Everything as fast as the client reads: frames joined, the loop given to others between two sends."""
+    await send({"type": "http.response.start", "status": plan.status, "headers": plan.headers})
+    frames = plan.frames
+    last = len(frames) - 1
+    if last == 0:
+        await send({"type": "http.response.body", "body": frames[0]})
+        exchange.frames_sent = 1
+        return
+    number = 0
+    while number <= last:
+        end, size = number, 0
+        while end <= last and end - number < JOINED_FRAMES and size < JOINED_BYTES:
+            size += len(frames[end])
+            end += 1
+        await send({"type": "http.response.body", "body": b"".join(frames[number:end]), "more_body": end <= last})
+        if connection.gone:
+            return
+        exchange.frames_sent = end
+        number = end
+        if number <= last:
+            await asyncio.sleep(0)
+    if last < 0:
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _until(when: float, wheel: Wheel) -> None:
+    reached = asyncio.get_running_loop().create_future()
+
+    def reach() -> None:
+        if not reached.done():
+            reached.set_result(None)
+
+    wheel.at(when, reach)
+    await reached
+
+
+class _Paced:
+    """A stream on the wheel: each turn sends all frames that are due, then asks for the next one's time."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        at_ms: Sequence[float],
+        send: Send,
+        connection: Connection,
+        wheel: Wheel,
+        exchange: Exchange,
+        started: float,
+    ) -> None:
+        self._frames = plan.frames
+        self._plan = plan
+        self._at = at_ms
+        self._send = send
+        self._connection = connection
+        self._wheel = wheel
+        self._exchange = exchange
+        self._started = started
+        self._next = 0
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._blocked: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        await self._send({"type": "http.response.start", "status": self._plan.status, "headers": self._plan.headers})
+        self._turn()
+        try:
+            await self._over
+        finally:
+            if self._blocked is not None:
+                self._blocked.cancel()
+
+    def _turn(self) -> None:
+        """Called by the wheel."""
+        if self._over.done():
+            return
+        if self._connection.gone:
+            self._over.set_result(None)
+            return
+        due = (self._wheel.now() - self._started) * 1000 + 1
+        end = self._next + 1
+        while end < len(self._frames) and self._at[end] <= due:
+            end += 1
+        data = self._frames[self._next] if end == self._next + 1 else b"".join(self._frames[self._next : end])
+        self._next = end
+        sending = self._send({"type": "http.response.body", "body": data, "more_body": end < len(self._frames)})
+        try:
+            waited = sending.send(None)  # type: ignore[attr-defined]
+        except StopIteration:
+            self._sent()
+        except BaseException as error:  # noqa: BLE001 - handed to the one who waits for the stream
+            self._over.set_exception(error)
+        else:
+            self._blocked = asyncio.ensure_future(self._rest(sending, waited))  # type: ignore[arg-type]
+
+    def _sent(self) -> None:
+        self._exchange.frames_sent = self._next
+        if self._next >= len(self._frames):
+            self._over.set_result(None)
+        else:
+            self._wheel.at(self._started + self._at[self._next] / 1000, self._turn)
+
+    async def _rest(self, sending: Coroutine[Any, Any, None], waited: object) -> None:
+        """The rest of a send that had to wait for the client: no more frames are scheduled meanwhile."""
+        try:
+            await _continued(sending, waited)
+        except Exception as error:  # noqa: BLE001 - handed to the one who waits for the stream
+            if not self._over.done():
+                self._over.set_exception(error)
+            return
+        self._blocked = None
+        if not self._over.done():
+            self._sent()
+
+
+@types.coroutine
+def _continued(sending: Coroutine[Any, Any, None], waited: object) -> Generator[object, Any, None]:
+    """Await a coroutine that was already started by hand and waits for `waited`."""
+    yield waited
+    yield from sending  # type: ignore[misc]

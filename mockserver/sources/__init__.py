@@ -1,0 +1,1 @@
+"""Where answers come from, in order: fixtures, then synthetic text."""
