@@ -1,15 +1,18 @@
 """thin"""
 
 from __future__ import annotations
+
 import sys
+
 from mockserver.data import shipped
-from mockserver.profile import load_edition, default_edition
-from mockserver.pipeline.respond import Service
-from mockserver.sources import replay, synthetic, tokens
 from mockserver.exchange import Answer, Usage
+from mockserver.pipeline.respond import Service
+from mockserver.profile import default_edition, load_edition
 from mockserver.server.app import Mock, create_app
 from mockserver.server.clock import FixedClock
-from mockserver.server.run import run as serve, tcp_socket
+from mockserver.server.run import run as serve
+from mockserver.server.run import tcp_socket
+from mockserver.sources import replay, synthetic, tokens
 
 
 def run() -> None:

@@ -56,6 +56,11 @@ class Usage:
     completion_tokens: int
     reasoning_tokens: int = 0
 
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and completion."""
+        return self.prompt_tokens + self.completion_tokens
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -128,6 +133,24 @@ class ChatRequest:
     body: Mapping[str, Any] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
 
+    @property
+    def last_user_text(self) -> str:
+        """The text of the last user message; empty where there is none."""
+        for message in reversed(self.messages):
+            if message.get("role", "user") == "user":
+                return "".join(texts_of(message))
+        return ""
+
+
+def texts_of(message: Mapping[str, Any]) -> list[str]:
+    """The texts of a message's content, whichever of its forms it has."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return [content]
+    if isinstance(content, list):
+        return [part["text"] for part in content if part.get("type") == "text"]
+    return []
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -137,8 +160,10 @@ class Plan:
         status: HTTP status.
         headers: Response headers. A `content-length` among them is that of all the frames.
         frames: The body in the order it is sent.
-        at_ms: When each frame leaves, in milliseconds after the plan starts, rising; None sends all at once.
+        at_ms: When each frame leaves, in milliseconds after the plan starts, never falling; None sends all at once.
         ending: How the answer stops after the last frame.
+        head_at_ms: When status and headers leave; None sends them with the first frame.
+        raw: The frames are network writes that hold status line, headers and transfer coding themselves.
         source: Where the answer came from, for the log.
         detail: The reason of a refusal.
     """
@@ -148,6 +173,8 @@ class Plan:
     frames: Sequence[bytes]
     at_ms: Sequence[float] | None = None
     ending: Ending = Ending.COMPLETE
+    head_at_ms: float | None = None
+    raw: bool = False
     source: str = ""
     detail: str = ""
 
@@ -174,21 +201,33 @@ class Exchange:
     """A request and all that came back: what the log tells, a fixture stores, a check judges, a replay performs.
 
     Attributes:
-        request: What was asked.
+        request: What was asked, on the wire.
+        chat: What was asked, understood; None where it was refused.
         plan: What was answered; for a recording, what was received: status, headers, frames, times, ending. None where
             the client left before its request was whole.
         frames_sent: How many of the plan's frames went out.
         duration_ms: From the head of the request to the end.
         ending: How it really ended; `cut` also where the client left.
-        ignored: Fields of the request that were ignored.
+        client_left: Whether it was the client that ended it.
+        number: Its number in its namespace, from 1.
+        namespace: Name of the namespace.
+        seed: What the faults' dice were thrown with.
+        faults: Types of the faults that acted.
+        at_ms: When the request came, in milliseconds on the mock's monotonic clock.
     """
 
     request: Request
+    chat: ChatRequest | None = None
     plan: Plan | None = None
     frames_sent: int = 0
     duration_ms: float = 0.0
     ending: Ending = Ending.COMPLETE
-    ignored: tuple[str, ...] = ()
+    client_left: bool = False
+    number: int = 0
+    namespace: str = ""
+    seed: int = 0
+    faults: tuple[str, ...] = ()
+    at_ms: float = 0.0
 
     @property
     def sends(self) -> list[tuple[float, bytes]]:

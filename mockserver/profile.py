@@ -9,7 +9,6 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -20,12 +19,13 @@ from mockserver.pipeline.admit import RequestRules
 from mockserver.pipeline.moderate import ModerationRules
 from mockserver.pipeline.pace import PaceSettings
 from mockserver.pipeline.refuse import ErrorShape
-from mockserver.quirks import WireSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from mockserver.pipeline.moderate import Pattern
+    from mockserver.quirks import WireSettings
 
 Claim = Literal["documented", "observed", "assumed"]
 ERROR_KINDS = (

@@ -1,4 +1,4 @@
-"""The stages `chunk`, `shape` and `frame` compiled into byte templates: the cost of a chunk is the escaping of its text.
+"""The stages `chunk`, `shape` and `frame` compiled into byte templates: a chunk costs the escaping of its text.
 
 A template is made by running the pure stages once on an answer whose values are marks that occur nowhere else, and
 cutting the bytes at the marks. So there is one description of every wire form, the pure one; a property test holds

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from mockserver import quirks
 from mockserver.errors import Refusal
-from mockserver.exchange import Plan
+from mockserver.exchange import Answer, Plan
 from mockserver.pipeline.admit import Gate, admit
 from mockserver.pipeline.compiled import Compiled
+from mockserver.pipeline.disturb import FaultError, disturb, disturb_answer, faults_of_header
+from mockserver.pipeline.fault import Hand
+from mockserver.pipeline.faults_content import RateLimit
 from mockserver.pipeline.frame import content_type
 from mockserver.pipeline.head import entropy_of, head, response_headers
 from mockserver.pipeline.moderate import ModerationRules, moderate
@@ -19,11 +23,15 @@ from mockserver.pipeline.refuse import refuse
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from mockserver.exchange import Answer, ChatRequest, Headers, Request
+    from mockserver.exchange import ChatRequest, Headers, Request
+    from mockserver.pipeline.fault import Fault
     from mockserver.profile import Edition
 
 QUIRKS_HEADER: Final = b"x-mock-quirks"
 ERROR_HEADER: Final = b"x-mock-error"
+FAULT_HEADER: Final = b"x-mock-fault"
+SEED_HEADER: Final = b"x-mock-seed"
+NOTHING: Final = Plan(0, (), ())
 _CACHED_VARIANTS = 256
 
 
@@ -37,6 +45,8 @@ class Arrival:
         request: Headers and body.
         now_ms: Milliseconds since the Unix epoch.
         dice: Random bytes for ids, or empty to derive them from the request.
+        test: What the test that this request belongs to has set up; None for nothing.
+        seed: What faults throw their dice with.
     """
 
     model: str
@@ -44,6 +54,40 @@ class Arrival:
     request: Request
     now_ms: int
     dice: bytes = b""
+    test: TestSetup | None = None
+    seed: int = 0
+
+
+class TestSetup(Protocol):
+    """What a test has set up, as the pipeline sees it: asking counts."""
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is set up."""
+
+    def scripted(self, request: ChatRequest) -> Answer | Plan | Refusal | None:
+        """The scripted reply to a request, counted as used."""
+
+    def faults_for(self, request: ChatRequest, dice: random.Random) -> list[Fault]:
+        """The armed faults that act on a request."""
+
+    def check_quota(self, limit: RateLimit, now_ms: float, tokens: int) -> None:
+        """Count a request against a rate limit; raises Refusal."""
+
+
+@dataclass(slots=True)
+class Response:
+    """What the pipeline makes of a request.
+
+    Attributes:
+        plan: What is to be sent.
+        chat: The request where it was let in.
+        faults: Types of the faults that act.
+    """
+
+    plan: Plan
+    chat: ChatRequest | None = None
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,30 +119,79 @@ class Service:
         object.__setattr__(self, "_gate", Gate(self.edition.file.request, self.edition.catalogue, self.keys))
         object.__setattr__(self, "_seed", f"{self.edition.name}:{self.seed}".encode())
 
-    def respond(self, arrival: Arrival) -> tuple[Plan, ChatRequest | None]:
+    def respond(self, arrival: Arrival) -> Response:
         """The plan for a request, and the request where it was let in."""
         headers, body = arrival.request.headers, arrival.request.body
         entropy = arrival.dice or entropy_of(self._seed, arrival.model.encode(), arrival.chip.encode(), body)
-        request = None
+        response = Response(NOTHING)
         try:
             if ERROR_HEADER in headers:
                 raise self._asked_error(headers[ERROR_HEADER].decode("latin-1"))
-            request = admit(arrival.model, arrival.chip, headers, body, self._gate)
+            request = response.chat = admit(arrival.model, arrival.chip, headers, body, self._gate)
             compiled = self._wire_form(request.chip, headers.get(QUIRKS_HEADER, b""))
-            return self._perform(request, compiled, entropy, arrival.now_ms), request
+            if (arrival.test is None or arrival.test.quiet) and FAULT_HEADER not in headers:
+                response.plan = self._plan(request, self.answer(request), compiled, entropy, arrival.now_ms)
+            else:
+                self._disturbed(arrival, response, compiled, entropy)
         except Refusal as refusal:
-            return self.refusal(refusal, entropy, arrival.now_ms), request
+            response.plan = self.refusal(refusal, entropy, arrival.now_ms)
+        return response
+
+    def _disturbed(self, arrival: Arrival, response: Response, compiled: Compiled, entropy: bytes) -> None:
+        """The way of a request for which a test has set something up, or which names faults itself."""
+        request, test = response.chat, arrival.test
+        assert request is not None  # noqa: S101 - admitted by the caller
+        dice = random.Random(arrival.seed)  # noqa: S311 - reproducible, not secret
+        faults = test.faults_for(request, dice) if test is not None else []
+        faults += self._asked_faults(arrival.request.headers.get(FAULT_HEADER, b"").decode("latin-1"))
+        response.faults = tuple(fault.type for fault in faults)
+        reply = test.scripted(request) if test is not None else None
+        if isinstance(reply, Refusal):
+            raise reply
+        answer = reply if isinstance(reply, Answer) else None
+        if answer is None and not isinstance(reply, Plan):
+            answer = self.answer(request)
+        for fault in faults:
+            if isinstance(fault, RateLimit) and test is not None:
+                test.check_quota(fault, arrival.now_ms, answer.usage.total_tokens if answer else 0)
+        if answer is not None:
+            plan = self._plan(request, disturb_answer(answer, faults), compiled, entropy, arrival.now_ms)
+        else:
+            plan = cast("Plan", reply)
+        hand = Hand(dice, lambda status, text, wait: self._error_plan(status, text, wait, entropy, arrival.now_ms))
+        plan = disturb(plan, faults, hand)
+        if faults:
+            plan = replace(plan, headers=(*plan.headers, (SEED_HEADER, b"%d" % arrival.seed)))
+        response.plan = plan
+
+    def _asked_faults(self, text: str) -> list[Fault]:
+        """The faults that `X-Mock-Fault` asks for."""
+        try:
+            return faults_of_header(text)
+        except FaultError as error:
+            raise Refusal("unknown-quirk", f"X-Mock-Fault: {error}", param="X-Mock-Fault") from None
+
+    def _error_plan(self, status: int, text: str | None, wait_s: float | None, entropy: bytes, now_ms: int) -> Plan:
+        """An error with any status: the edition's row for that status, or the gateway's shape."""
+        rows = self.edition.file.errors
+        kind = next((name for name, row in rows.items() if row.status == status), "internal")
+        headers = () if wait_s is None else ((b"retry-after", f"{wait_s:g}".encode()),)
+        refusal = Refusal(kind, text or f"status {status} was asked for", headers=headers)
+        shape = rows[kind] if rows[kind].status == status else rows[kind].model_copy(update={"status": status})
+        if text is not None:
+            shape = shape.model_copy(update={"message": None})
+        return refuse(refusal, shape, self._common_headers(entropy, now_ms))
 
     def refusal(self, refusal: Refusal, entropy: bytes, now_ms: int) -> Plan:
         """The plan of a refusal in the edition's shape."""
-        headers: Headers = ()
-        if entropy:
-            first = next(iter(self.edition.chips.values()))
-            headers = response_headers(first.wire.head, entropy, now_ms)
-        return refuse(refusal, self.edition.file.errors[refusal.kind], headers)
+        return refuse(refusal, self.edition.file.errors[refusal.kind], self._common_headers(entropy, now_ms))
 
-    def _perform(self, request: ChatRequest, compiled: Compiled, entropy: bytes, now_ms: int) -> Plan:
-        answer = moderate(self.answer(request), self.texts(request), self.moderation)
+    def _common_headers(self, entropy: bytes, now_ms: int) -> Headers:
+        first = next(iter(self.edition.chips.values()))
+        return response_headers(first.wire.head, entropy, now_ms)
+
+    def _plan(self, request: ChatRequest, answer: Answer, compiled: Compiled, entropy: bytes, now_ms: int) -> Plan:
+        answer = moderate(answer, self.texts(request), self.moderation)
         wire = compiled.wire
         identity = head(request.model, wire.head, entropy, now_ms)
         if answer.id is not None or answer.created is not None:

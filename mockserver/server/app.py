@@ -13,9 +13,10 @@ from starlette.routing import Route
 from mockserver.errors import Refusal
 from mockserver.exchange import Ending, Exchange, Request
 from mockserver.pipeline.head import entropy_of
-from mockserver.pipeline.respond import Arrival, Service
+from mockserver.pipeline.respond import Arrival, Response, Service
 from mockserver.server.clock import Wheel
 from mockserver.server.connection import CONNECTION_KEY
+from mockserver.server.namespace import Namespaces
 from mockserver.server.performer import WatchedConnection, perform
 
 if TYPE_CHECKING:
@@ -24,14 +25,22 @@ if TYPE_CHECKING:
     from starlette.requests import Request as HttpRequest
     from starlette.types import Receive, Scope, Send
 
-    from mockserver.exchange import ChatRequest, Plan
+    from mockserver.exchange import Plan
     from mockserver.server.clock import FixedClock, RealClock
+    from mockserver.server.namespace import Namespace
     from mockserver.server.performer import Connection
+
+    Decide = Callable[[Request, Namespace, int], Response]
 
 log = logging.getLogger("mockserver")
 
 DRAIN_SECONDS = 5.0
 DRAIN_FACTOR = 2  # how many times the body limit is read after a 413, so that the client can read the answer
+KEPT_HEADERS = (
+    b"content-type", b"accept", b"user-agent", b"x-stainless-retry-count", b"x-mock-quirks", b"x-mock-fault",
+    b"x-mock-error", b"x-mock-answer", b"x-mock-seed",
+)  # fmt: skip
+NEEDS_SOCKET = "this fault is made of network writes; it needs the mock on a socket, not inside the client's process"
 CHAT_PATH = "/maas/{model}/{chip}/chat/completions"
 
 
@@ -57,6 +66,7 @@ class Mock:
     ) -> None:
         self.service = service
         self.clock = clock
+        self.namespaces = Namespaces(service.seed)
         self._on_exchange = on_exchange
         self._wheel: Wheel | None = None
 
@@ -67,35 +77,38 @@ class Mock:
             self._wheel = Wheel(asyncio.get_running_loop())
         return self._wheel
 
-    async def answer(
-        self, scope: Scope, receive: Receive, send: Send, decide: Callable[[Request], tuple[Plan, ChatRequest | None]]
-    ) -> None:
-        """Read the body, decide the plan, perform it, and tell of the exchange."""
+    async def answer(self, scope: Scope, receive: Receive, send: Send, decide: Decide) -> None:
+        """Read the body, decide the plan, perform it, and keep the exchange."""
         wheel = self.wheel
         started = wheel.now()
         headers = request_headers(scope)
-        exchange = Exchange(Request(scope["method"], scope["path"], headers))
+        key = api_key(headers)
+        namespace = self.namespaces.of(key)
+        exchange = Exchange(Request(scope["method"], scope["path"]), namespace=namespace.name, at_ms=started * 1000)
+        exchange.number = namespace.next("exchange")
         connection: Connection | None = scope.get(CONNECTION_KEY)
         watched = None
         try:
-            try:
-                body = await read_body(scope, receive, self.service.edition.file.request.body_limit_bytes)
-            except BodyTooLargeError as error:
-                await self._too_large(str(error), scope, receive, send, exchange)
-                return
-            exchange.request = asked = Request(scope["method"], scope["path"], headers, body)
-            plan, request = decide(asked)
-            if request is not None:
-                exchange.ignored = request.ignored
+            body = await read_body(scope, receive, self.service.edition.file.request.body_limit_bytes)
+            exchange.seed = seed_of(headers, namespace, exchange.number)
+            response = decide(Request(scope["method"], scope["path"], headers, body), namespace, exchange.seed)
+            exchange.request = kept(scope["method"], scope["path"], headers, body, key)
+            exchange.chat, exchange.faults = response.chat, response.faults
+            plan = response.plan
             if connection is None:
                 connection = watched = WatchedConnection(receive)
+                if plan.raw:
+                    plan = self.refusal(Refusal("unknown-quirk", NEEDS_SOCKET, param="X-Mock-Fault"), scope)
             await perform(plan, send, connection, wheel, exchange)
+        except BodyTooLargeError as error:
+            await self._too_large(str(error), scope, receive, send, exchange)
         except ClientLeftError:
-            exchange.ending = Ending.CUT
+            exchange.ending, exchange.client_left = Ending.CUT, True
         finally:
             if watched is not None:
                 watched.release()
             exchange.duration_ms = (wheel.now() - started) * 1000
+            namespace.journal.add(exchange)
             if self._on_exchange is not None:
                 self._on_exchange(exchange)
 
@@ -139,12 +152,31 @@ class ChatEndpoint:
             return
         params = scope["path_params"]
 
-        def decide(asked: Request) -> tuple[Plan, ChatRequest | None]:
+        def decide(asked: Request, test: Namespace, seed: int) -> Response:
             clock = self._mock.clock
-            arrival = Arrival(params["model"], params["chip"], asked, clock.now_ms(), clock.dice())
+            arrival = Arrival(params["model"], params["chip"], asked, clock.now_ms(), clock.dice(), test, seed)
             return self._mock.service.respond(arrival)
 
         await self._mock.answer(scope, receive, send, decide)
+
+
+def api_key(headers: dict[bytes, bytes]) -> str:
+    """The request's API key, which names its namespace; empty for none."""
+    return headers.get(b"authorization", b"").partition(b" ")[2].strip().decode("latin-1")
+
+
+def seed_of(headers: dict[bytes, bytes], namespace: Namespace, number: int) -> int:
+    """The seed of an exchange: what `X-Mock-Seed` says, which repeats an earlier one, or the namespace's next."""
+    asked = headers.get(b"x-mock-seed", b"")
+    return int(asked) if asked.isdigit() and len(asked) <= 20 else namespace.seed_of(number)
+
+
+def kept(method: str, path: str, headers: dict[bytes, bytes], body: bytes, key: str) -> Request:
+    """The request as it may be kept: headers by an allow list, the API key masked where the body holds it."""
+    secret = key.encode("latin-1")
+    if len(secret) >= 8 and secret in body:
+        body = body.replace(secret, b"[api key]")
+    return Request(method, path, {name: headers[name] for name in KEPT_HEADERS if name in headers}, body)
 
 
 def request_headers(scope: Scope) -> dict[bytes, bytes]:
@@ -189,7 +221,7 @@ def refuse_method(mock: Mock, allowed: tuple[str, ...]) -> Callable[[Scope, Rece
         allow = ", ".join(allowed)
         detail = f"{scope['method']} is not allowed on {scope['path']}; allowed: {allow}"
         refusal = Refusal("wrong-method", detail, headers=((b"allow", allow.encode()),))
-        await mock.answer(scope, receive, send, lambda _asked: (mock.refusal(refusal, scope), None))
+        await mock.answer(scope, receive, send, lambda *_: Response(mock.refusal(refusal, scope)))
 
     return endpoint
 
@@ -203,7 +235,7 @@ def refuse_path(mock: Mock) -> Callable[[Scope, Receive, Send], Any]:
         served = CHAT_PATH.replace("{chip}", "{chiptype}")
         detail = f"{scope['path'][:200]!r} is not served; served: POST {served}"
         refusal = Refusal("unknown-path", detail)
-        await mock.answer(scope, receive, send, lambda _asked: (mock.refusal(refusal, scope), None))
+        await mock.answer(scope, receive, send, lambda *_: Response(mock.refusal(refusal, scope)))
 
     return endpoint
 

@@ -7,13 +7,13 @@ thousand streams; one shared wheel does not.
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import os
 import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
 
@@ -87,3 +87,17 @@ class Wheel:
             for callback in self._slots.pop(heapq.heappop(self._ticks)):
                 callback()
         self._arm()
+
+
+async def until(when: float, wheel: Wheel) -> None:
+    """Wait until `when` (seconds on the loop's clock); at once where that is past."""
+    if when <= wheel.now():
+        return
+    reached = asyncio.get_running_loop().create_future()
+
+    def reach() -> None:
+        if not reached.done():
+            reached.set_result(None)
+
+    wheel.at(when, reach)
+    await reached

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 HEAD_LIMIT_BYTES = 64 * 1024
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 30.0
+FLUSH_SECONDS = 2.0
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 2 * 2**20
 CONNECTION_KEY = "genstudio_mock.connection"
@@ -46,8 +47,27 @@ class ClientConnection:
         self._cycle.disconnected = True
         self._cycle.transport.close()
 
-    def reset(self) -> None:
-        """Close with a TCP RST, dropping what was not sent yet."""
+    def write(self, data: bytes) -> None:
+        """Write bytes past the HTTP layer, which then takes the answer for begun."""
+        self._cycle.response_started = True
+        self._cycle.transport.write(data)
+
+    async def drained(self) -> None:
+        """Wait until the client has taken enough to write more."""
+        if self._cycle.flow.write_paused and not self._cycle.disconnected:
+            await self._cycle.flow.drain()
+
+    async def left(self) -> None:
+        """Wait until the client has left."""
+        while not self._cycle.disconnected:
+            await self._cycle.message_event.wait()
+            self._cycle.message_event.clear()
+
+    async def reset(self) -> None:
+        """Close with a TCP RST, after what was written has left (for at most FLUSH_SECONDS)."""
+        until = asyncio.get_running_loop().time() + FLUSH_SECONDS
+        while self._cycle.transport.get_write_buffer_size() and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
         self._cycle.disconnected = True
         sock = self._cycle.transport.get_extra_info("socket")
         if sock is not None:

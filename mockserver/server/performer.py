@@ -7,6 +7,8 @@ import types
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mockserver.exchange import Ending
+from mockserver.server.care import needs_care, perform_with_care
+from mockserver.server.clock import until
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator, Sequence
@@ -30,6 +32,22 @@ class Connection(Protocol):
     def cut(self) -> None:
         """Close now, without the body's end, so that the client sees a cut."""
 
+    async def reset(self) -> None:
+        """Close with a TCP RST, after what was written has left."""
+
+    def write(self, data: bytes) -> None:
+        """Write bytes past the HTTP layer, which then takes the answer for sent."""
+
+    async def drained(self) -> None:
+        """Wait until the client has taken enough to write more."""
+
+    async def left(self) -> None:
+        """Wait until the client has left."""
+
+
+class NotWritableError(RuntimeError):
+    """A plan of network writes met a connection that is not a socket of ours."""
+
 
 class WatchedConnection:
     """A connection known only through ASGI's `receive`, for servers that are not ours."""
@@ -46,6 +64,21 @@ class WatchedConnection:
     def cut(self) -> None:
         """Nothing can be done beyond not ending the body."""
         self._gone = True
+
+    async def reset(self) -> None:
+        """As `cut`."""
+        self._gone = True
+
+    def write(self, data: bytes) -> None:
+        """There is no socket here; plans of network writes are refused before they come so far."""
+        raise NotWritableError(len(data))
+
+    async def drained(self) -> None:
+        """Nothing is ever written."""
+
+    async def left(self) -> None:
+        """Wait for `http.disconnect`."""
+        await self._watch
 
     def release(self) -> None:
         """Stop watching."""
@@ -65,18 +98,20 @@ async def perform(plan: Plan, send: Send, connection: Connection, wheel: Wheel, 
     started = wheel.now()
     exchange.plan = plan
     try:
-        if plan.at_ms is None:
+        if needs_care(plan):
+            await perform_with_care(plan, send, connection, wheel, exchange, started)
+        elif plan.at_ms is None:
             await _at_once(plan, send, connection, exchange)
         else:
             if plan.at_ms[0] > 0:
-                await _until(started + plan.at_ms[0] / 1000, wheel)
+                await until(started + plan.at_ms[0] / 1000, wheel)
             await _Paced(plan, plan.at_ms, send, connection, wheel, exchange, started).run()
     except asyncio.CancelledError:
         connection.cut()
         exchange.ending = Ending.CUT
         raise
     if connection.gone and exchange.frames_sent < len(plan.frames):
-        exchange.ending = Ending.CUT
+        exchange.ending, exchange.client_left = Ending.CUT, True
 
 
 async def _at_once(plan: Plan, send: Send, connection: Connection, exchange: Exchange) -> None:
@@ -103,17 +138,6 @@ async def _at_once(plan: Plan, send: Send, connection: Connection, exchange: Exc
             await asyncio.sleep(0)
     if last < 0:
         await send({"type": "http.response.body", "body": b""})
-
-
-async def _until(when: float, wheel: Wheel) -> None:
-    reached = asyncio.get_running_loop().create_future()
-
-    def reach() -> None:
-        if not reached.done():
-            reached.set_result(None)
-
-    wheel.at(when, reach)
-    await reached
 
 
 class _Paced:
@@ -197,4 +221,4 @@ class _Paced:
 def _continued(sending: Coroutine[Any, Any, None], waited: object) -> Generator[object, Any, None]:
     """Await a coroutine that was already started by hand and waits for `waited`."""
     yield waited
-    yield from sending  # type: ignore[misc]
+    yield from sending

@@ -113,7 +113,7 @@ def unix_socket(path: Path) -> socket.socket:
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's loop where it is installed, else asyncio's."""
+    """A loop of uvloop where it is installed, else asyncio's."""
     try:
         import uvloop
     except ImportError:

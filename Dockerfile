@@ -1,0 +1,32 @@
+# syntax=docker/dockerfile:1
+# Two stages: the first builds the wheel, the second installs it, so the image proves the packaging.
+#   docker build -t genstudio-mock .        (or: buildah bud --isolation chroot -t genstudio-mock .)
+#   docker run --rm -p 8777:8777 genstudio-mock
+ARG BASE=python:3.12-slim
+
+FROM ${BASE} AS build
+WORKDIR /src
+RUN python3 -m venv /build && /build/bin/pip install --no-cache-dir --disable-pip-version-check build
+COPY pyproject.toml README.md LICENSE ./
+COPY mockserver mockserver
+COPY profiles profiles
+COPY fixtures fixtures
+RUN /build/bin/python -m build --wheel --outdir /dist
+
+FROM ${BASE}
+COPY --from=build /dist /dist
+COPY constraints.txt /dist/
+RUN python3 -m venv /opt/genstudio-mock \
+ && /opt/genstudio-mock/bin/pip install --no-cache-dir --disable-pip-version-check -c /dist/constraints.txt /dist/*.whl \
+ && rm -rf /dist
+ENV PATH=/opt/genstudio-mock/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    GENSTUDIO_MOCK_HOST=0.0.0.0 \
+    GENSTUDIO_MOCK_PORT=8777
+USER 65534:65534
+WORKDIR /tmp
+EXPOSE 8777
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
+  CMD ["python3", "-c", "import os, urllib.request as r; r.urlopen(f\"http://127.0.0.1:{os.environ['GENSTUDIO_MOCK_PORT']}/_mock/health\", timeout=2)"]
+ENTRYPOINT ["genstudio-mock"]
+CMD ["serve"]

@@ -1,0 +1,124 @@
+"""Stage `disturb`: what goes wrong on purpose. The table of faults, how a request names them, and how they compose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from mockserver.errors import suggestion
+from mockserver.pipeline.faults_content import (
+    BlockedAt,
+    DropDone,
+    DropField,
+    DuplicateFrame,
+    ErrorFrame,
+    MalformedFrame,
+    RateLimit,
+    Reorder,
+    Status,
+    TruncatedJson,
+    WrongContentType,
+)
+from mockserver.pipeline.faults_timing import Bandwidth, FirstTokenDelay, Latency, SlowClose, Stall, Timeout
+from mockserver.pipeline.faults_transport import BadChunkedFraming, Cut, EmptyBody, LimitData, ResetPeer, Slicer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mockserver.exchange import Answer, Plan
+    from mockserver.pipeline.fault import Fault, Hand
+
+AnyFault = Annotated[
+    Status
+    | RateLimit
+    | Latency
+    | FirstTokenDelay
+    | Stall
+    | Cut
+    | ResetPeer
+    | LimitData
+    | Timeout
+    | Slicer
+    | Bandwidth
+    | MalformedFrame
+    | TruncatedJson
+    | DropDone
+    | DuplicateFrame
+    | Reorder
+    | ErrorFrame
+    | WrongContentType
+    | BadChunkedFraming
+    | SlowClose
+    | EmptyBody
+    | DropField
+    | BlockedAt,
+    Field(discriminator="type"),
+]
+FAULT_TYPES: Final[dict[str, type[Fault]]] = {
+    kind.model_fields["type"].default: kind for kind in get_args(get_args(AnyFault)[0])
+}
+_ADAPTER: Final[TypeAdapter[Any]] = TypeAdapter(AnyFault)
+
+
+class FaultError(ValueError):
+    """A fault that cannot be; the message names the type, the field and what is allowed."""
+
+
+def disturb_answer(answer: Answer, faults: Sequence[Fault]) -> Answer:
+    """The answer as all faults leave it, one after the other."""
+    for fault in faults:
+        answer = fault.on_answer(answer)
+    return answer
+
+
+def disturb(plan: Plan, faults: Sequence[Fault], hand: Hand) -> Plan:
+    """The plan as all faults leave it, one after the other."""
+    for fault in faults:
+        plan = fault.on_plan(plan, hand)
+    return plan
+
+
+def fault_of(data: Any) -> Fault:
+    """A fault from its JSON form; raises FaultError."""
+    kind = data.get("type") if isinstance(data, dict) else None
+    if not isinstance(kind, str) or kind not in FAULT_TYPES:
+        known = suggestion(str(kind), FAULT_TYPES)
+        raise FaultError(f"type: {kind!r} is not a fault; {known}")
+    try:
+        fault: Fault = _ADAPTER.validate_python(data)
+    except ValidationError as wrong:
+        raise FaultError(_explain(kind, wrong)) from None
+    return fault
+
+
+def faults_of_header(text: str) -> list[Fault]:
+    """The faults that `X-Mock-Fault` names, say `cut;after_frames=3, latency;ms=200`; raises FaultError."""
+    found = []
+    for part in text.split(","):
+        kind, *settings = (word.strip() for word in part.split(";"))
+        if not kind and not settings:
+            continue
+        data: dict[str, Any] = {"type": kind}
+        for setting in settings:
+            name, equals, value = setting.partition("=")
+            if not equals:
+                raise FaultError(f"{kind}: {setting!r} is not of the form name=value")
+            data[name.strip()] = value.strip()
+        found.append(fault_of(data))
+    return found
+
+
+def _explain(kind: str, wrong: ValidationError) -> str:
+    error = wrong.errors(include_url=False)[0]
+    names = [str(part) for part in error["loc"] if part != kind]
+    known = [name for name in FAULT_TYPES[kind].model_fields if name != "type"]
+    if error["type"] == "extra_forbidden":
+        allowed = suggestion(names[-1], known) if known else "it has no settings"
+        return f"{kind}: {names[-1]}: unknown setting; {allowed}"
+    if error["type"] == "missing":
+        return f"{kind}: {names[-1]}: missing"
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if not names:
+        return f"{kind}: {message}"
+    return f"{kind}: {'.'.join(names)}: {error['input']!r} is not allowed; allowed: {message}"

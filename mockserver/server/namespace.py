@@ -1,0 +1,237 @@
+"""Namespaces: what one test has set up and what it has seen, apart from all other tests.
+
+A namespace belongs to an API key. A test claims one by using its own key; keys that were never claimed share the
+default namespace.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mockserver.errors import Refusal
+from mockserver.server.journal import Journal
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator
+
+    from mockserver.exchange import Answer, ChatRequest, Plan
+    from mockserver.pipeline.fault import Fault
+    from mockserver.pipeline.faults_content import RateLimit
+
+DEFAULT = "default"
+MOST_NAMESPACES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Which requests a fault or a scripted answer is for; None does not matter.
+
+    Attributes:
+        model: The model that answers.
+        chip: The chip of the path.
+        stream: Whether a stream is asked for.
+        contains: What the last user message holds.
+    """
+
+    model: str | None = None
+    chip: str | None = None
+    stream: bool | None = None
+    contains: str | None = None
+
+    def fits(self, request: ChatRequest) -> bool:
+        """Whether the request is meant."""
+        return (
+            self.model in {None, request.model}
+            and self.chip in {None, request.chip}
+            and self.stream in {None, request.stream}
+            and (self.contains is None or self.contains in request.last_user_text)
+        )
+
+
+@dataclass(slots=True)
+class ArmedFault:
+    """A fault that waits for its requests.
+
+    Attributes:
+        number: Its number in the namespace, from 1.
+        fault: What it does.
+        which: Which requests it is for.
+        times: How often it fires; None for always.
+        every: It fires at every k-th request that fits (1 for each).
+        probability: Chance to fire, from 0 to 1, drawn with the exchange's seed.
+        seen: Requests that fitted.
+        fired: How often it has fired.
+    """
+
+    number: int
+    fault: Fault
+    which: Which = field(default_factory=Which)
+    times: int | None = None
+    every: int = 1
+    probability: float = 1.0
+    seen: int = 0
+    fired: int = 0
+
+    def fires(self, request: ChatRequest, dice: random.Random) -> bool:
+        """Whether it fires at this request; counts."""
+        if (self.times is not None and self.fired >= self.times) or not self.which.fits(request):
+            return False
+        self.seen += 1
+        if self.seen % self.every or (self.probability < 1 and dice.random() >= self.probability):
+            return False
+        self.fired += 1
+        return True
+
+
+@dataclass(slots=True)
+class Expectation:
+    """A scripted answer.
+
+    Attributes:
+        number: Its number in the namespace, from 1.
+        reply: What is said: an answer to be framed for the chip, a plan that is sent as it is, or a refusal.
+        which: Which requests it is for.
+        times: How often it answers; None for always.
+        used: How often it has answered.
+    """
+
+    number: int
+    reply: Answer | Plan | Refusal
+    which: Which = field(default_factory=Which)
+    times: int | None = 1
+    used: int = 0
+
+    @property
+    def met(self) -> bool:
+        """Whether it was used as often as it was set up for."""
+        return self.used > 0 if self.times is None else self.used >= self.times
+
+
+class Quota:
+    """Counters of one rate limit: requests and tokens in the last minute, requests in the last day."""
+
+    def __init__(self) -> None:
+        self._asked: list[tuple[float, int]] = []
+
+    def check(self, limit: RateLimit, now_ms: float, tokens: int) -> None:
+        """Count a request, or raise the Refusal that tells which quota is used up and when it is free again."""
+        self._asked = [one for one in self._asked if one[0] > now_ms - 86_400_000]
+        minute = [one for one in self._asked if one[0] > now_ms - 60_000]
+        for name, allowed, used, oldest, window in (
+            ("requests a minute", limit.rpm, len(minute), minute, 60_000),
+            ("tokens a minute", limit.tpm, sum(one[1] for one in minute), minute, 60_000),
+            ("requests a day", limit.rpd, len(self._asked), self._asked, 86_400_000),
+        ):
+            if allowed is not None and used >= allowed:
+                wait_s = -int((now_ms - (oldest[0][0] if oldest else now_ms) - window) // 1000)
+                headers = ((b"retry-after", b"%d" % max(wait_s, 1)),) if limit.retry_after else ()
+                detail = f"rate limit: {used} of {allowed} {name} used; free again in {max(wait_s, 1)} s"
+                raise Refusal("rate-limited", detail, headers=headers)
+        self._asked.append((now_ms, tokens))
+
+
+class Namespace:
+    """One test's own scripted answers, armed faults, counters and journal.
+
+    Attributes:
+        name: What the operator sees: `default`, or `key-` and a number; the API key itself is a secret and stays one.
+        faults: Armed faults, in the order they act.
+        script: Scripted answers, tried in order.
+        unexpected: Requests that no scripted answer was for, though some were set up.
+        journal: What happened.
+    """
+
+    def __init__(self, name: str, seed: str) -> None:
+        self.name = name
+        self.journal = Journal()
+        self.faults: list[ArmedFault] = []
+        self.script: list[Expectation] = []
+        self.unexpected = 0
+        self._seed = seed
+        self._numbers: dict[str, int] = {}
+        self._quotas: dict[RateLimit, Quota] = {}
+
+    def next(self, what: str) -> int:
+        """The next number of a kind, from 1."""
+        self._numbers[what] = number = self._numbers.get(what, 0) + 1
+        return number
+
+    def seed_of(self, number: int) -> int:
+        """The seed of an exchange: the same server seed, namespace and number give the same."""
+        digest = hashlib.blake2b(f"{self._seed}:{number}".encode(), digest_size=6).digest()
+        return int.from_bytes(digest)
+
+    def scripted(self, request: ChatRequest) -> Answer | Plan | Refusal | None:
+        """The scripted reply to a request, counted as used."""
+        for expectation in self.script:
+            if (expectation.times is None or expectation.used < expectation.times) and expectation.which.fits(request):
+                expectation.used += 1
+                return expectation.reply
+        self.unexpected += bool(self.script)
+        return None
+
+    def faults_for(self, request: ChatRequest, dice: random.Random) -> list[Fault]:
+        """The armed faults that fire at a request."""
+        return [armed.fault for armed in self.faults if armed.fires(request, dice)]
+
+    def check_quota(self, limit: RateLimit, now_ms: float, tokens: int) -> None:
+        """Count a request against a rate limit; raises Refusal."""
+        self._quotas.setdefault(limit, Quota()).check(limit, now_ms, tokens)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is set up: requests take the fast way."""
+        return not (self.faults or self.script)
+
+    def unmet(self) -> list[Expectation]:
+        """Scripted answers that were not used as often as set up."""
+        return [one for one in self.script if not one.met]
+
+    def reset(self, *, journal: bool = True, setup: bool = True, counters: bool = True) -> None:
+        """Forget the journal, what was set up, the counters, or all of it."""
+        if journal:
+            self.journal.clear()
+            self.unexpected = 0
+        if setup:
+            self.faults.clear()
+            self.script.clear()
+        if counters:
+            self._numbers.clear()
+            self._quotas.clear()
+
+
+class Namespaces:
+    """All namespaces of a server. The oldest claimed one goes when there are too many."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed
+        self.default = Namespace(DEFAULT, f"{seed}:")
+        self._claimed: dict[str, Namespace] = {}
+        self._made = 0
+
+    def __iter__(self) -> Iterator[Namespace]:
+        yield self.default
+        yield from self._claimed.values()
+
+    def of(self, key: str) -> Namespace:
+        """The namespace that a request with this API key belongs to."""
+        return self._claimed.get(key, self.default)
+
+    def claim(self, key: str) -> Namespace:
+        """The key's own namespace, made where there is none."""
+        if not key:
+            return self.default
+        found = self._claimed.get(key)
+        if found is None:
+            while len(self._claimed) >= MOST_NAMESPACES:
+                del self._claimed[next(iter(self._claimed))]
+            self._made += 1
+            found = self._claimed[key] = Namespace(f"key-{self._made}", f"{self._seed}:{key}")
+        return found
+
+    def release(self, key: str) -> bool:
+        """Give a key's namespace up; whether there was one."""
+        return self._claimed.pop(key, None) is not None
