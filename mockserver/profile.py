@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 Claim = Literal["documented", "observed", "assumed"]
 ERROR_KINDS = (
-    "invalid-http", "missing-key", "malformed-key", "wrong-key", "unknown-path", "wrong-method", "unknown-model", "unknown-chip",
-    "unknown-combination", "wrong-content-type", "invalid-json", "invalid-field", "unknown-quirk", "body-too-large",
+    "invalid-http", "missing-key", "malformed-key", "wrong-key", "unknown-path", "wrong-method", "unknown-model",
+    "unknown-chip", "unknown-combination", "wrong-content-type", "invalid-json", "invalid-field", "unknown-quirk", "body-too-large",
     "payment-required", "no-match", "rate-limited", "overloaded", "internal",
 )  # fmt: skip
 M = TypeVar("M", bound=BaseModel)
@@ -145,7 +145,7 @@ class EditionFile(Data):
     title: str
     source: str
     chips: tuple[str, ...] = Field(min_length=1)
-    """The documented chip types, in the documents' order; a further `<chip>.toml` beside this file is a further chip."""
+    """The documented chip types, in the documents' order; a further `<chip>.toml` beside it is a further chip."""
     quirks: tuple[QuirkClaim, ...] = ()
     defaults: Defaults
     matrix: Matrix

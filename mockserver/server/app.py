@@ -185,7 +185,7 @@ def request_headers(scope: Scope) -> dict[bytes, bytes]:
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """The whole body, or BodyTooLargeError as soon as it is known to pass the limit, before reading it where possible."""
+    """The whole body, or BodyTooLargeError as soon as it is known to pass the limit, where possible unread."""
     announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
     if announced.isdigit() and int(announced) > limit:
         raise BodyTooLargeError(f"the body has {int(announced)} bytes; allowed: at most {limit}")

@@ -105,8 +105,6 @@ class MockProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, count the head's bytes, and keep the deadline that fits what is still missing."""
-        if self.parser is None:
-            return
         if self._lingering:
             self._linger_bytes += len(data)
             if self._linger_bytes > LINGER_BYTES:
