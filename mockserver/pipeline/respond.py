@@ -44,6 +44,7 @@ class Arrival:
         chip: The path's chip.
         request: Headers and body.
         now_ms: Milliseconds since the Unix epoch.
+        elapsed_ms: Milliseconds on a clock that never goes back, for quotas.
         dice: Random bytes for ids, or empty to derive them from the request.
         test: What the test that this request belongs to has set up; None for nothing.
         seed: What faults throw their dice with.
@@ -53,6 +54,7 @@ class Arrival:
     chip: str
     request: Request
     now_ms: int
+    elapsed_ms: float = 0.0
     dice: bytes = b""
     test: TestSetup | None = None
     seed: int = 0
@@ -153,7 +155,7 @@ class Service:
             answer = self.answer(request)
         for fault in faults:
             if isinstance(fault, RateLimit) and test is not None:
-                test.check_quota(fault, arrival.now_ms, answer.usage.total_tokens if answer else 0)
+                test.check_quota(fault, arrival.elapsed_ms, answer.usage.total_tokens if answer else 0)
         if answer is not None:
             plan = self._plan(request, disturb_answer(answer, faults), compiled, entropy, arrival.now_ms)
         else:

@@ -14,8 +14,10 @@ from mockserver.errors import Refusal
 from mockserver.exchange import Ending, Exchange, Request
 from mockserver.pipeline.head import entropy_of
 from mockserver.pipeline.respond import Arrival, Response, Service
+from mockserver.server import control
 from mockserver.server.clock import Wheel
 from mockserver.server.connection import CONNECTION_KEY
+from mockserver.server.guard import Guard
 from mockserver.server.namespace import Namespaces
 from mockserver.server.performer import WatchedConnection, perform
 
@@ -41,6 +43,7 @@ KEPT_HEADERS = (
     b"x-mock-error", b"x-mock-answer", b"x-mock-seed",
 )  # fmt: skip
 NEEDS_SOCKET = "this fault is made of network writes; it needs the mock on a socket, not inside the client's process"
+LOCAL_GUARD = Guard()
 CHAT_PATH = "/maas/{model}/{chip}/chat/completions"
 
 
@@ -67,6 +70,7 @@ class Mock:
         self.service = service
         self.clock = clock
         self.namespaces = Namespaces(service.seed)
+        self.advanced_ms = 0.0
         self._on_exchange = on_exchange
         self._wheel: Wheel | None = None
 
@@ -77,6 +81,10 @@ class Mock:
             self._wheel = Wheel(asyncio.get_running_loop())
         return self._wheel
 
+    def elapsed_ms(self) -> float:
+        """Milliseconds on the mock's monotonic clock, on which quotas run; tests may move it on."""
+        return self.wheel.now() * 1000 + self.advanced_ms
+
     async def answer(self, scope: Scope, receive: Receive, send: Send, decide: Decide) -> None:
         """Read the body, decide the plan, perform it, and keep the exchange."""
         wheel = self.wheel
@@ -84,7 +92,8 @@ class Mock:
         headers = request_headers(scope)
         key = api_key(headers)
         namespace = self.namespaces.of(key)
-        exchange = Exchange(Request(scope["method"], scope["path"]), namespace=namespace.name, at_ms=started * 1000)
+        exchange = Exchange(Request(scope["method"], scope["path"]), namespace=namespace.name)
+        exchange.at_ms = started * 1000 + self.advanced_ms
         exchange.number = namespace.next("exchange")
         connection: Connection | None = scope.get(CONNECTION_KEY)
         watched = None
@@ -154,7 +163,8 @@ class ChatEndpoint:
 
         def decide(asked: Request, test: Namespace, seed: int) -> Response:
             clock = self._mock.clock
-            arrival = Arrival(params["model"], params["chip"], asked, clock.now_ms(), clock.dice(), test, seed)
+            now_ms, elapsed_ms = clock.now_ms(), self._mock.elapsed_ms()
+            arrival = Arrival(params["model"], params["chip"], asked, now_ms, elapsed_ms, clock.dice(), test, seed)
             return self._mock.service.respond(arrival)
 
         await self._mock.answer(scope, receive, send, decide)
@@ -240,24 +250,14 @@ def refuse_path(mock: Mock) -> Callable[[Scope, Receive, Send], Any]:
     return endpoint
 
 
-def health(mock: Mock) -> Callable[[HttpRequest], Any]:
-    """`GET /_mock/health`: for a container's health check."""
-    from starlette.responses import JSONResponse
-
-    async def endpoint(_request: HttpRequest) -> JSONResponse:
-        return JSONResponse({"status": "ok", "edition": mock.service.edition.name})
-
-    return endpoint
-
-
-def create_app(mock: Mock) -> Starlette:
-    """The application of one mock."""
+def create_app(mock: Mock, guard: Guard | None = LOCAL_GUARD) -> Starlette:
+    """The application of one mock; without a guard it has no control API."""
     chat = ChatEndpoint(mock)
     app = Starlette(
         routes=[
             Route(CHAT_PATH, chat),
             Route(CHAT_PATH + "/", chat),
-            Route("/_mock/health", health(mock), methods=["GET"]),
+            *(control.routes(mock, guard) if guard is not None else ()),
         ],
         exception_handlers={500: _internal_error(mock)},
     )

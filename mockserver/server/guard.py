@@ -1,0 +1,78 @@
+"""Who may use the control API: nobody from another web page, nobody without the token off loopback.
+
+A page in the developer's browser can send requests to 127.0.0.1, and with DNS rebinding read the answers. So `Host`
+must name this machine or the address that was asked for, `Origin` and `Sec-Fetch-Site` must not name another site, a
+body must be announced as JSON (a page cannot do that without asking first), and nothing ever allows another origin.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TOKEN_HEADER: Final = b"x-mock-token"
+LOCAL_NAMES: Final = frozenset({"localhost", "ip6-localhost", "genstudio-mock"})
+
+
+class ForbiddenError(Exception):
+    """A control request that is not let in; `status` is 401 or 403, or 415 for a body of the wrong kind."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What decides.
+
+    Attributes:
+        token: What `X-Mock-Token` must hold; None asks for none (loopback only).
+        names: Further names that `Host` may have.
+    """
+
+    token: str | None = None
+    names: frozenset[str] = frozenset()
+
+    def check(self, method: str, headers: Mapping[bytes, bytes]) -> None:
+        """Let a request in, or raise ForbiddenError."""
+        host = headers.get(b"host", b"").decode("latin-1")
+        if not self._known(host_name(host)):
+            raise ForbiddenError(403, f"Host: {host!r} is not this server; allowed: localhost, an IP address, --host")
+        origin = headers.get(b"origin")
+        if origin is not None and origin.decode("latin-1").partition("://")[2] != host:
+            raise ForbiddenError(
+                403, f"Origin: {origin.decode('latin-1')!r} is another site; the control API has no CORS"
+            )
+        site = headers.get(b"sec-fetch-site", b"none")
+        if site not in {b"none", b"same-origin"}:
+            raise ForbiddenError(403, f"Sec-Fetch-Site: {site.decode('latin-1')!r} is not let in; allowed: same-origin")
+        if self.token is not None:
+            given = headers.get(TOKEN_HEADER, b"")
+            if not hmac.compare_digest(given, self.token.encode()):
+                raise ForbiddenError(401, "X-Mock-Token: missing or wrong; the server printed it when it started")
+        if method in {"POST", "PUT", "PATCH"}:
+            kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+            if kind != b"application/json":
+                raise ForbiddenError(415, "Content-Type: the control API reads application/json alone")
+
+    def _known(self, name: str) -> bool:
+        if name in LOCAL_NAMES or name in self.names:
+            return True
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return address.is_loopback or self.token is not None
+
+
+def host_name(host: str) -> str:
+    """The name in a `Host` header, without its port; IPv6 without its brackets."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.rpartition(":")[0].lower() if host.count(":") == 1 else host.lower()
