@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 Claim = Literal["documented", "observed", "assumed"]
 ERROR_KINDS = (
     "invalid-http", "missing-key", "malformed-key", "wrong-key", "unknown-path", "wrong-method", "unknown-model",
-    "unknown-chip", "unknown-combination", "wrong-content-type", "invalid-json", "invalid-field", "unknown-quirk", "body-too-large",
-    "payment-required", "no-match", "rate-limited", "overloaded", "internal",
+    "unknown-chip", "unknown-combination", "wrong-content-type", "invalid-json", "invalid-field", "unknown-quirk",
+    "body-too-large", "payment-required", "no-match", "rate-limited", "overloaded", "internal",
 )  # fmt: skip
 M = TypeVar("M", bound=BaseModel)
 

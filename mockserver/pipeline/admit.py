@@ -142,9 +142,7 @@ def check_combination(
         near = (
             suggestion(model, catalogue)
             if len(catalogue) <= 12 or _near(model, catalogue)
-            else (
-                f"{len(catalogue)} models are served; genstudio-mock profiles --models lists them, --model NAME adds one"
-            )
+            else (f"{len(catalogue)} models are; genstudio-mock profiles --models lists them, --model NAME adds one")
         )
         raise Refusal("unknown-model", f"{where}model {_shown(model)} is not served here; {near}", param=param)
     if chip not in served:

@@ -283,7 +283,8 @@ def routes(mock: Mock, guard: Guard) -> list[Route]:
         Route(PREFIX + path.replace("{number}", "{number:int}"), _endpoint(mock, guard, by_method), methods=None)
         for path, by_method in paths.items()
     ]
-    return [*made, Route(f"{PREFIX}/openapi.json", _document(guard), methods=None)]
+    made.append(Route(f"{PREFIX}/openapi.json", _document(guard), methods=None))
+    return [*made, Route(PREFIX + "/{rest:path}", _Asgi(_unknown), methods=None)]
 
 
 def _endpoint(mock: Mock, guard: Guard, by_method: Mapping[str, Operation]) -> Any:
@@ -319,6 +320,11 @@ class _Asgi:
 
         response = await self._function(Request(scope, receive, send))
         await response(scope, receive, send)
+
+
+async def _unknown(request: Request) -> Response:
+    known = ", ".join(sorted({PREFIX + one.path for one in OPERATIONS}))
+    return _error(404, f"{request.url.path!r} is not of the control API; there are: {known}")
 
 
 async def _read(request: Request) -> Any:

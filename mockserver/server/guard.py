@@ -46,9 +46,7 @@ class Guard:
             raise ForbiddenError(403, f"Host: {host!r} is not this server; allowed: localhost, an IP address, --host")
         origin = headers.get(b"origin")
         if origin is not None and origin.decode("latin-1").partition("://")[2] != host:
-            raise ForbiddenError(
-                403, f"Origin: {origin.decode('latin-1')!r} is another site; the control API has no CORS"
-            )
+            raise ForbiddenError(403, f"Origin: {origin.decode('latin-1')!r} is another site; there is no CORS here")
         site = headers.get(b"sec-fetch-site", b"none")
         if site not in {b"none", b"same-origin"}:
             raise ForbiddenError(403, f"Sec-Fetch-Site: {site.decode('latin-1')!r} is not let in; allowed: same-origin")

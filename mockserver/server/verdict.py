@@ -7,6 +7,7 @@ one call and gives a finding with one line of advice. Times are the mock's own.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mockserver.exchange import Ending
@@ -69,7 +70,7 @@ def judge(exchanges: Sequence[Exchange]) -> list[Finding]:
 
 def retry_after(call: Sequence[Exchange]) -> Finding | None:
     """Whether the client waited as long as `Retry-After` said."""
-    for before, after in zip(call, call[1:], strict=False):
+    for before, after in pairwise(call):
         wait_ms = _retry_after_ms(before)
         if wait_ms is None:
             continue
@@ -86,7 +87,7 @@ def retry_after(call: Sequence[Exchange]) -> Finding | None:
 
 def backoff(call: Sequence[Exchange]) -> Finding | None:
     """Whether the pauses between three or more attempts grow."""
-    pauses = [b.at_ms - (a.at_ms + a.duration_ms) for a, b in zip(call, call[1:], strict=False)]
+    pauses = [b.at_ms - (a.at_ms + a.duration_ms) for a, b in pairwise(call)]
     if len(pauses) < 2 or any(_retry_after_ms(one) is not None for one in call):
         return None
     numbers = tuple(one.number for one in call)
@@ -124,7 +125,7 @@ def truncated(call: Sequence[Exchange]) -> Finding | None:
 
 def blocked(call: Sequence[Exchange]) -> Finding | None:
     """Whether a blocked answer was asked for again."""
-    for before, after in zip(call, call[1:], strict=False):
+    for before, after in pairwise(call):
         if any(b'"blocked"' in frame for frame in (before.plan.frames if before.plan else ())):
             return Finding(
                 "blocked", "bad", "the same request came again after a blocked answer",
