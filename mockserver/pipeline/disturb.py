@@ -111,7 +111,7 @@ def faults_of_header(text: str) -> list[Fault]:
 
 def _explain(kind: str, wrong: ValidationError) -> str:
     error = wrong.errors(include_url=False)[0]
-    names = [str(part) for part in error["loc"] if part != kind]
+    names = [str(part) for part in error["loc"][1:]]  # the first is the type
     known = [name for name in FAULT_TYPES[kind].model_fields if name != "type"]
     if error["type"] == "extra_forbidden":
         allowed = suggestion(names[-1], known) if known else "it has no settings"

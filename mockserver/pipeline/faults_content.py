@@ -91,7 +91,7 @@ class DuplicateFrame(Fault):
     def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
         """One frame more."""
         frames, at, n = list(plan.frames), times(plan), self.at_frame
-        return with_frames(plan, frames[: n + 1] + frames[n:], at[: n + 1] + at[n:])
+        return _resized(with_frames(plan, frames[: n + 1] + frames[n:], at[: n + 1] + at[n:]))
 
 
 class Reorder(Fault):
@@ -120,7 +120,7 @@ class ErrorFrame(Fault):
         n = min(self.after_frames, len(plan.frames) - 1)
         error = {"error": {"code": str(self.code), "message": self.message, "param": None, "type": "server_error"}}
         frame = edit_json(plan.frames[0], lambda _: error)
-        return with_frames(plan, [*plan.frames[:n], frame], times(plan)[: n + 1])
+        return _resized(with_frames(plan, [*plan.frames[:n], frame], times(plan)[: n + 1]))
 
 
 class WrongContentType(Fault):

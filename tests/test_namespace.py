@@ -1,0 +1,115 @@
+"""Namespaces: arming, scripting, quotas and seeds, apart from each other."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from mockserver.errors import Refusal
+from mockserver.exchange import Answer, ChatRequest, Usage
+from mockserver.pipeline.disturb import fault_of
+from mockserver.pipeline.faults_content import RateLimit
+from mockserver.server.namespace import MOST_NAMESPACES, ArmedFault, Expectation, Namespaces, Quota, Which
+
+CUT = fault_of({"type": "cut", "after_frames": 1})
+ANSWER = Answer(("hi",), Usage(1, 2))
+
+
+def request(chip: str = "left", text: str = "hello", *, stream: bool = True) -> ChatRequest:
+    """A request to a chip."""
+    return ChatRequest("m", chip, [{"role": "user", "content": text}], stream)
+
+
+FIRING = {
+    "once": (ArmedFault(1, CUT, times=1), [True, False, False, False]),
+    "twice": (ArmedFault(1, CUT, times=2), [True, True, False, False]),
+    "always": (ArmedFault(1, CUT), [True, True, True, True]),
+    "every second": (ArmedFault(1, CUT, every=2), [False, True, False, True]),
+    "never by chance": (ArmedFault(1, CUT, probability=0.0), [False, False, False, False]),
+    "another chip": (ArmedFault(1, CUT, Which(chip="right")), [False, False, False, False]),
+    "this text": (ArmedFault(1, CUT, Which(contains="ell"), times=3), [True, True, True, False]),
+    "whole answers": (ArmedFault(1, CUT, Which(stream=False)), [False, False, False, False]),
+}
+
+
+@pytest.mark.parametrize("name", FIRING)
+def test_firing(name: str) -> None:
+    """A fault fires as often, and at such requests, as it was armed for."""
+    armed, expected = FIRING[name]
+
+    assert [armed.fires(request(), random.Random(0)) for _ in expected] == expected
+
+
+def test_probability_is_drawn_with_the_seed() -> None:
+    """The same seed fires or does not fire alike; over many seeds about as often as armed for."""
+    fired = [ArmedFault(1, CUT, probability=0.3).fires(request(), random.Random(seed)) for seed in range(1000)]
+
+    assert fired == [ArmedFault(1, CUT, probability=0.3).fires(request(), random.Random(seed)) for seed in range(1000)]
+    assert 230 < sum(fired) < 370
+
+
+def test_script_is_used_in_order_and_counted() -> None:
+    """Scripted answers are used up in order; what comes after them is unexpected, what is left is unmet."""
+    namespace = Namespaces().claim("key")
+    namespace.script += [Expectation(1, ANSWER), Expectation(2, ANSWER, Which(chip="right")), Expectation(3, ANSWER)]
+
+    used = [namespace.scripted(request()) for _ in range(3)]
+
+    assert used == [ANSWER, ANSWER, None]
+    assert [one.number for one in namespace.unmet()] == [2]
+    assert namespace.unexpected == 1
+
+
+def test_keys_are_apart() -> None:
+    """A claimed key has its own namespace, an unclaimed one shares the default; no name tells a key."""
+    namespaces = Namespaces()
+    mine = namespaces.claim("sk-secret")
+
+    assert namespaces.of("sk-secret") is mine is not namespaces.of("other")
+    assert namespaces.of("other") is namespaces.of("") is namespaces.default
+    assert [one.name for one in namespaces] == ["default", "key-1"]
+
+
+def test_namespaces_are_bounded() -> None:
+    """The oldest claimed namespace goes when there are too many."""
+    namespaces = Namespaces()
+    for number in range(MOST_NAMESPACES + 1):
+        namespaces.claim(f"key{number}")
+
+    assert namespaces.of("key0") is namespaces.default
+    assert namespaces.of("key1") is not namespaces.default
+
+
+def test_seeds_repeat_after_a_reset() -> None:
+    """Exchange numbers, and with them seeds, begin again after a reset, so a test repeats itself."""
+    namespace = Namespaces(7).claim("key")
+    first = [namespace.seed_of(namespace.next("exchange")) for _ in range(3)]
+    namespace.reset()
+
+    assert [namespace.seed_of(namespace.next("exchange")) for _ in range(3)] == first
+    assert len(set(first)) == 3
+
+
+def test_requests_a_minute() -> None:
+    """The third request of a minute with two allowed is refused until the first is a minute old."""
+    quota, limit = Quota(), RateLimit(rpm=2, rpd=None, tpm=None, retry_after=True)
+    quota.check(limit, 0, 10)
+    quota.check(limit, 20_000, 10)
+
+    with pytest.raises(Refusal) as caught:
+        quota.check(limit, 30_500, 10)
+
+    assert str(caught.value) == "rate limit: 2 of 2 requests a minute used; free again in 30 s"
+    assert caught.value.headers == ((b"retry-after", b"30"),)
+    quota.check(limit, 60_001, 10)
+
+
+def test_tokens_a_minute_and_requests_a_day() -> None:
+    """Tokens and days have quotas of their own."""
+    quota = Quota()
+    quota.check(RateLimit(rpm=None, rpd=None, tpm=100), 0, 100)
+    with pytest.raises(Refusal, match="100 of 100 tokens a minute used; free again in 60 s"):
+        quota.check(RateLimit(rpm=None, rpd=None, tpm=100), 1, 1)
+    with pytest.raises(Refusal, match="1 of 1 requests a day used; free again in 86340 s"):
+        quota.check(RateLimit(rpm=None, rpd=1, tpm=None), 60_001, 1)
