@@ -151,8 +151,8 @@ MISTAKES = {
     "cut": "cut: give either after_frames or after_bytes",
     "cut;after_frames=1;after_bytes=2": "cut: give either after_frames or after_bytes",
     "cut;after=3": "cut: after: unknown setting; did you mean after_bytes, after_frames?",
-    "cut;after_frames=x": "cut: after_frames: 'x' is not allowed; allowed: a valid integer, unable to parse string as an "
-    "integer",
+    "cut;after_frames=x": "cut: after_frames: 'x' is not allowed; allowed: a valid integer, "
+    "unable to parse string as an integer",
     "latency;ms=-1": "latency: ms: '-1' is not allowed; allowed: greater than or equal to 0",
     "latency;ms": "latency: 'ms' is not of the form name=value",
     "drop_done;x=1": "drop_done: x: unknown setting; it has no settings",

@@ -117,6 +117,8 @@ class ErrorFrame(Fault):
 
     def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
         """The error takes the place of the rest."""
+        if not plan.frames:
+            return plan
         n = min(self.after_frames, len(plan.frames) - 1)
         error = {"error": {"code": str(self.code), "message": self.message, "param": None, "type": "server_error"}}
         frame = edit_json(plan.frames[0], lambda _: error)

@@ -101,6 +101,8 @@ class BadChunkedFraming(Fault):
         headers = tuple(pair for pair in plan.headers if pair[0].lower() != b"content-length")
         wire = as_writes(replace(plan, headers=headers))
         frames = list(wire.frames)
+        if not frames:
+            return wire
         spoilt = min(self.at_frame + 1, len(frames) - 1)
         size, _, rest = frames[spoilt].partition(b"\r\n")
         frames[spoilt] = b"zz" + size + b"\r\n" + rest
