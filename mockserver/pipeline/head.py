@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from functools import lru_cache
+from typing import Final, Literal
 
 from mockserver.exchange import Head, Headers
 
 IdForm = Literal["chatcmpl-22", "hex-32", "chatcmpl-uuid", "chatcmpl-hex"]
 
 _SHORTUUID = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # 57 characters, none easily mistaken
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_PAIRS: Final = tuple(first + second for second in _SHORTUUID for first in _SHORTUUID)
+_LETTERS: Final = bytes(b"abcdefghijklmnopqrstuvwxyz"[byte % 26] for byte in range(256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,7 @@ class HeadSettings:
 
 def entropy_of(*parts: bytes) -> bytes:
     """32 bytes that depend on every part and on where each one ends."""
-    digest = hashlib.blake2b(digest_size=32)
-    for part in parts:
-        digest.update(b"%d:" % len(part))
-        digest.update(part)
-    return digest.digest()
+    return hashlib.blake2b(b"".join([b"%d:%b" % (len(part), part) for part in parts]), digest_size=32).digest()
 
 
 def head(model: str, settings: HeadSettings, entropy: bytes, now_ms: int) -> Head:
@@ -67,11 +65,11 @@ def answer_id(form: IdForm, entropy: bytes) -> str:
     if form == "chatcmpl-uuid":
         return f"chatcmpl-{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
     number = int.from_bytes(entropy[:16])
-    digits = []
-    for _ in range(22):
-        number, digit = divmod(number, len(_SHORTUUID))
-        digits.append(_SHORTUUID[digit])
-    return "chatcmpl-" + "".join(digits)
+    pairs = []
+    for _ in range(11):  # 22 digits, two by two: the divisions are the cost of an id
+        number, pair = divmod(number, len(_PAIRS))
+        pairs.append(_PAIRS[pair])
+    return "chatcmpl-" + "".join(pairs)
 
 
 def response_headers(settings: HeadSettings, entropy: bytes, now_ms: int) -> Headers:
@@ -82,10 +80,13 @@ def response_headers(settings: HeadSettings, entropy: bytes, now_ms: int) -> Hea
     """
     headers = []
     if settings.trace_header:
-        stamp = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%y%m%d%H%M%S")
-        trace = f"00-{stamp}{entropy[16:26].hex()}-{entropy[24:32].hex()}-01"
+        trace = f"00-{_stamp(now_ms // 1000)}{entropy[16:26].hex()}-{entropy[24:32].hex()}-01"
         headers.append((settings.trace_header.encode(), trace.encode()))
     if settings.request_id_header:
-        letters = "".join(_LETTERS[b % 26] for b in entropy[:3])
-        headers.append((settings.request_id_header.encode(), f"{now_ms}{letters}".encode()))
+        headers.append((settings.request_id_header.encode(), b"%d%b" % (now_ms, entropy[:3].translate(_LETTERS))))
     return tuple(headers)
+
+
+@lru_cache(maxsize=1)
+def _stamp(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%y%m%d%H%M%S")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"
 MOST_NAMESPACES = 1000
+SEED_STEP = 0x9E3779B97F4A7C15  # an odd number far from powers of two, so that neighbours get unlike seeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ class Namespace:
         self.faults: list[ArmedFault] = []
         self.script: list[Expectation] = []
         self.unexpected = 0
-        self._seed = seed
+        self._seed = int.from_bytes(hashlib.blake2b(seed.encode(), digest_size=6).digest())
         self._numbers: dict[str, int] = {}
         self._quotas: dict[RateLimit, Quota] = {}
 
@@ -161,8 +162,7 @@ class Namespace:
 
     def seed_of(self, number: int) -> int:
         """The seed of an exchange: the same server seed, namespace and number give the same."""
-        digest = hashlib.blake2b(f"{self._seed}:{number}".encode(), digest_size=6).digest()
-        return int.from_bytes(digest)
+        return (self._seed + number * SEED_STEP) % 2**48
 
     def scripted(self, request: ChatRequest) -> Answer | Plan | Refusal | None:
         """The scripted reply to a request, counted as used."""

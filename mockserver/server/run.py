@@ -113,7 +113,7 @@ def unix_socket(path: Path) -> socket.socket:
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """A loop of uvloop where it is installed, else asyncio's."""
+    """A loop of uvloop where it is installed, else of asyncio."""
     try:
         import uvloop
     except ImportError:
@@ -133,6 +133,7 @@ def make_server(app: Any, on_ready: Callable[[], None], grace_seconds: float) ->
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # no client may say that it is another one
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=grace_seconds,  # type: ignore[arg-type]
         backlog=BACKLOG,

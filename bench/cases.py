@@ -1,0 +1,199 @@
+"""What is measured, one function each; the table of all of them is at the end.
+
+The mock and what it is compared with take turns, and the median of the turns counts, so that a noisy neighbour meets
+both alike. Counts are fixed: the whole table takes about a minute.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from itertools import chain
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+from bench.client import ask, connect, dechunked, exchange, post, stream_together
+from bench.report import Figure, Goal
+from bench.serve import CHUNKS, INTER_TOKEN_MS, MARK, PACED_CHUNKS
+from bench.servers import Command, Started, cores, pin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from bench.client import Stream
+
+SMALL_TEXT = "Say a few words, please. They are an example for the benchmark."
+LONG_TEXT = "Say many words, please."
+PACED_TEXT = "Say words slowly, please."
+ROUNDS = 7
+SMALL_ANSWERS = 2000
+LONG_ANSWERS = 60
+STARTS = 9
+STREAMS_APART_MS = 1.0
+PACED_ROUNDS: Final = {500: 3, 800: 2, 1000: 2}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every benchmark is given.
+
+    Attributes:
+        fixtures: A folder with the answers of `write_fixtures`.
+        core: Where servers run; None leaves it to the system.
+    """
+
+    fixtures: Path
+    core: int | None
+
+    def server(self, kind: str) -> Started:
+        """A started process of `bench.serve`."""
+        return Started(kind, self.fixtures, self.core)
+
+
+def prepare(folder: Path) -> Bench:
+    """A bench whose answers lie in a folder that it may write to."""
+    write_fixtures(folder)
+    both = cores()
+    return Bench(folder, None if both is None else both[1])
+
+
+def write_fixtures(folder: Path) -> None:
+    """The three answers that are measured, for any model and chip."""
+    said = {
+        SMALL_TEXT: ["Here", " are", " a", " few", " words", ",", " as", " you", " asked", "."],
+        LONG_TEXT: [f" word {number}" for number in range(CHUNKS)],
+        PACED_TEXT: [f" word {number}" for number in range(PACED_CHUNKS)],
+    }
+    place = folder / "any" / "any"
+    place.mkdir(parents=True)
+    for number, (user, pieces) in enumerate(said.items()):
+        document = {"match": {"user": user}, "answer": {"pieces": pieces}, "source": "written for the benchmark"}
+        (place / f"{number}.json").write_text(json.dumps(document), "utf-8")
+
+
+def small_answer(bench: Bench) -> list[Figure]:
+    """Server CPU of a small answer that is not streamed."""
+    return [_cpu("one small answer (µs of server CPU)", bench, "bare-small", SMALL_TEXT, SMALL_ANSWERS, Goal(3))]
+
+
+def chunk(bench: Bench) -> list[Figure]:
+    """Server CPU of one chunk of a stream that is sent as fast as the client reads."""
+    return [_cpu("one chunk, unpaced (µs of server CPU)", bench, "bare-stream", LONG_TEXT, LONG_ANSWERS, Goal(1.5))]
+
+
+def paced(bench: Bench) -> list[Figure]:
+    """Lateness of many paced streams on one core."""
+    figures = []
+    with bench.server("mock-paced") as mock, bench.server("bare-paced") as bare:
+        for count, rounds in PACED_ROUNDS.items():
+            both: list[list[_Lateness]] = [[], []]
+            for _ in range(rounds):
+                for server, found in zip((mock, bare), both, strict=True):
+                    found.append(_lateness(server, count))
+            figures += _lateness_figures(count, *both)
+    return figures
+
+
+def first_answer(bench: Bench) -> list[Figure]:
+    """From the command to its first answer, beside importing what any such server needs."""
+    imports = [sys.executable, "-c", "import starlette, uvicorn, pydantic"]
+    request = _small_request(bench)
+    ours, theirs = [], []
+    for _ in range(STARTS):
+        with Command(request, bench.core) as command:
+            ours.append(command.first_answer_ms)
+        started = time.perf_counter()
+        process = subprocess.Popen(imports)
+        if bench.core is not None:
+            pin(process.pid, bench.core)
+        assert process.wait() == 0
+        theirs.append((time.perf_counter() - started) * 1000)
+    return [Figure("command to first answer (ms); bare: imports alone", median(ours), median(theirs), Goal(2.5))]
+
+
+def memory(bench: Bench) -> list[Figure]:
+    """Resident memory of the command, fresh and after a thousand answers."""
+    request = _small_request(bench)
+    with Command(request, bench.core) as command:
+        fresh = command.resident_mb()
+        ask(command.address, request, 1000)
+        used = command.resident_mb()
+    return [
+        Figure("memory after start (MB resident)", fresh, goal=Goal(70, "mock")),
+        Figure("memory after 1,000 answers (MB resident)", used, goal=Goal(70, "mock")),
+    ]
+
+
+def _cpu(name: str, bench: Bench, bare_kind: str, text: str, count: int, goal: Goal) -> Figure:
+    """CPU time of one answer, or of one of its chunks where it is streamed."""
+    stream = text == LONG_TEXT
+    found: list[list[float]] = [[], []]
+    with bench.server("mock") as mock, bench.server(bare_kind) as bare:
+        for turn in range(ROUNDS + 1):
+            for server, costs in zip((mock, bare), found, strict=True):
+                request = post(server.path, text, stream=stream)
+                before = server.cpu_seconds()
+                ask(server.address, request, count)
+                spent = server.cpu_seconds() - before
+                if turn:  # the first warms up
+                    costs.append(spent * 1e6 / count / (CHUNKS if stream else 1))
+    return Figure(name, median(found[0]), median(found[1]), goal)
+
+
+@dataclass(frozen=True)
+class _Lateness:
+    """How far from their times the chunks of one run came, in ms, and whether every stream was whole."""
+
+    p50: float
+    p99: float
+    worst: float
+    whole: int
+
+
+def _lateness(server: Started, count: int) -> _Lateness:
+    request = post(server.path, PACED_TEXT, stream=True)
+    with connect(server.address) as connection:
+        expected = dechunked(exchange(connection, request).partition(b"\r\n\r\n")[2])
+    streams = stream_together(server.address, request, count, STREAMS_APART_MS / 1000)
+    off = sorted(chain.from_iterable(_off_schedule(stream, expected) for stream in streams))
+    whole = sum(stream.body == expected for stream in streams)
+    return _Lateness(off[len(off) // 2], off[len(off) * 99 // 100], off[-1], whole)
+
+
+def _off_schedule(stream: Stream, expected: bytes) -> list[float]:
+    """Distance of each content chunk from its time in ms; the clock starts when the request goes out."""
+    opening = expected.count(MARK) - expected.count(MARK, expected.index(b"word 0") - 1) if b"word 0" in expected else 0
+    arrivals = enumerate(stream.arrivals(MARK))
+    return [abs(at * 1000 - INTER_TOKEN_MS * (number + 1)) for number, at in arrivals if number >= opening]
+
+
+def _lateness_figures(count: int, mock: Sequence[_Lateness], bare: Sequence[_Lateness]) -> list[Figure]:
+    def row(what: str, value: Callable[[_Lateness], float], goal: Goal | None = None) -> Figure:
+        return Figure(f"{count} streams, {what}", median(map(value, mock)), median(map(value, bare)), goal)
+
+    broken = Figure(f"{count} streams, not whole", count - min(one.whole for one in mock), goal=Goal(0, "mock"))
+    judged = Goal(5, "mock") if count == 500 else None
+    return [
+        broken,
+        row("p50 off schedule (ms)", lambda one: one.p50),
+        row("p99 off schedule (ms)", lambda one: one.p99, judged),
+        row("worst off schedule (ms)", lambda one: one.worst),
+    ]
+
+
+def _small_request(bench: Bench) -> bytes:
+    with bench.server("mock") as mock:
+        return post(mock.path, SMALL_TEXT)
+
+
+BENCHMARKS: Final[dict[str, Callable[[Bench], list[Figure]]]] = {
+    "small": small_answer,
+    "chunk": chunk,
+    "paced": paced,
+    "start": first_answer,
+    "memory": memory,
+}

@@ -1,0 +1,167 @@
+"""The process that is measured: the mock, or a bare ASGI app on the same loop, socket and settings.
+
+Run as `python -m bench.serve KIND`. Its first line on standard output is JSON (`port`, `path`). Each line on standard
+input is answered with the CPU seconds used so far; the end of standard input ends the process, so none is left over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mockserver.data import shipped
+from mockserver.exchange import Answer, Usage
+from mockserver.pipeline.pace import PaceSettings
+from mockserver.pipeline.respond import Service
+from mockserver.profile import default_edition, load_edition
+from mockserver.server.app import Mock, create_app
+from mockserver.server.clock import FixedClock
+from mockserver.server.run import make_server, new_event_loop, run, tcp_socket
+from mockserver.sources import replay, synthetic, tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from mockserver.exchange import ChatRequest
+    from mockserver.profile import Edition
+
+GRACE_SECONDS = 1
+CHUNKS = 200
+"""Pieces of the long answer, and sends of the bare stream."""
+PACED_CHUNKS = 75
+INTER_TOKEN_MS = 20.0
+MARK = b'"choices"'
+"""Occurs once in each chunk of a stream, so that a client can count and time them."""
+SMALL_BODY = json.dumps({"id": "chatcmpl-" + "a" * 22, "object": "chat.completion", "text": "b" * 310}).encode()
+CHUNK = b'data: {"id": "chatcmpl-%b", "choices": [{"index": 0, "delta": {"content": "%b"}}]}\n\n' % (
+    b"a" * 22,
+    b"c" * 130,
+)
+JSON_TYPE = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(SMALL_BODY))]
+EVENT_TYPE = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+
+
+# --- the bare apps: what ASGI on uvicorn costs without a mock ------------------------------------------------------
+
+
+async def bare_small(_scope: Scope, receive: Receive, send: Send) -> None:
+    """Read the body, send ready bytes."""
+    await _read(receive)
+    await send({"type": "http.response.start", "status": 200, "headers": JSON_TYPE})
+    await send({"type": "http.response.body", "body": SMALL_BODY})
+
+
+async def bare_stream(_scope: Scope, receive: Receive, send: Send) -> None:
+    """One send a chunk, of ready bytes."""
+    await _read(receive)
+    await send({"type": "http.response.start", "status": 200, "headers": EVENT_TYPE})
+    for _ in range(CHUNKS):
+        await send({"type": "http.response.body", "body": CHUNK, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def bare_paced(_scope: Scope, receive: Receive, send: Send) -> None:
+    """Sleep to the absolute deadline of each chunk, which is the best that a handler can do on its own."""
+    await _read(receive)
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    await send({"type": "http.response.start", "status": 200, "headers": EVENT_TYPE})
+    for number in range(PACED_CHUNKS):
+        await asyncio.sleep(started + (number + 1) * INTER_TOKEN_MS / 1000 - loop.time())
+        await send({"type": "http.response.body", "body": CHUNK, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _read(receive: Receive) -> None:
+    while (await receive()).get("more_body", False):
+        pass
+
+
+BARE: dict[str, ASGIApp] = {"bare-small": bare_small, "bare-stream": bare_stream, "bare-paced": bare_paced}
+
+
+# --- the mock ------------------------------------------------------------------------------------------------------
+
+
+def mock_app(fixtures: Path, pace: PaceSettings | None) -> tuple[ASGIApp, str]:
+    """The mock's application with its fixtures from a folder, and the path of its first model on its first chip."""
+    roots = [shipped("profiles")]
+    edition = load_edition(default_edition(roots), roots)
+    service = Service(
+        edition,
+        sources(edition, fixtures),
+        lambda request: [text for message in request.messages for text in tokens.texts(message)],
+        edition.file.moderation.rules("edition"),
+        paces={} if pace is None else dict.fromkeys(edition.chips, pace),
+    )
+    mock = Mock(service, FixedClock(edition.file.defaults.created))
+    return create_app(mock), f"/maas/{next(iter(edition.models))}/{next(iter(edition.chips))}/chat/completions"
+
+
+def sources(edition: Edition, folder: Path) -> Callable[[ChatRequest], Answer]:
+    """Fixtures, then synthetic text."""
+    fixtures = replay.Fixtures(replay.load(folder))
+
+    def answer(request: ChatRequest) -> Answer:
+        template = edition.models[request.model].template_tokens or edition.file.defaults.template_tokens
+        prompt_tokens = tokens.prompt_tokens(request.messages, template)
+        found = fixtures.find(request)
+        if found is not None:
+            return replay.answer_of(found, prompt_tokens)
+        pieces = tokens.pieces(synthetic.text_for(replay.last_text(request.messages, "user") or "", 0))
+        return Answer(pieces, Usage(prompt_tokens, len(pieces) + 1))
+
+    return answer
+
+
+# --- the process ---------------------------------------------------------------------------------------------------
+
+
+def main(argv: list[str]) -> None:
+    """Serve one app until standard input ends."""
+    parser = argparse.ArgumentParser(prog="python -m bench.serve")
+    parser.add_argument("kind", choices=["mock", "mock-paced", *BARE])
+    parser.add_argument("--fixtures", type=Path, required=True)
+    given = parser.parse_args(argv)
+    listening = tcp_socket("127.0.0.1", 0)
+    port: int = listening.getsockname()[1]
+    if given.kind in BARE:
+        _tell(port, "/")
+        serve_bare(BARE[given.kind], listening)
+    else:
+        pace = PaceSettings(INTER_TOKEN_MS, INTER_TOKEN_MS) if given.kind == "mock-paced" else None
+        app, path = mock_app(given.fixtures, pace)
+        run(app, listening, lambda: _tell(port, path), GRACE_SECONDS)
+
+
+def serve_bare(app: ASGIApp, listening: Any) -> None:
+    """Serve on uvicorn's own httptools protocol: what the mock's connection adds counts as the mock's cost."""
+    server = make_server(app, lambda: None, GRACE_SECONDS)
+    server.config.http = "httptools"
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(server.serve(sockets=[listening]))
+
+
+def _tell(port: int, path: str) -> None:
+    print(json.dumps({"port": port, "path": path}), flush=True)
+    threading.Thread(target=_answer, daemon=True).start()
+
+
+def _answer() -> None:
+    for _ in sys.stdin:
+        print(time.process_time(), flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
