@@ -15,8 +15,7 @@ from mockserver.exchange import Ending, Exchange, Request
 from mockserver.pipeline.head import entropy_of
 from mockserver.pipeline.respond import Arrival, Service
 from mockserver.server.clock import Wheel
-from mockserver.server.connection import CONNECTION_KEY
-from mockserver.server.performer import WatchedConnection, perform
+from mockserver.server.performer import CONNECTION_KEY, WatchedConnection, perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
