@@ -75,7 +75,7 @@ def choice(*names: str) -> Kind:
 
 
 def _text(value: Any, _place: Place) -> str:
-    _demand(isinstance(value, str) and bool(value.strip()))
+    _demand(isinstance(value, str) and bool(value.strip()) and "\0" not in value)
     return str(value)
 
 

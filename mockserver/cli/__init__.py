@@ -86,7 +86,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str], out: TextIO, err: Text
     try:
         return _dispatch(argv, console)
     except OperatorError as error:
-        err.write(f"{error}\n")
+        err.write(f"{' '.join(str(error).splitlines())}\n")
         return WRONG_USE
 
 

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from mockserver.profile import ChipProfile, Edition
 
 SAYS = """\
-Show every edition with its chips and their quirks; or one chip: each quirk with its claim (documented,
-observed or assumed), its source, and a stream as it stands on the wire."""
+Show every edition with its chips and their quirks; or one chip: each quirk with its claim
+(documented, observed or assumed) and its source, and a stream as it stands on the wire."""
 EXAMPLES = (
-    ("genstudio-mock profiles", "the matrix of editions, chips and quirks"),
-    ("genstudio-mock profiles show chip3", "one chip of the default edition"),
+    ("genstudio-mock profiles", "which chip has which quirks"),
+    ("genstudio-mock profiles show chip3", "one chip, in the default edition"),
     ("genstudio-mock profiles show chip3 --edition 2025-reference", "the same chip later"),
     ("genstudio-mock profiles --quirks", "every quirk there is"),
     ("genstudio-mock profiles --models", "the catalogue"),
@@ -126,7 +126,7 @@ def _stream(chip: ChipProfile, edition: Edition, config: Config, console: Consol
     if model is None:
         return ["no model of the catalogue is served on it"]
     mock = build(replace(config, edition=edition.name, api_key=(), strict=False, pace="off"))
-    body = sample_body(model).encode()
+    body = sample_body().encode()
     headers = {b"authorization": b"Bearer any-key", b"content-type": b"application/json"}
     path = f"/maas/{model}/{chip.name}/chat/completions"
     arrival = Arrival(model, chip.name, Request("POST", path, headers, body), mock.clock.now_ms(), mock.clock.dice())

@@ -45,13 +45,13 @@ def curl(address: str, edition: Edition, config: Config) -> list[str]:
     return [
         shlex.join([*opening, f"{base}/maas/{model}/{chip}/chat/completions"]),
         shlex.join(["-H", f"Authorization: Bearer {key}", "-H", "Content-Type: application/json"]),
-        f"-d {shlex.quote(sample_body(model))}",
+        f"-d {shlex.quote(sample_body())}",
     ]
 
 
-def sample_body(model: str) -> str:
-    """The JSON body of a request that every edition lets in."""
-    body = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "stream": True}
+def sample_body() -> str:
+    """The JSON body of a request that every edition lets in: null stands for the path's model where one is demanded."""
+    body = {"model": None, "messages": [{"role": "user", "content": QUESTION}], "stream": True}
     return json.dumps(body, ensure_ascii=False)
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from mockserver.cli.terminal import Console
 
 SAYS = """\
-Print the JSON Schema of a file that people write: profile (a chip's TOML file), edition (edition.toml),
-fixture (an answer's JSON file) or config (genstudio-mock.toml)."""
+Print the JSON Schema of a file that people write: profile (a chip's TOML file), edition
+(edition.toml), fixture (an answer's JSON file) or config (genstudio-mock.toml)."""
 EXAMPLES = (("genstudio-mock schema profile > profile.schema.json", "for an editor that knows schemas"),)
 
 

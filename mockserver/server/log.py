@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import re
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from mockserver.exchange import Exchange
 
 SHOWN_PATH_CHARACTERS = 200
+_ESCAPES = {"\x7f": "\\u007f"}  # the one control character that JSON leaves as it is
 log = logging.getLogger("mockserver")
 
 
@@ -21,7 +21,7 @@ def escaped(text: str) -> str:
     r"""Text on one line that a terminal shows as it is: `\n`, ESC, U+2028, bidirectional marks … become `\uXXXX`."""
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+    return "".join(char if char.isprintable() else _ESCAPES.get(char) or json.dumps(char)[1:-1] for char in text)
 
 
 class ExchangeMessage:
@@ -46,7 +46,7 @@ class ExchangeMessage:
             "ignored": list(exchange.ignored),
             "detail": plan.detail if plan else "the client left before its request was whole",
         }
-        return {name: value for name, value in facts.items() if value not in ("", [])}
+        return {name: value for name, value in facts.items() if name == "path" or value not in ("", [])}
 
     def __str__(self) -> str:
         facts = self.facts()
@@ -82,7 +82,7 @@ class TextFormatter(logging.Formatter):
             text = f"{record.levelname} {record.name}: {text}"
         lines = [f"{self.formatTime(record)} {text}"]
         if record.exc_info:
-            lines += [escaped(line) for line in re.split(r"\n", self.formatException(record.exc_info))]
+            lines += [escaped(line) for line in self.formatException(record.exc_info).split("\n")]
         return "\n".join(lines)
 
 
