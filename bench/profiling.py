@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.cases import LONG_TEXT, SMALL_TEXT
 from bench.client import post
 from bench.serve import CHUNKS, mock_app
-from mockserver.server.connection import CONNECTION_KEY
+from mockserver.server.performer import CONNECTION_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -217,8 +217,8 @@ class Exchange:
     """
 
     request: Request
-    chat: ChatRequest | None = None
     plan: Plan | None = None
+    chat: ChatRequest | None = None
     frames_sent: int = 0
     duration_ms: float = 0.0
     ending: Ending = Ending.COMPLETE
@@ -228,6 +228,11 @@ class Exchange:
     seed: int = 0
     faults: tuple[str, ...] = ()
     at_ms: float = 0.0
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Fields of the request that the service does not know and ignored."""
+        return self.chat.ignored if self.chat else ()
 
     @property
     def sends(self) -> list[tuple[float, bytes]]:

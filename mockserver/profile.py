@@ -300,15 +300,19 @@ def _chip(name: str, file: ChipFile, edition: EditionFile, path: Path) -> ChipPr
 
 def read_toml(path: Path, model: type[M]) -> M:
     """A TOML file as a model; raises OperatorError with the file, the key and what is allowed."""
+    return checked(toml_of(path), model, path)
+
+
+def toml_of(path: Path) -> dict[str, Any]:
+    """What a TOML file holds; raises OperatorError with the file and the place in it."""
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise OperatorError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise OperatorError(f"{path}: cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, and a plain one for a number of thousands of digits
         raise OperatorError(f"{path}: not TOML: {error}") from None
-    return checked(data, model, path)
 
 
 def checked(data: object, model: type[M], path: Path | str) -> M:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,9 @@ from hypothesis import strategies as st
 from mockserver.exchange import Answer, Ending, Plan, Usage
 from mockserver.pipeline.disturb import FAULT_TYPES, FaultError, disturb, disturb_answer, fault_of, faults_of_header
 from mockserver.pipeline.fault import Hand, as_writes, times
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FRAMES = (
     b'data: {"id": "1", "choices": [{"delta": {"role": "assistant"}}]}\n\n',
@@ -51,7 +55,7 @@ def body_of_writes(plan: Plan) -> bytes:
     return body
 
 
-EFFECTS = {
+EFFECTS: dict[str, Callable[[Plan], bool]] = {
     "latency;ms=100": lambda p: times(p) == [110, 120, 130, 140, 150],
     "first_token_delay;ms=100": lambda p: p.head_at_ms == 10 and times(p)[0] == 110,
     "stall;after_frames=2;ms=100": lambda p: times(p) == [10, 20, 130, 140, 150],

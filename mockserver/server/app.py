@@ -16,10 +16,9 @@ from mockserver.pipeline.head import entropy_of
 from mockserver.pipeline.respond import Arrival, Response, Service
 from mockserver.server import control
 from mockserver.server.clock import Wheel
-from mockserver.server.connection import CONNECTION_KEY
 from mockserver.server.guard import Guard
 from mockserver.server.namespace import Namespaces
-from mockserver.server.performer import WatchedConnection, perform
+from mockserver.server.performer import CONNECTION_KEY, WatchedConnection, perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable

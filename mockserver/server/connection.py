@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from mockserver.pipeline.refuse import header_text
+from mockserver.server.performer import CONNECTION_KEY
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -26,7 +27,6 @@ BODY_SECONDS = 30.0
 FLUSH_SECONDS = 2.0
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 2 * 2**20
-CONNECTION_KEY = "genstudio_mock.connection"
 
 
 class ClientConnection:

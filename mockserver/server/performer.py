@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mockserver.exchange import Exchange, Plan
     from mockserver.server.clock import Wheel
 
+CONNECTION_KEY = "genstudio_mock.connection"  # where the server puts the `Connection` into the ASGI scope
 JOINED_FRAMES = 16  # frames in one send where nothing is paced: more no longer saves anything
 JOINED_BYTES = 16 * 1024
 

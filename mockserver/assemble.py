@@ -1,0 +1,112 @@
+"""A configuration made into a mock: the one place where edition, sources, review, keys, speed and clock meet.
+
+Every door (the command line, a live server in a thread, a test's fixture) builds its mock here. Nothing here listens,
+and uvicorn is not imported.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mockserver.data import shipped
+from mockserver.errors import Refusal
+from mockserver.exchange import Answer, Usage
+from mockserver.pipeline.moderate import ModerationRules
+from mockserver.pipeline.respond import Service
+from mockserver.profile import default_edition, load_edition
+from mockserver.server.app import Mock
+from mockserver.server.clock import FixedClock, RealClock
+from mockserver.sources import replay, synthetic, tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from mockserver.config import Config
+    from mockserver.exchange import ChatRequest, Exchange
+    from mockserver.pipeline.pace import PaceSettings
+    from mockserver.profile import Edition, Moderation
+
+
+def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None) -> Mock:
+    """The mock that a configuration describes; `create_app` makes it an ASGI application.
+
+    Args:
+        config: What is wanted.
+        on_exchange: Told of each finished exchange; None costs nothing.
+
+    Raises:
+        OperatorError: a profile or a fixture is wrong, or the edition is unknown.
+    """
+    edition = edition_of(config)
+    service = Service(
+        edition,
+        source(config, edition),
+        texts,
+        moderation(edition, config.moderation),
+        keys=frozenset(config.api_key) or None,
+        seed=config.seed,
+        paces=paces(config.pace, edition),
+    )
+    clock = RealClock() if config.clock == "real" else FixedClock(edition.file.defaults.created)
+    return Mock(service, clock, on_exchange)
+
+
+def profile_roots(config: Config) -> list[Path]:
+    """Where profiles are looked for, the most important first."""
+    return [*config.profiles, shipped("profiles")]
+
+
+def edition_of(config: Config) -> Edition:
+    """The edition that is served."""
+    roots = profile_roots(config)
+    return load_edition(config.edition or default_edition(roots), roots, extra_models=config.model)
+
+
+def source(config: Config, edition: Edition) -> Callable[[ChatRequest], Answer]:
+    """Where answers come from: fixtures, then synthetic text unless the configuration is strict."""
+    folders = [*config.fixtures, shipped("fixtures")]
+    fixtures = replay.Fixtures(fixture for folder in folders for fixture in replay.load(folder))
+    shared_tokens = edition.file.defaults.template_tokens
+
+    def answer(request: ChatRequest) -> Answer:
+        own_tokens = edition.models[request.model].template_tokens
+        prompt_tokens = tokens.prompt_tokens(request.messages, shared_tokens if own_tokens is None else own_tokens)
+        fixture = fixtures.find(request)
+        if fixture is not None:
+            return replay.answer_of(fixture, prompt_tokens)
+        said = replay.last_text(request.messages, "user") or ""
+        if config.strict:
+            shown = repr(said if len(said) <= 60 else said[:59] + "…")
+            raise Refusal("no-match", f"no fixture has the last user message {shown}, and --strict synthesises nothing")
+        pieces = tokens.pieces(synthetic.text_for(said, config.seed))
+        return Answer(pieces, Usage(prompt_tokens, len(pieces) + 1))
+
+    return answer
+
+
+def texts(request: ChatRequest) -> Sequence[str]:
+    """What the text review reads of a request."""
+    return [text for message in request.messages for text in tokens.texts(message)]
+
+
+def moderation(edition: Edition, added: Moderation | None) -> ModerationRules:
+    """The edition's triggers of the text review, and the operator's beside them."""
+    rules = edition.file.moderation.rules(f"edition {edition.name}: moderation")
+    if added is None:
+        return rules
+    more = added.rules("moderation")
+    return ModerationRules(
+        rules.input_words + more.input_words,
+        rules.input_patterns + more.input_patterns,
+        rules.output_words + more.output_words,
+        rules.output_patterns + more.output_patterns,
+        rules.after_pieces if more.after_pieces is None else more.after_pieces,
+    )
+
+
+def paces(pace: str | PaceSettings, edition: Edition) -> Mapping[str, PaceSettings]:
+    """The speed of each chip; none sends all at once."""
+    if pace == "off":
+        return {}
+    return {name: chip.pace if isinstance(pace, str) else pace for name, chip in edition.chips.items()}

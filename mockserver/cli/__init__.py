@@ -1,0 +1,133 @@
+"""The command `genstudio-mock`: one file a command, and the table of commands.
+
+Everything from outside is an argument of `main`. What the operator did wrong is one line on standard error and exit
+code 2. `--help` and `--version` import nothing of the server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, TextIO
+
+from mockserver import __version__
+from mockserver.cli.terminal import Console
+from mockserver.errors import OperatorError, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+WRONG_USE: Final = 2
+INTERRUPTED: Final = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command.
+
+    Attributes:
+        name: What people type.
+        says: What it does, for help.
+        module: Where it lives; it has `run(argv, console) -> exit code`.
+    """
+
+    name: str
+    says: str
+    module: str
+
+
+COMMANDS: Final[tuple[Command, ...]] = (
+    Command("serve", "answer as the service does, on this machine", "mockserver.cli.serve"),
+    Command("profiles", "show editions, chips, quirks and models", "mockserver.cli.profiles"),
+    Command("validate", "check files of profiles, fixtures and configuration", "mockserver.cli.validate"),
+    Command("schema", "print the JSON Schema of such files, for editors", "mockserver.cli.schema"),
+)
+
+EXAMPLES: Final = (
+    ("genstudio-mock serve", "on 127.0.0.1:8777; prints a curl to paste"),
+    ("genstudio-mock serve --port 0 --pace profile", "on a free port, as fast as the chips"),
+    ("genstudio-mock profiles", "which chip deviates in what"),
+)
+
+
+def run() -> None:
+    """The entry point: `main` with the real world, which it leaves with the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to fail
+    try:
+        code = main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the last flush does not fail too
+        code = 0
+    sys.exit(code)
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    """Run one command.
+
+    Args:
+        argv: The words after the program's name.
+        environ: The environment.
+        out: Standard output.
+        err: Standard error.
+
+    Returns:
+        The exit code: 0, or 2 for wrong use, wrong files and addresses that cannot be had.
+    """
+    console = Console(out, err, environ)
+    try:
+        return _dispatch(argv, console)
+    except OperatorError as error:
+        err.write(f"{' '.join(str(error).splitlines())}\n")
+        return WRONG_USE
+
+
+def _dispatch(argv: Sequence[str], console: Console) -> int:
+    if not argv:
+        raise OperatorError(f"genstudio-mock: no command given; known: {_names()}; see genstudio-mock --help")
+    word, *rest = argv
+    if word in {"-h", "--help"}:
+        console.print(*_help(console))
+        return 0
+    if word in {"-V", "--version"}:
+        console.print(f"genstudio-mock {__version__}")
+        return 0
+    for command in COMMANDS:
+        if command.name == word:
+            code: int = import_module(command.module).run(rest, console)
+            return code
+    if word.startswith("-"):
+        near = suggestion(word, ["--help", "--version"])
+        raise OperatorError(f"genstudio-mock: {word} is not known before a command; {near}; commands: {_names()}")
+    raise OperatorError(f"genstudio-mock: unknown command {word!r}; {suggestion(word, [c.name for c in COMMANDS])}")
+
+
+def _names() -> str:
+    return ", ".join(command.name for command in COMMANDS)
+
+
+def _help(console: Console) -> list[str]:
+    return [
+        "usage: genstudio-mock COMMAND [FLAG ...]",
+        "",
+        "GenStudio's M×N chat endpoint on your laptop and in CI: each chip's wire behaviour byte for byte.",
+        "",
+        "commands:",
+        *console.columns([(command.name, command.says) for command in COMMANDS]),
+        "",
+        "flags:",
+        *console.columns([("-h, --help", "show this help"), ("-V, --version", "show the version")]),
+        "",
+        "examples:",
+        *console.columns([(line, f"# {what}") for line, what in EXAMPLES]),
+        "",
+        "genstudio-mock COMMAND --help tells of a command's flags.",
+    ]

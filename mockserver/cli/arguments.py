@@ -1,0 +1,100 @@
+"""Flags: the parser of one command, with errors in our form, and the flags that the table of settings gives."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from mockserver.config import SETTINGS, load
+from mockserver.errors import OperatorError, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mockserver.cli.terminal import Console
+    from mockserver.config import Loaded
+
+HELP_WIDTH = 100
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with errors of one line, near names for unknown flags, and help written where it is told to.
+
+    Args:
+        command: The command's words after `genstudio-mock`.
+        says: What the command does.
+        examples: Lines to paste, each with what it does.
+    """
+
+    def __init__(self, command: str, says: str, examples: Sequence[tuple[str, str]]) -> None:
+        longest = max(len(line) for line, _ in examples)
+        shown = "\n".join(f"  {line.ljust(longest)}  # {what}" for line, what in examples)
+        super().__init__(
+            prog=f"genstudio-mock {command}",
+            description=says,
+            epilog=f"examples:\n{shown}",
+            formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
+                prog, max_help_position=30, width=HELP_WIDTH
+            ),
+            add_help=False,
+            allow_abbrev=False,
+        )
+        self.add_argument("-h", "--help", action="store_true", help="show this help")
+
+    def read(self, argv: Sequence[str], console: Console) -> argparse.Namespace | None:
+        """The arguments, or None where help was asked for and has been written."""
+        if any(one in {"-h", "--help"} for one in argv):
+            console.print(self.format_help().rstrip("\n"))
+            return None
+        found, unknown = self.parse_known_intermixed_args(argv)
+        if unknown:
+            self._refuse(unknown[0].partition("=")[0])
+        return found
+
+    def _refuse(self, word: str) -> NoReturn:
+        if not word.startswith("-"):
+            raise OperatorError(f"{self.prog}: {word!r} is one word too many; see {self.prog} --help")
+        flags = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
+        raise OperatorError(f"{self.prog}: unknown flag {word}; {suggestion(word, flags)}")
+
+    def error(self, message: str) -> NoReturn:
+        """What argparse itself finds wrong, with what the flag allows."""
+        text = re.sub(r"^argument ", "", message)
+        lacking = re.fullmatch(r"(?:-\w, )?(--[a-z-]+): expected one argument", text)
+        if lacking:
+            flag = lacking[1]
+            row = next((one for one in SETTINGS.values() if one.flag == flag), None)
+            text = f"{flag}: no value given; allowed: {row.kind.allowed if row else 'a path'}"
+        superfluous = re.fullmatch(r"(.+): ignored explicit argument (.+)", text)
+        if superfluous:
+            text = f"{superfluous[1]}: takes no value; {superfluous[2]} was given"
+        raise OperatorError(f"{self.prog}: {text}")
+
+    def add_settings(self, names: Iterable[str]) -> None:
+        """Flags for settings of the table, under their headings, and `--config`."""
+        groups: dict[str, Any] = {}
+        for name in names:
+            row = SETTINGS[name]
+            if row.group not in groups:
+                groups[row.group] = self.add_argument_group(row.group)
+            says = row.says
+            if row.default not in (None, ()) and not isinstance(row.default, bool):
+                says += f" (default {row.kind.show(row.default)})"
+            if row.many:
+                says += "; may be repeated"
+            if isinstance(row.default, bool):
+                groups[row.group].add_argument(
+                    row.flag, dest=name, action=argparse.BooleanOptionalAction, default=None, help=says
+                )
+            else:
+                action = "append" if row.many else "store"
+                groups[row.group].add_argument(row.flag, dest=name, metavar=row.metavar, action=action, help=says)
+        places = "genstudio-mock.toml, then [tool.genstudio-mock] in pyproject.toml, in the working directory"
+        self.add_argument("--config", metavar="FILE", help=f"configuration file (default: {places})")
+
+
+def configuration(found: argparse.Namespace, console: Console) -> Loaded:
+    """The configuration that the arguments, the environment and the files make."""
+    flags = {name: value for name, value in vars(found).items() if name in SETTINGS and value is not None}
+    return load(flags, console.environ, file=found.config)

@@ -1,0 +1,83 @@
+"""`genstudio-mock schema`: JSON Schemas of the files that people write, for editors."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from mockserver.cli.arguments import Parser
+from mockserver.errors import OperatorError, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mockserver.cli.terminal import Console
+
+SAYS = """\
+Print the JSON Schema of a file that people write: profile (a chip's TOML file), edition
+(edition.toml), fixture (an answer's JSON file) or config (genstudio-mock.toml)."""
+EXAMPLES = (("genstudio-mock schema profile > profile.schema.json", "for an editor that knows schemas"),)
+
+
+def run(argv: Sequence[str], console: Console) -> int:
+    """Print one schema."""
+    parser = Parser("schema", SAYS, EXAMPLES)
+    parser.add_argument("words", nargs="*", metavar="|".join(SCHEMAS), help="kind of file")
+    found = parser.read(argv, console)
+    if found is None:
+        return 0
+    known = f"known: {', '.join(SCHEMAS)}"
+    if len(found.words) != 1:
+        raise OperatorError(f"{parser.prog}: {len(found.words)} names given; allowed: one; {known}")
+    name = found.words[0]
+    if name not in SCHEMAS:
+        raise OperatorError(f"{parser.prog}: unknown schema {name!r}; {suggestion(name, SCHEMAS)}")
+    console.print(json.dumps(schema(name), ensure_ascii=False, indent=2))
+    return 0
+
+
+def schema(name: str) -> dict[str, Any]:
+    """The schema of that name as a JSON object."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **SCHEMAS[name]()}
+
+
+def _profile() -> dict[str, Any]:
+    from mockserver.profile import ChipFile
+
+    return _with_quirk_names(ChipFile.model_json_schema())
+
+
+def _edition() -> dict[str, Any]:
+    from mockserver.profile import ERROR_KINDS, EditionFile
+
+    made = _with_quirk_names(EditionFile.model_json_schema())
+    made["properties"]["errors"] |= {"propertyNames": {"enum": list(ERROR_KINDS)}, "required": list(ERROR_KINDS)}
+    return made
+
+
+def _fixture() -> dict[str, Any]:
+    from mockserver.sources.replay import FixtureFile
+
+    return FixtureFile.model_json_schema()
+
+
+def _config() -> dict[str, Any]:
+    from mockserver import config
+
+    return config.schema()
+
+
+def _with_quirk_names(made: dict[str, Any]) -> dict[str, Any]:
+    """The schema with the table's names as the only ones for a quirk."""
+    from mockserver.quirks import QUIRKS
+
+    made["$defs"]["QuirkClaim"]["properties"]["name"]["enum"] = list(QUIRKS)
+    return made
+
+
+SCHEMAS: Final[dict[str, Callable[[], dict[str, Any]]]] = {
+    "profile": _profile,
+    "edition": _edition,
+    "fixture": _fixture,
+    "config": _config,
+}

@@ -1,0 +1,132 @@
+"""`genstudio-mock serve`: listen, say so, answer until a signal comes."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mockserver.cli.arguments import Parser, configuration
+from mockserver.config import SETTINGS
+from mockserver.errors import OperatorError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from mockserver.cli.terminal import Console
+    from mockserver.config import Config, Loaded
+
+SAYS = """\
+Answer POST /maas/{model}/{chiptype}/chat/completions as the service does, on this machine.
+
+Each flag is also a variable (--log-level is GENSTUDIO_MOCK_LOG_LEVEL; lists with commas) and a key
+of the configuration file (log_level). A flag counts before a variable, a variable before the file.
+The table [moderation] is set in the file only: genstudio-mock schema config describes it."""
+EXAMPLES = (
+    ("genstudio-mock serve", "on 127.0.0.1:8777"),
+    ("genstudio-mock serve --port 0 --port-file port.txt", "on a free port, for scripts"),
+    ("genstudio-mock serve --pace first_token_ms=300,inter_token_ms=30", "slow enough to watch"),
+    ("genstudio-mock serve --fixtures answers --strict", "nothing but recorded answers"),
+    ("genstudio-mock serve --print-config", "which setting comes from where"),
+)
+
+
+def run(argv: Sequence[str], console: Console) -> int:
+    """Serve until a signal comes, or print the configuration."""
+    parser = Parser("serve", SAYS, EXAMPLES)
+    parser.add_settings(name for name, row in SETTINGS.items() if not row.file_only)
+    parser.add_argument("--print-config", action="store_true", help="show each setting and where it comes from")
+    found = parser.read(argv, console)
+    if found is None:
+        return 0
+    loaded = configuration(found, console)
+    if found.print_config:
+        console.print(*config_table(loaded, console))
+        return 0
+    serve(loaded.config, console)
+    return 0
+
+
+def serve(config: Config, console: Console) -> None:
+    """Serve what the configuration describes; returns when a signal came and the answers in flight are done.
+
+    Raises:
+        OperatorError: the address cannot be had, or a profile, a fixture or the port file is wrong.
+    """
+    from mockserver.assemble import build
+    from mockserver.cli.ready import ready_block, ready_line
+    from mockserver.server import log
+    from mockserver.server.app import create_app
+    from mockserver.server.run import run as run_server
+    from mockserver.server.run import tcp_socket, unix_socket
+
+    if config.uds and config.port_file:
+        raise OperatorError(f"--port-file {config.port_file}: there is no port with --uds; drop one of them")
+    with log.logging_to(console.err, config.log_format, config.log_level), contextlib.ExitStack() as held:
+        mock = build(config, log.tell if log.log.isEnabledFor(logging.INFO) else None)
+        listening = unix_socket(config.uds) if config.uds else tcp_socket(config.host, config.port)
+        held.callback(listening.close)
+        if config.uds:
+            held.callback(config.uds.unlink, missing_ok=True)
+
+        def tell_ready() -> None:
+            if config.port_file:
+                held.enter_context(port_file(config.port_file, listening.getsockname()[1]))
+            edition = mock.service.edition
+            address = address_of(listening)
+            with contextlib.suppress(BrokenPipeError):  # nobody reads it; the mock serves all the same
+                if config.log_format == "json":
+                    console.print(ready_line(address, edition, config))
+                else:
+                    console.print(*ready_block(address, edition, config, console))
+
+        run_server(create_app(mock), listening, tell_ready, config.grace_seconds)
+
+
+def address_of(listening: socket.socket) -> str:
+    """The URL under which a listening socket is reached from this machine, or `unix:` and the path."""
+    name = listening.getsockname()
+    if isinstance(name, str):
+        return f"unix:{name}"
+    host, port = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name[0], name[0]), name[1]  # noqa: S104 - read, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextlib.contextmanager
+def port_file(path: Path, port: int) -> Iterator[None]:
+    """A file with the port, there from the first moment whole, and gone afterwards unless another mock took it over."""
+    text = f"{port}\n"
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, "ascii")
+        draft.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise OperatorError(f"--port-file {path}: cannot be written: {error.strerror or error}") from None
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if path.read_text("ascii") == text:
+                path.unlink()
+
+
+def config_table(loaded: Loaded, console: Console) -> list[str]:
+    """Each setting's effective value and where it came from."""
+    from mockserver.assemble import profile_roots
+    from mockserver.profile import default_edition
+
+    config = loaded.config
+    if config.edition is None:
+        config = replace(config, edition=default_edition(profile_roots(config)))
+    rows = []
+    for name, row in SETTINGS.items():
+        origin = loaded.origins[name]
+        style = "dim" if origin == "default" else "bold"
+        rows.append(((name, style), row.show(getattr(config, name)) or "-", (origin, style)))
+    return console.columns([(("setting", "dim"), ("value", "dim"), ("from", "dim")), *rows], indent=0)

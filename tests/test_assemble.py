@@ -1,0 +1,65 @@
+"""A configuration made into a mock: settings that change what is answered."""
+
+from __future__ import annotations
+
+import json
+
+from mockserver.assemble import build
+from mockserver.config import Config
+from mockserver.exchange import Request
+from mockserver.pipeline.pace import PaceSettings
+from mockserver.pipeline.respond import Arrival
+from mockserver.profile import Moderation
+
+
+def respond(config: Config, said: str, key: str = "k") -> tuple[int, dict[str, object]]:
+    """Status and JSON body of an answer that is not streamed."""
+    mock = build(config)
+    body = json.dumps({"messages": [{"role": "user", "content": said}]}).encode()
+    headers = {b"authorization": f"Bearer {key}".encode(), b"content-type": b"application/json"}
+    arrival = Arrival(next(iter(mock.service.edition.models)), "chip1", Request("POST", "/", headers, body), 0)
+    plan = mock.service.respond(arrival).plan
+    return plan.status, json.loads(b"".join(plan.frames))
+
+
+def test_strict_refuses_what_no_fixture_has() -> None:
+    """With `strict` a fixture is still answered, anything else is a 404 that says why."""
+    assert respond(Config(strict=True), "你是谁?")[0] == 200
+    assert respond(Config(), "something new")[0] == 200
+    status, body = respond(Config(strict=True), "something new")
+
+    assert status == 404
+    assert "'something new'" in str(body)
+
+
+def test_keys() -> None:
+    """Without keys every key is good; with some only these."""
+    assert respond(Config(), "hi", "anything")[0] == 200
+    assert respond(Config(api_key=("a", "b")), "hi", "b")[0] == 200
+    assert respond(Config(api_key=("a", "b")), "hi", "c")[0] == 401
+
+
+def test_moderation_is_added_to_the_editions() -> None:
+    """The operator's words block, and so do the edition's still."""
+    config = Config(moderation=Moderation(input_words=("forbidden",), input_patterns=("[0-9]{4}",)))
+    blocked = {said: respond(config, said)[1].get("blocked") for said in ("forbidden", "1234", "触发输入审核", "hi")}
+
+    assert blocked == {"forbidden": True, "1234": True, "触发输入审核": True, "hi": None}
+
+
+def test_the_seed_changes_what_is_synthesised() -> None:
+    """The same seed says the same; another may say something else."""
+    said = [str(respond(Config(seed=seed), "tell me something")[1]["choices"]) for seed in (1, 1, 2)]
+
+    assert said[0] == said[1] != said[2]
+
+
+def test_a_profiles_pace_is_each_chips_own() -> None:
+    """`pace = "profile"` gives each chip its latency, figures give all the same, `off` none."""
+    own = build(Config(pace="profile")).service.paces
+    same = build(Config(pace=PaceSettings(5))).service.paces
+
+    assert own["chip1"] != own["chip3"]
+    assert set(own) == set(same)
+    assert set(same.values()) == {PaceSettings(5)}
+    assert build(Config()).service.paces == {}

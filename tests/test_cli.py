@@ -1,0 +1,234 @@
+"""The command line: help, complaints, what `serve` prints, and what a command loads."""
+
+from __future__ import annotations
+
+import io
+import re
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from command import EDITIONS, ROOT, called
+
+from mockserver import __version__
+from mockserver.assemble import build, edition_of
+from mockserver.cli import COMMANDS
+from mockserver.cli.ready import curl, grouped, ready_block
+from mockserver.cli.terminal import WIDTH, Console, width
+from mockserver.config import SETTINGS, Config
+from mockserver.exchange import Request
+from mockserver.pipeline.respond import Arrival
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands run in an empty directory, so that no configuration of this checkout is read."""
+    monkeypatch.chdir(tmp_path)
+
+
+class TestUse:
+    """Help, version and complaints."""
+
+    def test_version(self) -> None:
+        """`--version` is one line."""
+        assert called("--version") == (0, f"genstudio-mock {__version__}\n", "")
+
+    def test_help_lists_the_commands(self) -> None:
+        """`--help` names each command, and examples to paste."""
+        code, out, err = called("--help")
+
+        assert (code, err) == (0, "")
+        assert all(f"\n  {command.name} " in out for command in COMMANDS)
+        assert "\n  genstudio-mock serve " in out
+
+    @pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+    def test_help_of_a_command(self, command: str) -> None:
+        """Each command's help has examples to paste and fits into a terminal of 100 columns."""
+        code, out, err = called(command, "--help")
+
+        assert (code, err) == (0, "")
+        assert f"examples:\n  genstudio-mock {command}" in out
+        assert max(map(width, out.splitlines())) <= WIDTH
+
+    def test_help_lists_every_setting(self) -> None:
+        """No setting lacks its flag in the help of serve."""
+        _, out, _ = called("serve", "--help")
+
+        assert all(row.flag in out for row in SETTINGS.values() if not row.file_only)
+
+    WRONG: list[tuple[str, str]] = [  # noqa: RUF012 - a table for the test below
+        ("", "genstudio-mock: no command given; known: serve, profiles, validate, schema; see genstudio-mock --help"),
+        ("sevre", "genstudio-mock: unknown command 'sevre'; did you mean serve?"),
+        (
+            "--versoin",
+            (
+                "genstudio-mock: --versoin is not known before a command; did you mean --version?; "
+                "commands: serve, profiles, validate, schema"
+            ),
+        ),
+        ("serve --prot 3", "genstudio-mock serve: unknown flag --prot; did you mean --port, --host, --profiles?"),
+        ("serve --prot=3", "genstudio-mock serve: unknown flag --prot; did you mean --port, --host, --profiles?"),
+        ("serve --port", "genstudio-mock serve: --port: no value given; allowed: an integer from 0 to 65535"),
+        ("serve --config", "genstudio-mock serve: --config: no value given; allowed: a path"),
+        ("serve --port 99999", "--port: '99999' is not allowed; allowed: an integer from 0 to 65535"),
+        ("serve --strict=1", "genstudio-mock serve: --strict/--no-strict: takes no value; '1' was given"),
+        ("serve now", "genstudio-mock serve: 'now' is one word too many; see genstudio-mock serve --help"),
+        ("serve --config no.toml", "no.toml: no such file"),
+        (
+            f"serve --host {'a' * 70}",
+            f"--host {'a' * 70}: encoding with 'idna' codec failed (UnicodeError: label too long)",
+        ),
+        ("serve --uds s --port-file p", "--port-file p: there is no port with --uds; drop one of them"),
+        ("profiles shw chip3", "genstudio-mock profiles: 'shw chip3' is not allowed; allowed: show CHIP"),
+        ("profiles show", "genstudio-mock profiles: 'show' is not allowed; allowed: show CHIP"),
+        ("profiles show chip33", "chip 'chip33' is not in edition 2024-tutorial; did you mean chip3, chip5, chip4?"),
+        ("profiles --quirks --models", "genstudio-mock profiles: --models: not allowed with argument --quirks"),
+        ("validate", "genstudio-mock validate: no path given; allowed: files and directories"),
+        ("validate nowhere", "nowhere: no such file or directory"),
+        ("schema", "genstudio-mock schema: 0 names given; allowed: one; known: profile, edition, fixture, config"),
+        ("schema profil", "genstudio-mock schema: unknown schema 'profil'; did you mean profile, config?"),
+    ]
+
+    @pytest.mark.parametrize(("words", "text"), WRONG, ids=[words or "nothing" for words, _ in WRONG])
+    def test_wrong_use(self, words: str, text: str) -> None:
+        """Wrong use is exit code 2 and one line that says what was seen and what is allowed."""
+        assert called(*words.split()) == (2, "", f"{text}\n")
+
+    def test_a_host_that_cannot_be(self) -> None:
+        """A name that no domain can have is one line too."""
+        code, out, err = called("serve", "--host", "a" * 70)
+
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith(f"--host {'a' * 70}: ")
+
+    def test_an_unknown_edition(self) -> None:
+        """An edition that is not there is answered with those that are."""
+        code, out, err = called("serve", "--edition", "2024-tutorail")
+
+        assert (code, out) == (2, "")
+        assert re.fullmatch(r"edition: '2024-tutorail' is not in .*; did you mean 2024-tutorial\?\n", err)
+
+    def test_a_wrong_variable_is_wrong_use(self) -> None:
+        """A variable of ours that is unknown stops the start."""
+        names = "GENSTUDIO_MOCK_SEED, GENSTUDIO_MOCK_UDS, GENSTUDIO_MOCK_PACE"
+        text = f"GENSTUDIO_MOCK_SED: unknown variable; did you mean {names}?\n"
+
+        assert called("serve", environ={"GENSTUDIO_MOCK_SED": "1"}) == (2, "", text)
+
+
+class TestPrintConfig:
+    """`serve --print-config`."""
+
+    def test_every_value_and_where_it_came_from(self) -> None:
+        """One aligned row a setting, in the table's order; secrets masked."""
+        code, out, err = called(
+            "serve", "--print-config", "--api-key", "sk-abcdef12", environ={"GENSTUDIO_MOCK_PORT": "9000"}
+        )
+        rows = [re.split(r"  +", line) for line in out.splitlines()]
+
+        assert (code, err) == (0, "")
+        assert [row[0] for row in rows] == ["setting", *SETTINGS]
+        assert ["port", "9000", "GENSTUDIO_MOCK_PORT"] in rows
+        assert ["api_key", "***12 (11 characters)", "--api-key"] in rows
+        assert ["edition", "2024-tutorial", "default"] in rows
+        assert ["uds", "-", "default"] in rows
+        assert "sk-abc" not in out
+
+    def test_the_table_moderation(self, tmp_path: Path) -> None:
+        """Triggers of the text review come from the file."""
+        (tmp_path / "genstudio-mock.toml").write_text("[moderation]\ninput_words = ['a', 'b']\nafter_pieces = 3\n")
+        _, out, _ = called("serve", "--print-config")
+
+        assert re.search(r"^moderation +input_words: a, b; after_pieces: 3 +genstudio-mock.toml$", out, re.MULTILINE)
+
+
+class TestReadyBlock:
+    """What `serve` says when it is ready."""
+
+    @pytest.mark.parametrize("edition", EDITIONS)
+    def test_it_fits_into_a_terminal(self, edition: str) -> None:
+        """No line is wider than 100 columns, and the first tells the URL."""
+        config = Config(edition=edition)
+        console = Console(io.StringIO(), io.StringIO(), {})
+        lines = ready_block("http://127.0.0.1:8777", edition_of(config), config, console)
+
+        assert lines[0] == f"genstudio-mock {__version__} is ready at http://127.0.0.1:8777 (Ctrl-C ends it)"
+        assert max(map(width, lines)) <= WIDTH
+
+    @pytest.mark.parametrize("edition", EDITIONS)
+    def test_the_request_to_paste_is_answered(self, edition: str) -> None:
+        """What curl would send is let in by the edition, and names a model and a chip that it has."""
+        config = Config(edition=edition)
+        mock = build(config)
+        command, _, url, *flags = shlex.split(" ".join(curl("http://127.0.0.1:1", mock.service.edition, config)))
+        model, chip = url.removeprefix("http://127.0.0.1:1/maas/").split("/")[:2]
+        headers = dict(one.lower().encode().split(b": ") for one in flags[1:4:2])
+        asked = Request("POST", "/", headers, flags[5].encode())
+        plan = mock.service.respond(Arrival(model, chip, asked, 0)).plan
+
+        assert command == "curl"
+        assert (plan.status, plan.detail) == (200, "")
+
+    def test_chips_that_deviate_alike_are_grouped(self) -> None:
+        """Shared deviations are told once; every chip is in one group, with the rest of its deviations."""
+        edition = edition_of(Config())
+        shared, groups = grouped(edition)
+
+        assert shared == ["usage-total-second", "body-flush-lines"]
+        assert groups == [
+            (["nvidia", "amd", "chip1", "chip2"], []),
+            (["chip3", "chip4", "chip5"], ["json-lines", "no-done", "type-json", "object-last", "created-last"]),
+        ]
+
+    def test_a_configured_key_is_not_shown(self) -> None:
+        """The request to paste has a place for the key, not the key."""
+        config = Config(api_key=("sk-secret",))
+
+        assert "sk-secret" not in str(curl("http://127.0.0.1:1", edition_of(config), config))
+
+    def test_colour_only_on_a_terminal(self) -> None:
+        """A pipe gets no colour; a terminal does, unless NO_COLOR or TERM=dumb says no."""
+
+        class Terminal(io.StringIO):
+            def isatty(self) -> bool:
+                return True
+
+        def painted(out: io.StringIO, environ: dict[str, str]) -> str:
+            return Console(out, io.StringIO(), {"WT_SESSION": "1", **environ}).paint("x", "red")
+
+        assert painted(io.StringIO(), {}) == "x"
+        assert painted(Terminal(), {}) == "\x1b[31mx\x1b[0m"
+        assert painted(Terminal(), {"NO_COLOR": "1"}) == "x"
+        assert painted(Terminal(), {"NO_COLOR": ""}) == "\x1b[31mx\x1b[0m"
+        assert painted(Terminal(), {"TERM": "dumb"}) == "x"
+
+
+class TestImports:
+    """What a command loads."""
+
+    @pytest.mark.parametrize("words", ["--version", "--help", "serve --help"])
+    def test_help_is_quick(self, words: str) -> None:
+        """Neither the server nor pydantic is imported to tell the version or help."""
+        program = (
+            "import io, sys; from mockserver.cli import main;"
+            f"main({words.split()!r}, {{}}, io.StringIO(), sys.stderr);"
+            "print(sorted({'pydantic', 'starlette', 'uvicorn', 'asyncio'} & set(sys.modules)))"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+
+        assert done.stdout == "[]\n"
+
+    def test_building_a_mock_does_not_import_uvicorn(self) -> None:
+        """A door that is not the command line may bring its own server."""
+        program = (
+            "import sys; from mockserver.assemble import build; from mockserver.config import Config; build(Config());"
+            "print('uvicorn' in sys.modules)"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+
+        assert done.stdout == "False\n"

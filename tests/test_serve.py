@@ -1,0 +1,179 @@
+"""`serve` in a process of its own, as a user starts it: ready, answering, told to stop, refused an address."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from command import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def started(*flags: str) -> Iterator[subprocess.Popen[str]]:
+    """A server as a user starts it; ended at the latest with the test."""
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("GENSTUDIO_MOCK_")}
+    environ |= {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mockserver", "serve", *flags],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", env=environ,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=10)
+
+
+def ready_url(process: subprocess.Popen[str]) -> str:
+    """The URL of the ready line, which is the first line."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    found = re.search(r" is ready at (http://127\.0\.0\.1:\d+) ", line)
+    assert found, line
+    return found[1]
+
+
+def question(url: str) -> urllib.request.Request:
+    """A stream asked for."""
+    return urllib.request.Request(
+        f"{url}/maas/mt-infini-3b/chip3/chat/completions",
+        json.dumps({"messages": [{"role": "user", "content": "你是谁?"}], "stream": True, "foo": 1}).encode(),
+        {"Authorization": "Bearer k", "Content-Type": "application/json"},
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals to a process group only")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_the_answer_in_flight_end(tmp_path: Path, how: signal.Signals) -> None:
+    """Told to stop in the midst of a stream, the mock sends it whole, exits with 0 and takes its port file away."""
+    port_file = tmp_path / "port"
+    flags = ("--port", "0", "--port-file", str(port_file), "--pace", "inter_token_ms=20", "--grace-seconds", "20")
+    with started(*flags) as process:
+        url = ready_url(process)
+        assert port_file.read_text() == f"{url.rpartition(':')[2]}\n"
+        with urllib.request.urlopen(question(url), timeout=10) as answer:
+            first = answer.readline()
+            process.send_signal(how)
+            lines = [first, *answer]
+        assert process.stdout is not None
+        out = process.stdout.read()
+        _, err = process.communicate(timeout=10)
+
+    assert json.loads(lines[-1])["choices"][0]["finish_reason"] == "stop"
+    assert len(lines) == 19
+    assert process.returncode == 0
+    assert not port_file.exists()
+    assert sorted(tmp_path.iterdir()) == []
+    assert "  a request to paste:\n" in out
+    told = r"[\d:.]+ POST /maas/\S+ 200  19 frames  [\d.]+ ms  fixture:\S+  complete  ignored foo\n"
+    assert re.fullmatch(told, err)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM ends a process at once there")
+def test_json_is_one_line_each() -> None:
+    """With --log-format json the ready block and each request are one JSON object a line."""
+    with started("--port", "0", "--log-format", "json", "--strict") as process:
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        hostile = urllib.request.Request(f"{ready['url']}/a%0Ab%1B[31m%E2%80%A8", b"x")
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(hostile, timeout=10)
+        caught.value.close()
+        process.terminate()
+        out = process.stdout.read()
+        _, err = process.communicate(timeout=10)
+
+    assert ready["event"] == "ready"
+    assert ready["chips"]["chip3"] == [
+        "json-lines", "no-done", "type-json", "object-last", "created-last",
+        "usage-total-second", "body-flush-lines",
+    ]  # fmt: skip
+    assert (out, err.count("\n")) == ("", 1)
+    line = json.loads(err)
+    assert (line["path"], line["status"], line["ending"]) == ("/a\nb\x1b[31m\u2028", 404, "complete")
+    assert line["detail"].startswith("'/a\\nb\\x1b[31m\\u2028' is not served; ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM ends a process at once there")
+def test_with_level_warning_nothing_is_told_of_requests() -> None:
+    """A quiet mock says nothing of what went well."""
+    with started("--port", "0", "--log-level", "warning") as process:
+        with urllib.request.urlopen(question(ready_url(process)), timeout=10) as answer:
+            answer.read()
+        process.terminate()
+        _, err = process.communicate(timeout=10)
+
+    assert (process.returncode, err) == (0, "")
+
+
+def test_a_port_in_use() -> None:
+    """A second server on the same port ends with exit code 2 and one line that says what to do."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with started("--port", str(port)) as process:
+            out, err = process.communicate(timeout=10)
+
+    assert (process.returncode, out) == (2, "")
+    assert re.fullmatch(rf"--port {port}: 127\.0\.0\.1:{port} cannot be bound: .*; --port 0 takes a free one\n", err)
+
+
+def test_a_port_file_that_cannot_be_written(tmp_path: Path) -> None:
+    """Nothing is served without the port file that was asked for."""
+    path = tmp_path / "none" / "port"
+    with started("--port", "0", "--port-file", str(path)) as process:
+        out, err = process.communicate(timeout=10)
+
+    assert (process.returncode, out) == (2, "")
+    assert err.startswith(f"--port-file {path}: cannot be written: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
+def test_a_unix_socket(tmp_path: Path) -> None:
+    """`--uds` listens in the file system, and takes the socket away at the end."""
+    path = tmp_path / "s"
+    with started("--uds", str(path)) as process:
+        assert process.stdout is not None
+        assert f" is ready at unix:{path} " in process.stdout.readline()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(10)
+            client.connect(str(path))
+            client.sendall(b"GET /_mock/health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 200 OK\r\n")
+        process.terminate()
+        process.communicate(timeout=10)
+
+    assert process.returncode == 0
+    assert not path.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+def test_a_reader_that_leaves() -> None:
+    """`genstudio-mock profiles --quirks | head -1` says nothing of a broken pipe."""
+    read, write = os.pipe()
+    os.close(read)
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "mockserver", "profiles", "--quirks"],
+        stdout=write, stderr=subprocess.PIPE, check=False, env=environ,
+    )  # fmt: skip
+    os.close(write)
+
+    assert (done.returncode, done.stderr) == (0, b"")
