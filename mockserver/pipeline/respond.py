@@ -12,9 +12,12 @@ from mockserver.pipeline.admit import Gate, admit
 from mockserver.pipeline.compiled import Compiled
 from mockserver.pipeline.frame import content_type
 from mockserver.pipeline.head import entropy_of, head, response_headers
+from mockserver.pipeline.limit import bounds, limit
 from mockserver.pipeline.moderate import ModerationRules, moderate
 from mockserver.pipeline.pace import PaceSettings, pace
 from mockserver.pipeline.refuse import refuse
+from mockserver.pipeline.structure import structure
+from mockserver.pipeline.vision import check_media
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -84,6 +87,8 @@ class Service:
             if ERROR_HEADER in headers:
                 raise self._asked_error(headers[ERROR_HEADER].decode("latin-1"))
             request = admit(arrival.model, arrival.chip, headers, body, self._gate)
+            check_media(request.messages, request.model, self.edition.models[request.model].vision)
+            structure(request.body)  # refused here, whichever source answers
             compiled = self._wire_form(request.chip, headers.get(QUIRKS_HEADER, b""))
             return self._perform(request, compiled, entropy, arrival.now_ms), request
         except Refusal as refusal:
@@ -98,7 +103,8 @@ class Service:
         return refuse(refusal, self.edition.file.errors[refusal.kind], headers)
 
     def _perform(self, request: ChatRequest, compiled: Compiled, entropy: bytes, now_ms: int) -> Plan:
-        answer = moderate(self.answer(request), self.texts(request), self.moderation)
+        said = limit(self.answer(request), *bounds(request.body))
+        answer = moderate(said, self.texts(request), self.moderation)
         wire = compiled.wire
         identity = head(request.model, wire.head, entropy, now_ms)
         if answer.id is not None or answer.created is not None:
