@@ -6,7 +6,6 @@ from mockserver.data import shipped
 from mockserver.profile import load_edition, default_edition
 from mockserver.pipeline.respond import Service
 from mockserver.sources import replay, synthetic, tokens
-from mockserver.exchange import Answer, Usage
 from mockserver.server.app import Mock, create_app
 from mockserver.server.clock import FixedClock
 from mockserver.server.run import run as serve, tcp_socket
@@ -17,15 +16,11 @@ def run() -> None:
     ed = load_edition(sys.argv[2] if len(sys.argv) > 2 else default_edition(roots), roots)
     fx = replay.Fixtures(replay.load(shipped("fixtures")))
 
+    synth = synthetic.Synthetic(ed, 0)
+
     def answer(req):
-        f = fx.find(req)
-        m = ed.models[req.model]
-        pt = tokens.prompt_tokens(req.messages, m.template_tokens or ed.file.defaults.template_tokens)
-        if f:
-            return replay.answer_of(f, pt)
-        t = synthetic.text_for(replay.last_text(req.messages, "user") or "", 0)
-        p = tokens.pieces(t)
-        return Answer(p, Usage(pt, len(p) + 1))
+        f = fx.find(req) if req.answer_style is None else None
+        return replay.answer_of(f, tokens.prompt_tokens(req, ed)) if f else synth.answer(req)
 
     svc = Service(
         ed, answer, lambda r: [t for m in r.messages for t in tokens.texts(m)], ed.file.moderation.rules("edition")
