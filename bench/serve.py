@@ -17,23 +17,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mockserver.data import shipped
-from mockserver.exchange import Answer, Usage
+from mockserver.assemble import build
+from mockserver.config import Config
 from mockserver.pipeline.pace import PaceSettings
-from mockserver.pipeline.respond import Service
-from mockserver.profile import default_edition, load_edition
-from mockserver.server.app import Mock, create_app
-from mockserver.server.clock import FixedClock
+from mockserver.server.app import create_app
 from mockserver.server.run import make_server, new_event_loop, run, tcp_socket
-from mockserver.sources import replay, synthetic, tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from mockserver.exchange import ChatRequest
-    from mockserver.profile import Edition
 
 GRACE_SECONDS = 1
 CHUNKS = 200
@@ -95,33 +87,9 @@ BARE: dict[str, ASGIApp] = {"bare-small": bare_small, "bare-stream": bare_stream
 
 def mock_app(fixtures: Path, pace: PaceSettings | None) -> tuple[ASGIApp, str]:
     """The mock's application with its fixtures from a folder, and the path of its first model on its first chip."""
-    roots = [shipped("profiles")]
-    edition = load_edition(default_edition(roots), roots)
-    service = Service(
-        edition,
-        sources(edition, fixtures),
-        lambda request: [text for message in request.messages for text in tokens.texts(message)],
-        edition.file.moderation.rules("edition"),
-        paces={} if pace is None else dict.fromkeys(edition.chips, pace),
-    )
-    mock = Mock(service, FixedClock(edition.file.defaults.created))
+    mock = build(Config(fixtures=(fixtures,), pace="off" if pace is None else pace))
+    edition = mock.service.edition
     return create_app(mock), f"/maas/{next(iter(edition.models))}/{next(iter(edition.chips))}/chat/completions"
-
-
-def sources(edition: Edition, folder: Path) -> Callable[[ChatRequest], Answer]:
-    """Fixtures, then synthetic text."""
-    fixtures = replay.Fixtures(replay.load(folder))
-
-    def answer(request: ChatRequest) -> Answer:
-        template = edition.models[request.model].template_tokens or edition.file.defaults.template_tokens
-        prompt_tokens = tokens.prompt_tokens(request.messages, template)
-        found = fixtures.find(request)
-        if found is not None:
-            return replay.answer_of(found, prompt_tokens)
-        pieces = tokens.pieces(synthetic.text_for(replay.last_text(request.messages, "user") or "", 0))
-        return Answer(pieces, Usage(prompt_tokens, len(pieces) + 1))
-
-    return answer
 
 
 # --- the process ---------------------------------------------------------------------------------------------------

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 
 from mockserver.data import shipped
 from mockserver.errors import Refusal
-from mockserver.exchange import Answer, Usage
 from mockserver.pipeline.moderate import ModerationRules
 from mockserver.pipeline.respond import Service
 from mockserver.profile import default_edition, load_edition
 from mockserver.server.app import Mock
 from mockserver.server.clock import FixedClock, RealClock
-from mockserver.sources import replay, synthetic, tokens
+from mockserver.sources import replay, tokens
+from mockserver.sources.synthetic import Synthetic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from mockserver.config import Config
-    from mockserver.exchange import ChatRequest, Exchange
+    from mockserver.exchange import Answer, ChatRequest, Exchange
     from mockserver.pipeline.pace import PaceSettings
     from mockserver.profile import Edition, Moderation
 
@@ -67,20 +67,17 @@ def source(config: Config, edition: Edition) -> Callable[[ChatRequest], Answer]:
     """Where answers come from: fixtures, then synthetic text unless the configuration is strict."""
     folders = [*config.fixtures, shipped("fixtures")]
     fixtures = replay.Fixtures(fixture for folder in folders for fixture in replay.load(folder))
-    shared_tokens = edition.file.defaults.template_tokens
+    synthetic = Synthetic(edition, config.seed)
 
     def answer(request: ChatRequest) -> Answer:
-        own_tokens = edition.models[request.model].template_tokens
-        prompt_tokens = tokens.prompt_tokens(request.messages, shared_tokens if own_tokens is None else own_tokens)
-        fixture = fixtures.find(request)
+        fixture = fixtures.find(request) if request.answer_style is None else None
         if fixture is not None:
-            return replay.answer_of(fixture, prompt_tokens)
-        said = replay.last_text(request.messages, "user") or ""
+            return replay.answer_of(fixture, tokens.prompt_tokens(request, edition))
         if config.strict:
+            said = replay.last_text(request.messages, "user") or ""
             shown = repr(said if len(said) <= 60 else said[:59] + "…")
             raise Refusal("no-match", f"no fixture has the last user message {shown}, and --strict synthesises nothing")
-        pieces = tokens.pieces(synthetic.text_for(said, config.seed))
-        return Answer(pieces, Usage(prompt_tokens, len(pieces) + 1))
+        return synthetic.answer(request)
 
     return answer
 

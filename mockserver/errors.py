@@ -51,3 +51,32 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     if near:
         return f"did you mean {', '.join(near)}?"
     return f"known: {', '.join(names)}"
+
+
+def wrong_value(where: str, value: object, allowed: str) -> Refusal:
+    """The refusal of a value: where it stands, what was seen, what is allowed."""
+    seen = "null" if value is None else f"{shown(value)} ({kind_of(value)})"
+    return Refusal("invalid-field", f"{where}: {seen} is not allowed; allowed: {allowed}", param=where)
+
+
+def shown(value: object) -> str:
+    """A value as it may stand in a message: short, on one line, control characters escaped."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def kind_of(value: object) -> str:
+    """The JSON type of a value in words."""
+    if value is None:
+        return "null"
+    names = {
+        bool: "a boolean",
+        int: "an integer",
+        float: "a number",
+        str: "a string",
+        list: "an array",
+        dict: "an object",
+    }
+    return names[type(value)]

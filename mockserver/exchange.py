@@ -17,6 +17,10 @@ Headers = tuple[tuple[bytes, bytes], ...]
 """Response headers in the order they are sent; names in the case they are sent."""
 
 
+ANSWER_STYLES = ("faker", "template", "echo")
+"""How text is synthesised: with invented names and dates, without them, or the last user message as it is."""
+
+
 class Ending(StrEnum):
     """How an answer stops."""
 
@@ -123,6 +127,7 @@ class ChatRequest:
         include_usage: `stream_options.include_usage`.
         body: The whole JSON body, as sent.
         ignored: Names of fields that the edition does not know and the service ignores.
+        answer_style: One of `ANSWER_STYLES`, asked for by `X-Mock-Answer`; None takes the server's.
     """
 
     model: str
@@ -132,6 +137,7 @@ class ChatRequest:
     include_usage: bool = False
     body: Mapping[str, Any] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
+    answer_style: str | None = None
 
     @property
     def last_user_text(self) -> str:

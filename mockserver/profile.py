@@ -91,6 +91,8 @@ class ModelEntry(Data):
     """The chips that serve it; None means every chip of the edition (see `matrix`)."""
     template_tokens: int | None = Field(default=None, ge=0)
     """Prompt tokens that the chat template adds to each request; None takes the edition's."""
+    system_tokens: int | None = Field(default=None, ge=0)
+    """Prompt tokens of the template's own system message, added where a request has none; None takes the edition's."""
     tokenizer: str | None = None
     """Name of a vocabulary of the extra `tokens`; None uses the estimator."""
     reasoning: Literal["never", "off", "on", "always"] = "never"
@@ -115,6 +117,8 @@ class Defaults(Data):
     created: int = Field(ge=0)
     """Unix seconds that `--clock fixed` gives to answers without a time of their own."""
     template_tokens: int = Field(default=3, ge=0)
+    """The opening of the assistant's turn."""
+    system_tokens: int = Field(default=0, ge=0)
 
 
 class Moderation(Data):

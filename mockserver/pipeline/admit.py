@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
 
-from mockserver.errors import Refusal, suggestion
-from mockserver.exchange import ChatRequest
+from mockserver.errors import Refusal, kind_of, shown, suggestion, wrong_value
+from mockserver.exchange import ANSWER_STYLES, ChatRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,7 @@ _TYPE_TEXT: dict[str, str] = {
     "object": "an object",
     "any": "anything",
 }
+STYLE_HEADER = b"x-mock-answer"
 PART_TYPES = {"text": "text", "image_url": "image_url", "video_url": "video_url"}
 
 
@@ -116,7 +117,22 @@ def admit(path_model: str, chip: str, headers: Mapping[bytes, bytes], body: byte
         include_usage=isinstance(options, dict) and options.get("include_usage") is True,
         body=document,
         ignored=tuple(ignored),
+        answer_style=asked_style(headers),
     )
+
+
+def asked_style(headers: Mapping[bytes, bytes]) -> str | None:
+    """The style of answer that `X-Mock-Answer` asks for; None where the header is absent."""
+    sent = headers.get(STYLE_HEADER)
+    if sent is None:
+        return None
+    style = sent.decode("latin-1").strip()
+    if style not in ANSWER_STYLES:
+        allowed = ", ".join(ANSWER_STYLES)
+        raise Refusal(
+            "unknown-quirk", f"X-Mock-Answer: {shown(style)} is not a style; allowed: {allowed}", param="X-Mock-Answer"
+        )
+    return style
 
 
 def check_key(headers: Mapping[bytes, bytes], keys: frozenset[str] | None) -> None:
@@ -144,7 +160,7 @@ def check_combination(
             if len(catalogue) <= 12 or _near(model, catalogue)
             else (f"{len(catalogue)} models are; genstudio-mock profiles --models lists them, --model NAME adds one")
         )
-        raise Refusal("unknown-model", f"{where}model {_shown(model)} is not served here; {near}", param=param)
+        raise Refusal("unknown-model", f"{where}model {shown(model)} is not served here; {near}", param=param)
     if chip not in served:
         chips = sorted(set().union(*catalogue.values()))
         if chip in chips:
@@ -152,7 +168,7 @@ def check_combination(
                 "unknown-combination",
                 f"model {model} is not served on chip {chip}; it is on {', '.join(sorted(served))}",
             )
-        raise Refusal("unknown-chip", f"chip {_shown(chip)} is not served here; {suggestion(chip, chips)}")
+        raise Refusal("unknown-chip", f"chip {shown(chip)} is not served here; {suggestion(chip, chips)}")
 
 
 def _near(name: str, known: Mapping[str, object]) -> bool:
@@ -168,7 +184,7 @@ def parse(body: bytes, headers: Mapping[bytes, bytes], rules: RequestRules) -> J
             allowed = ", ".join(rules.content_types)
             raise Refusal(
                 "wrong-content-type",
-                f"Content-Type: {_shown(kind)} is not read here; allowed: {allowed}",
+                f"Content-Type: {shown(kind)} is not read here; allowed: {allowed}",
                 param="Content-Type",
             )
     try:
@@ -176,7 +192,7 @@ def parse(body: bytes, headers: Mapping[bytes, bytes], rules: RequestRules) -> J
     except ValueError as error:
         raise Refusal("invalid-json", explain_json(body, str(error)), param="body") from None
     if not isinstance(document, dict):
-        raise Refusal("invalid-field", f"body: {_kind_of(document)} was sent; allowed: an object", param="body")
+        raise Refusal("invalid-field", f"body: {kind_of(document)} was sent; allowed: an object", param="body")
     return document
 
 
@@ -225,7 +241,7 @@ def chosen_model(document: Json, path_model: str, rules: RequestRules) -> str:
     model = document["model"]
     if model is not None and not isinstance(model, str):
         raise Refusal(
-            "invalid-field", f"model: {_shown(model)} is {_kind_of(model)}; allowed: a string or null", param="model"
+            "invalid-field", f"model: {shown(model)} is {kind_of(model)}; allowed: a string or null", param="model"
         )
     return model if model is not None and rules.model == "body" else path_model
 
@@ -236,7 +252,7 @@ def check_messages(document: Json, rules: RequestRules) -> list[Json]:
         raise Refusal("invalid-field", "messages: missing; allowed: a non-empty array of messages", param="messages")
     messages = document["messages"]
     if not isinstance(messages, list):
-        raise _wrong("messages", messages, "a non-empty array of messages")
+        raise wrong_value("messages", messages, "a non-empty array of messages")
     if not messages:
         raise Refusal("invalid-field", "messages: the array is empty; allowed: at least one message", param="messages")
     for number, message in enumerate(messages):
@@ -246,10 +262,10 @@ def check_messages(document: Json, rules: RequestRules) -> list[Json]:
 
 def _check_message(where: str, message: object, rules: RequestRules) -> None:
     if not isinstance(message, dict):
-        raise _wrong(where, message, "an object with role and content")
+        raise wrong_value(where, message, "an object with role and content")
     role = message.get("role", "user")
     if role not in rules.roles if isinstance(role, str) else True:
-        raise _wrong(f"{where}.role", role, ", ".join(rules.roles))
+        raise wrong_value(f"{where}.role", role, ", ".join(rules.roles))
     content = message.get("content")
     if content is None:
         if role == "assistant":  # SDKs send a turn of tool calls back without a content, or with null
@@ -260,27 +276,27 @@ def _check_message(where: str, message: object, rules: RequestRules) -> None:
                 f"{where}.content: missing; allowed: a string or an array of parts",
                 param=f"{where}.content",
             )
-        raise _wrong(f"{where}.content", content, "a string or an array of parts")
+        raise wrong_value(f"{where}.content", content, "a string or an array of parts")
     if isinstance(content, str):
         return
     if not isinstance(content, list):
-        raise _wrong(f"{where}.content", content, "a string or an array of parts")
+        raise wrong_value(f"{where}.content", content, "a string or an array of parts")
     for number, part in enumerate(content):
         _check_part(f"{where}.content[{number}]", part)
 
 
 def _check_part(where: str, part: object) -> None:
     if not isinstance(part, dict):
-        raise _wrong(where, part, "an object with type")
+        raise wrong_value(where, part, "an object with type")
     kind = part.get("type")
     if not isinstance(kind, str) or kind not in PART_TYPES:
-        raise _wrong(f"{where}.type", kind, ", ".join(PART_TYPES))
+        raise wrong_value(f"{where}.type", kind, ", ".join(PART_TYPES))
     value = part.get(kind)
     if kind == "text":
         if not isinstance(value, str):
-            raise _wrong(f"{where}.text", value, "a string")
+            raise wrong_value(f"{where}.text", value, "a string")
     elif not isinstance(value, dict) or not isinstance(value.get("url"), str):
-        raise _wrong(f"{where}.{kind}", value, 'an object with a string "url"')
+        raise wrong_value(f"{where}.{kind}", value, 'an object with a string "url"')
 
 
 def check_field(name: str, value: object, rule: FieldRule) -> None:
@@ -288,16 +304,16 @@ def check_field(name: str, value: object, rule: FieldRule) -> None:
     if value is None:
         if rule.nullable:
             return
-        raise _wrong(name, value, _allowed(rule))
+        raise wrong_value(name, value, _allowed(rule))
     if not _has_type(value, rule.type):
-        raise _wrong(name, value, _allowed(rule))
+        raise wrong_value(name, value, _allowed(rule))
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         if not isfinite(value):
-            raise _wrong(name, value, _allowed(rule))
+            raise wrong_value(name, value, _allowed(rule))
         low, high = rule.minimum, rule.maximum
         if (low is not None and value < low) or (high is not None and value > high):
             raise Refusal(
-                "invalid-field", f"{name}: {_shown(value)} is out of range; allowed: {_allowed(rule)}", param=name
+                "invalid-field", f"{name}: {shown(value)} is out of range; allowed: {_allowed(rule)}", param=name
             )
 
 
@@ -330,30 +346,3 @@ def _allowed(rule: FieldRule) -> str:
     elif high is not None:
         text += f", at most {high:g}"
     return text + (" (or null)" if rule.nullable else "")
-
-
-def _wrong(where: str, value: object, allowed: str) -> Refusal:
-    seen = "null" if value is None else f"{_shown(value)} ({_kind_of(value)})"
-    return Refusal("invalid-field", f"{where}: {seen} is not allowed; allowed: {allowed}", param=where)
-
-
-def _shown(value: object) -> str:
-    """A value as it may stand in a message: short, on one line, control characters escaped."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _kind_of(value: object) -> str:
-    if value is None:
-        return "null"
-    names = {
-        bool: "a boolean",
-        int: "an integer",
-        float: "a number",
-        str: "a string",
-        list: "an array",
-        dict: "an object",
-    }
-    return names[type(value)]

@@ -16,9 +16,12 @@ from mockserver.pipeline.fault import Hand
 from mockserver.pipeline.faults_content import RateLimit
 from mockserver.pipeline.frame import content_type
 from mockserver.pipeline.head import entropy_of, head, response_headers
+from mockserver.pipeline.limit import bounds, limit
 from mockserver.pipeline.moderate import ModerationRules, moderate
 from mockserver.pipeline.pace import PaceSettings, pace
 from mockserver.pipeline.refuse import refuse
+from mockserver.pipeline.structure import structure
+from mockserver.pipeline.vision import check_media
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -129,7 +132,10 @@ class Service:
         try:
             if ERROR_HEADER in headers:
                 raise self._asked_error(headers[ERROR_HEADER].decode("latin-1"))
-            request = response.chat = admit(arrival.model, arrival.chip, headers, body, self._gate)
+            request = admit(arrival.model, arrival.chip, headers, body, self._gate)
+            check_media(request.messages, request.model, self.edition.models[request.model].vision)
+            structure(request.body)  # refused here, whichever source answers
+            response.chat = request
             compiled = self._wire_form(request.chip, headers.get(QUIRKS_HEADER, b""))
             if (arrival.test is None or arrival.test.quiet) and FAULT_HEADER not in headers:
                 response.plan = self._plan(request, self.answer(request), compiled, entropy, arrival.now_ms)
@@ -193,7 +199,7 @@ class Service:
         return response_headers(first.wire.head, entropy, now_ms)
 
     def _plan(self, request: ChatRequest, answer: Answer, compiled: Compiled, entropy: bytes, now_ms: int) -> Plan:
-        answer = moderate(answer, self.texts(request), self.moderation)
+        answer = moderate(limit(answer, *bounds(request.body)), self.texts(request), self.moderation)
         wire = compiled.wire
         identity = head(request.model, wire.head, entropy, now_ms)
         if answer.id is not None or answer.created is not None:

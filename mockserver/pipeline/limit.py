@@ -1,0 +1,108 @@
+"""Stage `limit`: where an answer stops before its natural end, at a stop sequence or after `max_tokens`.
+
+It applies to the answers of every source. Both bounds work on the pieces, so a stream and a whole body stop at the
+same place, and `usage` is counted again from what is left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from mockserver.errors import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mockserver.exchange import Answer, ToolCall
+
+MOST_STOPS = 64  # more would make the search's time a matter of the client's choice
+
+
+def bounds(body: Mapping[str, Any]) -> tuple[int | None, tuple[str, ...]]:
+    """The bounds of a request's body whose fields the admit stage has checked: `max_tokens` and the stop sequences.
+
+    `max_completion_tokens` is the newer name of `max_tokens`; where both are given, it counts. `null` means absent.
+
+    Raises:
+        Refusal: more than `MOST_STOPS` stop sequences.
+    """
+    most = body.get("max_completion_tokens")
+    if most is None:
+        most = body.get("max_tokens")
+    stop = body.get("stop")
+    stops = (stop,) if isinstance(stop, str) else tuple(stop or ())
+    if len(stops) > MOST_STOPS:
+        raise Refusal(
+            "invalid-field", f"stop: {len(stops)} strings were sent; allowed: at most {MOST_STOPS}", param="stop"
+        )
+    return most, stops
+
+
+def limit(answer: Answer, max_tokens: int | None, stops: Sequence[str]) -> Answer:
+    """The answer as far as the bounds let it go; the same object where they do not matter.
+
+    Args:
+        answer: The whole answer.
+        max_tokens: The most completion tokens, the end token among them, at least 1; None for no bound. Reasoning
+            comes first and counts, then the content, then the arguments of tool calls.
+        stops: The content ends exactly before the first of these; empty strings are ignored, reasoning and the
+            arguments of tool calls are not searched.
+    """
+    stopped = _stop(answer, stops)
+    return stopped if max_tokens is None else _cut(stopped, max_tokens)
+
+
+def _stop(answer: Answer, stops: Sequence[str]) -> Answer:
+    text = answer.text if any(stops) else ""
+    found = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
+    if not found:
+        return answer
+    pieces = _head(answer.pieces, min(found))
+    return _recounted(answer, answer.reasoning, pieces, (), len(answer.reasoning) + len(pieces) + 1, "stop")
+
+
+def _head(pieces: tuple[str, ...], length: int) -> tuple[str, ...]:
+    """The pieces of the first `length` characters; the last one is cut where it must be."""
+    kept = []
+    for piece in pieces:
+        if length <= 0:
+            break
+        kept.append(piece[:length])
+        length -= len(piece)
+    return tuple(kept)
+
+
+def _cut(answer: Answer, max_tokens: int) -> Answer:
+    size = len(answer.reasoning) + len(answer.pieces) + sum(len(call.pieces) for call in answer.tool_calls)
+    if size + 1 <= max_tokens:
+        return answer
+    reasoning = answer.reasoning[:max_tokens]
+    left = max_tokens - len(reasoning)
+    pieces = answer.pieces[:left]
+    left -= len(pieces)
+    calls = []
+    for call in answer.tool_calls:
+        if left <= 0:
+            break
+        calls.append(replace(call, pieces=call.pieces[:left]))
+        left -= len(calls[-1].pieces)
+    return _recounted(answer, reasoning, pieces, tuple(calls), max_tokens, "length")
+
+
+def _recounted(
+    answer: Answer,
+    reasoning: tuple[str, ...],
+    pieces: tuple[str, ...],
+    calls: tuple[ToolCall, ...],
+    completion_tokens: int,
+    finish_reason: str,
+) -> Answer:
+    usage = replace(
+        answer.usage,
+        completion_tokens=completion_tokens,
+        reasoning_tokens=min(answer.usage.reasoning_tokens, len(reasoning)),
+    )
+    return replace(
+        answer, reasoning=reasoning, pieces=pieces, tool_calls=calls, usage=usage, finish_reason=finish_reason
+    )
