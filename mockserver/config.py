@@ -155,6 +155,15 @@ class Config:
     moderation: Moderation | None = _row(
         None, kinds.MODERATION, ANSWERS, "triggers of the text review, added to the edition's", file_only=True
     )
+    control: bool = _row(True, kinds.SWITCH, LISTEN, "serve the control API under /_mock/")
+    control_token: str | None = _row(
+        None,
+        kinds.KEY,
+        LISTEN,
+        "token of the control API (default: none on loopback, else a new one at each start)",
+        "TOKEN",
+        secret=True,
+    )
     grace_seconds: float = _row(
         5.0, kinds.SECONDS, ANSWERS, "how long answers in flight may go on after Ctrl-C or SIGTERM", "SECONDS"
     )

@@ -61,8 +61,8 @@ def wrong_value(where: str, value: object, allowed: str) -> Refusal:
 
 def shown(value: object) -> str:
     """A value as it may stand in a message: short, on one line, control characters escaped."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 

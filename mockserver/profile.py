@@ -209,6 +209,15 @@ class Edition:
         every = frozenset(self.chips)
         return {name: every if entry.chips is None else frozenset(entry.chips) for name, entry in self.models.items()}
 
+    def entry(self, model: str) -> ModelEntry:
+        """The catalogue's entry of a model; a self-deployed model, of which nothing is known, gets the defaults."""
+        return self.models.get(model) or unlisted(model)
+
+
+def unlisted(model: str) -> ModelEntry:
+    """An entry for a model of which only the name is known."""
+    return ModelEntry.model_construct(**{**_ADDED, "id": model})
+
 
 def compile_pattern(text: str, where: str) -> Pattern:
     """A regular expression for RE2, whose time is linear in the text and whose memory is bounded."""
@@ -258,7 +267,7 @@ def load_edition(name: str, roots: Sequence[Path], *, extra_models: Iterable[str
         if unknown:
             raise OperatorError(f"{path}: models: {entry.id}: chip {unknown[0]!r} is not one of {', '.join(chips)}")
     for model in extra_models:
-        models[model] = ModelEntry.model_construct(**{**_ADDED, "id": model})
+        models[model] = unlisted(model)
     return Edition(name, file, chips, models)
 
 

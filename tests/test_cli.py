@@ -20,6 +20,7 @@ from mockserver.cli.terminal import WIDTH, Console, width
 from mockserver.config import SETTINGS, Config
 from mockserver.exchange import Request
 from mockserver.pipeline.respond import Arrival
+from mockserver.server.guard import Guard
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -155,10 +156,23 @@ class TestReadyBlock:
         """No line is wider than 100 columns, and the first tells the URL."""
         config = Config(edition=edition)
         console = Console(io.StringIO(), io.StringIO(), {})
-        lines = ready_block("http://127.0.0.1:8777", edition_of(config), config, console)
+        lines = ready_block("http://127.0.0.1:8777", edition_of(config), config, Guard(), console)
 
         assert lines[0] == f"genstudio-mock {__version__} is ready at http://127.0.0.1:8777 (Ctrl-C ends it)"
         assert max(map(width, lines)) <= WIDTH
+
+    def test_the_control_token(self) -> None:
+        """A token made at the start is told, one of the operator's is masked; without one nothing is told."""
+        console = Console(io.StringIO(), io.StringIO(), {})
+
+        def told(config: Config, guard: Guard) -> list[str]:
+            lines = ready_block("http://127.0.0.1:1", edition_of(config), config, guard, console)
+            return [line.split(": ")[1] for line in lines if "X-Mock-Token" in line]
+
+        assert told(Config(), Guard()) == []
+        assert told(Config(), Guard("fresh-token")) == ["fresh-token"]
+        own = "my-secret"
+        assert told(Config(control_token=own), Guard(own)) == ["***et (9 characters)"]
 
     @pytest.mark.parametrize("edition", EDITIONS)
     def test_the_request_to_paste_is_answered(self, edition: str) -> None:

@@ -26,14 +26,15 @@ CUT = Exchange(
     frames_sent=1,
     duration_ms=30,
     ending=Ending.CUT,
-    chat=ChatRequest("m", "c", [], ignored=("foo", "bar")),
+    chat=ChatRequest("m", "c", [], ignored=("foo",)),
+    faults=("limit_data",),
 )
 REFUSED = Exchange(Request("GET", "/x\n\x1b[31m"), Plan(404, (), (b"{}",), detail="no '/x'"), frames_sent=1)
 LEFT = Exchange(Request("POST", "/p" * 200), ending=Ending.CUT)
 
 LINES = [
     (ANSWERED, "POST /maas/m/c/chat/completions 200  2 frames  1.3 ms  fixture:who.json  complete"),
-    (CUT, "POST /maas/m/c/chat/completions 200  1 of 2 frames  30 ms  synthetic  cut  ignored foo, bar"),
+    (CUT, "POST /maas/m/c/chat/completions 200  1 of 2 frames  30 ms  synthetic  cut  faults limit_data  ignored foo"),
     (REFUSED, "GET /x\\n\\u001b[31m 404  1 frame  0.0 ms  complete: no '/x'"),
     (LEFT, f"POST {('/p' * 200)[:199]}… -  0 frames  0.0 ms  cut: the client left before its request was whole"),
 ]
@@ -68,7 +69,8 @@ def test_json() -> None:
         "ms": 30,
         "source": "synthetic",
         "ending": "cut",
-        "ignored": ["foo", "bar"],
+        "faults": ["limit_data"],
+        "ignored": ["foo"],
     }
 
 

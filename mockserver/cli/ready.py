@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mockserver.cli.terminal import Cell, Console
     from mockserver.config import Config
     from mockserver.profile import Edition
+    from mockserver.server.guard import Guard
 
 QUESTION: Final = "你是谁?"
 ANY_KEY, OWN_KEY = "any-key", "YOUR-KEY"
@@ -55,7 +56,7 @@ def sample_body() -> str:
     return json.dumps(body, ensure_ascii=False)
 
 
-def ready_block(address: str, edition: Edition, config: Config, console: Console) -> list[str]:
+def ready_block(address: str, edition: Edition, config: Config, guard: Guard | None, console: Console) -> list[str]:
     """The ready line and the block below it, for people."""
     shared, groups = grouped(edition)
     rows: list[tuple[Cell, Cell]] = [
@@ -63,6 +64,9 @@ def ready_block(address: str, edition: Edition, config: Config, console: Console
         (("models", "dim"), f"{len(edition.models)}; genstudio-mock profiles --models lists them"),
         (("answers", "dim"), _answers(config)),
     ]
+    if guard and guard.token:
+        shown = SETTINGS["control_token"].show(config.control_token) or guard.token
+        rows.append((("control", "dim"), f"/_mock/ asks for X-Mock-Token: {shown}"))
     other = "nothing else" if shared else "nothing"
     chips: list[tuple[Cell, Cell]] = [(("every chip", "bold"), (", ".join(shared), "yellow"))] if shared else []
     if len(groups) > 1 or not shared:
@@ -92,7 +96,7 @@ def _answers(config: Config) -> str:
     return f"{origin}; {speed}"
 
 
-def ready_line(address: str, edition: Edition, config: Config) -> str:
+def ready_line(address: str, edition: Edition, config: Config, guard: Guard | None) -> str:
     """The same as one line of JSON, for programs."""
     line: dict[str, Any] = {
         "event": "ready",
@@ -103,4 +107,6 @@ def ready_line(address: str, edition: Edition, config: Config) -> str:
         "chips": deviating(edition),
         "curl": " ".join(curl(address, edition, config)),
     }
+    if guard and guard.token and not config.control_token:
+        line["control_token"] = guard.token
     return json.dumps(line, ensure_ascii=False)

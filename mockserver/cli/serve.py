@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import logging
 import os
+import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from mockserver.cli.terminal import Console
     from mockserver.config import Config, Loaded
+    from mockserver.server.guard import Guard
 
 SAYS = """\
 Answer POST /maas/{model}/{chiptype}/chat/completions as the service does, on this machine.
@@ -73,6 +76,8 @@ def serve(config: Config, console: Console) -> None:
         if config.uds:
             held.callback(config.uds.unlink, missing_ok=True)
 
+        guard = guard_of(config, listening)
+
         def tell_ready() -> None:
             if config.port_file:
                 held.enter_context(port_file(config.port_file, listening.getsockname()[1]))
@@ -80,11 +85,11 @@ def serve(config: Config, console: Console) -> None:
             address = address_of(listening)
             with contextlib.suppress(BrokenPipeError):  # nobody reads it; the mock serves all the same
                 if config.log_format == "json":
-                    console.print(ready_line(address, edition, config))
+                    console.print(ready_line(address, edition, config, guard))
                 else:
-                    console.print(*ready_block(address, edition, config, console))
+                    console.print(*ready_block(address, edition, config, guard, console))
 
-        run_server(create_app(mock), listening, tell_ready, config.grace_seconds)
+        run_server(create_app(mock, guard), listening, tell_ready, config.grace_seconds)
 
 
 def address_of(listening: socket.socket) -> str:
@@ -94,6 +99,18 @@ def address_of(listening: socket.socket) -> str:
         return f"unix:{name}"
     host, port = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name[0], name[0]), name[1]  # noqa: S104 - read, not bound
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def guard_of(config: Config, listening: socket.socket) -> Guard | None:
+    """Who may use the control API: off loopback who knows the token, made here unless one is configured."""
+    from mockserver.server.guard import Guard
+
+    if not config.control:
+        return None
+    name = listening.getsockname()
+    local = isinstance(name, str) or ipaddress.ip_address(name[0].partition("%")[0]).is_loopback
+    token = config.control_token or (None if local else secrets.token_urlsafe(16))
+    return Guard(token, frozenset({config.host.lower()}))
 
 
 @contextlib.contextmanager

@@ -81,23 +81,27 @@ class Gate:
     keys: frozenset[str] | None = None
 
 
-def admit(path_model: str, chip: str, headers: Mapping[bytes, bytes], body: bytes, gate: Gate) -> ChatRequest:
+def admit(
+    path_model: str, chip: str, headers: Mapping[bytes, bytes], body: bytes, gate: Gate, *, deployment: bool = False
+) -> ChatRequest:
     """Let a request in, or raise the `Refusal` that the service would answer.
 
     The order is the gateway's: key, path, content type, JSON, fields.
 
     Args:
-        path_model: The path's `{model}`.
-        chip: The path's `{chiptype}`.
+        path_model: The path's `{model}`; empty where only the body names one; for a deployment its id.
+        chip: The path's `{chiptype}`, or the default one where the path has none.
         headers: Request headers, names in lower case.
         body: The whole body.
         gate: What decides.
+        deployment: Whether `path_model` is the id of a self-deployed model, which no catalogue lists.
     """
     check_key(headers, gate.keys)
-    check_combination(path_model, chip, gate.catalogue)
+    if path_model and not deployment:
+        check_combination(path_model, chip, gate.catalogue)
     document = parse(body, headers, gate.rules)
-    model = chosen_model(document, path_model, gate.rules)
-    if model != path_model:
+    model = chosen_model(document, path_model, gate.rules, deployment=deployment)
+    if model != path_model and not deployment:
         check_combination(model, chip, gate.catalogue, param="model")
     messages = check_messages(document, gate.rules)
     rules = gate.rules.fields
@@ -230,10 +234,16 @@ def text_at(body: bytes, offset: int) -> str:
     return repr(one.decode()) if one in {b"]", b"}"} else "bracket"
 
 
-def chosen_model(document: Json, path_model: str, rules: RequestRules) -> str:
-    """The model that answers. The documents contradict each other, so the edition says whether the body overrides."""
+def chosen_model(document: Json, path_model: str, rules: RequestRules, *, deployment: bool = False) -> str:
+    """The model that answers. The documents contradict each other, so the edition says whether the body overrides.
+
+    Where the path names no model the body must; a deployment answers to its id and to any name.
+    """
+    if not path_model and not isinstance(document.get("model"), str):
+        seen = "missing" if "model" not in document else f"{shown(document['model'])} is not allowed"
+        raise Refusal("invalid-field", f"model: {seen}; allowed: a string, for the path names no model", param="model")
     if "model" not in document:
-        if rules.model_required:
+        if rules.model_required and not deployment:
             raise Refusal(
                 "invalid-field", "model: missing; allowed: a string, or null for the path's model", param="model"
             )
@@ -243,7 +253,8 @@ def chosen_model(document: Json, path_model: str, rules: RequestRules) -> str:
         raise Refusal(
             "invalid-field", f"model: {shown(model)} is {kind_of(model)}; allowed: a string or null", param="model"
         )
-    return model if model is not None and rules.model == "body" else path_model
+    overrides = deployment or not path_model or rules.model == "body"
+    return model if model is not None and overrides else path_model
 
 
 def check_messages(document: Json, rules: RequestRules) -> list[Json]:

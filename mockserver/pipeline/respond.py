@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from mockserver import quirks
 from mockserver.errors import Refusal
 from mockserver.exchange import Answer, Plan
-from mockserver.pipeline.admit import Gate, admit
+from mockserver.pipeline.admit import Gate, admit, check_key
 from mockserver.pipeline.compiled import Compiled
 from mockserver.pipeline.disturb import FaultError, disturb, disturb_answer, faults_of_header
 from mockserver.pipeline.fault import Hand
@@ -43,7 +45,7 @@ class Arrival:
     """A request as it came in.
 
     Attributes:
-        model: The path's model.
+        model: The path's model, empty where only the body names one; for a deployment its id.
         chip: The path's chip.
         request: Headers and body.
         now_ms: Milliseconds since the Unix epoch.
@@ -51,6 +53,7 @@ class Arrival:
         dice: Random bytes for ids, or empty to derive them from the request.
         test: What the test that this request belongs to has set up; None for nothing.
         seed: What faults throw their dice with.
+        deployment: Whether `model` is the id of a self-deployed model.
     """
 
     model: str
@@ -61,6 +64,7 @@ class Arrival:
     dice: bytes = b""
     test: TestSetup | None = None
     seed: int = 0
+    deployment: bool = False
 
 
 class TestSetup(Protocol):
@@ -132,8 +136,8 @@ class Service:
         try:
             if ERROR_HEADER in headers:
                 raise self._asked_error(headers[ERROR_HEADER].decode("latin-1"))
-            request = admit(arrival.model, arrival.chip, headers, body, self._gate)
-            check_media(request.messages, request.model, self.edition.models[request.model].vision)
+            request = admit(arrival.model, arrival.chip, headers, body, self._gate, deployment=arrival.deployment)
+            check_media(request.messages, request.model, self.edition.entry(request.model).vision)
             structure(request.body)  # refused here, whichever source answers
             response.chat = request
             compiled = self._wire_form(request.chip, headers.get(QUIRKS_HEADER, b""))
@@ -189,6 +193,34 @@ class Service:
         if text is not None:
             shape = shape.model_copy(update={"message": None})
         return refuse(refusal, shape, self._common_headers(entropy, now_ms))
+
+    @cached_property
+    def default_chip(self) -> str:
+        """The chip of routes whose path names none: the edition's first, which the reference calls the default."""
+        return next(iter(self.edition.chips))
+
+    def list_models(self, request: Request, now_ms: int, dice: bytes = b"") -> Response:
+        """The catalogue as the service lists it; lengths are 0 where they are not published (API reference, models)."""
+        entropy = dice or entropy_of(self._seed, request.path.encode())
+        try:
+            check_key(request.headers, self.keys)
+        except Refusal as refusal:
+            return Response(self.refusal(refusal, entropy, now_ms))
+        rows = [
+            {
+                "id": entry.id,
+                "object": "model",
+                "created": 0,
+                "owned_by": "",
+                "max_output_length": entry.max_output_tokens or 0,
+                "context_length": entry.context_tokens or 0,
+                "model_type": entry.kind,
+            }
+            for entry in self.edition.models.values()
+        ]
+        data = json.dumps({"object": "list", "data": rows}, ensure_ascii=False, separators=(",", ":")).encode()
+        headers = ((b"content-type", b"application/json; charset=utf-8"), (b"content-length", b"%d" % len(data)))
+        return Response(Plan(200, (*headers, *self._common_headers(entropy, now_ms)), (data,), source="catalogue"))
 
     def refusal(self, refusal: Refusal, entropy: bytes, now_ms: int) -> Plan:
         """The plan of a refusal in the edition's shape."""

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from mockserver.errors import Refusal
 from mockserver.exchange import Ending, Exchange, Plan, Request
@@ -42,7 +43,12 @@ KEPT_HEADERS = (
 NEEDS_SOCKET = "this fault is made of network writes; it needs the mock on a socket, not inside the client's process"
 LOCAL_GUARD = Guard()
 CHAT_PATH = "/maas/{model}/{chiptype}/chat/completions"
-_CHAT = re.compile(re.sub(r"{\w+}", "([^/]+)", CHAT_PATH) + "/?")
+BODY_PATH = "/maas/v1/chat/completions"
+DEPLOYMENT_PATH = "/maas/deployment/{mif-…}/chat/completions"
+MODELS_PATH = "/maas/v1/models"
+_CHAT = re.compile("/maas/([^/]+)(?:/([^/]+))?/chat/completions/?")
+DEPLOYMENT, DEPLOYMENT_PREFIX = "deployment", "mif-"  # a deployment's id always begins so (overview page of the API)
+BY_BODY = "v1"
 
 
 class BodyTooLargeError(Exception):
@@ -171,22 +177,36 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        found = _CHAT.fullmatch(scope["path"]) if scope["type"] == "http" else None
-        if found is None:
+        target = chat_target(scope["path"], self._mock.service.default_chip) if scope["type"] == "http" else None
+        if target is None:
             await self._others(scope, receive, send)
             return
         if scope["method"] != "POST":
             await refuse_method(self._mock, ("POST",))(scope, receive, send)
             return
-        model, chip = found.groups()
+        model, chip, deployment = target
         mock = self._mock
 
         def decide(asked: Request, test: Namespace, seed: int) -> Response:
             now_ms, elapsed_ms = mock.clock.now_ms(), mock.elapsed_ms()
-            arrival = Arrival(model, chip, asked, now_ms, elapsed_ms, mock.clock.dice(), test, seed)
+            dice = mock.clock.dice()
+            arrival = Arrival(model, chip, asked, now_ms, elapsed_ms, dice, test, seed, deployment=deployment)
             return mock.service.respond(arrival)
 
         await mock.answer(scope, receive, send, decide)
+
+
+def chat_target(path: str, default_chip: str) -> tuple[str, str, bool] | None:
+    """Model, chip and whether it is a deployment, of a path on which chat is served; None for any other path."""
+    found = _CHAT.fullmatch(path)
+    if found is None:
+        return None
+    model, chip = found.groups()
+    if chip is None:
+        return ("", default_chip, False) if model == BY_BODY else None
+    if model == DEPLOYMENT:
+        return (chip, default_chip, True) if chip.startswith(DEPLOYMENT_PREFIX) else None
+    return model, chip, False
 
 
 def api_key(headers: dict[bytes, bytes]) -> str:
@@ -261,16 +281,35 @@ def refuse_path(mock: Mock) -> Callable[[Scope, Receive, Send], Any]:
     async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        detail = f"{scope['path'][:200]!r} is not served; served: POST {CHAT_PATH}"
+        served = f"POST {CHAT_PATH}, POST {BODY_PATH}, POST {DEPLOYMENT_PATH}, GET {MODELS_PATH}"
+        detail = f"{scope['path'][:200]!r} is not served; served: {served}"
         refusal = Refusal("unknown-path", detail)
         await mock.answer(scope, receive, send, lambda *_: Response(mock.refusal(refusal, scope)))
 
     return endpoint
 
 
+class ModelsEndpoint:
+    """`GET /maas/v1/models`: the catalogue, in the documented row form."""
+
+    def __init__(self, mock: Mock) -> None:
+        self._mock = mock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        mock = self._mock
+        if scope["method"] not in {"GET", "HEAD"}:
+            await refuse_method(mock, ("GET",))(scope, receive, send)
+            return
+        now_ms, dice = mock.clock.now_ms(), mock.clock.dice()
+        await mock.answer(scope, receive, send, lambda asked, *_: mock.service.list_models(asked, now_ms, dice))
+
+
 def create_app(mock: Mock, guard: Guard | None = LOCAL_GUARD) -> App:
-    """The application of one mock; without a guard it has no control API."""
-    others = Starlette(routes=list(control.routes(mock, guard)) if guard is not None else [])
+    """The application of one mock; without a guard it has no control API beyond health."""
+    listed = ModelsEndpoint(mock)
+    routes = [Route(MODELS_PATH, listed), Route(MODELS_PATH + "/", listed)]
+    others = Starlette(routes=routes + control.routes(mock, guard))
     others.router.redirect_slashes = False
     others.router.default = refuse_path(mock)
     return App(mock, others)

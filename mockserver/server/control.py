@@ -274,20 +274,27 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
 )
 
 
-def routes(mock: Mock, guard: Guard) -> list[Route]:
-    """The control API's routes; a path's other methods get 405 with `Allow`, other paths 404."""
+def routes(mock: Mock, guard: Guard | None) -> list[Route]:
+    """The control API's routes; a path's other methods get 405 with `Allow`, other paths 404.
+
+    Without a guard nobody is let in, and only what is open to all (health) is left.
+    """
     paths: dict[str, dict[str, Operation]] = {}
     for operation in OPERATIONS:
+        if guard is None and not operation.open:
+            continue
         paths.setdefault(operation.path, {})[operation.method] = operation
     made = [
         Route(PREFIX + path.replace("{number}", "{number:int}"), _endpoint(mock, guard, by_method), methods=None)
         for path, by_method in paths.items()
     ]
+    if guard is None:
+        return made
     made.append(Route(f"{PREFIX}/openapi.json", _document(guard), methods=None))
     return [*made, Route(PREFIX + "/{rest:path}", _Asgi(_unknown), methods=None)]
 
 
-def _endpoint(mock: Mock, guard: Guard, by_method: Mapping[str, Operation]) -> Any:
+def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation]) -> Any:
     async def endpoint(request: Request) -> Response:
         headers = dict(request.scope["headers"])
         operation = by_method.get(request.method)
@@ -295,7 +302,7 @@ def _endpoint(mock: Mock, guard: Guard, by_method: Mapping[str, Operation]) -> A
             if operation is None:
                 allow = ", ".join(by_method)
                 return _error(405, f"{request.method} is not allowed here; allowed: {allow}", {"allow": allow})
-            if not operation.open:
+            if guard is not None and not operation.open:
                 guard.check(request.method, headers)
             body = _checked(operation.body, await _read(request)) if operation.body else None
             key = headers.get(b"authorization", b"").partition(b" ")[2].strip().decode("latin-1")

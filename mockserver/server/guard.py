@@ -60,13 +60,12 @@ class Guard:
                 raise ForbiddenError(415, "Content-Type: the control API reads application/json alone")
 
     def _known(self, name: str) -> bool:
-        if name in LOCAL_NAMES or name in self.names:
-            return True
+        if self.token is not None or name in LOCAL_NAMES or name in self.names:
+            return True  # who knows the token is no page that was lured here by a name
         try:
-            address = ipaddress.ip_address(name)
+            return ipaddress.ip_address(name).is_loopback
         except ValueError:
             return False
-        return address.is_loopback or self.token is not None
 
 
 def host_name(host: str) -> str:

@@ -43,6 +43,7 @@ class ExchangeMessage:
             "ms": round(exchange.duration_ms, 1),
             "source": plan.source if plan else "",
             "ending": str(exchange.ending),
+            "faults": list(exchange.faults),
             "ignored": list(exchange.ignored),
             "detail": plan.detail if plan else "the client left before its request was whole",
         }
@@ -58,6 +59,7 @@ class ExchangeMessage:
             f"{facts['ms']} ms",
             *([facts["source"]] if "source" in facts else []),
             facts["ending"],
+            *([f"faults {', '.join(facts['faults'])}"] if "faults" in facts else []),
             *([f"ignored {', '.join(facts['ignored'])}"] if "ignored" in facts else []),
         ]
         text = "  ".join(words)

@@ -87,7 +87,7 @@ class Synthetic:
         return made
 
     def _make(self, request: ChatRequest, style: str, seed: str) -> Answer:
-        entry = self._edition.models[request.model]
+        entry = self._edition.entry(request.model)
         wanted = structure(request.body)
         if wanted.functions and not entry.tools:
             raise Refusal("invalid-field", f"tools: model {entry.id} does not call functions", param="tools")

@@ -239,7 +239,7 @@ def prompt_tokens(request: ChatRequest, edition: Edition) -> int:
     message of its own), `MESSAGE_TOKENS` for each message, and the tokens of what they say. The tutorial's two figures
     are those of ChatML: 你是谁? is 3 + 11 + 5 + 3 = 22, system message and joke 3 + 2 × 5 + 18 + 5 = 36.
     """
-    entry, defaults = edition.models[request.model], edition.file.defaults
+    entry, defaults = edition.entry(request.model), edition.file.defaults
     opening = defaults.template_tokens if entry.template_tokens is None else entry.template_tokens
     system = defaults.system_tokens if entry.system_tokens is None else entry.system_tokens
     if any(message.get("role") == "system" for message in request.messages):
