@@ -364,4 +364,4 @@ def _keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
             current = models[0]
     if not isinstance(current, type) or not issubclass(current, BaseModel):
         return []
-    return [info.alias or name for name, info in current.model_fields.items()]
+    return [name for name, info in current.model_fields.items() if info.alias is None]

@@ -127,7 +127,7 @@ def test_a_broken_file_is_told_once_and_the_rest_keep_working(tmp_path: Path) ->
 
     assert first == broken == [f"{path}: match.usr: unknown key; did you mean user?"]
     assert (again, mended, fixtures.broken) == ([], [], {})
-    assert anew == [f"{path}: not JSON: EOF while parsing an object at line 1 column 1"]
+    assert anew == [f"{path}: not a JSON file: EOF while parsing an object at line 1 column 1"]
     assert [found(fixtures, request(user(text))) for text in "ab"] == ["good.json", "mt/broken.json"]
 
 

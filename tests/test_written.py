@@ -184,3 +184,21 @@ def test_a_blocked_answer_on_the_wire() -> None:
     made = json.loads(served({"text": "晴", "blocked": True}).frames[0])
 
     assert (made["choices"][0]["message"]["content"], made["blocked"]) == ("晴", True)
+
+
+THEN: dict[str, tuple[dict[str, Any], list[str | None]]] = {
+    "one answer": ({"answer": {"text": "a"}}, ["a", "a", "a", "a"]),
+    "repeat": ({"answers": [{"text": "a"}, {"text": "b"}]}, ["a", "b", "b", "b"]),
+    "cycle": ({"answers": [{"text": "a"}, {"text": "b"}], "then": "cycle"}, ["a", "b", "a", "b"]),
+    "error": ({"answers": [{"text": "a"}, {"text": "b"}], "then": "error"}, ["a", "b", None, None]),
+}
+
+
+@pytest.mark.parametrize(("data", "texts"), THEN.values(), ids=THEN)
+def test_answers_come_one_after_the_other(data: dict[str, Any], texts: list[str | None]) -> None:
+    """After the last comes the last again, the first again, or none."""
+    file = parse(json.dumps({"match": {}, **data}).encode(), "a.json")
+    assert file is not None
+
+    said = [file.said(call) for call in range(4)]
+    assert [one and "".join(one.content) for one in said] == texts

@@ -208,7 +208,7 @@ def parse(data: bytes, where: Path | str) -> FixtureFile | None:
         except UnicodeDecodeError as wrong:
             seen = f"byte {data[wrong.start]:#04x} at offset {wrong.start}"
             raise OperatorError(f"{where}: not UTF-8: {seen}; save the file as UTF-8") from None
-        raise OperatorError(f"{where}: not JSON: {error}") from None
+        raise OperatorError(f"{where}: not a JSON file: {error}") from None
     if isinstance(value, dict) and {"request", "response"} <= value.keys():
         return None
     if not isinstance(value, dict):
