@@ -6,17 +6,20 @@ and uvicorn is not imported.
 
 from __future__ import annotations
 
+import logging
+import time
 from typing import TYPE_CHECKING
 
 from mockserver.data import shipped
-from mockserver.errors import Refusal
 from mockserver.pipeline.moderate import ModerationRules
 from mockserver.pipeline.respond import Service
 from mockserver.profile import default_edition, load_edition
 from mockserver.server.app import Mock
 from mockserver.server.clock import FixedClock, RealClock
-from mockserver.sources import replay, tokens
+from mockserver.sources import tokens
+from mockserver.sources.replay import Fixtures
 from mockserver.sources.synthetic import Synthetic
+from mockserver.sources.written import answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from mockserver.pipeline.pace import PaceSettings
     from mockserver.profile import Edition, Moderation
 
+log = logging.getLogger("mockserver")
+
 
 def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None) -> Mock:
     """The mock that a configuration describes; `create_app` makes it an ASGI application.
@@ -36,7 +41,7 @@ def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None)
         on_exchange: Told of each finished exchange; None costs nothing.
 
     Raises:
-        OperatorError: a profile or a fixture is wrong, or the edition is unknown.
+        OperatorError: a profile is wrong, a folder of fixtures is missing, or the edition is unknown.
     """
     edition = edition_of(config)
     service = Service(
@@ -64,21 +69,27 @@ def edition_of(config: Config) -> Edition:
 
 
 def source(config: Config, edition: Edition) -> Callable[[ChatRequest], Answer]:
-    """Where answers come from: fixtures, then synthetic text unless the configuration is strict."""
-    folders = [*config.fixtures, shipped("fixtures")]
-    fixtures = replay.Fixtures(fixture for folder in folders for fixture in replay.load(folder))
+    """Where answers come from: fixtures, then synthetic text unless the configuration is strict.
+
+    A broken fixture is told in the log and left out, at the start and whenever files change.
+    """
+    fixtures = Fixtures([*config.fixtures, shipped("fixtures")])
     synthetic = Synthetic(edition, config.seed)
 
+    def refresh() -> None:
+        for report in fixtures.refresh(time.time()):
+            log.warning("%s", report)
+
     def answer(request: ChatRequest) -> Answer:
-        fixture = fixtures.find(request) if request.answer_style is None else None
-        if fixture is not None:
-            return replay.answer_of(fixture, tokens.prompt_tokens(request, edition))
+        refresh()
+        found = fixtures.find(request, request.namespace) if request.answer_style is None else None
+        if found is not None:
+            return answer_of(found.said, found.fixture.name, tokens.prompt_tokens(request, edition))
         if config.strict:
-            said = replay.last_text(request.messages, "user") or ""
-            shown = repr(said if len(said) <= 60 else said[:59] + "…")
-            raise Refusal("no-match", f"no fixture has the last user message {shown}, and --strict synthesises nothing")
+            raise fixtures.no_match(request)
         return synthetic.answer(request)
 
+    refresh()
     return answer
 
 

@@ -22,16 +22,30 @@ class Refusal(Exception):  # noqa: N818 - a refusal is what the service does, no
         detail: What was seen, what is allowed and what to do next. English, one line.
         param: The field of the request at fault, in the form `messages[0].content`; None for none.
         headers: Further response headers, such as `Allow` for 405.
+        status: HTTP status of an error that is in no table; `detail` is then its message, `kind` a name for the log.
+        code: The body's code of such an error: an integer takes the gateway's form, a text the upstream's.
+        delay_ms: Milliseconds before it is sent.
     """
 
     def __init__(
-        self, kind: str, detail: str, *, param: str | None = None, headers: tuple[tuple[bytes, bytes], ...] = ()
+        self,
+        kind: str,
+        detail: str,
+        *,
+        param: str | None = None,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+        status: int | None = None,
+        code: int | str | None = None,
+        delay_ms: float = 0.0,
     ) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
         self.param = param
         self.headers = headers
+        self.status = status
+        self.code = code
+        self.delay_ms = delay_ms
 
 
 class OperatorError(Exception):

@@ -79,6 +79,7 @@ class Answer:
         blocked: The text review stopped the answer; `pieces` then holds only what came before it.
         id: The answer's id where it is known (a fixture's); None lets the head stage make one.
         created: Unix seconds where they are known; None lets the head stage decide.
+        delay_ms: Milliseconds before the answer begins, in addition to the chip's pace.
         source: Where the answer came from, for the journal: `fixture:<file>` or `synthetic`.
     """
 
@@ -90,6 +91,7 @@ class Answer:
     blocked: bool = False
     id: str | None = None
     created: int | None = None
+    delay_ms: float = 0.0
     source: str = "synthetic"
 
     @property
@@ -128,6 +130,7 @@ class ChatRequest:
         body: The whole JSON body, as sent.
         ignored: Names of fields that the edition does not know and the service ignores.
         answer_style: One of `ANSWER_STYLES`, asked for by `X-Mock-Answer`; None takes the server's.
+        namespace: Whose counters and scripts apply; empty for the one that all unclaimed keys share.
     """
 
     model: str
@@ -138,6 +141,7 @@ class ChatRequest:
     body: Mapping[str, Any] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     answer_style: str | None = None
+    namespace: str = ""
 
     @property
     def last_user_text(self) -> str:

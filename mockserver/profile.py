@@ -341,16 +341,19 @@ def explain(wrong: ValidationError, model: type[BaseModel]) -> str:
     error = wrong.errors(include_url=False)[0]
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
     kind, seen = error["type"], error["input"]
+    where = f"{where}: " if where else ""
     if kind == "extra_forbidden":
-        return f"{where}: unknown key; {suggestion(str(error['loc'][-1]), _keys(model, error['loc'][:-1]))}"
+        return f"{where}unknown key; {suggestion(str(error['loc'][-1]), _keys(model, error['loc'][:-1]))}"
     if kind == "missing":
-        return f"{where}: missing"
+        return f"{where}missing"
     shown = repr(seen)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if kind == "too_short":
+        message = f"at least {error['ctx']['min_length']} of them"
     if kind == "value_error":
-        return f"{where}: {message}"
-    return f"{where}: {shown} is not allowed; allowed: {message}"
+        return f"{where}{message}"
+    return f"{where}{shown} is not allowed; allowed: {message}"
 
 
 def _keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
@@ -368,4 +371,6 @@ def _keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
             if not models:
                 break
             current = models[0]
-    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
+    if not isinstance(current, type) or not issubclass(current, BaseModel):
+        return []
+    return [name for name, info in current.model_fields.items() if info.alias is None]

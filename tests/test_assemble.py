@@ -29,7 +29,7 @@ def test_strict_refuses_what_no_fixture_has() -> None:
     status, body = respond(Config(strict=True), "something new")
 
     assert status == 404
-    assert "'something new'" in str(body)
+    assert "got 'something new'" in str(body["msg"])
 
 
 def test_keys() -> None:

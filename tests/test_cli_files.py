@@ -131,6 +131,15 @@ class TestValidate:
         ("a.yaml", "", "'.yaml' is not allowed; allowed: .toml, .json"),
     ]
 
+    def test_an_expired_fixture_is_told(self, tmp_path: Path) -> None:
+        """A fixture that no longer fits any request is not wrong, but is said to be over."""
+        data = '{"match": {}, "answer": {"text": "x"}, "expires": "2024-02-29"}'
+        (tmp_path / "a.json").write_text(data, "utf-8")
+        code, out, _ = called("validate", "a.json")
+
+        assert code == 0
+        assert out.startswith("ok     a.json: expires: 2024-02-29 is over; it no longer fits any request\n")
+
     @pytest.mark.parametrize(("name", "text", "complaint"), WRONG, ids=[f"{name}: {what}" for name, _, what in WRONG])
     def test_a_wrong_file(self, tmp_path: Path, name: str, text: str, complaint: str) -> None:
         """A wrong file is one line with its name and what is wrong, and exit code 2."""

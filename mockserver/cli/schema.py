@@ -56,9 +56,9 @@ def _edition() -> dict[str, Any]:
 
 
 def _fixture() -> dict[str, Any]:
-    from mockserver.sources.replay import FixtureFile
+    from mockserver.sources.fixture import fixture_schema
 
-    return FixtureFile.model_json_schema()
+    return fixture_schema()
 
 
 def _config() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,14 +36,14 @@ def run(argv: Sequence[str], console: Console) -> int:
     for path in _files([Path(one) for one in found.paths]):
         total += 1
         try:
-            check(path)
+            note = check(path)
         except OperatorError as error:
             wrong += 1
             text = str(error)
             named = text if text.startswith(str(path)) else f"{path}: {text}"
             console.print(f"{console.paint('wrong', 'red')}  {named}")
         else:
-            console.print(f"{console.paint('ok', 'green')}     {path}")
+            console.print(f"{console.paint('ok', 'green')}     {path}{note and f': {note}'}")
     console.print("", f"{total} file{'' if total == 1 else 's'}, {wrong} wrong")
     return 2 if wrong else 0
 
@@ -61,17 +62,22 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
         yield from below
 
 
-def check(path: Path) -> None:
-    """Check one file by what its name says that it is; raises OperatorError where it is wrong."""
+def check(path: Path) -> str:
+    """Check one file by what its name says that it is; what is to be said of a good one, or nothing.
+
+    Raises:
+        OperatorError: the file is wrong.
+    """
     from mockserver.config import FILE_NAME, PROJECT_FILE_NAME, load
     from mockserver.profile import ChipFile, DefaultFile, read_toml
-    from mockserver.sources import replay
+    from mockserver.sources import fixture
 
     if path.suffix == ".json":
-        replay.read(path)
-    elif path.suffix != ".toml":
+        read = fixture.read(path.parent, path.name)
+        return "" if read is None else read.file.expiry(datetime.now(UTC).date())
+    if path.suffix != ".toml":
         raise OperatorError(f"{path}: {path.suffix or 'no suffix'!r} is not allowed; allowed: .toml, .json")
-    elif path.name in {FILE_NAME, PROJECT_FILE_NAME}:
+    if path.name in {FILE_NAME, PROJECT_FILE_NAME}:
         load({}, {}, file=str(path))
     elif path.name == "default.toml":
         read_toml(path, DefaultFile)
@@ -80,6 +86,7 @@ def check(path: Path) -> None:
     else:
         read_toml(path, ChipFile)
         _check_together(path)
+    return ""
 
 
 def _check_edition(path: Path) -> None:

@@ -21,14 +21,14 @@ class PaceSettings:
     jitter: float = 0.0
 
 
-def pace(frames: int, settings: PaceSettings | None, entropy: bytes) -> list[float] | None:
+def pace(frames: int, settings: PaceSettings | None, entropy: bytes, delay_ms: float = 0.0) -> list[float] | None:
     """Times for `frames` frames, in milliseconds from the start, never falling; None sends all at once.
 
-    The jitter is drawn from `entropy`, so the same request has the same rhythm.
+    The jitter is drawn from `entropy`, so the same request has the same rhythm. All times are later by `delay_ms`.
     """
     if settings is None or (settings.first_token_ms == 0 and settings.inter_token_ms == 0):
-        return None
-    first, step = settings.first_token_ms, settings.inter_token_ms
+        return [delay_ms] * frames if delay_ms else None
+    first, step = settings.first_token_ms + delay_ms, settings.inter_token_ms
     if not settings.jitter:
         return [first + step * number for number in range(frames)]
     dice = random.Random(entropy)  # noqa: S311 - a rhythm, not a secret

@@ -48,7 +48,7 @@ def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = ()) -> Plan:
 
     Args:
         refusal: What is refused, and why.
-        shape: The edition's row for `refusal.kind`.
+        shape: The edition's row for `refusal.kind`, or `own_shape`.
         headers: Headers that every answer carries.
     """
     message = shape.message or refusal.detail
@@ -66,8 +66,19 @@ def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = ()) -> Plan:
         extra.append((b"retry-after", b"%d" % shape.retry_after_s))
     first: Headers = ((b"content-type", b"application/json; charset=utf-8"), (b"content-length", b"%d" % len(data)))
     return Plan(
-        shape.status, (*first, *headers, *extra), (data,), source=f"refusal:{refusal.kind}", detail=refusal.detail
+        shape.status,
+        (*first, *headers, *extra),
+        (data,),
+        (refusal.delay_ms,) if refusal.delay_ms else None,
+        source=f"refusal:{refusal.kind}",
+        detail=refusal.detail,
     )
+
+
+def own_shape(status: int, code: int | str) -> ErrorShape:
+    """How an error looks that is in no edition's table: the form follows from what its code is."""
+    family: Literal["gateway", "upstream"] = "gateway" if isinstance(code, int) else "upstream"
+    return ErrorShape(status=status, family=family, code=code, claim="assumed", source="a fixture")
 
 
 def header_text(text: str) -> bytes:

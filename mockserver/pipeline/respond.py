@@ -21,7 +21,7 @@ from mockserver.pipeline.head import entropy_of, head, response_headers
 from mockserver.pipeline.limit import bounds, limit
 from mockserver.pipeline.moderate import ModerationRules, moderate
 from mockserver.pipeline.pace import PaceSettings, pace
-from mockserver.pipeline.refuse import refuse
+from mockserver.pipeline.refuse import own_shape, refuse
 from mockserver.pipeline.structure import structure
 from mockserver.pipeline.vision import check_media
 
@@ -224,7 +224,11 @@ class Service:
 
     def refusal(self, refusal: Refusal, entropy: bytes, now_ms: int) -> Plan:
         """The plan of a refusal in the edition's shape."""
-        return refuse(refusal, self.edition.file.errors[refusal.kind], self._common_headers(entropy, now_ms))
+        if refusal.status is not None:
+            shape = own_shape(refusal.status, refusal.status if refusal.code is None else refusal.code)
+        else:
+            shape = self.edition.file.errors[refusal.kind]
+        return refuse(refusal, shape, self._common_headers(entropy, now_ms))
 
     def _common_headers(self, entropy: bytes, now_ms: int) -> Headers:
         first = next(iter(self.edition.chips.values()))
@@ -239,21 +243,22 @@ class Service:
         if not request.stream:
             data = compiled.body(answer, identity)
             headers = ((b"content-type", b"application/json"), (b"content-length", b"%d" % len(data)))
-            times = self._times(request.chip, max(len(answer.reasoning) + len(answer.pieces), 1), entropy)
+            count = max(len(answer.reasoning) + len(answer.pieces), 1)
+            times = self._times(request.chip, count, entropy, answer.delay_ms)
             return Plan(200, (*headers, *identity.headers), (data,), times and times[-1:], source=answer.source)
         made = compiled.stream(answer, identity, include_usage=request.include_usage)
         kind = content_type(wire.frame)
         opening = (
             ((b"content-type", kind), (b"cache-control", b"no-cache")) if kind else ((b"cache-control", b"no-cache"),)
         )
-        times = self._times(request.chip, len(made), entropy)
+        times = self._times(request.chip, len(made), entropy, answer.delay_ms)
         if wire.frame.delivery == "buffered":
             made, times = [b"".join(made)], times and times[-1:]
             opening = (*opening, (b"content-length", b"%d" % len(made[0])))
         return Plan(200, (*opening, *identity.headers), made, times, source=answer.source)
 
-    def _times(self, chip: str, count: int, entropy: bytes) -> Sequence[float] | None:
-        return pace(count, self.paces.get(chip), entropy)
+    def _times(self, chip: str, count: int, entropy: bytes, delay_ms: float) -> Sequence[float] | None:
+        return pace(count, self.paces.get(chip), entropy, delay_ms)
 
     def _wire_form(self, chip: str, changes: bytes) -> Compiled:
         """The compiled wire form of a chip, with the request's own quirks."""

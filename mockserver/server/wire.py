@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mockserver.pipeline.disturb import AnyFault
 from mockserver.server.namespace import Which
-from mockserver.sources.replay import FixtureAnswer
+from mockserver.sources.written import FixtureAnswer
 
 if TYPE_CHECKING:
     from mockserver.exchange import Exchange

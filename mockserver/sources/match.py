@@ -1,0 +1,167 @@
+"""Whether a fixture fits a request, and if not, by how little it misses.
+
+There is one description of fitting: `differences`, which is empty where the fixture fits.
+"""
+
+from __future__ import annotations
+
+from difflib import SequenceMatcher
+from functools import cached_property
+from heapq import nsmallest
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from mockserver.exchange import texts_of
+from mockserver.sources.condition import MISSING, Text, normal, shown, value_at
+from mockserver.sources.fixture import ANY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import date
+    from typing import Any
+
+    from mockserver.exchange import ChatRequest
+    from mockserver.sources.condition import Steps
+    from mockserver.sources.fixture import Fixture, Turn
+
+COMPARED_FIXTURES: Final = 2000
+"""So many fixtures, the most special first, are looked at for near misses."""
+COMPARED_CHARACTERS: Final = 200
+"""So many characters of two texts are compared for likeness."""
+SHOWN_DIFFERENCES: Final = 5
+
+
+def first_text(messages: Iterable[Mapping[str, Any]], role: str) -> str | None:
+    """The text of the first message with this role; a message without a role is the user's."""
+    for message in messages:
+        if message.get("role", "user") == role:
+            return "".join(texts_of(message))
+    return None
+
+
+class Seen:
+    """A request as fixtures look at it; each text is normalised once."""
+
+    def __init__(self, request: ChatRequest, today: date) -> None:
+        self.request = request
+        self.today = today
+        self._values: dict[Steps, object] = {}
+
+    @cached_property
+    def user(self) -> Text | None:
+        """The last user message."""
+        text = first_text(reversed(self.request.messages), "user")
+        return None if text is None else Text(text)
+
+    @cached_property
+    def system(self) -> Text | None:
+        """The first system message."""
+        text = first_text(self.request.messages, "system")
+        return None if text is None else Text(text)
+
+    @cached_property
+    def turns(self) -> list[tuple[str, Text]]:
+        """Role and text of every message."""
+        return [(one.get("role", "user"), Text("".join(texts_of(one)))) for one in self.request.messages]
+
+    def at(self, path: Steps) -> object:
+        """Where a path into the body leads, as `value_at` says."""
+        if path not in self._values:
+            self._values[path] = value_at(self.request.body, path)
+        return self._values[path]
+
+
+class Shown(NamedTuple):
+    """A value that is written as text only where somebody reads it."""
+
+    value: object
+
+    def __str__(self) -> str:
+        return shown(self.value)
+
+
+class Difference(NamedTuple):
+    """One thing in which a request is not what a fixture asks for; `str` of each part is for people."""
+
+    field: str
+    expected: object
+    got: object
+
+    def __str__(self) -> str:
+        return f"{self.field}: expected {self.expected}, got {self.got}"
+
+
+class NearMiss(NamedTuple):
+    """A fixture that does not fit, and why."""
+
+    fixture: Fixture
+    differences: tuple[Difference, ...]
+
+    def __str__(self) -> str:
+        told = [str(one) for one in self.differences[:SHOWN_DIFFERENCES]]
+        if len(self.differences) > SHOWN_DIFFERENCES:
+            told.append(f"and {len(self.differences) - SHOWN_DIFFERENCES} more")
+        return f"{self.fixture.name}: {'; '.join(told)}"
+
+
+def fits(fixture: Fixture, seen: Seen) -> bool:
+    """Whether everything that the fixture asks for is there."""
+    return next(differences(fixture, seen), None) is None
+
+
+def differences(fixture: Fixture, seen: Seen) -> Iterator[Difference]:
+    """What keeps the fixture from fitting, one after the other."""
+    match, request = fixture.file.match, seen.request
+    if fixture.model not in {ANY, request.model}:
+        yield Difference("model", Shown(fixture.model), Shown(request.model))
+    if fixture.chip not in {ANY, request.chip}:
+        yield Difference("chip", Shown(fixture.chip), Shown(request.chip))
+    for name, wanted in (("user", match.user), ("system", match.system)):
+        if wanted is not None:
+            text = seen.user if name == "user" else seen.system
+            if text is None or not wanted.fits(text):
+                yield Difference(name, wanted, Shown(MISSING if text is None else text))
+    if match.messages is not None:
+        yield from _turn_differences(match.messages, seen.turns)
+    for path, steps, wanted in match.body:
+        value = seen.at(steps)
+        if not wanted.fits(value):
+            yield Difference(path, wanted, Shown(value))
+    if match.stream is not None and match.stream != request.stream:
+        yield Difference("stream", Shown(match.stream), Shown(request.stream))
+    if fixture.file.is_expired(seen.today):
+        yield Difference("expires", f"a day up to {fixture.file.expires}", seen.today)
+
+
+def _turn_differences(wanted: tuple[Turn, ...], turns: list[tuple[str, Text]]) -> Iterator[Difference]:
+    if len(wanted) != len(turns):
+        yield Difference("messages", _counted(len(wanted)), _counted(len(turns)))
+        return
+    for number, (turn, (role, text)) in enumerate(zip(wanted, turns, strict=True)):
+        if turn.role != role:
+            yield Difference(f"messages[{number}].role", Shown(turn.role), Shown(role))
+        if turn.content is not None and not turn.content.fits(text):
+            yield Difference(f"messages[{number}].content", turn.content, Shown(text))
+
+
+def _counted(messages: int) -> str:
+    return f"{messages} message" if messages == 1 else f"{messages} messages"
+
+
+def near_misses(fixtures: Iterable[Fixture], seen: Seen, most: int = 3) -> list[NearMiss]:
+    """The fixtures that miss the request by the least, best first.
+
+    By number of differences, then likeness of the last user text, then the order of `fixtures`, of which the first
+    `COMPARED_FIXTURES` are looked at.
+    """
+    misses = [NearMiss(one, tuple(differences(one, seen))) for one in islice(fixtures, COMPARED_FIXTURES)]
+    counts = sorted(len(miss.differences) for miss in misses)[:most]
+    asked = "" if seen.user is None else seen.user.normal[:COMPARED_CHARACTERS]
+    matcher = SequenceMatcher(None, "", asked, autojunk=False)
+
+    def farness(miss: NearMiss) -> tuple[int, float]:
+        said = miss.fixture.file.match.said
+        matcher.set_seq1("" if said is None else normal(said.text[:COMPARED_CHARACTERS]))
+        return len(miss.differences), -matcher.quick_ratio()
+
+    return nsmallest(most, (miss for miss in misses if len(miss.differences) <= counts[-1]), key=farness)

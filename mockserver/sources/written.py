@@ -1,0 +1,184 @@
+"""What a written fixture says, in the form of its file, and how that becomes an answer or a refusal."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
+
+from mockserver.errors import Refusal, suggestion
+from mockserver.exchange import Answer, ToolCall, Usage
+from mockserver.profile import ERROR_KINDS, Data
+from mockserver.sources import tokens
+from mockserver.sources.condition import shown
+
+LONGEST_DELAY_MS: Final = 600_000
+
+
+def _arguments(value: object) -> str:
+    """Arguments written as an object become their JSON text."""
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"{shown(value)} is not allowed; allowed: an object, or the text of one")
+
+
+def _code(value: object) -> int | str:
+    if isinstance(value, (int, str)) and not isinstance(value, bool):
+        return value
+    raise ValueError(f"{shown(value)} is not allowed; allowed: an integer or a text")
+
+
+class Described(Data):
+    """Data whose keys are described in the JSON Schema by the sentences below them."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class FixtureUsage(Described):
+    """Tokens where they are known; else they are counted."""
+
+    prompt_tokens: int = Field(ge=0)
+    """Tokens of the request with its chat template."""
+    completion_tokens: int = Field(ge=1)
+    """Tokens of the answer with its end token."""
+    reasoning_tokens: int = Field(default=0, ge=0)
+    """Those of them that are reasoning."""
+
+
+class FixtureToolCall(Described):
+    """One call of a function by the model."""
+
+    name: str = Field(min_length=1)
+    """The function."""
+    arguments: Annotated[str, PlainValidator(_arguments), WithJsonSchema({"type": ["object", "string"]})] = "{}"
+    """Its arguments: an object, or their text as it shall be sent (it need not be JSON)."""
+    id: str | None = None
+    """The call's id; absent derives one."""
+
+    def called(self, number: int) -> ToolCall:
+        """The call as an answer holds it; `number` counts the calls of the answer from 0."""
+        digest = hashlib.blake2b(f"{number}:{self.name}:{self.arguments}".encode(), digest_size=12).hexdigest()
+        return ToolCall(self.id or f"call_{digest}", self.name, tokens.pieces(self.arguments))
+
+
+def _short_error(schema: dict[str, Any]) -> None:
+    """A text in place of the object is allowed too."""
+    whole = dict(schema)
+    schema.clear()
+    schema["anyOf"] = [{"type": "string", "enum": list(ERROR_KINDS)}, whole]
+
+
+class ErrorReply(Described):
+    """An error instead of an answer; a text is short for its `kind`."""
+
+    model_config = ConfigDict(json_schema_extra=_short_error)
+
+    kind: str | None = None
+    """A kind of the edition's [errors] table, which then gives status, form, code and message."""
+    status: int | None = Field(default=None, ge=400, le=599)
+    """HTTP status, where it is to be an error of your own."""
+    code: Annotated[int | str | None, PlainValidator(_code), WithJsonSchema({"type": ["integer", "string"]})] = None
+    """The body's code: an integer takes the gateway's form, a text the upstream's; absent means the status."""
+    message: str = ""
+    """The body's message."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_short(cls, value: object) -> object:
+        return {"kind": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_of(self) -> ErrorReply:
+        if (self.kind is None) == (self.status is None):
+            raise ValueError('give a kind, like "rate-limited", or an object with status, code and message')
+        if self.kind is not None and (self.code is not None or self.message):
+            raise ValueError("code and message go with status; a kind has its own")
+        if self.kind is not None and self.kind not in ERROR_KINDS:
+            raise ValueError(f"unknown kind {self.kind!r}; {suggestion(self.kind, ERROR_KINDS)}")
+        return self
+
+
+class FixtureAnswer(Described):
+    """What is said: `text` or `pieces`, reasoning before it, tool calls after it; or an error."""
+
+    text: str | None = None
+    """The content."""
+    pieces: tuple[str, ...] | None = None
+    """The content where its cuts are known; one chunk each in a stream."""
+    reasoning: str = ""
+    """What the model thinks first (`reasoning_content`)."""
+    tool_calls: tuple[FixtureToolCall, ...] = ()
+    """Functions that the model calls."""
+    error: ErrorReply | None = None
+    """An error instead of all that."""
+    blocked: bool = False
+    """Whether the text review stops the answer after what is said here."""
+    delay_ms: float = Field(default=0.0, ge=0, le=LONGEST_DELAY_MS)
+    """Milliseconds before the answer begins, streamed or not."""
+    finish_reason: Literal["stop", "length", "tool_calls"] | None = None
+    """Why it ends; absent means tool_calls where there are any, else stop."""
+    usage: FixtureUsage | None = None
+    """Tokens, where they are known."""
+    id: str | None = None
+    """The answer's id, where it is known."""
+    created: int | None = Field(default=None, ge=0)
+    """Unix seconds of the answer, where they are known."""
+
+    @model_validator(mode="after")
+    def _one_of(self) -> FixtureAnswer:
+        if self.text is not None and self.pieces is not None:
+            raise ValueError("text and pieces exclude each other; pieces joined are the text")
+        if not self.model_fields_set & {"text", "pieces", "reasoning", "tool_calls", "error", "blocked"}:
+            raise ValueError("says nothing; give text, pieces, reasoning, tool_calls, blocked or error")
+        beside = sorted(self.model_fields_set - {"error", "delay_ms"})
+        if self.error is not None and beside:
+            raise ValueError(f"{beside[0]} does not go with error; only delay_ms does")
+        return self
+
+    @cached_property
+    def content(self) -> tuple[str, ...]:
+        """The pieces of the content."""
+        return self.pieces if self.pieces is not None else tokens.pieces(self.text or "")
+
+    @cached_property
+    def thoughts(self) -> tuple[str, ...]:
+        """The pieces of the reasoning."""
+        return tokens.pieces(self.reasoning)
+
+    @cached_property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """The calls of functions."""
+        return tuple(call.called(number) for number, call in enumerate(self.tool_calls))
+
+
+def answer_of(said: FixtureAnswer, name: str, prompt_tokens: int) -> Answer:
+    """What the fixture `name` says; tokens are counted where the file has no figures.
+
+    Raises:
+        Refusal: it says an error.
+    """
+    if said.error is not None:
+        error = said.error
+        detail = error.message or f"asked for by the fixture {name}"
+        raise Refusal(error.kind or "fixture", detail, status=error.status, code=error.code, delay_ms=said.delay_ms)
+    spoken = len(said.content) + len(said.thoughts) + sum(len(call.pieces) for call in said.calls)
+    usage = Usage(prompt_tokens, spoken + 1, len(said.thoughts))
+    if said.usage is not None:
+        usage = Usage(said.usage.prompt_tokens, said.usage.completion_tokens, said.usage.reasoning_tokens)
+    return Answer(
+        said.content,
+        usage,
+        said.finish_reason or ("tool_calls" if said.calls else "stop"),
+        reasoning=said.thoughts,
+        tool_calls=said.calls,
+        blocked=said.blocked,
+        id=said.id,
+        created=said.created,
+        delay_ms=said.delay_ms,
+        source=f"fixture:{name}",
+    )
