@@ -17,16 +17,16 @@ from mockserver.profile import default_edition, load_edition
 from mockserver.server.app import Mock
 from mockserver.server.clock import FixedClock, RealClock
 from mockserver.sources import tokens
+from mockserver.sources.ordered import Sources
 from mockserver.sources.replay import Fixtures
 from mockserver.sources.synthetic import Synthetic
-from mockserver.sources.written import answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from mockserver.config import Config
-    from mockserver.exchange import Answer, ChatRequest, Exchange
+    from mockserver.exchange import ChatRequest, Exchange
     from mockserver.pipeline.pace import PaceSettings
     from mockserver.profile import Edition, Moderation
 
@@ -44,14 +44,16 @@ def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None)
         OperatorError: a profile is wrong, a folder of fixtures is missing, or the edition is unknown.
     """
     edition = edition_of(config)
+    origin = sources(config, edition)
     service = Service(
         edition,
-        source(config, edition),
+        origin.answer,
         texts,
         moderation(edition, config.moderation),
         keys=frozenset(config.api_key) or None,
         seed=config.seed,
         paces=paces(config.pace, edition),
+        forget=origin.forget,
     )
     clock = RealClock() if config.clock == "real" else FixedClock(edition.file.defaults.created)
     return Mock(service, clock, on_exchange)
@@ -68,29 +70,10 @@ def edition_of(config: Config) -> Edition:
     return load_edition(config.edition or default_edition(roots), roots, extra_models=config.model)
 
 
-def source(config: Config, edition: Edition) -> Callable[[ChatRequest], Answer]:
-    """Where answers come from: fixtures, then synthetic text unless the configuration is strict.
-
-    A broken fixture is told in the log and left out, at the start and whenever files change.
-    """
+def sources(config: Config, edition: Edition) -> Sources:
+    """Where answers come from, in order."""
     fixtures = Fixtures([*config.fixtures, shipped("fixtures")])
-    synthetic = Synthetic(edition, config.seed)
-
-    def refresh() -> None:
-        for report in fixtures.refresh(time.time()):
-            log.warning("%s", report)
-
-    def answer(request: ChatRequest) -> Answer:
-        refresh()
-        found = fixtures.find(request, request.namespace) if request.answer_style is None else None
-        if found is not None:
-            return answer_of(found.said, found.fixture.name, tokens.prompt_tokens(request, edition))
-        if config.strict:
-            raise fixtures.no_match(request)
-        return synthetic.answer(request)
-
-    refresh()
-    return answer
+    return Sources(edition, fixtures, Synthetic(edition, config.seed), strict=config.strict, now_s=time.time)
 
 
 def texts(request: ChatRequest) -> Sequence[str]:

@@ -16,6 +16,11 @@ CUT = fault_of({"type": "cut", "after_frames": 1})
 ANSWER = Answer(("hi",), Usage(1, 2))
 
 
+def say(_request: ChatRequest) -> Answer:
+    """A scripted reply."""
+    return ANSWER
+
+
 def request(chip: str = "left", text: str = "hello", *, stream: bool = True) -> ChatRequest:
     """A request to a chip."""
     return ChatRequest("m", chip, [{"role": "user", "content": text}], stream)
@@ -52,7 +57,7 @@ def test_probability_is_drawn_with_the_seed() -> None:
 def test_script_is_used_in_order_and_counted() -> None:
     """Scripted answers are used up in order; what comes after them is unexpected, what is left is unmet."""
     namespace = Namespaces().claim("key")
-    namespace.script += [Expectation(1, ANSWER), Expectation(2, ANSWER, Which(chip="right")), Expectation(3, ANSWER)]
+    namespace.script += [Expectation(1, say), Expectation(2, say, Which(chip="right")), Expectation(3, say)]
 
     used = [namespace.scripted(request()) for _ in range(3)]
 

@@ -82,7 +82,14 @@ class Gate:
 
 
 def admit(
-    path_model: str, chip: str, headers: Mapping[bytes, bytes], body: bytes, gate: Gate, *, deployment: bool = False
+    path_model: str,
+    chip: str,
+    headers: Mapping[bytes, bytes],
+    body: bytes,
+    gate: Gate,
+    *,
+    deployment: bool = False,
+    namespace: str = "",
 ) -> ChatRequest:
     """Let a request in, or raise the `Refusal` that the service would answer.
 
@@ -95,6 +102,7 @@ def admit(
         body: The whole body.
         gate: What decides.
         deployment: Whether `path_model` is the id of a self-deployed model, which no catalogue lists.
+        namespace: The namespace that the request belongs to.
     """
     check_key(headers, gate.keys)
     if path_model and not deployment:
@@ -122,6 +130,7 @@ def admit(
         body=document,
         ignored=tuple(ignored),
         answer_style=asked_style(headers),
+        namespace=namespace,
     )
 
 

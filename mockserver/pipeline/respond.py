@@ -70,12 +70,14 @@ class Arrival:
 class TestSetup(Protocol):
     """What a test has set up, as the pipeline sees it: asking counts."""
 
+    name: str
+
     @property
     def quiet(self) -> bool:
         """Whether nothing is set up."""
 
-    def scripted(self, request: ChatRequest) -> Answer | Plan | Refusal | None:
-        """The scripted reply to a request, counted as used."""
+    def scripted(self, request: ChatRequest) -> Answer | Plan | None:
+        """The scripted reply to a request, counted as used; raises Refusal where it is one."""
 
     def faults_for(self, request: ChatRequest, dice: random.Random) -> list[Fault]:
         """The armed faults that act on a request."""
@@ -111,6 +113,7 @@ class Service:
         keys: Good API keys; None lets every non-empty key in.
         seed: Part of everything derived.
         paces: The speed of each chip; a missing chip sends all at once.
+        forget: Tells the sources that a namespace begins anew.
     """
 
     edition: Edition
@@ -120,6 +123,7 @@ class Service:
     keys: frozenset[str] | None = None
     seed: int = 0
     paces: Mapping[str, PaceSettings] = field(default_factory=dict)
+    forget: Callable[[str], None] = field(default=lambda _namespace: None)
     _gate: Gate = field(init=False, repr=False)
     _seed: bytes = field(init=False, repr=False)
     _compiled: dict[tuple[str, bytes], Compiled] = field(init=False, repr=False, default_factory=dict)
@@ -136,7 +140,16 @@ class Service:
         try:
             if ERROR_HEADER in headers:
                 raise self._asked_error(headers[ERROR_HEADER].decode("latin-1"))
-            request = admit(arrival.model, arrival.chip, headers, body, self._gate, deployment=arrival.deployment)
+            namespace = arrival.test.name if arrival.test is not None else ""
+            request = admit(
+                arrival.model,
+                arrival.chip,
+                headers,
+                body,
+                self._gate,
+                deployment=arrival.deployment,
+                namespace=namespace,
+            )
             check_media(request.messages, request.model, self.edition.entry(request.model).vision)
             structure(request.body)  # refused here, whichever source answers
             response.chat = request
@@ -158,8 +171,6 @@ class Service:
         faults += self._asked_faults(arrival.request.headers.get(FAULT_HEADER, b"").decode("latin-1"))
         response.faults = tuple(fault.type for fault in faults)
         reply = test.scripted(request) if test is not None else None
-        if isinstance(reply, Refusal):
-            raise reply
         answer = reply if isinstance(reply, Answer) else None
         if answer is None and not isinstance(reply, Plan):
             answer = self.answer(request)

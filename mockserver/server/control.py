@@ -105,6 +105,8 @@ async def health(call: Call) -> Any:
 
 async def reset(call: Call) -> Any:
     """Forget."""
+    if call.body.counters:
+        call.mock.service.forget(call.namespace.name)
     call.namespace.reset(journal=call.body.journal, setup=call.body.setup, counters=call.body.counters)
     return {"namespace": call.namespace.name}
 
@@ -168,7 +170,7 @@ async def script(call: Call) -> Any:
     """Script an answer."""
     body: wire.ScriptBody = call.body
     number = call.namespace.next("answer")
-    reply = body.answer
+    reply = wire.reply_of(body.answer, call.mock.service.edition)
     expectation = Expectation(number, reply, body.match.which(), body.times)
     call.namespace.script.append(expectation)
     return wire.expectation_json(expectation)

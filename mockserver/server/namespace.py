@@ -15,7 +15,7 @@ from mockserver.server.journal import Journal
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mockserver.exchange import Answer, ChatRequest, Plan
     from mockserver.pipeline.fault import Fault
@@ -93,14 +93,15 @@ class Expectation:
 
     Attributes:
         number: Its number in the namespace, from 1.
-        reply: What is said: an answer to be framed for the chip, a plan that is sent as it is, or a refusal.
+        reply: What is said to a request: an answer to be framed for the chip, or a plan that is sent as it is; raises
+            the Refusal where it is one.
         which: Which requests it is for.
         times: How often it answers; None for always.
         used: How often it has answered.
     """
 
     number: int
-    reply: Answer | Plan | Refusal
+    reply: Callable[[ChatRequest], Answer | Plan]
     which: Which = field(default_factory=Which)
     times: int | None = 1
     used: int = 0
@@ -164,12 +165,12 @@ class Namespace:
         """The seed of an exchange: the same server seed, namespace and number give the same."""
         return (self._seed + number * SEED_STEP) % 2**48
 
-    def scripted(self, request: ChatRequest) -> Answer | Plan | Refusal | None:
-        """The scripted reply to a request, counted as used."""
+    def scripted(self, request: ChatRequest) -> Answer | Plan | None:
+        """The scripted reply to a request, counted as used; raises Refusal where it is one."""
         for expectation in self.script:
             if (expectation.times is None or expectation.used < expectation.times) and expectation.which.fits(request):
                 expectation.used += 1
-                return expectation.reply
+                return expectation.reply(request)
         self.unexpected += bool(self.script)
         return None
 

@@ -8,10 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mockserver.pipeline.disturb import AnyFault
 from mockserver.server.namespace import Which
-from mockserver.sources.written import FixtureAnswer
+from mockserver.sources import tokens
+from mockserver.sources.written import FixtureAnswer, answer_of
 
 if TYPE_CHECKING:
-    from mockserver.exchange import Exchange
+    from collections.abc import Callable
+
+    from mockserver.exchange import Answer, ChatRequest, Exchange
+    from mockserver.profile import Edition
     from mockserver.server.namespace import ArmedFault, Expectation
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -66,6 +70,11 @@ class ClockBody(Body):
     """Move the mock's clock, on which quotas run."""
 
     advance_ms: float = Field(gt=0, le=10**12)
+
+
+def reply_of(said: FixtureAnswer, edition: Edition) -> Callable[[ChatRequest], Answer]:
+    """What a scripted answer says to a request; tokens are counted for it where the script has no figures."""
+    return lambda request: answer_of(said, "script", tokens.prompt_tokens(request, edition))
 
 
 def armed_json(armed: ArmedFault) -> dict[str, Any]:

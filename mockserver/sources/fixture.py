@@ -8,7 +8,7 @@ is named `any`, stands for every model or chip. A file in the recorded form (`re
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date  # noqa: TC003 - pydantic reads the annotation
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import (

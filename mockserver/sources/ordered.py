@@ -1,0 +1,59 @@
+"""The sources in their order: fixtures, then synthetic text, or with `strict` a refusal that tells the near misses."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from mockserver.sources import tokens
+from mockserver.sources.written import answer_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mockserver.exchange import Answer, ChatRequest
+    from mockserver.profile import Edition
+    from mockserver.sources.replay import Fixtures
+    from mockserver.sources.synthetic import Synthetic
+
+log = logging.getLogger("mockserver")
+
+
+class Sources:
+    """Where answers come from. A broken fixture is told in the log and left out, at the start and when files change.
+
+    Args:
+        edition: Whose figures count tokens.
+        fixtures: Answers from files.
+        synthetic: Text for everything else.
+        strict: Nothing is synthesised.
+        now_s: Seconds since the Unix epoch, for looking after changed files and for `expires`.
+    """
+
+    def __init__(
+        self, edition: Edition, fixtures: Fixtures, synthetic: Synthetic, *, strict: bool, now_s: Callable[[], float]
+    ) -> None:
+        self._edition = edition
+        self._fixtures = fixtures
+        self._synthetic = synthetic
+        self._strict = strict
+        self._now_s = now_s
+        self._refresh()
+
+    def answer(self, request: ChatRequest) -> Answer:
+        """What is said to a request; raises Refusal where a fixture says so, or where strict and nothing matches."""
+        self._refresh()
+        found = self._fixtures.find(request, request.namespace) if request.answer_style is None else None
+        if found is not None:
+            return answer_of(found.said, found.fixture.name, tokens.prompt_tokens(request, self._edition))
+        if self._strict:
+            raise self._fixtures.no_match(request)
+        return self._synthetic.answer(request)
+
+    def forget(self, namespace: str) -> None:
+        """Sequences of fixtures begin again for a namespace."""
+        self._fixtures.forget_calls(namespace)
+
+    def _refresh(self) -> None:
+        for report in self._fixtures.refresh(self._now_s()):
+            log.warning("%s", report)
