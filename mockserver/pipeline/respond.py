@@ -140,15 +140,10 @@ class Service:
         try:
             if ERROR_HEADER in headers:
                 raise self._asked_error(headers[ERROR_HEADER].decode("latin-1"))
-            namespace = arrival.test.name if arrival.test is not None else ""
+            owner = arrival.test.name if arrival.test is not None else ""
+            deployed = arrival.deployment
             request = admit(
-                arrival.model,
-                arrival.chip,
-                headers,
-                body,
-                self._gate,
-                deployment=arrival.deployment,
-                namespace=namespace,
+                arrival.model, arrival.chip, headers, body, self._gate, deployment=deployed, namespace=owner
             )
             check_media(request.messages, request.model, self.edition.entry(request.model).vision)
             structure(request.body)  # refused here, whichever source answers
