@@ -1,0 +1,93 @@
+"""Reading and running the fenced blocks of the documents.
+
+A block's language says what is done with it: `sh` is run, `python` is run, `text` right after one of them is what it
+prints (a line of three dots stands for any lines), `json` and `toml` named by `<!-- file: NAME -->` are what a reader
+would put into that file. A block under `<!-- not run: reason -->` is only shown.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = (ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.md")))
+_BLOCK = re.compile(r"(?:<!-- (?P<note>[^\n]*?) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```\n", re.DOTALL)
+ADDRESS = "127.0.0.1:8777"
+SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block.
+
+    Attributes:
+        document: Where it stands.
+        line: The line of its fence, from 1.
+        language: What follows the fence.
+        note: The comment before it.
+        text: What is between the fences.
+        expected: The `text` block right after it, if any.
+    """
+
+    document: Path
+    line: int
+    language: str
+    note: str
+    text: str
+    expected: str | None = None
+
+    @property
+    def name(self) -> str:
+        """A readable id."""
+        return f"{self.document.name}:{self.line}"
+
+
+def blocks(document: Path) -> list[Block]:
+    """All fenced blocks of a document; a `text` block right after another is its expected output."""
+    text = document.read_text("utf-8")
+    found: list[Block] = []
+    last_end = -1
+    for match in _BLOCK.finditer(text):
+        line = text.count("\n", 0, match.start("language")) + 1
+        between = text[last_end : match.start()].strip() if last_end >= 0 else "x"
+        if match["language"] == "text" and found and not between and found[-1].expected is None:
+            before = found.pop()
+            found.append(Block(before.document, before.line, before.language, before.note, before.text, match["text"]))
+        else:
+            found.append(Block(document, line, match["language"], match["note"] or "", match["text"]))
+        last_end = match.end()
+    return found
+
+
+def run(block: Block, address: str, folder: Path) -> str:
+    """What a block prints when it is run in `folder` against a server at `address`; raises AssertionError on failure."""
+    environ = {
+        **os.environ,
+        "OPENAI_API_KEY": "any-key",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONWARNINGS": "ignore",
+        "NO_COLOR": "1",
+    }
+    text = block.text.replace(ADDRESS, address)
+    command = [sys.executable, "-c", text] if block.language == "python" else ["bash", "-euo", "pipefail", "-c", text]
+    done = subprocess.run(
+        command, cwd=folder, env=environ, capture_output=True, timeout=SECONDS, check=False, encoding="utf-8"
+    )
+    assert done.returncode == 0, f"{block.name} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout.replace(address, ADDRESS)
+
+
+def fits(printed: str, expected: str) -> bool:
+    """Whether what was printed is what was expected, where a line `...` stands for any lines and `…` for any text."""
+    pattern = "".join(
+        r"(?:.*\n)*?" if line.strip() == "..." else ".*?".join(map(re.escape, line.rstrip().split("…"))) + r"\s*\n"
+        for line in expected.strip().splitlines()
+    )
+    lines = [line.rstrip() for line in printed.strip().splitlines()]
+    return re.fullmatch(pattern, "\n".join(lines) + "\n") is not None

@@ -1,0 +1,133 @@
+"""The documents say what is: their snippets run, their tables are the program's."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from snippets import DOCUMENTS, ROOT, Block, blocks, fits, run
+
+from mockserver import quirks
+from mockserver.pipeline.disturb import FAULT_TYPES
+from mockserver.pipeline.frame import DONE, WIRE_FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Live
+
+RUN = [block for document in DOCUMENTS for block in blocks(document) if block.language in {"sh", "python"}]
+SHOWN_ONLY = "not run:"
+"""A note that begins so keeps a block from being run, and says why."""
+MAKES = re.compile(r"^make ", re.MULTILINE)
+
+
+def runnable() -> list[Block]:
+    """The blocks to run: not those that say why not, nor those that would run the tests again."""
+    return [block for block in RUN if not block.note.startswith(SHOWN_ONLY) and not MAKES.search(block.text)]
+
+
+@pytest.mark.parametrize("block", runnable(), ids=lambda block: block.name)
+def test_snippet(block: Block, live: Callable[[str], Live], tmp_path: Path) -> None:
+    """A snippet runs against a fresh server as it stands, and prints what the document says."""
+    server = live("2024-tutorial")
+    for other in blocks(block.document):
+        if other.note.startswith("file: "):
+            path = tmp_path / other.note.removeprefix("file: ")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(other.text, "utf-8")
+
+    printed = run(block, f"127.0.0.1:{server.port}", tmp_path)
+
+    assert block.expected is None or fits(printed, block.expected), printed
+
+
+def test_every_document_has_something_to_run() -> None:
+    """A document whose snippets are all shown only is not held by anything."""
+    assert {block.document for block in runnable()} >= {ROOT / "README.md", ROOT / "README.zh-CN.md"}
+
+
+def table(document: Path, first: str) -> list[list[str]]:
+    """The rows of the table whose first heading is `first`."""
+    lines = document.read_text("utf-8").splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(f"| {first} |"))
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+def matrix() -> list[tuple[str, str, list[str]]]:
+    """README's table of chips, one entry for each edition, chip and mode."""
+    return [
+        (edition, chip, [stream, *rest])
+        for edition, chips, stream, *rest in table(ROOT / "README.md", "edition")
+        for chip in chips.split(", ")
+    ]
+
+
+@pytest.mark.parametrize(("edition", "chip", "row"), matrix(), ids=lambda value: value if isinstance(value, str) else value[0])
+def test_the_table_of_chips_is_what_the_server_sends(
+    edition: str, chip: str, row: list[str], live: Callable[[str], Live]
+) -> None:
+    """Content type, framing, place of object and created, and the end are as README's table says."""
+    stream, content_type, framing, placed, end = row
+    server = live(edition)
+    kind, body = server.chat(chip, stream=stream == "yes")
+
+    assert f"`{kind}`" == content_type
+    if stream == "no":
+        whole = json.loads(body)
+        assert (framing, placed, end) == ("one JSON body", "in the body", '`"usage"`')
+        assert {"object", "created"} <= set(whole)
+        assert list(whole)[-1] == "usage"
+        return
+    reader = WIRE_FORMATS[{"events": "sse", "JSON lines": "json-lines"}[framing]].reader()
+    read = [*reader.feed(body), *reader.close()]
+    chunks = [one for one in read if one is not DONE]
+    assert (read[-1] is DONE) == (end == "`data: [DONE]`")
+    assert end in {"`data: [DONE]`", "the finish chunk"}
+    having = [isinstance(one, dict) and "object" in one and "created" in one for one in chunks]
+    assert having == [placed == "every chunk"] * (len(chunks) - 1) + [True]
+
+
+def test_the_table_covers_every_chip_of_every_edition() -> None:
+    """Seven chips, two editions, streamed or not: nothing is missing and nothing stands twice."""
+    entries = [(edition, chip, row[0]) for edition, chip, row in matrix()]
+
+    assert len(entries) == len(set(entries)) == 28
+
+
+def test_every_quirk_is_documented() -> None:
+    """docs/quirks.md has a row for each quirk with the table's own sentence, and no other."""
+    rows = {row[0].strip("*`"): row[2] for row in table(ROOT / "docs" / "quirks.md", "quirk")}
+
+    assert rows == {name: quirk.says.replace("|", "\\|") for name, (_, quirk) in quirks.QUIRKS.items()}
+
+
+def test_both_readmes_have_the_same_blocks() -> None:
+    """The Chinese README shows the same snippets in the same order."""
+    english, chinese = (
+        [(block.language, block.text) for block in blocks(ROOT / name) if block.language in {"sh", "python", "text"}]
+        for name in ("README.md", "README.zh-CN.md")
+    )
+
+    strip = re.compile(r"#.*")
+    assert [(kind, strip.sub("", text)) for kind, text in chinese] == [(kind, strip.sub("", text)) for kind, text in english]
+
+
+def test_every_link_leads_somewhere() -> None:
+    """Links between the documents name files that are there."""
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text("utf-8")):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_faults_are_counted_right() -> None:
+    """README names seven faults and how many more there are."""
+    assert len(FAULT_TYPES) == 7 + 16
