@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mockserver.sources.jsonvalue.depth import ENDLESS, Depths
-from mockserver.sources.jsonvalue.document import UnsatisfiableSchemaError, inside, shown
+from mockserver.sources.jsonvalue.errors import UnsatisfiableSchemaError, inside, shown
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterator, Sequence
 
-    from mockserver.sources.jsonvalue.document import Document, Schema
+    from mockserver.sources.jsonvalue.document import Document
+    from mockserver.sources.jsonvalue.shape import Schema
 
     Part = tuple[Any, str]
     """A schema, and its path."""
@@ -91,7 +92,7 @@ class Branches:
                 condition, then, otherwise = (inside(where, key) for key in ("if", "then", "else"))
                 met = [(schema["if"], condition), (schema.get("then", True), then)]
                 unmet = [(self.denial(schema["if"]), condition), (schema.get("else", True), otherwise)]
-                forks.append([met, unmet])
+                forks.append(self._flattest([met, unmet]) if deep else [met, unmet])
 
     def _followed(self, schema: Schema, where: str) -> Part:
         target = self._document.resolve(schema)
@@ -108,9 +109,12 @@ class Branches:
         branches = placed(schema, keyword, where)
         self._dice.shuffle(branches)
         branches.sort(key=lambda part: _only_null(part[0]))
-        if deep:
-            branches.sort(key=lambda part: self._depths.of(part[0]))
-        return [[branch] for branch in branches]
+        fork = [[branch] for branch in branches]
+        return self._flattest(fork) if deep else fork
+
+    def _flattest(self, fork: Fork) -> Fork:
+        """The branches whose values end soonest first."""
+        return sorted(fork, key=lambda branch: max(self._depths.of(schema) for schema, _ in branch))
 
 
 def placed(schema: Schema, keyword: str, where: str) -> list[Part]:

@@ -7,24 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.sources.jsonvalue.document import (
-    DEEPEST,
-    TYPES,
-    OutOfStepsError,
-    dependents,
-    exact,
-    formats_of,
-    is_number,
-    item_schema,
-    limits,
-    types_of,
-)
+from mockserver.sources.jsonvalue.document import DEEPEST, dependents, formats_of, item_schema, limits, types_of
+from mockserver.sources.jsonvalue.errors import OutOfStepsError
+from mockserver.sources.jsonvalue.shape import TYPES, exact, is_number
 from mockserver.sources.jsonvalue.text import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from mockserver.sources.jsonvalue.document import Document, Schema
+    from mockserver.sources.jsonvalue.document import Document
+    from mockserver.sources.jsonvalue.shape import Schema
 
     Check = Callable[["Judge", Schema, Any], bool]
 

@@ -6,14 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.sources.jsonvalue.check import identity
-from mockserver.sources.jsonvalue.document import (
-    UnsatisfiableSchemaError,
-    dependents,
-    inside,
-    item_schema,
-    prefix,
-    shown,
-)
+from mockserver.sources.jsonvalue.document import dependents, item_schema, prefix
+from mockserver.sources.jsonvalue.errors import UnsatisfiableSchemaError, inside, shown
 from mockserver.sources.jsonvalue.text import KEYS
 
 if TYPE_CHECKING:
@@ -26,8 +20,6 @@ MOST_ITEMS: Final = 1_000
 MOST_PROPERTIES: Final = 1_000
 USUAL_ITEMS: Final = 3
 USUAL_ENTRIES: Final = 2
-SHALLOW: Final = 4
-"""Levels with optional properties and free items; below them stands only what must."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +37,6 @@ class Spot:
     depth: int = 0
     serial: int = 0
     attempt: int = 0
-
-    @property
-    def shallow(self) -> bool:
-        """Whether more than what must be is made here."""
-        return self.depth < SHALLOW
 
     def below(self, name: str, serial: int = 0) -> Spot:
         """The spot of an item or property."""
@@ -96,21 +83,33 @@ def array_for(maker: Maker, flat: list[FlatPart], spot: Spot) -> list[Any]:
                 )
             most = min(most, place)
             break
-    held, rare = _contained(maker, flat)
+    held, _ = _contained(maker, flat)
     if len(held) > most:
         raise UnsatisfiableSchemaError(
             held[0][1], f"{len(held)} such items must be contained, and only {most} may be", "raise maxItems"
         )
-    start = first if first + len(held) <= most else 0
-    fewest = max(fewest, start + len(held) if held else 0)
-    usual = min(first or maker.dice.randint(1, USUAL_ITEMS), most) if spot.shallow else 0
+    starts = [first] if first + len(held) <= most else list(range(min(most - len(held), first) + 1))
+    for start in starts:
+        try:
+            return _items(maker, flat, spot, max(fewest, start + len(held) if held else 0), most, start)
+        except UnsatisfiableSchemaError:
+            if start == starts[-1]:
+                raise
+    return []
+
+
+def _items(maker: Maker, flat: list[FlatPart], spot: Spot, fewest: int, most: int, start: int) -> list[Any]:
+    """The items; those that must be contained stand from `start` on."""
+    held, rare = _contained(maker, flat)
+    first = max((len(prefix(schema)) for schema, _ in flat), default=0)
+    usual = min(first or maker.dice.randint(1, USUAL_ITEMS), most) if maker.generous(spot) else 0
     unique = any(schema.get("uniqueItems") for schema, _ in flat)
     items: list[Any] = []
     taken: frozenset[Any] = frozenset()
     for place in range(max(fewest, usual)):
         parts = [_part(where, item_schema(schema, place)) for schema, where in flat]
-        parts += held[place - start : place - start + 1] if place >= start else []
-        parts += rare if not start <= place < start + len(held) else []
+        parts += held[place - start : place - start + 1] if place >= start else rare
+        parts += rare if place >= start + len(held) else []
         try:
             item = maker.make(_telling(parts), spot.below(spot.name, place if unique else 0), taken)
         except UnsatisfiableSchemaError:
@@ -147,7 +146,7 @@ def object_for(maker: Maker, flat: list[FlatPart], spot: Spot) -> dict[str, Any]
         )
     if spot.attempt > 1:
         optional = [name for name in optional if maker.dice.random() < 0.5]
-    chosen = optional[: most - len(required)] if spot.shallow and spot.attempt != 1 else []
+    chosen = optional[: most - len(required)] if maker.generous(spot) and spot.attempt != 1 else []
     try:
         return _object(maker, flat, spot, required, chosen, fewest, most)
     except UnsatisfiableSchemaError:
@@ -186,7 +185,7 @@ def _object(
             if name in needed:
                 raise
     wanted = fewest
-    if not order and spot.shallow and spot.attempt != 1 and any(_is_map(schema) for schema, _ in flat):
+    if not order and maker.generous(spot) and spot.attempt != 1 and any(_is_map(schema) for schema, _ in flat):
         wanted = max(fewest, min(most, maker.dice.randint(1, USUAL_ENTRIES)))
     _fill(maker, flat, spot, value, wanted)
     if len(value) < fewest:
@@ -258,10 +257,13 @@ def _names(maker: Maker, flat: list[FlatPart], spot: Spot, wanted: int) -> Itera
         kinds += [({"pattern": text}, inside(within, text)) for text in schema.get("patternProperties", ())]
     for kind, where in kinds:
         named = maker.branches.kept({"allOf": [kind, {"type": "string"}]})
-        for serial in range(wanted + 2):
+        made: frozenset[Any] = frozenset()
+        for serial in range(wanted):
             try:
-                yield str(maker.make([(named, where)], spot.below("", serial)))
+                name = str(maker.make([(named, where)], spot.below("", serial), made))
             except UnsatisfiableSchemaError:
                 break
+            made |= {identity(name)}
+            yield name
     yield from KEYS
     yield from (f"key{number}" for number in range(1, wanted + 1))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.sources.jsonvalue.document import DEEPEST, dependents, item_schema, types_of
+from mockserver.sources.jsonvalue.errors import OutOfStepsError
 
 if TYPE_CHECKING:
-    from mockserver.sources.jsonvalue.document import Document, Schema
+    from mockserver.sources.jsonvalue.document import Document
+    from mockserver.sources.jsonvalue.shape import Schema
 
 DEEPEST_VALUE: Final = 32
 """Levels of objects and arrays in a value."""
@@ -39,7 +41,7 @@ class Depths:
         if key in self._known:
             return self._known[key]
         if self._nested > DEEPEST:
-            return False
+            raise OutOfStepsError
         self._document.spend()
         self._known[key] = False  # until shown: a schema that needs itself has no end
         self._nested += 1

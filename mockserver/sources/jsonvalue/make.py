@@ -18,18 +18,10 @@ from mockserver.sources.jsonvalue.branch import Branches
 from mockserver.sources.jsonvalue.check import Judge, identity
 from mockserver.sources.jsonvalue.container import Spot, array_for, count_limits, object_for
 from mockserver.sources.jsonvalue.depth import DEEPEST_VALUE
-from mockserver.sources.jsonvalue.document import (
-    STEPS,
-    TYPES,
-    Document,
-    OutOfStepsError,
-    UnsatisfiableSchemaError,
-    beyond,
-    formats_of,
-    shown,
-    types_of,
-)
+from mockserver.sources.jsonvalue.document import STEPS, Document, beyond, formats_of, types_of
+from mockserver.sources.jsonvalue.errors import OutOfStepsError, UnsatisfiableSchemaError, shown
 from mockserver.sources.jsonvalue.number import number_for
+from mockserver.sources.jsonvalue.shape import TYPES
 from mockserver.sources.jsonvalue.text import FORMATS, hint_for, text_for
 
 if TYPE_CHECKING:
@@ -43,6 +35,10 @@ if TYPE_CHECKING:
 LONGEST_TEXT: Final = 10_000
 """Code points."""
 TRIES: Final = 12
+SHALLOW: Final = 4
+"""Levels with optional properties and free items; below them stands only what must."""
+PLENTY: Final = 200
+"""Values after which only what must be is made."""
 _SIGNS: Final = {
     **dict.fromkeys(
         ("properties", "required", "additionalProperties", "patternProperties", "propertyNames", "minProperties",
@@ -67,28 +63,42 @@ def valid_value(schema: object, dice: random.Random, *, where: str = "schema") -
     Raises:
         UnsatisfiableSchemaError: There is no value, or none that this generator finds within its limits.
     """
-    try:
-        document = Document(schema, where)
-        value: JsonValue = Maker(document, dice).make([(schema, where)], Spot())
-    except OutOfStepsError:
-        raise UnsatisfiableSchemaError(
-            where, f"a value takes more than {STEPS} steps to make", "make the schema smaller or less nested"
-        ) from None
-    return value
+    for plenty in (PLENTY, 0):
+        try:
+            value: JsonValue = Maker(Document(schema, where), dice, plenty).make([(schema, where)], Spot())
+        except OutOfStepsError:
+            continue  # once more with only what must be
+        return value
+    raise UnsatisfiableSchemaError(
+        where, f"a value takes more than {STEPS} steps to make", "make the schema smaller or less nested"
+    )
 
 
 class Maker:
-    """Makes values from the schemas of one document."""
+    """Makes values from the schemas of one document.
 
-    def __init__(self, document: Document, dice: random.Random) -> None:
+    Args:
+        document: The schemas.
+        dice: Decides among the values.
+        plenty: Values after which only what must be is made.
+    """
+
+    def __init__(self, document: Document, dice: random.Random, plenty: int) -> None:
         self.document = document
         self.dice = dice
         self.judge = Judge(document)
         self.branches = Branches(document, dice)
+        self.plenty = plenty
+        self.made = 0
+
+    def generous(self, spot: Spot) -> bool:
+        """Whether more than what must be is made here."""
+        return spot.depth < SHALLOW and self.made < self.plenty
 
     def make(self, parts: Sequence[Part], spot: Spot, avoid: frozenset[Any] = frozenset()) -> Any:
         """A value valid against every part, and none of `avoid` (identities)."""
         self.document.spend()
+        self.made += 1
         where = parts[0][1] if parts else self.document.where
         if spot.depth > DEEPEST_VALUE:
             raise UnsatisfiableSchemaError(
@@ -97,7 +107,7 @@ class Maker:
                 "make it flatter or its recursion optional",
             )
         failures: list[UnsatisfiableSchemaError] = []
-        for flat in self.branches.alternatives(parts, failures, deep=not spot.shallow):
+        for flat in self.branches.alternatives(parts, failures, deep=not self.generous(spot)):
             try:
                 return self.tried(flat, parts, spot, avoid)
             except UnsatisfiableSchemaError as failure:
@@ -181,7 +191,7 @@ class Maker:
         order = {kind: place for place, kind in enumerate(named)}
 
         def rank(kind: str) -> tuple[bool, bool, bool, int]:
-            deep = not spot.shallow and kind not in _SCALARS
+            deep = not self.generous(spot) and kind not in _SCALARS
             return kind == "null", deep, kind not in signs, order.get(kind, len(order))
 
         return sorted(allowed, key=rank)
@@ -203,11 +213,7 @@ def _string(maker: Maker, flat: list[FlatPart], spot: Spot) -> str:
     written = [(schema["pattern"], where) for schema, where in flat if "pattern" in schema]
     known = [(name, where) for schema, where in flat for name in formats_of(schema) if name in FORMATS]
     if written and not (known and spot.attempt % 2):
-        text, where = written[spot.attempt % len(written)]
-        try:
-            return patterns.write(text, maker.dice, shortest, longest)
-        except patterns.PatternBeyondError as error:
-            raise beyond(text, error, where) from None
+        return _matching(maker, written, shortest, longest)
     if known:
         name, where = known[spot.attempt % len(known)]
         fitting = [text for text in FORMATS[name].texts(spot.serial) if shortest <= len(text) <= longest]
@@ -217,6 +223,18 @@ def _string(maker: Maker, flat: list[FlatPart], spot: Spot) -> str:
             where, f"no {name} of {shortest} to {longest} characters is known here", "loosen minLength or maxLength"
         )
     return text_for(spot.name, maker.dice, shortest, longest, chinese=maker.document.chinese, serial=spot.serial)
+
+
+def _matching(maker: Maker, written: list[tuple[str, str]], shortest: int, longest: int) -> str:
+    """A text that all the patterns are found in, written from the first of them that leads there."""
+    failure: UnsatisfiableSchemaError | None = None
+    for text, where in written:
+        others = [other for other, _ in written if other != text]
+        try:
+            return patterns.write(text, maker.dice, shortest, longest, also=others)
+        except patterns.PatternBeyondError as error:
+            failure = failure or beyond(text, error, where)
+    raise failure or AssertionError("called without a pattern")
 
 
 MAKERS: Final[dict[str, Callable[[Maker, list[FlatPart], Spot], Any]]] = {

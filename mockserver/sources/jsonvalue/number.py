@@ -6,7 +6,9 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.sources.jsonvalue.document import UnsatisfiableSchemaError, exact, limits, shown
+from mockserver.sources.jsonvalue.document import limits
+from mockserver.sources.jsonvalue.errors import UnsatisfiableSchemaError, shown
+from mockserver.sources.jsonvalue.shape import exact
 
 if TYPE_CHECKING:
     import random
@@ -107,6 +109,8 @@ def _pick(
         low, high = max(low, first if first is not None else low), min(high, last if last is not None else high)
         if low <= high:
             return dice.randint(low, high)
+    if serial and first is not None and last is not None:
+        return first + serial % (last - first + 1)
     if first is None and last is None:
         return dice.randint(1, window)
     if first is None or (last is not None and last < 0):
