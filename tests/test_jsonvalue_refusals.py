@@ -55,6 +55,11 @@ HALF_PAIR = "\ud800"
         pytest.param(
             {"const": [HALF_PAIR]}, "schema: it holds half of a surrogate pair; send whole characters", id="surrogate"
         ),
+        pytest.param(
+            {"minimum": 10**5000},
+            "schema: it holds an integer of more than 2048 bits; use smaller numbers",
+            id="endless-digits",
+        ),
         # contradictions
         pytest.param(
             False, "schema: the schema is false, so nothing is valid; remove it or allow something", id="false"

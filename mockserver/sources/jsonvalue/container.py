@@ -163,7 +163,7 @@ def _object(
     more: list[Part] = []
     known = {id(schema) for schema, _ in flat}
     for name in names:  # grows while it is walked
-        maker.document.spend()
+        maker.document.spend(1 + len(flat) // 4)
         for schema, where in flat:
             for trigger, asked, keyword in dependents(schema):
                 if trigger != name:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from mockserver.sources.jsonvalue.shape import Schema
 
 STEPS: Final = 20_000
-"""Work allowed for one value: schemas entered, while checking and while making."""
+"""Work allowed for one value; a step is some ten microseconds: a schema entered or judged, a third of a value made."""
+MOST_BITS: Final = 2_048
+"""Bits of an integer in a schema; a float reaches 1024."""
 DEEPEST: Final = 100
 """Levels of objects and arrays in a schema, and of schemas that lead to one another without a step into the value."""
 
@@ -72,6 +74,8 @@ class Document:
                     self._refuse("it holds half of a surrogate pair", "send whole characters")
                 if isinstance(value, float) and not math.isfinite(value):
                     self._refuse("it holds NaN or an infinity", "use finite numbers")
+                if isinstance(value, int) and value.bit_length() > MOST_BITS:
+                    self._refuse(f"it holds an integer of more than {MOST_BITS} bits", "use smaller numbers")
                 self.chinese = self.chinese or any(map(is_chinese, texts))
             containers = [value for value in level if isinstance(value, (dict, list))]
             level = [item for c in containers for item in (c.values() if isinstance(c, dict) else c)]
@@ -142,7 +146,7 @@ class Document:
 
     def matches(self, schema: Schema, pattern: str, text: str) -> bool:
         """Whether a pattern in a schema is found in a text; UnsatisfiableSchemaError for one that cannot be judged."""
-        self.spend()
+        self.spend(2)
         try:
             return patterns.matches(pattern, text)
         except patterns.PatternBeyondError as error:

@@ -97,7 +97,7 @@ class Maker:
 
     def make(self, parts: Sequence[Part], spot: Spot, avoid: frozenset[Any] = frozenset()) -> Any:
         """A value valid against every part, and none of `avoid` (identities)."""
-        self.document.spend()
+        self.document.spend(3)
         self.made += 1
         where = parts[0][1] if parts else self.document.where
         if spot.depth > DEEPEST_VALUE:
@@ -130,7 +130,7 @@ class Maker:
         fixed = _fixed(flat)
         if fixed is not None:
             keyword, where, values = fixed
-            self.document.spend(len(values) // 100)
+            self.document.spend(len(values) // 20)
             self.dice.shuffle(values)
             values.sort(key=lambda value: value is None)
             found = None

@@ -33,9 +33,8 @@ class _Side:
                 if towards == side and (
                     self.bound is None or (side * bound, strict) > (side * self.bound, self.strict)
                 ):
-                    shorter = keyword if keyword in schema else "minimum"
                     self.bound, self.strict, self.where = bound, strict, where
-                    self.says = f"{keyword} {shown(schema[shorter])}"
+                    self.says = f"{keyword} {shown(schema[keyword])}"
 
     def nearest(self, step: Fraction) -> int | None:
         """How many steps from 0 the bound's nearest allowed multiple is."""
@@ -111,11 +110,10 @@ def _pick(
             return dice.randint(low, high)
     if serial and first is not None and last is not None:
         return first + serial % (last - first + 1)
-    if first is None and last is None:
-        return dice.randint(1, window)
-    if first is None or (last is not None and last < 0):
-        assert last is not None  # noqa: S101 - for the type checker: not both are None
-        return dice.randint(max(last - window, first if first is not None else last - window), last)
+    if first is None:
+        return dice.randint(1, window) if last is None else dice.randint(last - window, last)
+    if last is not None and last < 0:
+        return dice.randint(max(last - window, first), last)
     if first <= 0 and (last is None or last > 0):
         first = 1 if serial == 0 else first
     return dice.randint(first, first + window if last is None else min(last, first + window))
