@@ -65,7 +65,7 @@ async def perform(plan: Plan, send: Send, connection: Connection, wheel: Wheel, 
     started = wheel.now()
     exchange.plan = plan
     try:
-        if plan.at_ms is None:
+        if not plan.at_ms:
             await _at_once(plan, send, connection, exchange)
         else:
             if plan.at_ms[0] > 0:
@@ -197,4 +197,4 @@ class _Paced:
 def _continued(sending: Coroutine[Any, Any, None], waited: object) -> Generator[object, Any, None]:
     """Await a coroutine that was already started by hand and waits for `waited`."""
     yield waited
-    yield from sending  # type: ignore[misc]
+    yield from sending
