@@ -231,6 +231,7 @@ def test_a_cancelled_stream_is_cut(reads: bool) -> None:
         stage.task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await stage.task
+        stage.client.reads.set()
         await stage.advance(100)
 
         assert (stage.client.cuts, stage.client.ended, stage.client.body) == (1, False, b"<0>")
