@@ -105,7 +105,9 @@ def _cells(figure: Figure) -> tuple[str, ...]:
 
 def _number(value: float) -> str:
     """About three digits: what is beyond is noise."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    return (
+        f"{value:.0f}" if value >= 100 or isinstance(value, int) else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    )
 
 
 def _processor() -> str:

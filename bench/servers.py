@@ -96,7 +96,9 @@ class Command:
         self.address = ("127.0.0.1", port)
         started = time.perf_counter()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "mockserver", str(port)], cwd=ROOT, stdout=subprocess.DEVNULL
+            [sys.executable, "-m", "mockserver", "serve", "--port", str(port), "--log-level", "warning"],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
         )
         if core is not None:
             pin(self._process.pid, core)

@@ -71,7 +71,9 @@ def matrix() -> list[tuple[str, str, list[str]]]:
     ]
 
 
-@pytest.mark.parametrize(("edition", "chip", "row"), matrix(), ids=lambda value: value if isinstance(value, str) else value[0])
+@pytest.mark.parametrize(
+    ("edition", "chip", "row"), matrix(), ids=lambda value: value if isinstance(value, str) else value[0]
+)
 def test_the_table_of_chips_is_what_the_server_sends(
     edition: str, chip: str, row: list[str], live: Callable[[str], Live]
 ) -> None:
@@ -118,7 +120,9 @@ def test_both_readmes_have_the_same_blocks() -> None:
     )
 
     strip = re.compile(r"#.*")
-    assert [(kind, strip.sub("", text)) for kind, text in chinese] == [(kind, strip.sub("", text)) for kind, text in english]
+    assert [(kind, strip.sub("", text)) for kind, text in chinese] == [
+        (kind, strip.sub("", text)) for kind, text in english
+    ]
 
 
 def test_every_link_leads_somewhere() -> None:

@@ -235,7 +235,10 @@ def request_headers(scope: Scope) -> dict[bytes, bytes]:
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """The whole body; raises BodyTooLargeError as soon as it is known to pass the limit, if possible unread."""
-    announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    announced = b"0"
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            announced = value
     if announced.isdigit() and int(announced) > limit:
         raise BodyTooLargeError(f"the body has {int(announced)} bytes; allowed: at most {limit}")
     message = await receive()

@@ -101,7 +101,7 @@ async def perform(plan: Plan, send: Send, connection: Connection, wheel: Wheel, 
     try:
         if needs_care(plan):
             await perform_with_care(plan, send, connection, wheel, exchange, started)
-        elif plan.at_ms is None:
+        elif not plan.at_ms:
             await _at_once(plan, send, connection, exchange)
         else:
             if plan.at_ms[0] > 0:

@@ -85,4 +85,4 @@ def value_for(schema: Any, dice: random.Random, where: str) -> Any:
     try:
         return valid_value(schema, dice, where=where)
     except UnsatisfiableSchemaError as error:
-        raise Refusal("invalid-field", f"{error.where}: {error.why}", param=error.where) from None
+        raise Refusal("invalid-field", str(error), param=error.where) from None

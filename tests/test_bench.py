@@ -1,0 +1,68 @@
+"""The benchmarks judge and print their figures as they say; what they measure is not tested here."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.client import Stream, dechunked, post
+from bench.report import Figure, Goal, as_json, table
+
+
+@pytest.mark.parametrize(
+    ("figure", "reached"),
+    [
+        pytest.param(Figure("f", 3.0, 1.0, Goal(3)), True, id="a ratio at its limit"),
+        pytest.param(Figure("f", 3.1, 1.0, Goal(3)), False, id="a ratio over its limit"),
+        pytest.param(Figure("f", 4.9, 9.0, Goal(5, "mock")), True, id="the mock's own figure below its limit"),
+        pytest.param(Figure("f", 5.1, 9.0, Goal(5, "mock")), False, id="a good ratio does not excuse it"),
+        pytest.param(Figure("f", 1.0, None, Goal(3)), False, id="a ratio to nothing is not reached"),
+        pytest.param(Figure("f", 99.0, 1.0), None, id="no goal"),
+    ],
+)  # fmt: skip
+def test_goals_are_judged(figure: Figure, reached: bool | None) -> None:
+    """A goal is reached when the judged figure is not above its limit."""
+    assert figure.reached is reached
+
+
+def test_the_table_is_aligned_and_marks_what_is_over() -> None:
+    """Names stand to the left, numbers to the right, and each goal has its mark."""
+    figures = [
+        Figure("short (ms)", 1.234, 0.5, Goal(3)),
+        Figure("a longer name (MB)", 1234.5, goal=Goal(70, "mock")),
+        Figure("counted", 0),
+    ]
+
+    assert table(figures).splitlines() == [
+        "                    mock  bare  ratio   goal",
+        "short (ms)          1.23  0.50  2.47x  <= 3x    ok",
+        "a longer name (MB)  1234               <= 70  OVER",
+        "counted                0",
+    ]
+
+
+def test_the_json_holds_what_the_table_shows() -> None:
+    """Programs get ratio and judgement too."""
+    made = as_json([Figure("small", 6.0, 2.0, Goal(3))], {"python": "any"})
+
+    assert made["machine"] == {"python": "any"}
+    assert (made["figures"][0]["ratio"], made["figures"][0]["reached"]) == (3.0, True)
+
+
+def test_marks_are_timed_by_the_read_that_completes_them() -> None:
+    """A chunk has arrived with the last byte of its mark, also where the mark is cut in two."""
+    stream = Stream(10.0, [(10.5, b"..<>..<"), (11.0, b">...."), (12.0, b"<><>")])
+
+    assert list(stream.arrivals(b"<>")) == [0.5, 1.0, 2.0, 2.0]
+
+
+def test_the_chunked_coding_is_taken_off() -> None:
+    """Sizes are hexadecimal and the last chunk has none."""
+    assert dechunked(b"3\r\nabc\r\na\r\n0123456789\r\n0\r\n\r\n") == b"abc0123456789"
+
+
+def test_a_request_announces_its_length_in_bytes() -> None:
+    """Chinese text is counted in bytes of UTF-8."""
+    head, _, body = post("/maas/m/c/chat/completions", "你好").partition(b"\r\n\r\n")
+
+    assert f"content-length: {len(body)}".encode() in head
+    assert "你好".encode() in body
