@@ -171,7 +171,7 @@ AXES: Final[tuple[Axis, ...]] = (
         Quirk("reasoning-in-think-tags", "think-tags", "Reasoning comes inside the content, between <think> and </think>."),
     )),
     Axis("chunk", "blocked_chunk", (
-        Quirk("blocked-own", "own", "blocked: true comes in a last chunk of its own."),
+        Quirk("blocked-own", "own", "blocked: true comes after the content, in the chunk that carries finish_reason."),
         Quirk("blocked-merged", "merged", "blocked: true comes in the same chunk as the last content."),
     )),
     Axis("chunk", "blocked_finish", (

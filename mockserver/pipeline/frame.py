@@ -136,7 +136,7 @@ def write_sse(objects: Sequence[Json], settings: FrameSettings) -> list[bytes]:
 
 def sends_done(objects: Sequence[Json], settings: FrameSettings) -> bool:
     """Whether the done marker follows these chunks; after a blocked answer it is a setting of its own."""
-    blocked = bool(objects) and "blocked" in objects[-1]
+    blocked = any("blocked" in one for one in objects[-2:])  # a chunk of usage may follow the one that is marked
     return settings.done and (settings.blocked_done or not blocked)
 
 
@@ -261,7 +261,10 @@ class JsonReader:
 
 
 def _object(text: bytes) -> Json:
-    value = json.loads(text.decode())
+    try:
+        value = json.loads(text.decode())
+    except RecursionError:
+        raise ValueError("a JSON object was due, got JSON that is nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError(f"a JSON object was due, got {text[:80]!r}")  # noqa: TRY004 - one error for bad input
     return value
