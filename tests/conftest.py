@@ -15,8 +15,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from mockserver import quirks
 from mockserver.data import shipped
-from mockserver.exchange import Answer, Request, Usage
+from mockserver.exchange import Answer, Request, ToolCall, Usage
 from mockserver.pipeline.respond import Arrival, Service
 from mockserver.profile import load_edition
 from mockserver.server.app import Mock, create_app
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from mockserver.exchange import ChatRequest, Exchange, Plan
     from mockserver.profile import Edition
+    from mockserver.quirks import WireSettings
 
 settings.register_profile(
     "tests", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
@@ -49,6 +51,28 @@ def nasty_texts() -> st.SearchStrategy[str]:
     """Any text that UTF-8 can hold, with the difficult ones often."""
     anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
     return st.one_of(st.sampled_from(NASTY), anything)
+
+
+def answers() -> st.SearchStrategy[Answer]:
+    """Any answer: 0 to 8 pieces of difficult text, reasoning, calls of functions, blocked or not."""
+    pieces = st.lists(nasty_texts().filter(bool), max_size=8).map(tuple)
+    calls = st.lists(st.builds(ToolCall, st.just("call_1"), st.just("weather"), pieces), max_size=2).map(tuple)
+    counts = st.integers(0, 5000)
+    return st.builds(
+        Answer,
+        pieces=pieces,
+        usage=st.builds(Usage, counts, counts, st.sampled_from([0, 0, 3])),
+        finish_reason=st.sampled_from(["stop", "length", "tool_calls", "100%"]),
+        reasoning=st.one_of(st.just(()), pieces),
+        tool_calls=st.one_of(st.just(()), calls),
+        blocked=st.booleans(),
+    )
+
+
+def wires() -> st.SearchStrategy[WireSettings]:
+    """Any combination of quirks, one of each axis, most of them standard."""
+    names = st.lists(st.sampled_from(sorted(quirks.QUIRKS)), max_size=12)
+    return names.map(lambda chosen: quirks.changed(quirks.STANDARD, ",".join(chosen)))
 
 
 @lru_cache

@@ -15,7 +15,7 @@ from mockserver.exchange import Answer, Head, ToolCall, Usage
 from mockserver.pipeline.compiled import render_body, render_stream
 from mockserver.pipeline.frame import BOM, DONE, WIRE_FORMATS, FrameSettings, content_type, frames
 from mockserver.pipeline.head import answer_id, response_headers
-from tests.conftest import EDITIONS, NASTY, ask, compose, load, nasty_texts
+from tests.conftest import EDITIONS, NASTY, answers, ask, compose, load, nasty_texts, wires
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -355,28 +355,6 @@ def spoken(answer: Answer, wire: WireSettings) -> tuple[str, str]:
     if thought and wire.chunk.reasoning == "think-tags":
         return f"<think>\n{thought}\n</think>\n\n{answer.text}", ""
     return answer.text, thought
-
-
-def answers() -> st.SearchStrategy[Answer]:
-    """Any answer: 0 to 8 pieces of difficult text, reasoning, calls of functions, blocked or not."""
-    pieces = st.lists(nasty_texts().filter(bool), max_size=8).map(tuple)
-    calls = st.lists(st.builds(ToolCall, st.just("call_1"), st.just("weather"), pieces), max_size=2).map(tuple)
-    counts = st.integers(0, 5000)
-    return st.builds(
-        Answer,
-        pieces=pieces,
-        usage=st.builds(Usage, counts, counts, st.sampled_from([0, 0, 3])),
-        finish_reason=st.sampled_from(["stop", "length", "tool_calls", "100%"]),
-        reasoning=st.one_of(st.just(()), pieces),
-        tool_calls=st.one_of(st.just(()), calls),
-        blocked=st.booleans(),
-    )
-
-
-def wires() -> st.SearchStrategy[WireSettings]:
-    """Any combination of quirks, one of each axis, most of them standard."""
-    names = st.lists(st.sampled_from(sorted(quirks.QUIRKS)), max_size=12)
-    return names.map(lambda chosen: quirks.changed(quirks.STANDARD, ",".join(chosen)))
 
 
 @given(answers(), wires(), st.booleans())
