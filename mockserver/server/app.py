@@ -30,13 +30,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mockserver")
 
-DRAIN_SECONDS = 5.0
 DRAIN_FACTOR = 2  # how many times the body limit is read after a 413, so that the client can read the answer
 CHAT_PATH = "/maas/{model}/{chip}/chat/completions"
 
 
 class BodyTooLargeError(Exception):
-    """The body passed the limit; the answer is a 413 and the rest is drained for a bounded while."""
+    """The body passed the limit; the answer is a 413 and the rest is read away for a bounded while."""
 
 
 class ClientLeftError(Exception):
@@ -81,10 +80,15 @@ class Mock:
             try:
                 body = await read_body(scope, receive, self.service.edition.file.request.body_limit_bytes)
             except BodyTooLargeError as error:
-                await self._too_large(str(error), scope, receive, send, exchange)
+                await self._too_large(str(error), scope, send, exchange)
                 return
             exchange.request = asked = Request(scope["method"], scope["path"], headers, body)
-            plan, request = decide(asked)
+            trouble = host_trouble(scope)
+            if trouble is None:
+                plan, request = decide(asked)
+            else:
+                close = ((b"connection", b"close"),)
+                plan, request = self.refusal(Refusal("invalid-http", trouble, headers=close), scope), None
             if request is not None:
                 exchange.ignored = request.ignored
             if connection is None:
@@ -99,25 +103,15 @@ class Mock:
             if self._on_exchange is not None:
                 self._on_exchange(exchange)
 
-    async def _too_large(self, detail: str, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
-        """Answer 413 first, then read on for a bounded while: closing with unread bytes would lose the answer."""
+    async def _too_large(self, detail: str, scope: Scope, send: Send, exchange: Exchange) -> None:
+        """Answer 413 at once; our own connection then reads the rest away, so that the client can read the answer."""
         plan = self.refusal(Refusal("body-too-large", detail, headers=((b"connection", b"close"),)), scope)
         exchange.plan = plan
         await send({"type": "http.response.start", "status": plan.status, "headers": plan.headers})
-        await send({"type": "http.response.body", "body": plan.frames[0], "more_body": True})
-        limit = DRAIN_FACTOR * self.service.edition.file.request.body_limit_bytes
-        try:
-            async with asyncio.timeout(DRAIN_SECONDS):
-                more, read = not expects_continue(scope), 0
-                while more and read < limit:
-                    message = await receive()
-                    if message["type"] != "http.request":
-                        break
-                    read += len(message.get("body", b""))
-                    more = message.get("more_body", False)
-        except TimeoutError:
-            pass
-        await send({"type": "http.response.body", "body": b""})
+        connection = scope.get(CONNECTION_KEY)
+        await send({"type": "http.response.body", "body": plan.frames[0], "more_body": connection is not None})
+        if connection is not None:
+            connection.linger(DRAIN_FACTOR * self.service.edition.file.request.body_limit_bytes)
         exchange.frames_sent = 1
 
     def refusal(self, refusal: Refusal, scope: Scope) -> Plan:
@@ -135,7 +129,7 @@ class ChatEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["method"] != "POST":
-            await refuse_method(self._mock, ("POST",))(scope, receive, send)
+            await MethodRefusal(self._mock, ("POST",))(scope, receive, send)
             return
         params = scope["path_params"]
 
@@ -160,9 +154,8 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body", False):
         body: bytes = message.get("body", b"")
-        if len(body) > limit:
-            raise BodyTooLargeError(f"the body has {len(body)} bytes; allowed: at most {limit}")
-        return body
+        if len(body) <= limit:
+            return body
     parts, size = [], 0
     while True:
         if message["type"] == "http.disconnect":
@@ -177,21 +170,28 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         message = await receive()
 
 
-def expects_continue(scope: Scope) -> bool:
-    """Whether the client waits for `100 Continue` before it sends its body, so that there is nothing to drain."""
-    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in scope["headers"])
+def host_trouble(scope: Scope) -> str | None:
+    """What is wrong with the Host header: each request of HTTP/1.1 has exactly one (RFC 9112, 3.2)."""
+    count = sum(name == b"host" for name, _ in scope["headers"])
+    if count > 1:
+        return f"{count} Host headers were sent; send one"
+    if count == 0 and scope["http_version"] == "1.1":
+        return "no Host header; HTTP/1.1 wants one"
+    return None
 
 
-def refuse_method(mock: Mock, allowed: tuple[str, ...]) -> Callable[[Scope, Receive, Send], Any]:
+class MethodRefusal:
     """An endpoint that answers 405 with `Allow`."""
 
-    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
-        allow = ", ".join(allowed)
-        detail = f"{scope['method']} is not allowed on {scope['path']}; allowed: {allow}"
-        refusal = Refusal("wrong-method", detail, headers=((b"allow", allow.encode()),))
-        await mock.answer(scope, receive, send, lambda _asked: (mock.refusal(refusal, scope), None))
+    def __init__(self, mock: Mock, allowed: tuple[str, ...]) -> None:
+        self._mock = mock
+        self._allow = ", ".join(allowed)
 
-    return endpoint
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        detail = f"{scope['method']} is not allowed on {scope['path']}; allowed: {self._allow}"
+        refusal = Refusal("wrong-method", detail, headers=((b"allow", self._allow.encode()),))
+        await self._mock.answer(scope, receive, send, lambda _asked: (self._mock.refusal(refusal, scope), None))
 
 
 def refuse_path(mock: Mock) -> Callable[[Scope, Receive, Send], Any]:
@@ -226,6 +226,7 @@ def create_app(mock: Mock) -> Starlette:
             Route(CHAT_PATH, chat),
             Route(CHAT_PATH + "/", chat),
             Route("/_mock/health", health(mock), methods=["GET"]),
+            Route("/_mock/health", MethodRefusal(mock, ("GET", "HEAD"))),
         ],
         exception_handlers={500: _internal_error(mock)},
     )
