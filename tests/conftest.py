@@ -43,7 +43,19 @@ KEY = "sk-any-key-will-do"
 WAIT_SECONDS = 10.0
 """How long a test waits for a socket or a thread before it fails; nothing takes so long."""
 
-NASTY = ("", "中文", "😀", "a\u2028b", "\u0085", "\x00\x1f\x7f", "data: [DONE]", "\r\n\n", '"\\', "%s%(first)b", "\ufeff")
+NASTY = (
+    "",
+    "中文",
+    "😀",
+    "a\u2028b",
+    "\u0085",
+    "\x00\x1f\x7f",
+    "data: [DONE]",
+    "\r\n\n",
+    '"\\',
+    "%s%(first)b",
+    "\ufeff",
+)
 """Texts that a careless writer or reader breaks on."""
 
 
@@ -101,7 +113,9 @@ def compose(edition: Edition, *, answer: Any = None, **more: Any) -> Service:
     return Service(edition, answer or found, texts, **{"moderation": rules, **more})
 
 
-def ask(service: Service, path: str = "mt-infini-3b/chip3", headers: dict[bytes, bytes] | None = None, **body: Any) -> Plan:
+def ask(
+    service: Service, path: str = "mt-infini-3b/chip3", headers: dict[bytes, bytes] | None = None, **body: Any
+) -> Plan:
     """The plan for a request with a good key; `path` is `model/chip`, the rest is the body's fields."""
     model, chip = path.split("/")
     document = {"model": model, "messages": [{"role": "user", "content": "你是谁?"}], **body}
@@ -160,7 +174,7 @@ class Live:
 
 
 @contextlib.contextmanager
-def serve(service: Service, protocol: type[MockProtocol] = MockProtocol) -> Iterator[Live]:
+def serve(service: Service, protocol: type[MockProtocol] = MockProtocol, *, grace_seconds: float = 1) -> Iterator[Live]:
     """Run the real server in a thread on a free port of 127.0.0.1, and stop it cleanly."""
     exchanges: list[Exchange] = []
     told = threading.Condition()
@@ -173,7 +187,7 @@ def serve(service: Service, protocol: type[MockProtocol] = MockProtocol) -> Iter
     mock = Mock(service, FixedClock(service.edition.file.defaults.created), tell)
     ready = threading.Event()
     listening = tcp_socket("127.0.0.1", 0)
-    server = make_server(create_app(mock), ready.set, 1)
+    server = make_server(create_app(mock), ready.set, grace_seconds)
     server.config.http = protocol
 
     def run() -> None:

@@ -21,20 +21,26 @@ GOOD = {b"authorization": b"Bearer " + KEY.encode()}
 HI = [{"role": "user", "content": "hi"}]
 
 
-def enter(edition: str, body: bytes, headers: dict[bytes, bytes] | None = None, path: tuple[str, str] | None = None) -> ChatRequest:
+def enter(
+    edition: str, body: bytes, headers: dict[bytes, bytes] | None = None, path: tuple[str, str] | None = None
+) -> ChatRequest:
     """Knock at an edition's gate."""
     shipped = load(edition)
     model, chip = path or (MODEL[edition], "nvidia")
     return admit(model, chip, GOOD if headers is None else headers, body, Gate(shipped.file.request, shipped.catalogue))
 
 
-def refusal(edition: str, body: bytes, headers: dict[bytes, bytes] | None = None, path: tuple[str, str] | None = None) -> tuple[str, str, str | None]:
+def refusal(
+    edition: str, body: bytes, headers: dict[bytes, bytes] | None = None, path: tuple[str, str] | None = None
+) -> tuple[str, str, str | None]:
+    """What the gate says to a request that it refuses: kind, detail, parameter."""
     with pytest.raises(Refusal) as caught:
         enter(edition, body, headers, path)
     return caught.value.kind, caught.value.detail, caught.value.param
 
 
 def body_with(**fields: Any) -> bytes:
+    """A good body with further or other fields."""
     return json.dumps({"model": None, "messages": HI, **fields}).encode()
 
 
@@ -45,18 +51,63 @@ SDK_TURN = {"refusal": None, "annotations": None, "audio": None, "function_call"
 ACCEPTED: dict[str, dict[str, Any]] = {
     "minimal": {},
     "every-optional-field-null": dict.fromkeys(
-        ["stream", "temperature", "top_p", "top_k", "n", "max_tokens", "stop", "presence_penalty", "frequency_penalty", "tools",
-         "enable_thinking", "tool_choice", "response_format", "stream_options", "parallel_tool_calls", "seed", "user",
-         "max_completion_tokens", "logit_bias", "reasoning_effort"]
-    ),  # fmt: skip
-    "documented-bounds": {"temperature": 2, "top_p": 0, "top_k": -1, "n": 1, "max_tokens": 1, "presence_penalty": -2,
-                          "frequency_penalty": 2.0, "stop": ["a"], "enable_thinking": True, "tools": []},
-    "what-langchain-sends": {"max_completion_tokens": 5, "stream_options": {"include_usage": True}, "response_format": {},
-                             "tool_choice": "auto", "parallel_tool_calls": False, "seed": 7, "user": "u"},
+        [
+            "stream",
+            "temperature",
+            "top_p",
+            "top_k",
+            "n",
+            "max_tokens",
+            "stop",
+            "presence_penalty",
+            "frequency_penalty",
+            "tools",
+            "enable_thinking",
+            "tool_choice",
+            "response_format",
+            "stream_options",
+            "parallel_tool_calls",
+            "seed",
+            "user",
+            "max_completion_tokens",
+            "logit_bias",
+            "reasoning_effort",
+        ]
+    ),
+    "documented-bounds": {
+        "temperature": 2,
+        "top_p": 0,
+        "top_k": -1,
+        "n": 1,
+        "max_tokens": 1,
+        "presence_penalty": -2,
+        "frequency_penalty": 2.0,
+        "stop": ["a"],
+        "enable_thinking": True,
+        "tools": [],
+    },
+    "what-langchain-sends": {
+        "max_completion_tokens": 5,
+        "stream_options": {"include_usage": True},
+        "response_format": {},
+        "tool_choice": "auto",
+        "parallel_tool_calls": False,
+        "seed": 7,
+        "user": "u",
+    },
     "a-very-large-seed": {"seed": 10**400},
     "role-absent": {"messages": [{"content": "hi"}]},
-    "content-parts": {"messages": [{"role": "user", "content": [
-        {"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]}]},
+    "content-parts": {
+        "messages": [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "hi"},
+                    {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}},
+                ],
+            }
+        ]
+    },
     "no-parts": {"messages": [{"role": "user", "content": []}]},
     "assistant-without-content": {"messages": [*HI, {"role": "assistant", "tool_calls": [CALL]}]},
     "assistant-with-null": {"messages": [*HI, {"role": "assistant", "content": None, "tool_calls": [CALL]}]},
@@ -66,13 +117,13 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "named": {"messages": [{"role": "user", "name": "n", "content": "hi"}]},
     "only-a-system-message": {"messages": [{"role": "system", "content": "be kind"}]},
     "empty-text": {"messages": [{"role": "user", "content": ""}]},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", ACCEPTED)
 @pytest.mark.parametrize("edition", EDITIONS)
 def test_what_real_clients_send_is_let_in(edition: str, case: str) -> None:
-    """null counts as absent, unknown fields are ignored, and turns come back as the SDKs dump them."""
+    """A null counts as absent, unknown fields are ignored, and turns come back as the SDKs dump them."""
     request = enter(edition, body_with(**ACCEPTED[case]))
 
     assert request.model == MODEL[edition]
@@ -106,7 +157,9 @@ def test_which_model_answers(edition: str, body: dict[str, Any], expected: str) 
 
 def test_of_equal_keys_the_last_counts() -> None:
     """JSON leaves the meaning of equal keys open; as in most parsers, the last one wins."""
-    assert enter("2024-tutorial", b'{"messages": 1, "stream": false, "messages": [{"content": "x"}], "stream": true}').stream
+    assert enter(
+        "2024-tutorial", b'{"messages": 1, "stream": false, "messages": [{"content": "x"}], "stream": true}'
+    ).stream
 
 
 # --- refused: fields ----------------------------------------------------------------------------------------------
@@ -114,24 +167,60 @@ def test_of_equal_keys_the_last_counts() -> None:
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "messages": ({"messages": None}, "null is not allowed; allowed: a non-empty array of messages"),
     "messages ": ({"messages": []}, "the array is empty; allowed: at least one message"),
-    "messages  ": ({"messages": {"role": "user"}}, "{'role': 'user'} (an object) is not allowed; allowed: a non-empty array of messages"),
+    "messages  ": (
+        {"messages": {"role": "user"}},
+        "{'role': 'user'} (an object) is not allowed; allowed: a non-empty array of messages",
+    ),
     "messages[1]": ({"messages": [*HI, 1]}, "1 (an integer) is not allowed; allowed: an object with role and content"),
     "messages[0].content": ({"messages": [{"role": "user"}]}, "missing; allowed: a string or an array of parts"),
-    "messages[0].content ": ({"messages": [{"content": None}]}, "null is not allowed; allowed: a string or an array of parts"),
-    "messages[0].content  ": ({"messages": [{"content": 1.5}]}, "1.5 (a number) is not allowed; allowed: a string or an array of parts"),
-    "messages[0].role": ({"messages": [{"role": "developer", "content": "x"}]}, "'developer' (a string) is not allowed; allowed: system, user, assistant, tool"),
-    "messages[0].role ": ({"messages": [{"role": ["user"], "content": "x"}]}, "['user'] (an array) is not allowed; allowed: system, user, assistant, tool"),
-    "messages[0].content[0]": ({"messages": [{"content": ["x"]}]}, "'x' (a string) is not allowed; allowed: an object with type"),
-    "messages[0].content[0].type": ({"messages": [{"content": [{"type": "audio"}]}]}, "'audio' (a string) is not allowed; allowed: text, image_url, video_url"),
-    "messages[0].content[0].text": ({"messages": [{"content": [{"type": "text"}]}]}, "null is not allowed; allowed: a string"),
-    "messages[0].content[0].image_url": ({"messages": [{"content": [{"type": "image_url", "image_url": "u"}]}]}, "'u' (a string) is not allowed; allowed: an object with a string \"url\""),
+    "messages[0].content ": (
+        {"messages": [{"content": None}]},
+        "null is not allowed; allowed: a string or an array of parts",
+    ),
+    "messages[0].content  ": (
+        {"messages": [{"content": 1.5}]},
+        "1.5 (a number) is not allowed; allowed: a string or an array of parts",
+    ),
+    "messages[0].role": (
+        {"messages": [{"role": "developer", "content": "x"}]},
+        "'developer' (a string) is not allowed; allowed: system, user, assistant, tool",
+    ),
+    "messages[0].role ": (
+        {"messages": [{"role": ["user"], "content": "x"}]},
+        "['user'] (an array) is not allowed; allowed: system, user, assistant, tool",
+    ),
+    "messages[0].content[0]": (
+        {"messages": [{"content": ["x"]}]},
+        "'x' (a string) is not allowed; allowed: an object with type",
+    ),
+    "messages[0].content[0].type": (
+        {"messages": [{"content": [{"type": "audio"}]}]},
+        "'audio' (a string) is not allowed; allowed: text, image_url, video_url",
+    ),
+    "messages[0].content[0].text": (
+        {"messages": [{"content": [{"type": "text"}]}]},
+        "null is not allowed; allowed: a string",
+    ),
+    "messages[0].content[0].image_url": (
+        {"messages": [{"content": [{"type": "image_url", "image_url": "u"}]}]},
+        "'u' (a string) is not allowed; allowed: an object with a string \"url\"",
+    ),
     "model": ({"model": 5}, "5 is an integer; allowed: a string or null"),
     "stream": ({"stream": "true"}, "'true' (a string) is not allowed; allowed: true or false (or null)"),
     "stream ": ({"stream": 1}, "1 (an integer) is not allowed; allowed: true or false (or null)"),
     "temperature": ({"temperature": 2.1}, "2.1 is out of range; allowed: a number from 0 to 2 (or null)"),
-    "temperature ": ({"temperature": "0.7"}, "'0.7' (a string) is not allowed; allowed: a number from 0 to 2 (or null)"),
-    "temperature  ": ({"temperature": True}, "true (a boolean) is not allowed; allowed: a number from 0 to 2 (or null)"),
-    "temperature   ": ({"temperature": 10**400}, "1" + "0" * 56 + "... is out of range; allowed: a number from 0 to 2 (or null)"),
+    "temperature ": (
+        {"temperature": "0.7"},
+        "'0.7' (a string) is not allowed; allowed: a number from 0 to 2 (or null)",
+    ),
+    "temperature  ": (
+        {"temperature": True},
+        "true (a boolean) is not allowed; allowed: a number from 0 to 2 (or null)",
+    ),
+    "temperature   ": (
+        {"temperature": 10**400},
+        "1" + "0" * 56 + "... is out of range; allowed: a number from 0 to 2 (or null)",
+    ),
     "top_p": ({"top_p": -0.1}, "-0.1 is out of range; allowed: a number from 0 to 1 (or null)"),
     "top_k": ({"top_k": -2}, "-2 is out of range; allowed: an integer, at least -1 (or null)"),
     "n": ({"n": 2}, "2 is out of range; allowed: an integer, only 1 (or null)"),
@@ -141,8 +230,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "tools": ({"tools": {}}, "{} (an object) is not allowed; allowed: an array (or null)"),
     "response_format": ({"response_format": "json"}, "'json' (a string) is not allowed; allowed: an object (or null)"),
     "user": ({"user": 1}, "1 (an integer) is not allowed; allowed: a string (or null)"),
-    "user ": ({"user": ["\u2028\n" * 99]}, "['" + "\\u2028\\n" * 6 + "\\u2028\\..." + " (an array) is not allowed; allowed: a string (or null)"),
-}  # fmt: skip
+    "user ": (
+        {"user": ["\u2028\n" * 99]},
+        "['" + "\\u2028\\n" * 6 + "\\u2028\\..." + " (an array) is not allowed; allowed: a string (or null)",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -158,7 +250,11 @@ def test_a_wrong_field_is_named(edition: str, case: str) -> None:
 @pytest.mark.parametrize(
     ("edition", "stop", "text"),
     [
-        ("2024-tutorial", [1], "stop: [1] (an array) is not allowed; allowed: a string or an array of strings (or null)"),
+        (
+            "2024-tutorial",
+            [1],
+            "stop: [1] (an array) is not allowed; allowed: a string or an array of strings (or null)",
+        ),
         ("2025-reference", [1], "stop: [1] (an array) is not allowed; allowed: an array of strings (or null)"),
         ("2025-reference", "x", "stop: 'x' (a string) is not allowed; allowed: an array of strings (or null)"),
     ],
@@ -179,24 +275,55 @@ def test_model_is_required_by_the_reference_only() -> None:
 
     assert enter("2024-tutorial", without).model == "mt-infini-3b"
     assert refusal("2025-reference", without) == (
-        "invalid-field", "model: missing; allowed: a string, or null for the path's model", "model",
-    )  # fmt: skip
+        "invalid-field",
+        "model: missing; allowed: a string, or null for the path's model",
+        "model",
+    )
     assert refusal("2025-reference", body_with(model="gpt-3.5-turbo")) == (
-        "unknown-model", "model: model 'gpt-3.5-turbo' is not served here; did you mean glm-4.5-air?", "model",
-    )  # fmt: skip
+        "unknown-model",
+        "model: model 'gpt-3.5-turbo' is not served here; did you mean glm-4.5-air?",
+        "model",
+    )
 
 
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        (("MT-INFINI-3B", "nvidia"), ("unknown-model", "model 'MT-INFINI-3B' is not served here; did you mean mt-infini-3b, infini-megrez-7b, llama-3-infini-8b-instruct?")),
-        (("zzz", "nvidia"), ("unknown-model", "model 'zzz' is not served here; 37 models are served; see genstudio-mock profiles --models, or add one with --model NAME")),
-        (("mt-infini-3b", "chip6"), ("unknown-chip", "chip 'chip6' is not served here; did you mean chip5, chip4, chip3?")),
+        (
+            ("MT-INFINI-3B", "nvidia"),
+            (
+                "unknown-model",
+                (
+                    "model 'MT-INFINI-3B' is not served here; did you mean mt-infini-3b, infini-megrez-7b, "
+                    "llama-3-infini-8b-instruct?"
+                ),
+            ),
+        ),
+        (
+            ("zzz", "nvidia"),
+            (
+                "unknown-model",
+                (
+                    "model 'zzz' is not served here; 37 models are served; see genstudio-mock profiles --models, "
+                    "or add one with --model NAME"
+                ),
+            ),
+        ),
+        (
+            ("mt-infini-3b", "chip6"),
+            ("unknown-chip", "chip 'chip6' is not served here; did you mean chip5, chip4, chip3?"),
+        ),
         (("mt-infini-3b", "NVIDIA"), ("unknown-chip", "chip 'NVIDIA' is not served here; did you mean nvidia?")),
-        (("mt-infini-3b", "\x1b[2J"), ("unknown-chip", "chip '\\x1b[2J' is not served here; known: amd, chip1, chip2, chip3, chip4, chip5, nvidia")),
+        (
+            ("mt-infini-3b", "\x1b[2J"),
+            (
+                "unknown-chip",
+                "chip '\\x1b[2J' is not served here; known: amd, chip1, chip2, chip3, chip4, chip5, nvidia",
+            ),
+        ),
     ],
     ids=["model-case", "model", "chip", "chip-case", "terminal-escape"],
-)  # fmt: skip
+)
 def test_an_unknown_path_is_told_the_near_names(path: tuple[str, str], expected: tuple[str, str]) -> None:
     """404 for models and chips that the edition does not have; names are lower case only."""
     assert refusal("2024-tutorial", body_with(), path=path) == (*expected, None)
@@ -263,8 +390,10 @@ def test_other_content_types_are_refused(sent: bytes, shown: str) -> None:
     headers = {**GOOD, b"content-type": sent}
 
     assert refusal("2024-tutorial", body_with(), headers) == (
-        "wrong-content-type", f"Content-Type: {shown} is not read here; allowed: application/json", "Content-Type",
-    )  # fmt: skip
+        "wrong-content-type",
+        f"Content-Type: {shown} is not read here; allowed: application/json",
+        "Content-Type",
+    )
 
 
 @pytest.mark.parametrize("sent", [b"application/json", b"application/json; charset=utf-8", b"Application/JSON ;x"])
@@ -290,7 +419,10 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "the body is empty; send a JSON object with messages"),
     "white-space": (b" \n ", NOT_JSON + "EOF while parsing a value at line 2, column 1"),
     "cut": (b'{"messages": [', NOT_JSON + "EOF while parsing a list at line 1, column 14"),
-    "bom": (b"\xef\xbb\xbf{}", "the body begins with a byte order mark, which JSON does not allow; send UTF-8 without it"),
+    "bom": (
+        b"\xef\xbb\xbf{}",
+        "the body begins with a byte order mark, which JSON does not allow; send UTF-8 without it",
+    ),
     "utf-16": ("{}".encode("utf-16"), "the body is not UTF-8: byte 0xff at offset 0; send JSON in UTF-8"),
     "utf-16-without-bom": ("{}".encode("utf-16-le"), NOT_JSON + "key must be a string at line 1, column 2"),
     "gbk": ('{"a": "中"}'.encode("gbk"), "the body is not UTF-8: byte 0xd6 at offset 7; send JSON in UTF-8"),
@@ -300,10 +432,13 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "5000-digits": (b'{"seed": ' + b"9" * 5000 + b"}", NOT_JSON + "number out of range at line 1, column 4311"),
     "depth-1000": (b"[" * 1000 + b"]" * 1000, NOT_JSON + "recursion limit exceeded at line 1, column 202"),
     "single-quotes": (b"{'a': 1}", NOT_JSON + "key must be a string at line 1, column 2"),
-    "raw-newline-in-text": ('{"中": "文\n"}'.encode(), NOT_JSON + "control character (\\u0000-\\u001F) found while parsing a string at line 1, column 9"),
+    "raw-newline-in-text": (
+        '{"中": "文\n"}'.encode(),
+        NOT_JSON + "control character (\\u0000-\\u001F) found while parsing a string at line 1, column 9",
+    ),
     "two-documents": (b"{} {}", NOT_JSON + "trailing characters at line 1, column 4"),
     "form": (b"model=x&messages=y", NOT_JSON + "expected value at line 1, column 1"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BROKEN)
@@ -316,8 +451,16 @@ def test_broken_json_is_told_where_it_breaks(edition: str, case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "seen"), [(b"1", "an integer"), (b"null", "null"), (b'"x"', "a string"), (b"[{}]", "an array"), (b"true", "a boolean"), (b"1e999", "a number")]
-)  # fmt: skip
+    ("body", "seen"),
+    [
+        (b"1", "an integer"),
+        (b"null", "null"),
+        (b'"x"', "a string"),
+        (b"[{}]", "an array"),
+        (b"true", "a boolean"),
+        (b"1e999", "a number"),
+    ],
+)
 def test_the_body_is_an_object(body: bytes, seen: str) -> None:
     """JSON, but not an object."""
     assert refusal("2024-tutorial", body) == ("invalid-field", f"body: {seen} was sent; allowed: an object", "body")
@@ -327,21 +470,28 @@ def test_infinity_by_exponent_is_out_of_range() -> None:
     """1e999 is valid JSON and reads as infinity: no rule allows it."""
     body = b'{"messages": [{"content": "x"}], "temperature": 1e999}'
 
-    assert refusal("2024-tutorial", body)[1] == "temperature: inf is out of range; allowed: a number from 0 to 2 (or null)"
+    assert (
+        refusal("2024-tutorial", body)[1] == "temperature: inf is out of range; allowed: a number from 0 to 2 (or null)"
+    )
 
 
 # --- any input ----------------------------------------------------------------------------------------------------
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | nasty_texts() | st.just(10**400)
-values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(nasty_texts(), inner, max_size=3), max_leaves=8)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(nasty_texts(), inner, max_size=3), max_leaves=8
+)
 messages = st.lists(
-    st.fixed_dictionaries({}, optional={"role": st.sampled_from(["user", "assistant", "tool"]) | values, "content": values}), max_size=3
-)  # fmt: skip
+    st.fixed_dictionaries(
+        {}, optional={"role": st.sampled_from(["user", "assistant", "tool"]) | values, "content": values}
+    ),
+    max_size=3,
+)
 documents = st.one_of(
     values,
     st.fixed_dictionaries(
         {"model": st.none() | values, "messages": messages | st.just(HI)},
-        optional={name: values for name in load(EDITIONS[0]).file.request.fields},
+        optional=dict.fromkeys(load(EDITIONS[0]).file.request.fields, values),
     ),
 )
 SERVICES = {edition: compose(load(edition)) for edition in EDITIONS}
@@ -370,7 +520,7 @@ def test_any_json_gets_an_answer(edition: str, document: object) -> None:
 
 
 @pytest.mark.parametrize("edition", EDITIONS)
-@given(body=st.binary() | st.text("[]{}\",:0 \\u中\n").map(str.encode))
+@given(body=st.binary() | st.text('[]{}",:0 \\u中\n').map(str.encode))
 @example(body=b'{"a":[1,],}')
 @example(body=b'{"a":"\n')
 def test_any_bytes_get_an_answer(edition: str, body: bytes) -> None:

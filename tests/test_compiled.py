@@ -30,7 +30,7 @@ LONG = Answer(NASTY[1:], Usage(7, 12))
 def test_the_compiled_form_equals_the_pure_form(
     answer: Answer, head: Head, wire: WireSettings, include_usage: bool
 ) -> None:
-    """For any answer, identity and quirks, the templates give the bytes of the pure stages; so do templates used again."""
+    """For any answer, identity and quirks, the templates give the bytes of the pure stages, each time they are used."""
     compiled = Compiled(wire)
     stream = render_stream(answer, head, wire, include_usage=include_usage)
 
@@ -48,7 +48,9 @@ def test_every_quirk_compiles(edition: str, name: str) -> None:
 
     for answer in (LONG, replace(LONG, blocked=True), replace(LONG, reasoning=("a", "b"))):
         for asked in (False, True):
-            assert compiled.stream(answer, HEAD, include_usage=asked) == render_stream(answer, HEAD, wire, include_usage=asked)
+            assert compiled.stream(answer, HEAD, include_usage=asked) == render_stream(
+                answer, HEAD, wire, include_usage=asked
+            )
         assert compiled.body(answer, HEAD) == render_body(answer, HEAD, wire)
 
 

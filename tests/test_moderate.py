@@ -66,6 +66,7 @@ def test_a_blocked_answer_is_a_clean_beginning(answer: Answer, words: list[str],
 
 
 def seen(plan: Any, framing: str) -> list[dict[str, Any]]:
+    """The chunks of a streamed plan."""
     reader = WIRE_FORMATS[framing].reader()
     found = [one for frame in plan.frames for one in reader.feed(frame)] + reader.close()
     return [one for one in found if isinstance(one, dict)]

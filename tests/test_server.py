@@ -31,7 +31,6 @@ class QuickProtocol(MockProtocol):
 
     head_seconds = 0.2
     body_seconds = 0.2
-    half_closed_seconds = 0.2
 
 
 def big_answer(_request: ChatRequest) -> Answer:
@@ -45,7 +44,9 @@ def quick() -> Iterator[Live]:
     edition = load("2024-tutorial")
     rules = edition.file.request.model_copy(update={"body_limit_bytes": BODY_LIMIT})
     edition = replace(edition, file=edition.file.model_copy(update={"request": rules}))
-    service = compose(edition, answer=big_answer, paces={"chip1": PaceSettings(0, 40), "chip2": PaceSettings(30_000, 1)})
+    service = compose(
+        edition, answer=big_answer, paces={"chip1": PaceSettings(0, 40), "chip2": PaceSettings(30_000, 1)}
+    )
     with serve(service, QuickProtocol) as running:
         yield running
 
@@ -53,11 +54,18 @@ def quick() -> Iterator[Live]:
 def head(live: Live, *headers: str, method: str = "POST", path: str | None = None, host: str = "host: mock") -> bytes:
     """The head of a request with a good key; it closes the connection unless it says otherwise."""
     closing = () if any(one.startswith("connection:") for one in headers) else ("connection: close",)
-    lines = [f"{method} {path or live.path()} HTTP/1.1", *([host] if host else []), f"authorization: Bearer {KEY}", *closing, *headers]
+    lines = [
+        f"{method} {path or live.path()} HTTP/1.1",
+        *([host] if host else []),
+        f"authorization: Bearer {KEY}",
+        *closing,
+        *headers,
+    ]
     return "\r\n".join([*lines, "", ""]).encode()
 
 
 def body(**fields: Any) -> bytes:
+    """A request body, as JSON."""
     return json.dumps({"model": None, "messages": [{"role": "user", "content": "hi"}], **fields}).encode()
 
 
@@ -124,9 +132,24 @@ def responses(sock: socket.socket, count: int) -> list[tuple[int, bytes]]:
         ("/maas/{model}/chip6/chat/completions", 40402),
         ("/_mock/nothing", 40400),
     ],
-    ids=["endpoint", "trailing-slash", "percent-encoded", "absolute-form", "root", "chip-dropped", "doubled", "double-slash",
-         "no-model", "slash-in-model", "model-case", "model-bytes", "chip-case", "chip", "control"],
-)  # fmt: skip
+    ids=[
+        "endpoint",
+        "trailing-slash",
+        "percent-encoded",
+        "absolute-form",
+        "root",
+        "chip-dropped",
+        "doubled",
+        "double-slash",
+        "no-model",
+        "slash-in-model",
+        "model-case",
+        "model-bytes",
+        "chip-case",
+        "chip",
+        "control",
+    ],
+)
 def test_paths(live: Live, path: str, code: int | None) -> None:
     """What is served, and a JSON 404 for all else; SDKs that drop the chip from the base URL get one too."""
     filled = path.format(model=live.model, upper=live.model.upper(), percent=live.model.replace("-", "%2D"))
@@ -144,7 +167,10 @@ def test_an_unknown_path_is_told_what_is_served(live: Live) -> None:
     """The message names the one path."""
     document = answer(say(live, whole(live, path="/v1/chat/completions")))[2]
 
-    assert document["msg"] == "'/v1/chat/completions' is not served; served: POST /maas/{model}/{chiptype}/chat/completions"
+    assert (
+        document["msg"]
+        == "'/v1/chat/completions' is not served; served: POST /maas/{model}/{chiptype}/chat/completions"
+    )
 
 
 @pytest.mark.parametrize("method", ["GET", "OPTIONS", "PUT", "DELETE", "PATCH"])
@@ -167,7 +193,10 @@ def test_head_gets_405_without_a_body(live: Live) -> None:
 
 def test_health(live: Live) -> None:
     """For a container's health check; other methods get a JSON 405."""
-    assert answer(say(live, head(live, method="GET", path="/_mock/health")))[::2] == (200, {"status": "ok", "edition": live.edition})
+    assert answer(say(live, head(live, method="GET", path="/_mock/health")))[::2] == (
+        200,
+        {"status": "ok", "edition": live.edition},
+    )
     status, headers, document = answer(say(live, whole(live, path="/_mock/health")))
     assert (status, headers["allow"], document["code"]) == (405, "GET, HEAD", 40500)
 
@@ -176,6 +205,7 @@ def test_health(live: Live) -> None:
 
 
 def chunked(data: bytes, size: int = 7) -> bytes:
+    """Bytes in the chunked coding."""
     parts = [data[at : at + size] for at in range(0, len(data), size)]
     return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
 
@@ -229,7 +259,16 @@ def test_http_1_0_needs_no_host(live: Live) -> None:
         ("no colon",),
         ("a b: c",),
     ],
-    ids=["length-and-chunked", "chunked-and-length", "two-lengths", "negative", "huge", "gzip", "no-colon", "space-in-name"],
+    ids=[
+        "length-and-chunked",
+        "chunked-and-length",
+        "two-lengths",
+        "negative",
+        "huge",
+        "gzip",
+        "no-colon",
+        "space-in-name",
+    ],
 )
 def test_ambiguous_framing_is_refused(live: Live, headers: tuple[str, ...]) -> None:
     """RFC 9112, 6: nothing that two parsers could read in two ways is served, and the connection closes."""
@@ -241,10 +280,15 @@ def test_ambiguous_framing_is_refused(live: Live, headers: tuple[str, ...]) -> N
 
 @pytest.mark.parametrize(
     "data",
-    [b"BREW /pot HTTP/1.1\r\n\r\n", b"CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"POST /\xff HTTP/1.1\r\nhost: a\r\n\r\n"],
+    [
+        b"BREW /pot HTTP/1.1\r\n\r\n",
+        b"CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"POST /\xff HTTP/1.1\r\nhost: a\r\n\r\n",
+    ],
     ids=["method", "connect", "tls", "http2", "raw-bytes-in-path"],
-)  # fmt: skip
+)
 def test_what_is_not_http_1_gets_a_json_400(live: Live, data: bytes) -> None:
     """Also a client that speaks TLS or HTTP/2 to this port."""
     assert answer(say(live, data))[::2] == (400, {"code": 40001, "msg": "Invalid HTTP request received."})
@@ -261,7 +305,12 @@ def test_requests_on_one_connection(live: Live) -> None:
 def test_pipelined_requests_are_answered_in_order(live: Live) -> None:
     """Three requests in one packet: three answers, in their order, also where the second is refused."""
     keep = "connection: keep-alive"
-    wanted = [whole(live, keep), whole(live, keep, data=b"{"), whole(live, keep, path="/nothing"), whole(live, data=body(n=1))]
+    wanted = [
+        whole(live, keep),
+        whole(live, keep, data=b"{"),
+        whole(live, keep, path="/nothing"),
+        whole(live, data=body(n=1)),
+    ]
     with live.connect() as sock:
         sock.sendall(b"".join(wanted))
         assert [status for status, _ in responses(sock, 4)] == [200, 400, 404, 200]
@@ -269,7 +318,7 @@ def test_pipelined_requests_are_answered_in_order(live: Live) -> None:
 
 @pytest.mark.parametrize("times", [1, 3])
 def test_an_offer_of_http_2_is_passed_over(live: Live, times: int) -> None:
-    """Java's HttpClient offers h2c with each request; the server goes on in HTTP/1.1 and reads the body (RFC 9110, 7.8)."""
+    """Java's HttpClient offers h2c with each request; the server stays with HTTP/1.1 (RFC 9110, 7.8)."""
     offer = ("connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-settings: AAMAAABkAAQAAP__")
     with live.connect() as sock:
         sock.sendall(whole(live, *offer) * times)
@@ -288,7 +337,7 @@ def test_many_offers_at_once_are_passed_over(live: Live) -> None:
 
 
 def test_expect_100_continue(live: Live) -> None:
-    """curl asks before bodies over 1 MB: it is told to go on, then answered."""
+    """Clients such as curl ask before bodies over 1 MB: they are told to go on, then answered."""
     data = body()
     with live.connect() as sock:
         sock.sendall(head(live, f"content-length: {len(data)}", "expect: 100-continue"))
@@ -337,14 +386,19 @@ def test_a_body_of_just_the_limit_is_read(quick: Live) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"POST /" + b"a" * 100 * 1024, b"POST / HTTP/1.1\r\nx: " + b"a" * 100 * 1024, b"POST / HTTP/1.1\r\n" + b"x: y\r\n" * 20_000],
+    [
+        b"POST /" + b"a" * 100 * 1024,
+        b"POST / HTTP/1.1\r\nx: " + b"a" * 100 * 1024,
+        b"POST / HTTP/1.1\r\n" + b"x: y\r\n" * 20_000,
+    ],
     ids=["request-line", "one-header", "many-headers"],
 )
 def test_a_large_head_gets_a_431_that_can_be_read(live: Live, data: bytes) -> None:
     """64 KiB for the request line and the headers together."""
     assert answer(say(live, data))[::2] == (
-        431, {"code": 43100, "msg": "the request line and headers are over 65536 bytes"},
-    )  # fmt: skip
+        431,
+        {"code": 43100, "msg": "the request line and headers are over 65536 bytes"},
+    )
 
 
 def test_many_small_requests_in_one_packet_are_not_one_large_head(live: Live) -> None:
@@ -359,14 +413,14 @@ def test_many_small_requests_in_one_packet_are_not_one_large_head(live: Live) ->
 @pytest.mark.parametrize(
     ("sent", "what"),
     [
-        (lambda live: b"POST / HT", b"headers"),
+        (lambda _live: b"POST / HT", b"headers"),
         (lambda live: head(live)[:-2], b"headers"),
         (lambda live: head(live, "content-length: 5") + b"abc", b"body"),
         (lambda live: head(live, "transfer-encoding: chunked") + b"5\r\nabc", b"body"),
         (lambda live: whole(live, "connection: keep-alive", path="/nothing") + b"POST", b"headers"),
     ],
     ids=["request-line", "headers", "body", "chunked-body", "second-request"],
-)  # fmt: skip
+)
 def test_a_slow_request_gets_a_408(quick: Live, sent: Any, what: bytes) -> None:
     """A client that stops in the middle of a request is told so and let go."""
     raw = say(quick, sent(quick))
@@ -428,12 +482,34 @@ def test_a_client_that_leaves_mid_stream_ends_the_work(quick: Live, abrupt: bool
     assert len(quick.server.server_state.tasks) <= 1  # that of the answer just read may still be ending
 
 
-def test_a_half_closed_client_does_not_wait_for_ever(quick: Live) -> None:
+def test_a_half_closed_client_does_not_wait_for_ever() -> None:
     """It may have left altogether: where nothing is written for a while, the connection ends."""
-    with quick.connect() as sock:
-        sock.sendall(whole(quick, path=quick.path("chip2"), data=body(stream=True)))
+
+    class Impatient(MockProtocol):
+        half_closed_seconds = 0.1
+
+    service = compose(load("2024-tutorial"), paces={"nvidia": PaceSettings(30_000, 1)})
+    with serve(service, Impatient, grace_seconds=0) as live, live.connect() as sock:
+        sock.sendall(whole(live))
         sock.shutdown(socket.SHUT_WR)
         assert read_all(sock) == b""
+
+
+@pytest.mark.parametrize("chip", ["chip1", "chip2"], ids=["mid-stream", "before-the-first-token"])
+def test_a_stopping_server_cuts_streams_visibly(caplog: pytest.LogCaptureFixture, chip: str) -> None:
+    """When the grace time is over the body lacks its end, the exchange says `cut`, and nothing looks like a fault."""
+    paces = {"chip1": PaceSettings(0, 40), "chip2": PaceSettings(30_000, 1)}
+    with serve(compose(load("2024-tutorial"), answer=big_answer, paces=paces), grace_seconds=0) as stopping:
+        sock = stopping.connect()
+        sock.sendall(whole(stopping, path=stopping.path(chip), data=body(stream=True)))
+        if chip == "chip1":
+            assert sock.recv(1) == b"H"
+        assert say(stopping, whole(stopping, path="/nothing")).startswith(b"HTTP/1.1 404 ")
+    with sock:
+        assert not read_all(sock).endswith(b"0\r\n\r\n")
+
+    assert stopping.exchanges[-1].ending is Ending.CUT
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_a_client_that_leaves_within_its_body(quick: Live) -> None:
@@ -538,7 +614,9 @@ def test_every_error_can_be_asked_for(live: Live, kind: str) -> None:
         assert document == {"code": row.code, "msg": row.message or asked}
     else:
         types = {400: "invalid_request_error"}
-        assert document == {"error": {"code": str(row.code), "message": asked, "param": None, "type": types[row.status]}}
+        assert document == {
+            "error": {"code": str(row.code), "message": asked, "param": None, "type": types[row.status]}
+        }
     assert headers.get("x-mock-detail") == (asked if row.message else None)
     assert headers.get("retry-after") == (None if row.retry_after_s is None else str(row.retry_after_s))
 
@@ -548,7 +626,9 @@ def test_an_unknown_error_is_refused(live: Live) -> None:
     status, _, document = answer(say(live, whole(live, "x-mock-error: teapot")))
 
     assert status == 400
-    assert document["msg"].startswith("X-Mock-Error: 'teapot' is not a kind of error; known: invalid-http, missing-key, ")
+    assert document["msg"].startswith(
+        "X-Mock-Error: 'teapot' is not a kind of error; known: invalid-http, missing-key, "
+    )
 
 
 def test_every_answer_has_trace_and_request_id(live: Live) -> None:

@@ -41,33 +41,40 @@ class Seen:
 
     @property
     def deltas(self) -> list[dict[str, Any]]:
+        """The delta of every choice."""
         return [choice["delta"] for chunk in self.chunks for choice in chunk["choices"]]
 
     @property
     def text(self) -> str:
+        """The content put together."""
         return "".join(delta.get("content") or "" for delta in self.deltas)
 
     @property
     def reasoning(self) -> str:
+        """The reasoning put together, wherever it stands."""
         choices = [choice for chunk in self.chunks for choice in chunk["choices"]]
         return "".join((c.get("reasoning_content") or c["delta"].get("reasoning_content") or "") for c in choices)
 
     @property
     def arguments(self) -> str:
+        """The arguments of all calls put together."""
         calls = [call for delta in self.deltas for call in delta.get("tool_calls", ())]
         return "".join(call["function"]["arguments"] for call in calls)
 
     @property
     def finish(self) -> str | None:
+        """The last finish reason that says something."""
         reasons = [choice.get("finish_reason") for chunk in self.chunks for choice in chunk["choices"]]
         return next((reason for reason in reversed(reasons) if reason), None)
 
     @property
     def usage(self) -> dict[str, Any] | None:
+        """The last usage."""
         return next((chunk["usage"] for chunk in reversed(self.chunks) if chunk.get("usage")), None)
 
     @property
     def blocked(self) -> bool:
+        """Whether any chunk carries the mark."""
         return any(chunk.get("blocked", False) for chunk in self.chunks)
 
     def has(self, key: str) -> list[bool]:
@@ -88,12 +95,15 @@ class Wire:
     settings: WireSettings
 
     def frames(self, answer: Answer = PLAIN, *, include_usage: bool = True) -> list[bytes]:
+        """The frames of a streamed answer."""
         return render_stream(answer, HEAD, self.settings, include_usage=include_usage)
 
     def raw(self, answer: Answer = PLAIN) -> bytes:
+        """Their bytes."""
         return b"".join(self.frames(answer))
 
     def seen(self, answer: Answer = PLAIN, *, include_usage: bool = True) -> Seen:
+        """What a reader finds in them; the done marker comes once and last."""
         data = b"".join(self.frames(answer, include_usage=include_usage))
         found = read(data, self.settings.frame.framing)
         chunks = [one for one in found if isinstance(one, dict)]
@@ -102,21 +112,26 @@ class Wire:
         return Seen(chunks, len(found) > len(chunks))
 
     def body_text(self, answer: Answer = PLAIN) -> str:
+        """The body of an answer that is not streamed."""
         return render_body(answer, HEAD, self.settings).decode()
 
     def body(self, answer: Answer = PLAIN) -> dict[str, Any]:
+        """The same as an object."""
         found: dict[str, Any] = json.loads(self.body_text(answer))
         return found
 
     @property
     def events(self) -> bool:
+        """Whether streams are server-sent events."""
         return self.settings.frame.framing == "sse"
 
     @property
     def headers(self) -> dict[bytes, bytes]:
+        """The headers that every answer carries."""
         return dict(response_headers(self.settings.head, bytes(range(32)), 1_700_000_000_123))
 
     def id_fits(self, pattern: str) -> bool:
+        """Whether an id matches the pattern as a whole."""
         import re
 
         return re.fullmatch(pattern, answer_id(self.settings.head.id_form, bytes(range(32)))) is not None
@@ -127,7 +142,11 @@ def where(key: str, place: str) -> Callable[[Wire], bool]:
 
     def holds(wire: Wire) -> bool:
         seen = wire.seen()
-        found = ["role" in delta and delta["role"] == "assistant" for delta in seen.deltas] if key == "role" else seen.has(key)
+        found = (
+            ["role" in delta and delta["role"] == "assistant" for delta in seen.deltas]
+            if key == "role"
+            else seen.has(key)
+        )
         count = len(found)
         wanted = {
             "every": [True] * count,
@@ -141,18 +160,21 @@ def where(key: str, place: str) -> Callable[[Wire], bool]:
 
 
 def announced(expected: bytes) -> Callable[[Wire], bool]:
+    """The stream's content type is the expected one."""
     return lambda wire: content_type(wire.settings.frame) == expected
 
 
 def finish_open(expected: object) -> Callable[[Wire], bool]:
     """What finish_reason is before the last chunk."""
     absent = object()
-    return lambda wire: {
-        choice.get("finish_reason", absent) for chunk in wire.seen().chunks[:-1] for choice in chunk["choices"]
-    } == {absent if expected == "absent" else expected}
+    return lambda wire: (
+        {choice.get("finish_reason", absent) for chunk in wire.seen().chunks[:-1] for choice in chunk["choices"]}
+        == {absent if expected == "absent" else expected}
+    )
 
 
 def usage_of(wire: Wire) -> dict[str, Any]:
+    """The usage, which is the same in a stream and in a body, key by key."""
     body_usage: dict[str, Any] = wire.body()["usage"]
     assert wire.seen().usage == body_usage
     assert list(wire.seen().usage or ()) == list(body_usage)
@@ -160,6 +182,8 @@ def usage_of(wire: Wire) -> dict[str, Any]:
 
 
 def lines_end_with(newline: bytes) -> Callable[[Wire], bool]:
+    """All lines of a stream end so, and none otherwise."""
+
     def holds(wire: Wire) -> bool:
         text = b"".join(wire.frames(BLOCKED))
         marks = {b"\r\n": text.count(b"\r\n"), b"\n": text.count(b"\n"), b"\r": text.count(b"\r")}
@@ -176,8 +200,9 @@ HOLDS: dict[str, Callable[[Wire], bool]] = {
     "json-lines": lambda w: all(frame.startswith(b"{") for frame in w.frames()) and b"data: {" not in w.raw(),
     "done": lambda w: w.seen().done == w.events,
     "no-done": lambda w: not w.seen().done,
-    "type-fitting": lambda w: content_type(w.settings.frame)
-    == (b"text/event-stream; charset=utf-8" if w.events else b"application/json"),
+    "type-fitting": lambda w: (
+        content_type(w.settings.frame) == (b"text/event-stream; charset=utf-8" if w.events else b"application/json")
+    ),
     "type-json": announced(b"application/json"),
     "type-event-stream": announced(b"text/event-stream"),
     "type-event-stream-utf8": announced(b"text/event-stream; charset=utf-8"),
@@ -199,10 +224,14 @@ HOLDS: dict[str, Callable[[Wire], bool]] = {
     "usage-on-request": lambda w: not any(w.seen(include_usage=False).has("usage")) and w.seen().usage is not None,
     "usage-absent": lambda w: not any(w.seen().has("usage")[:-1]),
     "usage-null": lambda w: all(chunk["usage"] is None for chunk in w.seen().chunks[:-1]),
-    "usage-in-finish": lambda w: w.seen().chunks[-1]["choices"][0]["finish_reason"] == "stop" and w.seen().has("usage")[-1],
-    "usage-chunk": lambda w: w.seen().chunks[-1]["choices"] == []
-    and w.seen().chunks[-2]["choices"][0]["finish_reason"] == "stop"
-    and w.seen().has("usage")[-1],
+    "usage-in-finish": lambda w: (
+        w.seen().chunks[-1]["choices"][0]["finish_reason"] == "stop" and w.seen().has("usage")[-1]
+    ),
+    "usage-chunk": lambda w: (
+        w.seen().chunks[-1]["choices"] == []
+        and w.seen().chunks[-2]["choices"][0]["finish_reason"] == "stop"
+        and w.seen().has("usage")[-1]
+    ),
     "usage-total-last": lambda w: list(usage_of(w))[:3] == ["prompt_tokens", "completion_tokens", "total_tokens"],
     "usage-total-second": lambda w: list(usage_of(w))[:3] == ["prompt_tokens", "total_tokens", "completion_tokens"],
     "usage-details-absent": lambda w: "prompt_tokens_details" not in usage_of(w),
@@ -221,20 +250,30 @@ HOLDS: dict[str, Callable[[Wire], bool]] = {
     "empty-deltas": lambda w: sum(delta.get("content") == "" for delta in w.seen().deltas) >= 2,
     "no-logprobs": lambda w: all("logprobs" not in choice for choice in choices(w)),
     "logprobs-null": lambda w: all(choice["logprobs"] is None for choice in choices(w)),
-    "reasoning-in-delta": lambda w: [d["reasoning_content"] for d in w.seen(REASONED).deltas if "reasoning_content" in d]
-    == ["hm", "嗯"]
-    and w.body(REASONED)["choices"][0]["message"]["reasoning_content"] == "hm嗯",
-    "reasoning-in-choice": lambda w: [
-        c["choices"][0]["reasoning_content"] for c in w.seen(REASONED).chunks if "reasoning_content" in c["choices"][0]
-    ]
-    == ["hm", "嗯"]
-    and w.body(REASONED)["choices"][0]["reasoning_content"] == "hm嗯",
-    "reasoning-in-think-tags": lambda w: w.seen(REASONED).text
-    == w.body(REASONED)["choices"][0]["message"]["content"]
-    == "<think>\nhm嗯\n</think>\n\n" + PLAIN.text,
-    "blocked-own": lambda w: w.seen(BLOCKED).chunks[-1]["blocked"] is True and not w.seen(BLOCKED).deltas[-1].get("content"),
-    "blocked-merged": lambda w: w.seen(BLOCKED).chunks[-1]["blocked"] is True
-    and w.seen(BLOCKED).deltas[-1] == {"content": PIECES[2]},
+    "reasoning-in-delta": lambda w: (
+        [d["reasoning_content"] for d in w.seen(REASONED).deltas if "reasoning_content" in d] == ["hm", "嗯"]
+        and w.body(REASONED)["choices"][0]["message"]["reasoning_content"] == "hm嗯"
+    ),
+    "reasoning-in-choice": lambda w: (
+        [
+            c["choices"][0]["reasoning_content"]
+            for c in w.seen(REASONED).chunks
+            if "reasoning_content" in c["choices"][0]
+        ]
+        == ["hm", "嗯"]
+        and w.body(REASONED)["choices"][0]["reasoning_content"] == "hm嗯"
+    ),
+    "reasoning-in-think-tags": lambda w: (
+        w.seen(REASONED).text
+        == w.body(REASONED)["choices"][0]["message"]["content"]
+        == "<think>\nhm嗯\n</think>\n\n" + PLAIN.text
+    ),
+    "blocked-own": lambda w: (
+        w.seen(BLOCKED).chunks[-1]["blocked"] is True and not w.seen(BLOCKED).deltas[-1].get("content")
+    ),
+    "blocked-merged": lambda w: (
+        w.seen(BLOCKED).chunks[-1]["blocked"] is True and w.seen(BLOCKED).deltas[-1] == {"content": PIECES[2]}
+    ),
     "blocked-finish-stop": lambda w: blocked_finish(w) == "stop",
     "blocked-finish-content-filter": lambda w: blocked_finish(w) == "content_filter",
     "blocked-finish-null": lambda w: blocked_finish(w) is None,
@@ -245,7 +284,7 @@ HOLDS: dict[str, Callable[[Wire], bool]] = {
     "blocked-done": lambda w: w.seen(BLOCKED).done == w.seen().done,
     "blocked-no-done": lambda w: not w.seen(BLOCKED).done and w.seen().done == w.events,
     "data-space": lambda w: not w.events or all(frame.startswith(b"data: ") for frame in w.frames()),
-    "data-nospace": lambda w: not w.events or w.frames()[0].startswith(b"data:{") and w.frames()[-1].startswith(b"data:["),
+    "data-nospace": lambda w: not w.events or all(frame.startswith((b"data:{", b"data:[")) for frame in w.frames()),
     "lf": lines_end_with(b"\n"),
     "crlf": lines_end_with(b"\r\n"),
     "cr": lambda w: lines_end_with(b"\r" if w.events else b"\n")(w),
@@ -261,7 +300,9 @@ HOLDS: dict[str, Callable[[Wire], bool]] = {
     "event-field": lambda w: not w.events or all(f.startswith(b"event: message\ndata: ") for f in w.frames()),
     "streamed": lambda w: w.settings.frame.delivery == "streamed",  # what it does is asserted below, with the headers
     "buffered": lambda w: w.settings.frame.delivery == "buffered",
-    "json-spaced": lambda w: b'"index": 0, "delta": {' in w.raw() and b'"index":' not in w.raw().replace(b'"index": ', b""),
+    "json-spaced": lambda w: (
+        b'"index": 0, "delta": {' in w.raw() and b'"index":' not in w.raw().replace(b'"index": ', b"")
+    ),
     "json-compact": lambda w: b'"index":0,"delta":{' in w.raw(),
     "body-one-line": lambda w: "\n" not in w.body_text(),
     "body-flush-lines": lambda w: w.body_text().startswith('{\n"id": "chatcmpl-1",\n"object": "chat.completion",\n'),
@@ -283,18 +324,22 @@ NO_USAGE = {"usage-never", "usage-first"}
 
 
 def finish_reasons(wire: Wire) -> list[str | None]:
+    """The finish reason of each chunk."""
     return [choice["finish_reason"] for chunk in wire.seen().chunks for choice in chunk["choices"]]
 
 
 def contents(wire: Wire) -> list[str]:
+    """The contents that are not empty."""
     return [delta["content"] for delta in wire.seen().deltas if delta.get("content")]
 
 
 def choices(wire: Wire) -> list[dict[str, Any]]:
+    """The choices of a stream and of a body."""
     return [choice for chunk in (*wire.seen().chunks, wire.body()) for choice in chunk["choices"]]
 
 
 def blocked_finish(wire: Wire) -> object:
+    """The finish reason of a blocked answer, streamed and not."""
     streamed = wire.seen(BLOCKED).chunks[-1]["choices"][0]["finish_reason"]
     assert wire.body(BLOCKED)["choices"][0]["finish_reason"] == streamed
     return streamed
@@ -429,6 +474,7 @@ def written(form: str, objects: list[dict[str, Any]]) -> tuple[bytes, list[dict[
 
 
 def read_parts(form: str, parts: list[bytes]) -> list[dict[str, Any] | Done]:
+    """All that a reader finds in bytes that arrive in parts."""
     reader = WIRE_FORMATS[FORMS[form][0]].reader()
     found = [one for part in parts for one in reader.feed(part)]
     return found + reader.close()
@@ -477,9 +523,20 @@ def test_any_partition_reads_the_same(form: str, objects: list[dict[str, Any]], 
         ("json-lines", b"\n\r\n  \n{}\r\n\n{}", [{}, {}]),
         ("json", b' {"a": 1}\n', [{"a": 1}]),
     ],
-    ids=["empty", "comment", "other-fields", "two-data-lines", "mixed-newlines", "blank-lines", "done-nospace", "like-data",
-         "empty-lines-body", "blank-json-lines", "body"],
-)  # fmt: skip
+    ids=[
+        "empty",
+        "comment",
+        "other-fields",
+        "two-data-lines",
+        "mixed-newlines",
+        "blank-lines",
+        "done-nospace",
+        "like-data",
+        "empty-body",
+        "blank-json-lines",
+        "body",
+    ],
+)
 def test_readers_follow_the_rules(framing: str, data: bytes, expected: list[object]) -> None:
     """What other writers may send, by the WHATWG rules and by those of JSON lines."""
     assert read(data, framing) == expected
@@ -539,14 +596,34 @@ def test_the_announced_type_is_the_response_header(name: str) -> None:
 
 # --- the tutorial -------------------------------------------------------------------------------------------------
 
-STREAMED_PIECES = ["我是", "来自", "无问", "芯穹", "的", "超", "大规模", "语言", "模型", ",", "我", "叫", "无", "问", "天", "权", "。"]
+STREAMED_PIECES = [
+    "我是",
+    "来自",
+    "无问",
+    "芯穹",
+    "的",
+    "超",
+    "大规模",
+    "语言",
+    "模型",
+    ",",
+    "我",
+    "叫",
+    "无",
+    "问",
+    "天",
+    "权",
+    "。",
+]
 _OPEN = '{"id": "chatcmpl-3HjYf888MzQ6XAHADiPanf", "model": "mt-infini-3b", "choices": [{"index": 0, "delta": '
 TUTORIAL_STREAM = [
     _OPEN + '{"role": "assistant"}, "finish_reason": null}]}',
-    *(_OPEN + '{"content": "%s"}, "finish_reason": null}]}' % piece for piece in STREAMED_PIECES),
-    '{"id": "chatcmpl-3HjYf888MzQ6XAHADiPanf", "object": "chat.completion.chunk", "created": 1708486029, '
-    '"model": "mt-infini-3b", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], '
-    '"usage": {"prompt_tokens": 22, "total_tokens": 40, "completion_tokens": 18}}',
+    *(_OPEN + '{"content": "' + piece + '"}, "finish_reason": null}]}' for piece in STREAMED_PIECES),
+    (
+        '{"id": "chatcmpl-3HjYf888MzQ6XAHADiPanf", "object": "chat.completion.chunk", "created": 1708486029, '
+        '"model": "mt-infini-3b", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], '
+        '"usage": {"prompt_tokens": 22, "total_tokens": 40, "completion_tokens": 18}}'
+    ),
 ]
 TUTORIAL_BODY = """{
 "id": "chatcmpl-n5McEDBxBdxNDbx2CA8Rz8",

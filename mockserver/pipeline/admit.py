@@ -143,7 +143,8 @@ def check_combination(
             suggestion(model, catalogue)
             if len(catalogue) <= 12 or _near(model, catalogue)
             else (
-                f"{len(catalogue)} models are served; see genstudio-mock profiles --models, or add one with --model NAME"
+                f"{len(catalogue)} models are served; "
+                "see genstudio-mock profiles --models, or add one with --model NAME"
             )
         )
         raise Refusal("unknown-model", f"{where}model {_shown(model)} is not served here; {near}", param=param)

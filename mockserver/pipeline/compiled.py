@@ -1,4 +1,4 @@
-"""The stages `chunk`, `shape` and `frame` compiled into byte templates: the cost of a chunk is the escaping of its text.
+"""The stages `chunk`, `shape` and `frame` compiled into byte templates: a chunk costs the escaping of its text.
 
 A template is made by running the pure stages once on an answer whose values are marks that occur nowhere else, and
 cutting the bytes at the marks. So there is one description of every wire form, the pure one; a property test holds
@@ -132,7 +132,9 @@ def escape_ascii(text: str) -> bytes:
 
 
 _REMEMBERED: Final = {one: lru_cache(maxsize=16_384)(one) for one in (escape, escape_ascii)}
-_REMEMBERED_CHARACTERS: Final = 64  # texts as long as tokens come back and are worth remembering; longer ones cost memory
+_REMEMBERED_CHARACTERS: Final = (
+    64  # texts as long as tokens come back and are worth remembering; longer ones cost memory
+)
 
 
 def _sample(texts: tuple[str, ...], finish_reason: str, blocked: bool, _include_usage: bool) -> Answer:  # noqa: FBT001

@@ -96,6 +96,11 @@ class Mock:
             await perform(plan, send, connection, wheel, exchange)
         except ClientLeftError:
             exchange.ending = Ending.CUT
+        except asyncio.CancelledError:
+            exchange.ending = Ending.CUT
+            if connection is None or connection is watched:
+                raise
+            connection.cut()  # the server stops: the client sees a cut, and the log no traceback
         finally:
             if watched is not None:
                 watched.release()
@@ -147,7 +152,7 @@ def request_headers(scope: Scope) -> dict[bytes, bytes]:
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """The whole body, or BodyTooLargeError as soon as it is known to pass the limit, before reading it where possible."""
+    """The whole body, or BodyTooLargeError as soon as it is known to pass the limit, if possible unread."""
     announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
     if announced.isdigit() and int(announced) > limit:
         raise BodyTooLargeError(f"the body has {int(announced)} bytes; allowed: at most {limit}")

@@ -7,7 +7,6 @@ added here, in a subclass of its httptools protocol.
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import struct
 import sys
@@ -19,6 +18,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from mockserver.pipeline.refuse import header_text
 
 if TYPE_CHECKING:
+    import asyncio
+
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
@@ -67,7 +68,7 @@ class MockProtocol(HttpToolsProtocol):
     Attributes:
         head_seconds: From the connection, or a request's first byte, to the end of its head.
         body_seconds: From there to the end of the body.
-        half_closed_seconds: How long a client that closed its sending side may wait for its answer.
+        half_closed_seconds: How long a client that closed its sending side may wait while it is sent nothing.
     """
 
     head_seconds = 10.0
@@ -104,8 +105,6 @@ class MockProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, count the head's bytes, and keep the deadline that fits what is still missing."""
-        if self.parser is None:
-            return
         if self._lingering:
             self._linger_bytes -= len(data)
             if self._linger_bytes < 0:
@@ -120,6 +119,10 @@ class MockProtocol(HttpToolsProtocol):
             data, self._remaining = self._received, b""
             super().data_received(data)
             self._received = self._remaining
+        self._watch_the_clock()
+
+    def _watch_the_clock(self) -> None:
+        """Keep the deadline of what is missing: none while an answer is due, else that of a body or of a head."""
         if self._lingering:
             return
         answering = self.cycle is not None and not self.cycle.response_complete
@@ -238,6 +241,8 @@ class MockProtocol(HttpToolsProtocol):
             limit = self.head_seconds if self._in_head else self.body_seconds
             message = b'{"code":40800,"msg":"the request\'s %b did not arrive within %.3g s"}' % (what, limit)
             self._answer_and_close(b"408 Request Timeout", message)
+        elif self._half_closed and self.transport.get_write_buffer_size():
+            self._arm(self.half_closed_seconds)  # it still reads
         elif self._half_closed:
             self.transport.abort()
         else:
