@@ -39,7 +39,7 @@ M = TypeVar("M", bound=BaseModel)
 class Data(BaseModel):
     """Data that people write: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class QuirkClaim(Data):
@@ -149,7 +149,7 @@ class EditionFile(Data):
     title: str
     source: str
     chips: tuple[str, ...] = Field(min_length=1)
-    """The documented chip types, in the documents' order; a further `<chip>.toml` beside it is a further chip."""
+    """The documented chip types, in the documents' order; a further `<chip>.toml` beside this file is one more."""
     quirks: tuple[QuirkClaim, ...] = ()
     defaults: Defaults
     matrix: Matrix
@@ -256,13 +256,17 @@ def load_edition(name: str, roots: Sequence[Path], *, extra_models: Iterable[str
         raise OperatorError(f"edition: {name!r} is not in {', '.join(map(str, roots))}; {suggestion(name, known)}")
     path = _first("edition.toml", folders)
     file = read_toml(path, EditionFile)
+    shared = _by_axis(file.quirks, path)
     found = sorted({p.stem for folder in folders for p in folder.glob("*.toml")} - {"edition", *file.chips})
     chips = {}
     for chip in (*file.chips, *found):
         where = _first(f"{chip}.toml", folders)
-        chips[chip] = _chip(chip, read_toml(where, ChipFile), file, where)
-    models = {entry.id: entry for entry in file.models}
+        chips[chip] = _chip(chip, read_toml(where, ChipFile), shared, where)
+    models: dict[str, ModelEntry] = {}
     for entry in file.models:
+        if entry.id in models:
+            raise OperatorError(f"{path}: models: {entry.id} stands there twice")
+        models[entry.id] = entry
         unknown = [chip for chip in entry.chips or () if chip not in chips]
         if unknown:
             raise OperatorError(f"{path}: models: {entry.id}: chip {unknown[0]!r} is not one of {', '.join(chips)}")
@@ -294,17 +298,22 @@ _ADDED: dict[str, Any] = {
 }
 
 
-def _chip(name: str, file: ChipFile, edition: EditionFile, path: Path) -> ChipProfile:
-    in_force: dict[tuple[str, str], QuirkClaim] = {}
-    for claims in (edition.quirks, file.quirks):
-        seen: dict[tuple[str, str], str] = {}
-        for claim in claims:
-            axis, _ = quirks.find(claim.name)
-            key = (axis.stage, axis.field)
-            if key in seen:
-                raise OperatorError(f"{path}: quirks: {seen[key]} and {claim.name} exclude each other")
-            seen[key] = claim.name
-            in_force[key] = claim
+def _by_axis(claims: Iterable[QuirkClaim], path: Path) -> dict[tuple[str, str], QuirkClaim]:
+    """One file's claims by the field that each one sets; two of one field are an error."""
+    found: dict[tuple[str, str], QuirkClaim] = {}
+    for claim in claims:
+        axis, _ = quirks.find(claim.name)
+        other = found.setdefault((axis.stage, axis.field), claim)
+        if other is not claim:
+            clash = f"{claim.name} stands there twice"
+            if other.name != claim.name:
+                clash = f"{other.name} and {claim.name} exclude each other"
+            raise OperatorError(f"{path}: quirks: {clash}")
+    return found
+
+
+def _chip(name: str, file: ChipFile, shared: Mapping[tuple[str, str], QuirkClaim], path: Path) -> ChipProfile:
+    in_force = {**shared, **_by_axis(file.quirks, path)}
     wire = quirks.STANDARD
     for claim in in_force.values():
         wire = quirks.apply(wire, *quirks.find(claim.name))

@@ -95,10 +95,10 @@ AXES: Final[tuple[Axis, ...]] = (
         Quirk("no-done", False, "A stream ends without data: [DONE]; only the end of the body says so."),
     )),
     Axis("frame", "content_type", (
-        Quirk("type-fitting", "fitting", "The content type fits the framing: text/event-stream; charset=utf-8, or application/json for JSON lines."),
+        Quirk("type-fitting", "fitting", "The type fits the framing: text/event-stream in UTF-8 or application/json."),
         Quirk("type-json", "json", "A stream is announced as application/json."),
         Quirk("type-event-stream", "event-stream", "A stream is announced as text/event-stream without a charset."),
-        Quirk("type-event-stream-utf8", "event-stream-utf8", "A stream is announced as text/event-stream; charset=utf-8."),
+        Quirk("type-event-stream-utf8", "event-stream-utf8", "A stream is announced as text/event-stream in UTF-8."),
         Quirk("type-ndjson", "ndjson", "A stream is announced as application/x-ndjson."),
         Quirk("type-text", "text", "A stream is announced as text/plain."),
         Quirk("type-octet-stream", "octet-stream", "A stream is announced as application/octet-stream."),
@@ -168,10 +168,10 @@ AXES: Final[tuple[Axis, ...]] = (
     Axis("chunk", "reasoning", (
         Quirk("reasoning-in-delta", "delta", "Reasoning comes as reasoning_content in the delta or message."),
         Quirk("reasoning-in-choice", "choice", "Reasoning comes as reasoning_content beside the delta, in the choice."),
-        Quirk("reasoning-in-think-tags", "think-tags", "Reasoning comes inside the content, between <think> and </think>."),
+        Quirk("reasoning-in-think-tags", "think-tags", "Reasoning comes in the content, between <think> and </think>."),
     )),
     Axis("chunk", "blocked_chunk", (
-        Quirk("blocked-own", "own", "blocked: true comes in a last chunk of its own."),
+        Quirk("blocked-own", "own", "blocked: true comes after the content, in the chunk that carries finish_reason."),
         Quirk("blocked-merged", "merged", "blocked: true comes in the same chunk as the last content."),
     )),
     Axis("chunk", "blocked_finish", (
@@ -184,8 +184,8 @@ AXES: Final[tuple[Axis, ...]] = (
         Quirk("blocked-no-usage", False, "A blocked answer reports no usage."),
     )),
     Axis("chunk", "blocked_text", (
-        Quirk("blocked-text-kept", "kept", "A blocked answer that is not streamed keeps the text before the violation."),
-        Quirk("blocked-text-emptied", "emptied", "A blocked answer that is not streamed has empty content."),
+        Quirk("blocked-text-kept", "kept", "A blocked body keeps the text before the violation."),
+        Quirk("blocked-text-emptied", "emptied", "A blocked body has empty content."),
     )),
     Axis("frame", "blocked_done", (
         Quirk("blocked-done", True, "data: [DONE] follows a blocked answer where it follows others."),
@@ -285,7 +285,7 @@ def changed(settings: WireSettings, text: str) -> WireSettings:
         entry = word.strip()
         if not entry:
             continue
-        name = entry.lstrip("+-")
+        name = entry[1:] if entry[0] in "+-" else entry
         axis, quirk = find(name)
         settings = apply(settings, axis, axis.without(name) if entry.startswith("-") else quirk)
     return settings

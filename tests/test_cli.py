@@ -10,7 +10,6 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from command import EDITIONS, ROOT, called
 
 from mockserver import __version__
 from mockserver.assemble import build, edition_of
@@ -21,6 +20,7 @@ from mockserver.config import SETTINGS, Config
 from mockserver.exchange import Request
 from mockserver.pipeline.respond import Arrival
 from mockserver.server.guard import Guard
+from tests.command import EDITIONS, ROOT, called
 
 if TYPE_CHECKING:
     from pathlib import Path

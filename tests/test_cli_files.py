@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import jsonschema_rs
 import pytest
-from command import EDITIONS, ROOT, called
 
 from mockserver import quirks
 from mockserver.assemble import edition_of
 from mockserver.cli.schema import SCHEMAS, schema
 from mockserver.config import Config
+from tests.command import EDITIONS, ROOT, called
 
 if TYPE_CHECKING:
     from pathlib import Path

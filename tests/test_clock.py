@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from fake_time import FakeLoop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockserver.server.clock import FixedClock, RealClock
+from tests.fake_time import FakeLoop
 
 delays_ms = st.lists(st.floats(min_value=0, max_value=500, allow_nan=False), min_size=1, max_size=20)
 

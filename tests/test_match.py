@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fixture_helpers import HISTORY, NEW_YEAR_S, assistant, found, loaded, request, system, user, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockserver.sources.replay import Fixtures
+from tests.fixture_helpers import HISTORY, NEW_YEAR_S, assistant, found, loaded, request, system, user, write
 
 if TYPE_CHECKING:
     from pathlib import Path

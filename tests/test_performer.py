@@ -6,12 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fake_time import FakeLoop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockserver.exchange import Ending, Exchange, Plan, Request
 from mockserver.server.performer import JOINED_BYTES, JOINED_FRAMES, WatchedConnection, perform
+from tests.fake_time import FakeLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence

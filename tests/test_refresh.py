@@ -6,10 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from fixture_helpers import DAY_S, NEW_YEAR_S, TWO, found, loaded, request, user, write
 
 from mockserver.errors import OperatorError
 from mockserver.sources.replay import Fixtures
+from tests.fixture_helpers import DAY_S, NEW_YEAR_S, TWO, found, loaded, request, user, write
 
 if TYPE_CHECKING:
     from pathlib import Path

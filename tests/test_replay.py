@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fixture_helpers import DAY_S, HISTORY, NEW_YEAR_S, TWO, found, loaded, request, system, user, write
 
 from mockserver.errors import Refusal
 from mockserver.sources.replay import Fixtures
+from tests.fixture_helpers import DAY_S, HISTORY, NEW_YEAR_S, TWO, found, loaded, request, system, user, write
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from command import ROOT
+
+from tests.command import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -223,24 +223,23 @@ def explain_json(body: bytes, error: str) -> str:
     if found is None:
         return f"the body is not valid JSON: {error}"
     what, line, column = found[1], int(found[2]), int(found[3])
+    offset = sum(len(row) + 1 for row in body.split(b"\n")[: line - 1]) + column - 1
     if what == "trailing comma":
-        offset = sum(len(row) for row in body.split(b"\n")[: line - 1]) + line - 1 + column
-        before = body[: offset - 1].rstrip(b" \t\r\n,")
-        comma = body.index(b",", len(before))
-        line = body.count(b"\n", 0, comma) + 1
-        column = len(body[body.rfind(b"\n", 0, comma) + 1 : comma].decode(errors="replace")) + 1
-        closer = text_at(body, offset - 1)
+        closer = body[offset : offset + 1].decode(errors="replace")
+        offset = body.rfind(b",", 0, offset)
         return (
-            f"the body is not valid JSON: trailing comma at line {line}, column {column}: "
-            f"JSON allows no comma before the closing {closer}; remove it"
+            f"the body is not valid JSON: trailing comma at {_place(body, offset)}: "
+            f"JSON allows no comma before the closing {closer!r}; remove it"
         )
-    return f"the body is not valid JSON: {what} at line {line}, column {column}"
+    return f"the body is not valid JSON: {what} at {_place(body, offset)}"
 
 
-def text_at(body: bytes, offset: int) -> str:
-    """The character at a byte offset, quoted; "bracket" where it is none."""
-    one = body[offset : offset + 1]
-    return repr(one.decode()) if one in {b"]", b"}"} else "bracket"
+def _place(body: bytes, offset: int) -> str:
+    """Line and column of a byte, both from 1, the column in characters."""
+    start = body.rfind(b"\n", 0, offset) + 1
+    column = len(body[start:offset].decode(errors="replace")) + 1
+    line = body.count(b"\n", 0, start) + 1
+    return f"line {line}, column {column}"
 
 
 def chosen_model(document: Json, path_model: str, rules: RequestRules, *, deployment: bool = False) -> str:
@@ -328,10 +327,9 @@ def check_field(name: str, value: object, rule: FieldRule) -> None:
     if not _has_type(value, rule.type):
         raise wrong_value(name, value, _allowed(rule))
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not isfinite(value):
-            raise wrong_value(name, value, _allowed(rule))
         low, high = rule.minimum, rule.maximum
-        if (low is not None and value < low) or (high is not None and value > high):
+        endless = isinstance(value, float) and not isfinite(value)  # 1e999 is read as infinity
+        if endless or (low is not None and value < low) or (high is not None and value > high):
             raise Refusal(
                 "invalid-field", f"{name}: {shown(value)} is out of range; allowed: {_allowed(rule)}", param=name
             )

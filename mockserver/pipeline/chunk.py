@@ -39,11 +39,11 @@ class ChunkSettings:
 
 def chunks(answer: Answer, head: Head, settings: ChunkSettings) -> list[Json]:
     """All chunks of a streamed answer, whole: every key in every chunk, usage counted up to each."""
-    merged_end = settings.finish_chunk == "merged" or (answer.blocked and settings.blocked_chunk == "merged")
-    deltas = list(_deltas(answer, settings))
-    if settings.role_chunk == "merged" and len(deltas) > 1:
-        del deltas[0]
-    if not merged_end or len(deltas) == 1:
+    said = list(_deltas(answer, settings))
+    end = settings.blocked_chunk if answer.blocked else settings.finish_chunk
+    deltas = [] if said and settings.role_chunk == "merged" else [_role_delta(settings)]
+    deltas += said
+    if not said or end == "own":
         deltas.append({} if settings.finish_delta == "empty" else {"content": ""})
     made = [_chunk(head, delta, settings) for delta in deltas]
     _count_usage(made, answer.usage, settings)
@@ -51,13 +51,13 @@ def chunks(answer: Answer, head: Head, settings: ChunkSettings) -> list[Json]:
     last = made[-1]
     last["choices"][0]["finish_reason"] = _finish_reason(answer, settings)
     last["usage"] = usage_object(answer.usage, settings)
-    if settings.usage_chunk == "own":
-        made.append({**_chunk(head, {}, settings), "choices": [], "usage": last["usage"]})
     if answer.blocked:
-        made[-1]["blocked"] = True
-        if not settings.blocked_usage:
-            for one in made:
-                del one["usage"]
+        last["blocked"] = True
+    if answer.blocked and not settings.blocked_usage:
+        for one in made:
+            del one["usage"]
+    elif settings.usage_chunk == "own":
+        made.append({**_chunk(head, {}, settings), "choices": [], "usage": last["usage"]})
     return made
 
 
@@ -139,9 +139,12 @@ def _chunk(head: Head, delta: Json, settings: ChunkSettings) -> Json:
     }
 
 
+def _role_delta(settings: ChunkSettings) -> Json:
+    return {"role": "assistant", "content": ""} if settings.role_chunk == "with-content" else {"role": "assistant"}
+
+
 def _deltas(answer: Answer, settings: ChunkSettings) -> Iterator[Json]:
-    """The deltas in order, from the role to the last content; the finish comes after them."""
-    yield {"role": "assistant", "content": ""} if settings.role_chunk == "with-content" else {"role": "assistant"}
+    """The deltas of what is said, in order; the role comes before them, the finish after."""
     pieces = answer.pieces
     if answer.reasoning and settings.reasoning == "think-tags":
         pieces = ("<think>\n", *answer.reasoning, "\n</think>\n\n", *pieces)

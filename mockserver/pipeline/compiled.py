@@ -60,17 +60,19 @@ class Compiled:
 
     def stream(self, answer: Answer, head: Head, *, include_usage: bool) -> list[bytes]:
         """The frames of a streamed answer; equal to `render_stream`."""
-        if not self._regular or len(answer.pieces) < 3 or answer.reasoning or answer.tool_calls:
+        if not self._regular or len(answer.pieces) < 3 or _is_irregular(answer):
             return render_stream(answer, head, self.wire, include_usage=include_usage)
         key = (answer.finish_reason, answer.blocked, include_usage)
         template = self._streams.get(key)
         if template is None:
             template = self._streams[key] = _StreamTemplate(self.wire, *key)
-        return template.fill(self._values(answer, head), answer.pieces, self._escape)
+        short = max(map(len, answer.pieces)) <= _REMEMBERED_CHARACTERS
+        escaped = _REMEMBERED[self._escape] if short else self._escape
+        return template.fill(self._values(answer, head), answer.pieces, escaped)
 
     def body(self, answer: Answer, head: Head) -> bytes:
         """The body of an answer that is not streamed; equal to `render_body`."""
-        if answer.reasoning or answer.tool_calls:
+        if _is_irregular(answer):
             return render_body(answer, head, self.wire)
         key = (answer.finish_reason, answer.blocked, False)
         template = self._bodies.get(key)
@@ -90,6 +92,11 @@ class Compiled:
             b"completion": b"%d" % usage.completion_tokens,
             b"total": b"%d" % (usage.prompt_tokens + usage.completion_tokens),
         }
+
+
+def _is_irregular(answer: Answer) -> bool:
+    """Whether the answer has what the templates have no place for."""
+    return bool(answer.reasoning or answer.tool_calls or answer.usage.reasoning_tokens)
 
 
 class _StreamTemplate:
@@ -114,16 +121,20 @@ class _StreamTemplate:
         return made
 
 
-@lru_cache(maxsize=16_384)
 def escape(text: str) -> bytes:
     """Text as it stands inside a JSON string, without the quotes."""
     return json.dumps(text, ensure_ascii=False)[1:-1].encode()
 
 
-@lru_cache(maxsize=16_384)
 def escape_ascii(text: str) -> bytes:
     """The same in ASCII alone."""
     return json.dumps(text)[1:-1].encode()
+
+
+_REMEMBERED: Final = {one: lru_cache(maxsize=16_384)(one) for one in (escape, escape_ascii)}
+_REMEMBERED_CHARACTERS: Final = (
+    64  # texts as long as tokens come back and are worth remembering; longer ones cost memory
+)
 
 
 def _sample(texts: tuple[str, ...], finish_reason: str, blocked: bool, _include_usage: bool) -> Answer:  # noqa: FBT001

@@ -9,6 +9,7 @@ hold U+2028 and U+0085 as they are.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
@@ -19,6 +20,7 @@ Json = dict[str, Any]
 BOM: Final = b"\xef\xbb\xbf"
 NEWLINES: Final = {"lf": b"\n", "crlf": b"\r\n", "cr": b"\r"}
 SEPARATORS: Final = {"spaced": (", ", ": "), "compact": (",", ":")}
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 COMMENT_EVERY: Final = 4  # frames between two keep-alive comments
 
 
@@ -136,7 +138,7 @@ def write_sse(objects: Sequence[Json], settings: FrameSettings) -> list[bytes]:
 
 def sends_done(objects: Sequence[Json], settings: FrameSettings) -> bool:
     """Whether the done marker follows these chunks; after a blocked answer it is a setting of its own."""
-    blocked = bool(objects) and "blocked" in objects[-1]
+    blocked = any("blocked" in one for one in objects[-2:])  # a chunk of usage may follow the one that is marked
     return settings.done and (settings.blocked_done or not blocked)
 
 
@@ -157,8 +159,14 @@ class SseReader:
             self._pending = self._pending.removeprefix(BOM)
             self._begun = True
         found = []
-        while (line := self._line()) is not None:
+        start = 0
+        for mark in _LINE_END.finditer(self._pending):
+            line = self._pending[start : mark.start()]
+            if line and mark[0] == b"\r" and mark.end() == len(self._pending):
+                break  # an LF may follow
+            start = mark.end()
             found += self._take(line)
+        self._pending = self._pending[start:]
         return found
 
     def close(self) -> list[Json | Done]:
@@ -169,19 +177,6 @@ class SseReader:
         if self._data or (self._pending.strip() and not self._pending.startswith(b":")):
             raise ValueError(f"the stream ends inside an event: {(self._data or [self._pending])[-1][:80]!r}")
         return found
-
-    def _line(self) -> bytes | None:
-        """The next whole line; a CR at the very end waits, since an LF may follow."""
-        ends = [at for at in (self._pending.find(b"\n"), self._pending.find(b"\r")) if at >= 0]
-        if not ends:
-            return None
-        end = min(ends)
-        if self._pending[end : end + 1] == b"\r" and end + 1 == len(self._pending) and self._pending[:end]:
-            return None
-        line = self._pending[:end]
-        skip = 2 if self._pending[end : end + 2] == b"\r\n" else 1
-        self._pending = self._pending[end + skip :]
-        return line
 
     def _take(self, line: bytes) -> list[Json | Done]:
         if line:
@@ -261,7 +256,10 @@ class JsonReader:
 
 
 def _object(text: bytes) -> Json:
-    value = json.loads(text.decode())
+    try:
+        value = json.loads(text.decode())
+    except RecursionError:
+        raise ValueError("a JSON object was due, got JSON that is nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError(f"a JSON object was due, got {text[:80]!r}")  # noqa: TRY004 - one error for bad input
     return value

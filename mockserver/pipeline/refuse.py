@@ -83,4 +83,4 @@ def own_shape(status: int, code: int | str) -> ErrorShape:
 
 def header_text(text: str) -> bytes:
     """Text as a header may hold it: printable ASCII, all else as a backslash escape."""
-    return text.encode("ascii", "backslashreplace").replace(b"\r", b"\\r").replace(b"\n", b"\\n")
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text).encode("ascii", "backslashreplace")

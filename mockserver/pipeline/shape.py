@@ -43,7 +43,11 @@ def shape(whole: list[Json], settings: ShapeSettings, *, include_usage: bool) ->
         settings = _without_usage(settings)
         whole = [one for one in whole if one["choices"]]
     last = len(whole) - 1
-    shaped = [_shape_one(one, settings, first=number == 0, last=number == last) for number, one in enumerate(whole)]
+    closing = max(number for number, one in enumerate(whole) if one["choices"])  # a chunk of usage may follow it
+    shaped = [
+        _shape_one(one, settings, first=number == 0, last=number == last, closing=number == closing)
+        for number, one in enumerate(whole)
+    ]
     return [one for one in shaped if one["choices"] or "usage" in one]
 
 
@@ -58,11 +62,11 @@ def _without_usage(settings: ShapeSettings) -> ShapeSettings:
     return replace(settings, usage="never", usage_elsewhere="absent")
 
 
-def _shape_one(whole: Json, settings: ShapeSettings, *, first: bool, last: bool) -> Json:
+def _shape_one(whole: Json, settings: ShapeSettings, *, first: bool, last: bool, closing: bool) -> Json:
     kept: Json = {}
     for key, value in whole.items():
         if key == "choices":
-            kept[key] = [_shape_choice(choice, settings, first=first, last=last) for choice in value]
+            kept[key] = [_shape_choice(choice, settings, first=first, last=closing) for choice in value]
         elif key not in TOP_LEVEL_KEYS or stays(getattr(settings, key), first=first, last=last):
             kept[key] = value
         elif key == "usage" and settings.usage_elsewhere == "null":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -18,6 +17,17 @@ from mockserver.pipeline.respond import Arrival, Response, Service
 from mockserver.server import control
 from mockserver.server.clock import Wheel
 from mockserver.server.guard import Guard
+from mockserver.server.incoming import (
+    BodyTooLargeError,
+    ClientLeftError,
+    api_key,
+    chat_target,
+    host_trouble,
+    kept,
+    read_body,
+    request_headers,
+    seed_of,
+)
 from mockserver.server.namespace import Namespaces
 from mockserver.server.performer import CONNECTION_KEY, WatchedConnection, perform
 
@@ -34,29 +44,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mockserver")
 
-DRAIN_SECONDS = 5.0
 DRAIN_FACTOR = 2  # how many times the body limit is read after a 413, so that the client can read the answer
-KEPT_HEADERS = (
-    b"content-type", b"accept", b"user-agent", b"x-stainless-retry-count", b"x-mock-quirks", b"x-mock-fault",
-    b"x-mock-error", b"x-mock-answer", b"x-mock-seed",
-)  # fmt: skip
 NEEDS_SOCKET = "this fault is made of network writes; it needs the mock on a socket, not inside the client's process"
 LOCAL_GUARD = Guard()
 CHAT_PATH = "/maas/{model}/{chiptype}/chat/completions"
 BODY_PATH = "/maas/v1/chat/completions"
 DEPLOYMENT_PATH = "/maas/deployment/{mif-…}/chat/completions"
 MODELS_PATH = "/maas/v1/models"
-_CHAT = re.compile("/maas/([^/]+)(?:/([^/]+))?/chat/completions/?")
-DEPLOYMENT, DEPLOYMENT_PREFIX = "deployment", "mif-"  # a deployment's id always begins so (overview page of the API)
-BY_BODY = "v1"
-
-
-class BodyTooLargeError(Exception):
-    """The body passed the limit; the answer is a 413 and the rest is drained for a bounded while."""
-
-
-class ClientLeftError(Exception):
-    """The client left before its request was whole."""
 
 
 class Mock:
@@ -102,14 +96,15 @@ class Mock:
         connection: Connection | None = scope.get(CONNECTION_KEY)
         watched = None
         try:
-            body = await read_body(scope, receive, self.service.edition.file.request.body_limit_bytes)
-            exchange.seed = seed_of(headers, namespace, exchange.number)
             try:
-                response = decide(Request(scope["method"], scope["path"], headers, body), namespace, exchange.seed)
-            except Exception as error:
-                log.exception("genstudio-mock failed on %s %s", scope["method"], ascii(scope["path"]))
-                response = Response(self._failure(error))
-            exchange.request = kept(scope["method"], scope["path"], headers, body, key)
+                body = await read_body(scope, receive, self.service.edition.file.request.body_limit_bytes)
+            except BodyTooLargeError as error:
+                await self._too_large(str(error), scope, send, exchange)
+                return
+            exchange.seed = seed_of(headers, namespace, exchange.number)
+            asked = Request(scope["method"], scope["path"], headers, body)
+            response = self._decide(asked, namespace, exchange.seed, scope, decide)
+            exchange.request = kept(asked, key)
             exchange.chat, exchange.faults = response.chat, response.faults
             plan = response.plan
             if connection is None:
@@ -117,10 +112,13 @@ class Mock:
                 if plan.raw:
                     plan = self.refusal(Refusal("unknown-quirk", NEEDS_SOCKET, param="X-Mock-Fault"), scope)
             await perform(plan, send, connection, wheel, exchange)
-        except BodyTooLargeError as error:
-            await self._too_large(str(error), scope, receive, send, exchange)
         except ClientLeftError:
             exchange.ending, exchange.client_left = Ending.CUT, True
+        except asyncio.CancelledError:
+            exchange.ending = Ending.CUT
+            if connection is None or connection is watched:
+                raise
+            connection.cut()  # the server stops: the client sees a cut, and the log no traceback
         finally:
             if watched is not None:
                 watched.release()
@@ -129,25 +127,27 @@ class Mock:
             if self._on_exchange is not None:
                 self._on_exchange(exchange)
 
-    async def _too_large(self, detail: str, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
-        """Answer 413 first, then read on for a bounded while: closing with unread bytes would lose the answer."""
+    def _decide(self, asked: Request, namespace: Namespace, seed: int, scope: Scope, decide: Decide) -> Response:
+        """What is answered: a refusal where the head is wrong, and a plan even where the mock itself fails."""
+        trouble = host_trouble(scope)
+        if trouble is not None:
+            close = ((b"connection", b"close"),)
+            return Response(self.refusal(Refusal("invalid-http", trouble, headers=close), scope))
+        try:
+            return decide(asked, namespace, seed)
+        except Exception as error:
+            log.exception("genstudio-mock failed on %s %s", asked.method, ascii(asked.path))
+            return Response(self._failure(error))
+
+    async def _too_large(self, detail: str, scope: Scope, send: Send, exchange: Exchange) -> None:
+        """Answer 413 at once; our own connection then reads the rest away, so that the client can read the answer."""
         plan = self.refusal(Refusal("body-too-large", detail, headers=((b"connection", b"close"),)), scope)
         exchange.plan = plan
         await send({"type": "http.response.start", "status": plan.status, "headers": plan.headers})
-        await send({"type": "http.response.body", "body": plan.frames[0], "more_body": True})
-        limit = DRAIN_FACTOR * self.service.edition.file.request.body_limit_bytes
-        try:
-            async with asyncio.timeout(DRAIN_SECONDS):
-                more, read = not expects_continue(scope), 0
-                while more and read < limit:
-                    message = await receive()
-                    if message["type"] != "http.request":
-                        break
-                    read += len(message.get("body", b""))
-                    more = message.get("more_body", False)
-        except TimeoutError:
-            pass
-        await send({"type": "http.response.body", "body": b""})
+        connection = scope.get(CONNECTION_KEY)
+        await send({"type": "http.response.body", "body": plan.frames[0], "more_body": connection is not None})
+        if connection is not None:
+            connection.linger(DRAIN_FACTOR * self.service.edition.file.request.body_limit_bytes)
         exchange.frames_sent = 1
 
     def refusal(self, refusal: Refusal, scope: Scope) -> Plan:
@@ -182,7 +182,7 @@ class App:
             await self._others(scope, receive, send)
             return
         if scope["method"] != "POST":
-            await refuse_method(self._mock, ("POST",))(scope, receive, send)
+            await MethodRefusal(self._mock, ("POST",))(scope, receive, send)
             return
         model, chip, deployment = target
         mock = self._mock
@@ -196,86 +196,18 @@ class App:
         await mock.answer(scope, receive, send, decide)
 
 
-def chat_target(path: str, default_chip: str) -> tuple[str, str, bool] | None:
-    """Model, chip and whether it is a deployment, of a path on which chat is served; None for any other path."""
-    found = _CHAT.fullmatch(path)
-    if found is None:
-        return None
-    model, chip = found.groups()
-    if chip is None:
-        return ("", default_chip, False) if model == BY_BODY else None
-    if model == DEPLOYMENT:
-        return (chip, default_chip, True) if chip.startswith(DEPLOYMENT_PREFIX) else None
-    return model, chip, False
-
-
-def api_key(headers: dict[bytes, bytes]) -> str:
-    """The request's API key, which names its namespace; empty for none."""
-    return headers.get(b"authorization", b"").partition(b" ")[2].strip().decode("latin-1")
-
-
-def seed_of(headers: dict[bytes, bytes], namespace: Namespace, number: int) -> int:
-    """The seed of an exchange: what `X-Mock-Seed` says, which repeats an earlier one, or the namespace's next."""
-    asked = headers.get(b"x-mock-seed", b"")
-    return int(asked) if asked.isdigit() and len(asked) <= 20 else namespace.seed_of(number)
-
-
-def kept(method: str, path: str, headers: dict[bytes, bytes], body: bytes, key: str) -> Request:
-    """The request as it may be kept: headers by an allow list, the API key masked where the body holds it."""
-    secret = key.encode("latin-1")
-    if len(secret) >= 8 and secret in body:
-        body = body.replace(secret, b"[api key]")
-    return Request(method, path, {name: headers[name] for name in KEPT_HEADERS if name in headers}, body)
-
-
-def request_headers(scope: Scope) -> dict[bytes, bytes]:
-    """Request headers by name in lower case; of equal names the last."""
-    return dict(scope["headers"])
-
-
-async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """The whole body; raises BodyTooLargeError as soon as it is known to pass the limit, if possible unread."""
-    announced = b"0"
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            announced = value
-    if announced.isdigit() and int(announced) > limit:
-        raise BodyTooLargeError(f"the body has {int(announced)} bytes; allowed: at most {limit}")
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body", False):
-        body: bytes = message.get("body", b"")
-        if len(body) > limit:
-            raise BodyTooLargeError(f"the body has {len(body)} bytes; allowed: at most {limit}")
-        return body
-    parts, size = [], 0
-    while True:
-        if message["type"] == "http.disconnect":
-            raise ClientLeftError
-        part = message.get("body", b"")
-        size += len(part)
-        if size > limit:
-            raise BodyTooLargeError(f"the body has more than {limit} bytes; allowed: at most {limit}")
-        parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts)
-        message = await receive()
-
-
-def expects_continue(scope: Scope) -> bool:
-    """Whether the client waits for `100 Continue` before it sends its body, so that there is nothing to drain."""
-    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in scope["headers"])
-
-
-def refuse_method(mock: Mock, allowed: tuple[str, ...]) -> Callable[[Scope, Receive, Send], Any]:
+class MethodRefusal:
     """An endpoint that answers 405 with `Allow`."""
 
-    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
-        allow = ", ".join(allowed)
-        detail = f"{scope['method']} is not allowed on {scope['path']}; allowed: {allow}"
-        refusal = Refusal("wrong-method", detail, headers=((b"allow", allow.encode()),))
-        await mock.answer(scope, receive, send, lambda *_: Response(mock.refusal(refusal, scope)))
+    def __init__(self, mock: Mock, allowed: tuple[str, ...]) -> None:
+        self._mock = mock
+        self._allow = ", ".join(allowed)
 
-    return endpoint
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        detail = f"{scope['method']} is not allowed on {scope['path']}; allowed: {self._allow}"
+        refusal = Refusal("wrong-method", detail, headers=((b"allow", self._allow.encode()),))
+        await self._mock.answer(scope, receive, send, lambda *_: Response(self._mock.refusal(refusal, scope)))
 
 
 def refuse_path(mock: Mock) -> Callable[[Scope, Receive, Send], Any]:
@@ -302,7 +234,7 @@ class ModelsEndpoint:
         """Answer one request."""
         mock = self._mock
         if scope["method"] not in {"GET", "HEAD"}:
-            await refuse_method(mock, ("GET",))(scope, receive, send)
+            await MethodRefusal(mock, ("GET", "HEAD"))(scope, receive, send)
             return
         now_ms, dice = mock.clock.now_ms(), mock.clock.dice()
         await mock.answer(scope, receive, send, lambda asked, *_: mock.service.list_models(asked, now_ms, dice))

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import sys
 from typing import TYPE_CHECKING, Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from mockserver.pipeline.refuse import header_text
@@ -22,19 +24,18 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 HEAD_LIMIT_BYTES = 64 * 1024
-HEAD_SECONDS = 10.0
-BODY_SECONDS = 30.0
 FLUSH_SECONDS = 2.0
-LINGER_SECONDS = 2.0
+LINGER_SECONDS = 5.0
 LINGER_BYTES = 2 * 2**20
 
 
 class ClientConnection:
     """The client's side of one request, as the performer sees it."""
 
-    __slots__ = ("_cycle",)
+    __slots__ = ("_cycle", "_protocol")
 
-    def __init__(self, cycle: RequestResponseCycle) -> None:
+    def __init__(self, protocol: MockProtocol, cycle: RequestResponseCycle) -> None:
+        self._protocol = protocol
         self._cycle = cycle
 
     @property
@@ -46,6 +47,11 @@ class ClientConnection:
         """Close now, without the body's end: a chunked body lacks its last chunk, which clients see."""
         self._cycle.disconnected = True
         self._cycle.transport.close()
+
+    def linger(self, most_bytes: int) -> None:
+        """End the answer here and close, but first read away what the client still sends, up to `most_bytes`."""
+        self._cycle.disconnected = True
+        self._protocol.linger(max(most_bytes, LINGER_BYTES))
 
     def write(self, data: bytes) -> None:
         """Write bytes past the HTTP layer, which then takes the answer for begun."""
@@ -76,7 +82,17 @@ class ClientConnection:
 
 
 class MockProtocol(HttpToolsProtocol):
-    """One client connection with limits on the head's size and on the time that head and body may take."""
+    """One client connection with limits on the head's size and on the time that head and body may take.
+
+    Attributes:
+        head_seconds: From the connection, or a request's first byte, to the end of its head.
+        body_seconds: From there to the end of the body.
+        half_closed_seconds: How long a client that closed its sending side may wait while it is sent nothing.
+    """
+
+    head_seconds = 10.0
+    body_seconds = 30.0
+    half_closed_seconds = 30.0
 
     def __init__(
         self,
@@ -92,11 +108,14 @@ class MockProtocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._lingering = False
         self._linger_bytes = 0
+        self._received = b""
+        self._remaining = b""
+        self._half_closed = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the head's deadline at once: a client that says nothing is let go too."""
         super().connection_made(transport)
-        self._arm(HEAD_SECONDS)
+        self._arm(self.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
@@ -106,23 +125,44 @@ class MockProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Feed the parser, count the head's bytes, and keep the deadline that fits what is still missing."""
         if self._lingering:
-            self._linger_bytes += len(data)
-            if self._linger_bytes > LINGER_BYTES:
+            self._linger_bytes -= len(data)
+            if self._linger_bytes < 0:
                 self.transport.close()
             return
         if not self._in_body:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_LIMIT_BYTES and self._refuse_large_head(data):
                 return
-        super().data_received(data)
-        if self._in_body:
-            if self._deadline is None:
-                self._arm(BODY_SECONDS)
-        elif self._in_head:
-            if self._deadline is None:
-                self._arm(HEAD_SECONDS)
-        elif self._deadline is not None:
+        self._received = data
+        while self._received:
+            data, self._remaining = self._received, b""
+            super().data_received(data)
+            self._received = self._remaining
+        self._watch_the_clock()
+
+    def _watch_the_clock(self) -> None:
+        """Keep the deadline of what is missing: none while an answer is due, else that of a body or of a head."""
+        if self._lingering:
+            return
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if answering and not self._in_head and not self._in_body:
             self._disarm()
+        elif self._deadline is None:
+            self._arm(self.body_seconds if self._in_body else self.head_seconds)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer a client that has said all it will say (`printf … | nc -N`), where its request is whole.
+
+        A client that left altogether looks the same until the next write is answered by a reset; the deadline ends
+        the wait where nothing is written.
+        """
+        asked = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+        if not asked or self._in_head or self._lingering:
+            return False
+        self.cycle.keep_alive = False
+        self._half_closed = True
+        self._arm(self.half_closed_seconds)
+        return True
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -131,18 +171,39 @@ class MockProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole: the application may start."""
+        if self._offers_upgrade():
+            return
         self._in_head = False
         self._in_body = True
         self._head_bytes = 0
         self._disarm()
         super().on_headers_complete()
-        self.scope[CONNECTION_KEY] = ClientConnection(self.cycle)  # type: ignore[literal-required]
+        self.scope[CONNECTION_KEY] = ClientConnection(self, self.cycle)  # type: ignore[literal-required]
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        if self._offers_upgrade():
+            return
         self._in_body = False
         self._disarm()
         super().on_message_complete()
+
+    def _offers_upgrade(self) -> bool:
+        """Whether the client offers another protocol beside its request; CONNECT is no offer, and is refused."""
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Go on in HTTP/1.1 where another protocol was offered (RFC 9110, 7.8): Java's client offers h2c by default.
+
+        The parser stops behind the head and would lose the body, so a new one reads the head without the offer, and
+        then the rest.
+        """
+        stopped = sys.exception()
+        rest = self._received[stopped.args[0] :] if stopped is not None else b""
+        head = [self.parser.get_method(), b" ", self.url, b" HTTP/", self.parser.get_http_version().encode(), b"\r\n"]
+        head += [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self._remaining = b"".join((*head, b"\r\n", rest))
 
     def send_400_response(self, msg: str) -> None:
         """Answer HTTP that cannot be read, in the service's shape."""
@@ -160,7 +221,8 @@ class MockProtocol(HttpToolsProtocol):
     def _answer_and_close(self, status: bytes, body: bytes) -> None:
         if self.transport.is_closing():
             return
-        if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
+        answering = self.pipeline or (self.cycle is not None and self.cycle.response_started)
+        if not answering or (not self.pipeline and self.cycle.response_complete):
             self.transport.write(
                 b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
                 % (status, len(body), body)
@@ -168,11 +230,12 @@ class MockProtocol(HttpToolsProtocol):
         if self.cycle is not None:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        self._linger()
+        self.linger(LINGER_BYTES)
 
-    def _linger(self) -> None:
+    def linger(self, most_bytes: int) -> None:
         """Close our side only and read on for a while: closing with unread bytes would reset the answer away."""
         self._lingering = True
+        self._linger_bytes = most_bytes
         self._disarm()
         self._unset_keepalive_if_required()
         self.flow.resume_reading()
@@ -181,6 +244,7 @@ class MockProtocol(HttpToolsProtocol):
         self._deadline = self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def _arm(self, seconds: float) -> None:
+        self._disarm()
         self._deadline = self.loop.call_later(seconds, self._expire)
 
     def _disarm(self) -> None:
@@ -193,8 +257,12 @@ class MockProtocol(HttpToolsProtocol):
         self._deadline = None
         if self._in_head or self._in_body:
             what = b"headers" if self._in_head else b"body"
-            limit = HEAD_SECONDS if self._in_head else BODY_SECONDS
-            message = b'{"code":40800,"msg":"the request\'s %b did not arrive within %d s"}' % (what, limit)
+            limit = self.head_seconds if self._in_head else self.body_seconds
+            message = b'{"code":40800,"msg":"the request\'s %b did not arrive within %.3g s"}' % (what, limit)
             self._answer_and_close(b"408 Request Timeout", message)
+        elif self._half_closed and self.transport.get_write_buffer_size():
+            self._arm(self.half_closed_seconds)  # it still reads
+        elif self._half_closed:
+            self.transport.abort()
         else:
             self.transport.close()

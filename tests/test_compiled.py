@@ -1,0 +1,66 @@
+"""The compiled wire form writes the same bytes as the pure stages."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mockserver import quirks
+from mockserver.exchange import Answer, Head, Usage
+from mockserver.pipeline.compiled import Compiled, render_body, render_stream
+from tests.conftest import EDITIONS, NASTY, answers, load, nasty_texts, wires
+
+if TYPE_CHECKING:
+    from mockserver.quirks import WireSettings
+
+heads = st.builds(Head, nasty_texts(), st.integers(0, 2**40), nasty_texts())
+HEAD = Head("chatcmpl-1", 1_700_000_000, "some-model")
+LONG = Answer(NASTY[1:], Usage(7, 12))
+
+
+@settings(max_examples=100)
+@given(answers(), heads, wires(), st.booleans())
+@example(replace(LONG, usage=Usage(1, 9, reasoning_tokens=3)), HEAD, quirks.STANDARD, False)
+@example(replace(LONG, finish_reason="100%"), HEAD, quirks.STANDARD, False)
+def test_the_compiled_form_equals_the_pure_form(
+    answer: Answer, head: Head, wire: WireSettings, include_usage: bool
+) -> None:
+    """For any answer, identity and quirks, the templates give the bytes of the pure stages, each time they are used."""
+    compiled = Compiled(wire)
+    stream = render_stream(answer, head, wire, include_usage=include_usage)
+
+    for _ in range(2):
+        assert compiled.stream(answer, head, include_usage=include_usage) == stream
+        assert compiled.body(answer, head) == render_body(answer, head, wire)
+
+
+@pytest.mark.parametrize("name", quirks.QUIRKS)
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_every_quirk_compiles(edition: str, name: str) -> None:
+    """Each quirk alone, on a shipped chip, with an answer long enough for the template."""
+    wire = quirks.changed(load(edition).chips["chip3"].wire, name)
+    compiled = Compiled(wire)
+
+    for answer in (LONG, replace(LONG, blocked=True), replace(LONG, reasoning=("a", "b"))):
+        for asked in (False, True):
+            assert compiled.stream(answer, HEAD, include_usage=asked) == render_stream(
+                answer, HEAD, wire, include_usage=asked
+            )
+        assert compiled.body(answer, HEAD) == render_body(answer, HEAD, wire)
+
+
+def test_templates_do_not_keep_what_was_said() -> None:
+    """A long answer is not held in memory after it was sent: only pieces as short as tokens are remembered."""
+    compiled = Compiled(quirks.STANDARD)
+    long = "long " * 1000
+    references = sys.getrefcount(long)
+
+    compiled.body(Answer((long,), Usage(1, 2)), HEAD)
+    compiled.stream(Answer(("a", long, long), Usage(1, 2)), HEAD, include_usage=False)
+
+    assert sys.getrefcount(long) == references

@@ -1,0 +1,639 @@
+"""The server over real sockets: HTTP's rules, limits, slow and leaving clients."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import struct
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mockserver.exchange import Answer, Ending, Usage
+from mockserver.pipeline.pace import PaceSettings
+from mockserver.profile import ERROR_KINDS
+from mockserver.server.connection import MockProtocol
+from tests.conftest import KEY, WAIT_SECONDS, Live, compose, load, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mockserver.exchange import ChatRequest
+
+BODY_LIMIT = 4000
+PIECES = 1200
+
+
+class QuickProtocol(MockProtocol):
+    """The protocol with deadlines that a test can wait for."""
+
+    head_seconds = 0.2
+    body_seconds = 0.2
+
+
+def big_answer(_request: ChatRequest) -> Answer:
+    """About 12 MB, far more than all the buffers on the way to a client that does not read."""
+    return Answer(("x" * 10_000,) * PIECES, Usage(1, PIECES + 1))
+
+
+@pytest.fixture(scope="module")
+def quick() -> Iterator[Live]:
+    """A server with short deadlines, a small body limit, big answers on nvidia, and slow streams on chip1."""
+    edition = load("2024-tutorial")
+    rules = edition.file.request.model_copy(update={"body_limit_bytes": BODY_LIMIT})
+    edition = replace(edition, file=edition.file.model_copy(update={"request": rules}))
+    service = compose(
+        edition, answer=big_answer, paces={"chip1": PaceSettings(0, 40), "chip2": PaceSettings(30_000, 1)}
+    )
+    with serve(service, QuickProtocol) as running:
+        yield running
+
+
+def head(live: Live, *headers: str, method: str = "POST", path: str | None = None, host: str = "host: mock") -> bytes:
+    """The head of a request with a good key; it closes the connection unless it says otherwise."""
+    closing = () if any(one.startswith("connection:") for one in headers) else ("connection: close",)
+    lines = [
+        f"{method} {path or live.path()} HTTP/1.1",
+        *([host] if host else []),
+        f"authorization: Bearer {KEY}",
+        *closing,
+        *headers,
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def body(**fields: Any) -> bytes:
+    """A request body, as JSON."""
+    return json.dumps({"model": None, "messages": [{"role": "user", "content": "hi"}], **fields}).encode()
+
+
+def whole(live: Live, *headers: str, data: bytes | None = None, **more: Any) -> bytes:
+    """A whole request."""
+    data = body() if data is None else data
+    return head(live, f"content-length: {len(data)}", *headers, **more) + data
+
+
+def read_all(sock: socket.socket) -> bytes:
+    """Everything until the server closes; a reset or a time-out fails the test."""
+    received = b""
+    while part := sock.recv(65_536):
+        received += part
+    return received
+
+
+def say(live: Live, data: bytes) -> bytes:
+    """Send bytes, read to the end."""
+    with live.connect() as sock:
+        sock.sendall(data)
+        return read_all(sock)
+
+
+def answer(raw: bytes) -> tuple[int, dict[str, str], Any]:
+    """Status, headers and JSON of an answer that has a Content-Length."""
+    top, _, content = raw.partition(b"\r\n\r\n")
+    lines = top.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
+    assert int(headers["content-length"]) == len(content)
+    return int(lines[0].split()[1]), headers, json.loads(content)
+
+
+def responses(sock: socket.socket, count: int) -> list[tuple[int, bytes]]:
+    """The next answers on one connection."""
+    found = []
+    file = sock.makefile("rb")
+    for _ in range(count):
+        status = int(file.readline().split()[1])
+        message = http.client.parse_headers(file)
+        found.append((status, file.read(int(message["content-length"]))))
+    return found
+
+
+# --- routes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/maas/{model}/nvidia/chat/completions", None),
+        ("/maas/{model}/nvidia/chat/completions/", None),
+        ("/maas/{percent}/%6evidia/chat/completions?x=1", None),
+        ("http://elsewhere/maas/{model}/nvidia/chat/completions", None),
+        ("/", 40400),
+        ("/maas/{model}/chat/completions", 40400),
+        ("/maas/v1/v1/chat/completions/x", 40400),
+        ("//maas/{model}/nvidia/chat/completions", 40400),
+        ("/maas//nvidia/chat/completions", 40400),
+        ("/maas/%2e%2e%2fetc/nvidia/chat/completions", 40400),
+        ("/maas/{upper}/nvidia/chat/completions", 40401),
+        ("/maas/%ff%00/nvidia/chat/completions", 40401),
+        ("/maas/{model}/NVIDIA/chat/completions", 40402),
+        ("/maas/{model}/chip6/chat/completions", 40402),
+        ("/_mock/nothing", 40400),
+    ],
+    ids=[
+        "endpoint",
+        "trailing-slash",
+        "percent-encoded",
+        "absolute-form",
+        "root",
+        "chip-dropped",
+        "doubled",
+        "double-slash",
+        "no-model",
+        "slash-in-model",
+        "model-case",
+        "model-bytes",
+        "chip-case",
+        "chip",
+        "control",
+    ],
+)
+def test_paths(live: Live, path: str, code: int | None) -> None:
+    """What is served, and a JSON 404 for all else; SDKs that drop the chip from the base URL get one too."""
+    filled = path.format(model=live.model, upper=live.model.upper(), percent=live.model.replace("-", "%2D"))
+
+    status, headers, document = answer(say(live, whole(live, path=filled)))
+
+    assert headers["content-type"].startswith("application/json")
+    assert status == (404 if code else 200)
+    if code:
+        assert document["code"] == code
+        assert set(document) == {"code", "msg"}
+
+
+def test_an_unknown_path_is_told_what_is_served(live: Live) -> None:
+    """The message names the one path."""
+    document = answer(say(live, whole(live, path="/v1/chat/completions")))[2]
+
+    assert (
+        document["msg"]
+        == "'/v1/chat/completions' is not served; served: POST /maas/{model}/{chiptype}/chat/completions"
+    )
+
+
+@pytest.mark.parametrize("method", ["GET", "OPTIONS", "PUT", "DELETE", "PATCH"])
+def test_other_methods_get_405(live: Live, method: str) -> None:
+    """With `Allow`, in the service's shape."""
+    status, headers, document = answer(say(live, head(live, method=method)))
+
+    assert (status, headers["allow"]) == (405, "POST")
+    assert document == {"code": 40500, "msg": f"{method} is not allowed on {live.path()}; allowed: POST"}
+
+
+def test_head_gets_405_without_a_body(live: Live) -> None:
+    """RFC 9110, 9.3.2: an answer to HEAD has no content."""
+    top, _, content = say(live, head(live, method="HEAD")).partition(b"\r\n\r\n")
+
+    assert top.startswith(b"HTTP/1.1 405 ")
+    assert b"\r\nallow: POST\r\n" in top
+    assert content == b""
+
+
+def test_health(live: Live) -> None:
+    """For a container's health check; other methods get a JSON 405."""
+    assert answer(say(live, head(live, method="GET", path="/_mock/health")))[::2] == (
+        200,
+        {"status": "ok", "edition": live.edition},
+    )
+    status, headers, document = answer(say(live, whole(live, path="/_mock/health")))
+    assert (status, headers["allow"], document["code"]) == (405, "GET, HEAD", 40500)
+
+
+# --- framing of requests ------------------------------------------------------------------------------------------
+
+
+def chunked(data: bytes, size: int = 7) -> bytes:
+    """Bytes in the chunked coding."""
+    parts = [data[at : at + size] for at in range(0, len(data), size)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+def test_a_chunked_request_body_is_read(live: Live) -> None:
+    """Node's fetch with a stream body and httpx with a generator send one."""
+    assert answer(say(live, head(live, "transfer-encoding: chunked") + chunked(body())))[0] == 200
+
+
+@pytest.mark.parametrize("size", [1, 50])
+def test_a_request_may_come_in_small_pieces(live: Live, size: int) -> None:
+    """The bytes of a request are the same however they are cut on the way."""
+    data = whole(live)
+    with live.connect() as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at in range(0, len(data), size):
+            sock.sendall(data[at : at + size])
+        assert answer(read_all(sock))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "msg"),
+    [
+        ("", "no Host header; HTTP/1.1 wants one"),
+        ("host: a\r\nhost: a", "2 Host headers were sent; send one"),
+    ],
+    ids=["none", "two"],
+)
+def test_a_request_has_one_host(live: Live, host: str, msg: str) -> None:
+    """RFC 9112, 3.2: none or two is a 400, and the connection closes."""
+    status, headers, document = answer(say(live, whole(live, "connection: keep-alive", host=host)))
+
+    assert (status, document) == (400, {"code": 40001, "msg": msg})
+    assert headers["connection"] == "close"
+
+
+def test_http_1_0_needs_no_host(live: Live) -> None:
+    """The Host header came with HTTP/1.1."""
+    assert answer(say(live, whole(live, host="").replace(b"HTTP/1.1", b"HTTP/1.0", 1)))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("content-length: 5", "transfer-encoding: chunked"),
+        ("transfer-encoding: chunked", "content-length: 5"),
+        ("content-length: 5", "content-length: 6"),
+        ("content-length: -1",),
+        ("content-length: " + "9" * 5000,),
+        ("transfer-encoding: gzip",),
+        ("no colon",),
+        ("a b: c",),
+    ],
+    ids=[
+        "length-and-chunked",
+        "chunked-and-length",
+        "two-lengths",
+        "negative",
+        "huge",
+        "gzip",
+        "no-colon",
+        "space-in-name",
+    ],
+)
+def test_ambiguous_framing_is_refused(live: Live, headers: tuple[str, ...]) -> None:
+    """RFC 9112, 6: nothing that two parsers could read in two ways is served, and the connection closes."""
+    raw = say(live, head(live, *headers, "connection: keep-alive") + b"0\r\n\r\nPOST /smuggled HTTP/1.1\r\n\r\n")
+
+    status, found, document = answer(raw)
+    assert (status, document["code"], found["connection"]) == (400, 40001, "close")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"BREW /pot HTTP/1.1\r\n\r\n",
+        b"CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"POST /\xff HTTP/1.1\r\nhost: a\r\n\r\n",
+    ],
+    ids=["method", "connect", "tls", "http2", "raw-bytes-in-path"],
+)
+def test_what_is_not_http_1_gets_a_json_400(live: Live, data: bytes) -> None:
+    """Also a client that speaks TLS or HTTP/2 to this port."""
+    assert answer(say(live, data))[::2] == (400, {"code": 40001, "msg": "Invalid HTTP request received."})
+
+
+def test_requests_on_one_connection(live: Live) -> None:
+    """Keep-alive: one after the other, also with an empty line between them, which RFC 9112, 2.2 lets pass."""
+    with live.connect() as sock:
+        for between in (b"", b"\r\n"):
+            sock.sendall(between + whole(live, "connection: keep-alive"))
+            assert [status for status, _ in responses(sock, 1)] == [200]
+
+
+def test_pipelined_requests_are_answered_in_order(live: Live) -> None:
+    """Three requests in one packet: three answers, in their order, also where the second is refused."""
+    keep = "connection: keep-alive"
+    wanted = [
+        whole(live, keep),
+        whole(live, keep, data=b"{"),
+        whole(live, keep, path="/nothing"),
+        whole(live, data=body(n=1)),
+    ]
+    with live.connect() as sock:
+        sock.sendall(b"".join(wanted))
+        assert [status for status, _ in responses(sock, 4)] == [200, 400, 404, 200]
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_an_offer_of_http_2_is_passed_over(live: Live, times: int) -> None:
+    """Java's HttpClient offers h2c with each request; the server stays with HTTP/1.1 (RFC 9110, 7.8)."""
+    offer = ("connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-settings: AAMAAABkAAQAAP__")
+    with live.connect() as sock:
+        sock.sendall(whole(live, *offer) * times)
+        assert [status for status, _ in responses(sock, times)] == [200] * times
+        sock.sendall(whole(live, *offer)[:-3])
+        sock.sendall(whole(live, *offer)[-3:])
+        assert [status for status, _ in responses(sock, 1)] == [200]
+
+
+def test_many_offers_at_once_are_passed_over(live: Live) -> None:
+    """As many as fit into one read: each is answered, none exhausts a stack."""
+    offer = whole(live, "connection: Upgrade", "upgrade: x", method="GET", path="/", data=b"")
+    with live.connect() as sock:
+        sock.sendall(offer * 600)
+        assert {status for status, _ in responses(sock, 600)} == {404}
+
+
+def test_expect_100_continue(live: Live) -> None:
+    """Clients such as curl ask before bodies over 1 MB: they are told to go on, then answered."""
+    data = body()
+    with live.connect() as sock:
+        sock.sendall(head(live, f"content-length: {len(data)}", "expect: 100-continue"))
+        assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(data)
+        assert answer(read_all(sock))[0] == 200
+
+
+# --- limits -------------------------------------------------------------------------------------------------------
+
+
+def test_too_large_a_body_is_refused_by_its_length_alone(quick: Live) -> None:
+    """With `Expect` the client is told 413 before it sends a byte of the body."""
+    with quick.connect() as sock:
+        sock.sendall(head(quick, f"content-length: {BODY_LIMIT + 1}", "expect: 100-continue"))
+        status, headers, document = answer(read_all(sock))
+
+    assert (status, headers["connection"]) == (413, "close")
+    assert document == {"code": 41300, "msg": "the body has 4001 bytes; allowed: at most 4000"}
+
+
+@pytest.mark.parametrize("size", [BODY_LIMIT + 1, 2 * BODY_LIMIT - 10, 2 * BODY_LIMIT, 100 * BODY_LIMIT])
+def test_a_client_that_writes_on_can_read_the_413(quick: Live, size: int) -> None:
+    """The rest of the body is read away for a while: closing with unread bytes would reset the answer away."""
+    status, _, document = answer(say(quick, whole(quick, data=b"x" * size)))
+
+    assert (status, document["msg"]) == (413, f"the body has {size} bytes; allowed: at most 4000")
+
+
+@pytest.mark.parametrize("size", [BODY_LIMIT + 1, 2 * BODY_LIMIT, 100 * BODY_LIMIT])
+def test_a_chunked_body_is_refused_once_it_passes_the_limit(quick: Live, size: int) -> None:
+    """Nothing announces its length, so it is counted."""
+    raw = say(quick, head(quick, "transfer-encoding: chunked") + chunked(b"x" * size, 1000))
+
+    assert answer(raw)[::2] == (413, {"code": 41300, "msg": "the body has more than 4000 bytes; allowed: at most 4000"})
+
+
+def test_a_body_of_just_the_limit_is_read(quick: Live) -> None:
+    """At the limit is allowed."""
+    data = body(user="")
+    data = body(user="x" * (BODY_LIMIT - len(data)))
+
+    assert len(data) == BODY_LIMIT
+    assert b"HTTP/1.1 200 OK\r\n" in say(quick, whole(quick, data=data))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"POST /" + b"a" * 100 * 1024,
+        b"POST / HTTP/1.1\r\nx: " + b"a" * 100 * 1024,
+        b"POST / HTTP/1.1\r\n" + b"x: y\r\n" * 20_000,
+    ],
+    ids=["request-line", "one-header", "many-headers"],
+)
+def test_a_large_head_gets_a_431_that_can_be_read(live: Live, data: bytes) -> None:
+    """64 KiB for the request line and the headers together."""
+    assert answer(say(live, data))[::2] == (
+        431,
+        {"code": 43100, "msg": "the request line and headers are over 65536 bytes"},
+    )
+
+
+def test_many_small_requests_in_one_packet_are_not_one_large_head(live: Live) -> None:
+    """The limit is that of one head."""
+    one = whole(live, "connection: keep-alive", path="/nothing")
+    count = 100 * 1024 // len(one)
+    with live.connect() as sock:
+        sock.sendall(one * count)
+        assert {status for status, _ in responses(sock, count)} == {404}
+
+
+@pytest.mark.parametrize(
+    ("sent", "what"),
+    [
+        (lambda _live: b"POST / HT", b"headers"),
+        (lambda live: head(live)[:-2], b"headers"),
+        (lambda live: head(live, "content-length: 5") + b"abc", b"body"),
+        (lambda live: head(live, "transfer-encoding: chunked") + b"5\r\nabc", b"body"),
+        (lambda live: whole(live, "connection: keep-alive", path="/nothing") + b"POST", b"headers"),
+    ],
+    ids=["request-line", "headers", "body", "chunked-body", "second-request"],
+)
+def test_a_slow_request_gets_a_408(quick: Live, sent: Any, what: bytes) -> None:
+    """A client that stops in the middle of a request is told so and let go."""
+    raw = say(quick, sent(quick))
+
+    assert raw.count(b"HTTP/1.1 408 Request Timeout\r\n") == 1
+    assert raw.endswith(b'{"code":40800,"msg":"the request\'s %b did not arrive within 0.2 s"}' % what)
+
+
+def test_every_byte_does_not_buy_more_time(quick: Live) -> None:
+    """The deadline is that of the whole head, so dripping bytes does not keep a connection."""
+    with quick.connect() as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\n")
+        received = b""
+        sock.settimeout(0.02)
+        for _ in range(int(WAIT_SECONDS / 0.02)):
+            try:
+                received = sock.recv(1000)
+                break
+            except TimeoutError:
+                sock.sendall(b"x")
+    assert received.startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("sent", [b"", b"\r\n\r\n"], ids=["silent", "empty-lines"])
+def test_a_connection_that_asks_nothing_is_closed(quick: Live, sent: bytes) -> None:
+    """Without a word, since nothing was asked."""
+    assert say(quick, sent) == b""
+
+
+def test_empty_lines_do_not_keep_a_used_connection(quick: Live) -> None:
+    """An empty line after an answer is not a request: it does not stop the clock."""
+    with quick.connect() as sock:
+        sock.sendall(whole(quick, "connection: keep-alive", path="/nothing"))
+        assert responses(sock, 1)[0][0] == 404
+        sock.sendall(b"\r\n")
+        assert sock.recv(100) == b""
+
+
+# --- leaving clients ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("abrupt", [False, True], ids=["closed", "reset"])
+def test_a_client_that_leaves_mid_stream_ends_the_work(quick: Live, abrupt: bool) -> None:
+    """The stream stops, the exchange says `cut`, and no task or connection is left."""
+    before = len(quick.exchanges)
+    path = quick.path("chip1")
+    sock = quick.connect()
+    sock.sendall(whole(quick, path=path, data=body(stream=True)))
+    assert sock.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+    if abrupt:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+    exchange = quick.wait_for(before + 1)
+
+    assert exchange.ending is Ending.CUT
+    assert exchange.frames_sent < PIECES
+    assert say(quick, whole(quick, path="/nothing")).startswith(b"HTTP/1.1 404 ")
+    assert len(quick.server.server_state.tasks) <= 1  # that of the answer just read may still be ending
+
+
+def test_a_half_closed_client_does_not_wait_for_ever() -> None:
+    """It may have left altogether: where nothing is written for a while, the connection ends."""
+
+    class Impatient(MockProtocol):
+        half_closed_seconds = 0.1
+
+    service = compose(load("2024-tutorial"), paces={"nvidia": PaceSettings(30_000, 1)})
+    with serve(service, Impatient, grace_seconds=0) as live, live.connect() as sock:
+        sock.sendall(whole(live))
+        sock.shutdown(socket.SHUT_WR)
+        assert read_all(sock) == b""
+
+
+@pytest.mark.parametrize("chip", ["chip1", "chip2"], ids=["mid-stream", "before-the-first-token"])
+def test_a_stopping_server_cuts_streams_visibly(caplog: pytest.LogCaptureFixture, chip: str) -> None:
+    """When the grace time is over the body lacks its end, the exchange says `cut`, and nothing looks like a fault."""
+    paces = {"chip1": PaceSettings(0, 40), "chip2": PaceSettings(30_000, 1)}
+    with serve(compose(load("2024-tutorial"), answer=big_answer, paces=paces), grace_seconds=0) as stopping:
+        sock = stopping.connect()
+        sock.sendall(whole(stopping, path=stopping.path(chip), data=body(stream=True)))
+        if chip == "chip1":
+            assert sock.recv(1) == b"H"
+        assert say(stopping, whole(stopping, path="/nothing")).startswith(b"HTTP/1.1 404 ")
+    with sock:
+        assert not read_all(sock).endswith(b"0\r\n\r\n")
+
+    assert stopping.exchanges[-1].ending is Ending.CUT
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_client_that_leaves_within_its_body(quick: Live) -> None:
+    """Such an exchange has no plan."""
+    before = len(quick.exchanges)
+    with quick.connect() as sock:
+        sock.sendall(head(quick, "content-length: 100") + b"{")
+
+    exchange = quick.wait_for(before + 1)
+    assert (exchange.plan, exchange.ending) == (None, Ending.CUT)
+
+
+@pytest.mark.parametrize("chip", ["nvidia", "chip3"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_half_closed_client_gets_its_answer(quick: Live, live: Live, chip: str, stream: bool) -> None:
+    """`printf … | nc -N` closes its side behind the request and reads on; also an answer larger than all buffers."""
+    for server in (quick, live):
+        with server.connect() as sock:
+            sock.sendall(whole(server, "connection: keep-alive", path=server.path(chip), data=body(stream=stream)))
+            sock.shutdown(socket.SHUT_WR)
+            raw = read_all(sock)
+
+        assert raw.startswith(b"HTTP/1.1 200 OK\r\n")
+        if stream:
+            assert raw.endswith(b"0\r\n\r\n")
+        else:
+            assert json.loads(raw.partition(b"\r\n\r\n")[2])["choices"]
+
+
+def test_a_half_request_before_a_half_close_is_dropped(live: Live) -> None:
+    """Nobody can be answered who did not ask."""
+    with live.connect() as sock:
+        sock.sendall(head(live, "content-length: 100") + b"{")
+        sock.shutdown(socket.SHUT_WR)
+        assert read_all(sock) == b""
+
+
+def test_unread_streams_wait_in_the_client_not_in_the_server(quick: Live) -> None:
+    """Five clients that ask for 12 MB each and do not read: the server holds no more than its write buffers."""
+    socks = [quick.connect() for _ in range(5)]
+    try:
+        for sock in socks:
+            sock.sendall(whole(quick, data=body(stream=True)))
+            assert sock.recv(1).startswith(b"H")
+        assert say(quick, whole(quick, path="/nothing")).startswith(b"HTTP/1.1 404 ")
+
+        held = [one.transport.get_write_buffer_size() for one in list(quick.server.server_state.connections)]
+        assert max(held) < 512 * 1024
+        assert read_all(socks[0]).endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+    finally:
+        for sock in socks:
+            sock.close()
+
+
+# --- headers of the mock ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sent", "first"),
+    [
+        ("json-lines", b'{"id"'),
+        ("+json-lines", b'{"id"'),
+        ("-sse", b'{"id"'),
+        (" +bom , data-nospace,", b"\xef\xbb\xbfdata:{"),
+        ("", b"data: {"),
+    ],
+)
+def test_quirks_on_request(live: Live, sent: str, first: bytes) -> None:
+    """`X-Mock-Quirks` changes one answer: `+` or nothing sets a quirk, `-` takes it away."""
+    raw = say(live, whole(live, f"x-mock-quirks: {sent}", data=body(stream=True)))
+
+    chunk = raw.partition(b"\r\n\r\n")[2].partition(b"\r\n")[2]
+    assert chunk.startswith(first)
+
+
+@pytest.mark.parametrize(
+    ("sent", "msg"),
+    [
+        ("no-dome", "X-Mock-Quirks: unknown quirk 'no-dome'; did you mean no-done, no-bom, no-comments?"),
+        ("bom,,-x\u00ff", "X-Mock-Quirks: unknown quirk 'xÃ¿'; genstudio-mock profiles --quirks lists them"),
+    ],
+)
+def test_an_unknown_quirk_is_refused(live: Live, sent: str, msg: str) -> None:
+    """A test that asks for a quirk that is not there must not pass."""
+    request = whole(live, "x-mock-quirks: QUIRKS").replace(b"QUIRKS", sent.encode())
+
+    status, _, document = answer(say(live, request))
+
+    assert (status, document) == (400, {"code": 40010, "msg": msg})
+
+
+@pytest.mark.parametrize("kind", ERROR_KINDS)
+def test_every_error_can_be_asked_for(live: Live, kind: str) -> None:
+    """`X-Mock-Error` gives the status and the shape of the edition's row, whatever the request."""
+    row = live.mock.service.edition.file.errors[kind]
+    asked = f"asked for by X-Mock-Error: {kind}"
+
+    status, headers, document = answer(say(live, whole(live, f"x-mock-error: {kind}", data=b"")))
+
+    assert status == row.status
+    if row.family == "gateway":
+        assert document == {"code": row.code, "msg": row.message or asked}
+    else:
+        types = {400: "invalid_request_error"}
+        assert document == {
+            "error": {"code": str(row.code), "message": asked, "param": None, "type": types[row.status]}
+        }
+    assert headers.get("x-mock-detail") == (asked if row.message else None)
+    assert headers.get("retry-after") == (None if row.retry_after_s is None else str(row.retry_after_s))
+
+
+def test_an_unknown_error_is_refused(live: Live) -> None:
+    """The message lists the kinds."""
+    status, _, document = answer(say(live, whole(live, "x-mock-error: teapot")))
+
+    assert status == 400
+    assert document["msg"].startswith(
+        "X-Mock-Error: 'teapot' is not a kind of error; known: invalid-http, missing-key, "
+    )
+
+
+def test_every_answer_has_trace_and_request_id(live: Live) -> None:
+    """Seen on every answer of the live service, success or failure."""
+    for request in (whole(live), whole(live, path="/nothing"), head(live, method="GET"), whole(live, data=b"{")):
+        headers = answer(say(live, request))[1]
+        assert headers["traceresponse"].startswith("00-")
+        assert headers["x-maas-request-id"][:-3].isdigit()

@@ -1,0 +1,665 @@
+"""The wire form: every quirk, every format in both directions, and the tutorial's bytes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mockserver import quirks
+from mockserver.exchange import Answer, Head, ToolCall, Usage
+from mockserver.pipeline.compiled import render_body, render_stream
+from mockserver.pipeline.frame import BOM, DONE, WIRE_FORMATS, FrameSettings, content_type, frames
+from mockserver.pipeline.head import answer_id, response_headers
+from tests.conftest import EDITIONS, NASTY, answers, ask, compose, load, nasty_texts, wires
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mockserver.pipeline.frame import Done
+    from mockserver.quirks import WireSettings
+
+HEAD = Head("chatcmpl-1", 1_700_000_000, "some-model")
+PIECES = ("你好", ", wo", "rld", "😀", " data: [DONE]", "。")
+PLAIN = Answer(PIECES, Usage(5, len(PIECES) + 1))
+REASONED = Answer(PIECES, Usage(5, 9, 2), reasoning=("hm", "嗯"))
+BLOCKED = Answer(PIECES[:3], Usage(5, 4), blocked=True)
+CALLED = Answer((), Usage(5, 4), "tool_calls", tool_calls=(ToolCall("call_1", "weather", ('{"city":', '"北京"}')),))
+CHIPS = [(edition, chip) for edition in EDITIONS for chip in ("nvidia", "chip3")]
+
+
+@dataclass
+class Seen:
+    """What a client makes of a stream."""
+
+    chunks: list[dict[str, Any]]
+    done: bool
+
+    @property
+    def deltas(self) -> list[dict[str, Any]]:
+        """The delta of every choice."""
+        return [choice["delta"] for chunk in self.chunks for choice in chunk["choices"]]
+
+    @property
+    def text(self) -> str:
+        """The content put together."""
+        return "".join(delta.get("content") or "" for delta in self.deltas)
+
+    @property
+    def reasoning(self) -> str:
+        """The reasoning put together, wherever it stands."""
+        choices = [choice for chunk in self.chunks for choice in chunk["choices"]]
+        return "".join((c.get("reasoning_content") or c["delta"].get("reasoning_content") or "") for c in choices)
+
+    @property
+    def arguments(self) -> str:
+        """The arguments of all calls put together."""
+        calls = [call for delta in self.deltas for call in delta.get("tool_calls", ())]
+        return "".join(call["function"]["arguments"] for call in calls)
+
+    @property
+    def finish(self) -> str | None:
+        """The last finish reason that says something."""
+        reasons = [choice.get("finish_reason") for chunk in self.chunks for choice in chunk["choices"]]
+        return next((reason for reason in reversed(reasons) if reason), None)
+
+    @property
+    def usage(self) -> dict[str, Any] | None:
+        """The last usage."""
+        return next((chunk["usage"] for chunk in reversed(self.chunks) if chunk.get("usage")), None)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether any chunk carries the mark."""
+        return any(chunk.get("blocked", False) for chunk in self.chunks)
+
+    def has(self, key: str) -> list[bool]:
+        """In which chunks the key stands."""
+        return [key in chunk for chunk in self.chunks]
+
+
+def read(data: bytes, framing: str) -> list[dict[str, Any] | Done]:
+    """All that a reader finds in a whole body."""
+    reader = WIRE_FORMATS[framing].reader()
+    return [*reader.feed(data), *reader.close()]
+
+
+@dataclass
+class Wire:
+    """A wire form under test: what it writes, raw and read back."""
+
+    settings: WireSettings
+
+    def frames(self, answer: Answer = PLAIN, *, include_usage: bool = True) -> list[bytes]:
+        """The frames of a streamed answer."""
+        return render_stream(answer, HEAD, self.settings, include_usage=include_usage)
+
+    def raw(self, answer: Answer = PLAIN) -> bytes:
+        """Their bytes."""
+        return b"".join(self.frames(answer))
+
+    def seen(self, answer: Answer = PLAIN, *, include_usage: bool = True) -> Seen:
+        """What a reader finds in them; the done marker comes once and last."""
+        data = b"".join(self.frames(answer, include_usage=include_usage))
+        found = read(data, self.settings.frame.framing)
+        chunks = [one for one in found if isinstance(one, dict)]
+        assert found == [*chunks, *[DONE] * (len(found) - len(chunks))], "the done marker is not at the end, once"
+        assert len(found) - len(chunks) <= 1
+        return Seen(chunks, len(found) > len(chunks))
+
+    def body_text(self, answer: Answer = PLAIN) -> str:
+        """The body of an answer that is not streamed."""
+        return render_body(answer, HEAD, self.settings).decode()
+
+    def body(self, answer: Answer = PLAIN) -> dict[str, Any]:
+        """The same as an object."""
+        found: dict[str, Any] = json.loads(self.body_text(answer))
+        return found
+
+    @property
+    def events(self) -> bool:
+        """Whether streams are server-sent events."""
+        return self.settings.frame.framing == "sse"
+
+    @property
+    def headers(self) -> dict[bytes, bytes]:
+        """The headers that every answer carries."""
+        return dict(response_headers(self.settings.head, bytes(range(32)), 1_700_000_000_123))
+
+    def id_fits(self, pattern: str) -> bool:
+        """Whether an id matches the pattern as a whole."""
+        import re
+
+        return re.fullmatch(pattern, answer_id(self.settings.head.id_form, bytes(range(32)))) is not None
+
+
+def where(key: str, place: str) -> Callable[[Wire], bool]:
+    """The key stands in every, the first, the last or no chunk; for the role, in every … delta."""
+
+    def holds(wire: Wire) -> bool:
+        seen = wire.seen()
+        found = (
+            ["role" in delta and delta["role"] == "assistant" for delta in seen.deltas]
+            if key == "role"
+            else seen.has(key)
+        )
+        count = len(found)
+        wanted = {
+            "every": [True] * count,
+            "first": [True] + [False] * (count - 1),
+            "last": [False] * (count - 1) + [True],
+            "never": [False] * count,
+        }
+        return found == wanted[place]
+
+    return holds
+
+
+def announced(expected: bytes) -> Callable[[Wire], bool]:
+    """The stream's content type is the expected one."""
+    return lambda wire: content_type(wire.settings.frame) == expected
+
+
+def finish_open(expected: object) -> Callable[[Wire], bool]:
+    """What finish_reason is before the last chunk."""
+    absent = object()
+    return lambda wire: (
+        {choice.get("finish_reason", absent) for chunk in wire.seen().chunks[:-1] for choice in chunk["choices"]}
+        == {absent if expected == "absent" else expected}
+    )
+
+
+def usage_of(wire: Wire) -> dict[str, Any]:
+    """The usage, which is the same in a stream and in a body, key by key."""
+    body_usage: dict[str, Any] = wire.body()["usage"]
+    assert wire.seen().usage == body_usage
+    assert list(wire.seen().usage or ()) == list(body_usage)
+    return body_usage
+
+
+def lines_end_with(newline: bytes) -> Callable[[Wire], bool]:
+    """All lines of a stream end so, and none otherwise."""
+
+    def holds(wire: Wire) -> bool:
+        text = b"".join(wire.frames(BLOCKED))
+        marks = {b"\r\n": text.count(b"\r\n"), b"\n": text.count(b"\n"), b"\r": text.count(b"\r")}
+        if newline == b"\r\n":
+            return marks[b"\r\n"] == marks[b"\n"] == marks[b"\r"] > 0
+        other = b"\r" if newline == b"\n" else b"\n"
+        return marks[newline] > 0 and marks[other] == 0
+
+    return holds
+
+
+HOLDS: dict[str, Callable[[Wire], bool]] = {
+    "sse": lambda w: all(frame.startswith(b"data:") for frame in w.frames()),
+    "json-lines": lambda w: all(frame.startswith(b"{") for frame in w.frames()) and b"data: {" not in w.raw(),
+    "done": lambda w: w.seen().done == w.events,
+    "no-done": lambda w: not w.seen().done,
+    "type-fitting": lambda w: (
+        content_type(w.settings.frame) == (b"text/event-stream; charset=utf-8" if w.events else b"application/json")
+    ),
+    "type-json": announced(b"application/json"),
+    "type-event-stream": announced(b"text/event-stream"),
+    "type-event-stream-utf8": announced(b"text/event-stream; charset=utf-8"),
+    "type-ndjson": announced(b"application/x-ndjson"),
+    "type-text": announced(b"text/plain; charset=utf-8"),
+    "type-octet-stream": announced(b"application/octet-stream"),
+    "type-none": announced(b""),
+    **{
+        f"{key}-{place}": where(key, place)
+        for key in ("object", "created", "id", "model", "usage", "role")
+        for place in ("every", "first", "last", "never")
+    },
+    "role-absent": lambda w: all("role" not in delta for delta in w.seen().deltas[1:]),
+    "role-empty": lambda w: all(delta["role"] == "" for delta in w.seen().deltas[1:]),
+    "finish-null": finish_open(None),
+    "finish-empty": finish_open(""),
+    "finish-absent": finish_open("absent"),
+    "usage-unasked": lambda w: w.seen(include_usage=False).usage is not None,
+    "usage-on-request": lambda w: not any(w.seen(include_usage=False).has("usage")) and w.seen().usage is not None,
+    "usage-absent": lambda w: not any(w.seen().has("usage")[:-1]),
+    "usage-null": lambda w: all(chunk["usage"] is None for chunk in w.seen().chunks[:-1]),
+    "usage-in-finish": lambda w: (
+        w.seen().chunks[-1]["choices"][0]["finish_reason"] == "stop" and w.seen().has("usage")[-1]
+    ),
+    "usage-chunk": lambda w: (
+        w.seen().chunks[-1]["choices"] == []
+        and w.seen().chunks[-2]["choices"][0]["finish_reason"] == "stop"
+        and w.seen().has("usage")[-1]
+    ),
+    "usage-total-last": lambda w: list(usage_of(w))[:3] == ["prompt_tokens", "completion_tokens", "total_tokens"],
+    "usage-total-second": lambda w: list(usage_of(w))[:3] == ["prompt_tokens", "total_tokens", "completion_tokens"],
+    "usage-details-absent": lambda w: "prompt_tokens_details" not in usage_of(w),
+    "usage-details-null": lambda w: usage_of(w)["prompt_tokens_details"] is None,
+    "usage-details": lambda w: usage_of(w)["prompt_tokens_details"] == {"cached_tokens": 0},
+    "role-alone": lambda w: w.seen().deltas[0] == {"role": "assistant"},
+    "role-with-content": lambda w: w.seen().deltas[0] == {"role": "assistant", "content": ""},
+    "role-merged": lambda w: w.seen().deltas[0] == {"role": "assistant", "content": PIECES[0]},
+    "finish-own": lambda w: "stop" not in finish_reasons(w)[:-1] and not w.seen().deltas[-1].get("content"),
+    "finish-merged": lambda w: w.seen().deltas[-1] == {"content": PIECES[-1]} and w.seen().finish == "stop",
+    "finish-delta-empty": lambda w: w.seen().deltas[-1] == {},
+    "finish-delta-content": lambda w: w.seen().deltas[-1] == {"content": ""},
+    "piecewise": lambda w: contents(w) == list(PIECES),
+    "one-chunk": lambda w: contents(w) == ["".join(PIECES)],
+    "no-empty-deltas": lambda w: all(delta.get("content") != "" for delta in w.seen().deltas),
+    "empty-deltas": lambda w: sum(delta.get("content") == "" for delta in w.seen().deltas) >= 2,
+    "no-logprobs": lambda w: all("logprobs" not in choice for choice in choices(w)),
+    "logprobs-null": lambda w: all(choice["logprobs"] is None for choice in choices(w)),
+    "reasoning-in-delta": lambda w: (
+        [d["reasoning_content"] for d in w.seen(REASONED).deltas if "reasoning_content" in d] == ["hm", "嗯"]
+        and w.body(REASONED)["choices"][0]["message"]["reasoning_content"] == "hm嗯"
+    ),
+    "reasoning-in-choice": lambda w: (
+        [
+            c["choices"][0]["reasoning_content"]
+            for c in w.seen(REASONED).chunks
+            if "reasoning_content" in c["choices"][0]
+        ]
+        == ["hm", "嗯"]
+        and w.body(REASONED)["choices"][0]["reasoning_content"] == "hm嗯"
+    ),
+    "reasoning-in-think-tags": lambda w: (
+        w.seen(REASONED).text
+        == w.body(REASONED)["choices"][0]["message"]["content"]
+        == "<think>\nhm嗯\n</think>\n\n" + PLAIN.text
+    ),
+    "blocked-own": lambda w: (
+        w.seen(BLOCKED).chunks[-1]["blocked"] is True and not w.seen(BLOCKED).deltas[-1].get("content")
+    ),
+    "blocked-merged": lambda w: (
+        w.seen(BLOCKED).chunks[-1]["blocked"] is True and w.seen(BLOCKED).deltas[-1] == {"content": PIECES[2]}
+    ),
+    "blocked-finish-stop": lambda w: blocked_finish(w) == "stop",
+    "blocked-finish-content-filter": lambda w: blocked_finish(w) == "content_filter",
+    "blocked-finish-null": lambda w: blocked_finish(w) is None,
+    "blocked-usage": lambda w: w.seen(BLOCKED).usage == w.body(BLOCKED)["usage"] and w.seen(BLOCKED).usage is not None,
+    "blocked-no-usage": lambda w: not any(w.seen(BLOCKED).has("usage")) and "usage" not in w.body(BLOCKED),
+    "blocked-text-kept": lambda w: w.body(BLOCKED)["choices"][0]["message"]["content"] == BLOCKED.text,
+    "blocked-text-emptied": lambda w: w.body(BLOCKED)["choices"][0]["message"]["content"] == "",
+    "blocked-done": lambda w: w.seen(BLOCKED).done == w.seen().done,
+    "blocked-no-done": lambda w: not w.seen(BLOCKED).done and w.seen().done == w.events,
+    "data-space": lambda w: not w.events or all(frame.startswith(b"data: ") for frame in w.frames()),
+    "data-nospace": lambda w: not w.events or all(frame.startswith((b"data:{", b"data:[")) for frame in w.frames()),
+    "lf": lines_end_with(b"\n"),
+    "crlf": lines_end_with(b"\r\n"),
+    "cr": lambda w: lines_end_with(b"\r" if w.events else b"\n")(w),
+    "line-after-line": lambda w: w.events or b"\n\n" not in w.raw(),
+    "blank-line-between": lambda w: w.events or all(frame.endswith(b"}\n\n") for frame in w.frames()),
+    "last-newline": lambda w: w.raw().endswith(b"\n"),
+    "no-last-newline": lambda w: w.events or (w.raw().endswith(b"}") and w.raw().count(b"\n") == len(w.frames()) - 1),
+    "no-bom": lambda w: not w.raw().startswith(BOM),
+    "bom": lambda w: w.raw().startswith(BOM) and w.raw().count(BOM) == 1,
+    "no-comments": lambda w: not any(line.startswith(b":") for line in w.raw().split(b"\n")),
+    "comments": lambda w: not w.events or w.raw().count(b"\n: keep-alive\n\n") >= 1,
+    "data-only": lambda w: b"event:" not in w.raw(),
+    "event-field": lambda w: not w.events or all(f.startswith(b"event: message\ndata: ") for f in w.frames()),
+    "streamed": lambda w: w.settings.frame.delivery == "streamed",  # what it does is asserted below, with the headers
+    "buffered": lambda w: w.settings.frame.delivery == "buffered",
+    "json-spaced": lambda w: (
+        b'"index": 0, "delta": {' in w.raw() and b'"index":' not in w.raw().replace(b'"index": ', b"")
+    ),
+    "json-compact": lambda w: b'"index":0,"delta":{' in w.raw(),
+    "body-one-line": lambda w: "\n" not in w.body_text(),
+    "body-flush-lines": lambda w: w.body_text().startswith('{\n"id": "chatcmpl-1",\n"object": "chat.completion",\n'),
+    "utf8-text": lambda w: "你好".encode() in w.raw() and "😀" in w.body_text(),
+    "ascii-escapes": lambda w: w.raw().isascii() and w.body_text().isascii() and b"\\u4f60\\u597d" in w.raw(),
+    "id-chatcmpl-22": lambda w: w.id_fits("chatcmpl-[0-9A-Za-z]{22}"),
+    "id-hex-32": lambda w: w.id_fits("[0-9a-f]{32}"),
+    "id-chatcmpl-uuid": lambda w: w.id_fits("chatcmpl-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}"),
+    "id-chatcmpl-hex": lambda w: w.id_fits("chatcmpl-[0-9a-f]{32}"),
+    "trace-header": lambda w: b"traceresponse" in w.headers,
+    "no-trace-header": lambda w: b"traceresponse" not in w.headers,
+    "request-id-maas": lambda w: b"x-maas-request-id" in w.headers and b"x-request-id" not in w.headers,
+    "request-id-x": lambda w: b"x-request-id" in w.headers and b"x-maas-request-id" not in w.headers,
+    "no-request-id": lambda w: not {b"x-request-id", b"x-maas-request-id"} & set(w.headers),
+}
+"""What each quirk says, asked of what is written. The answer is the same for each of the profiles."""
+
+NO_USAGE = {"usage-never", "usage-first"}
+
+
+def finish_reasons(wire: Wire) -> list[str | None]:
+    """The finish reason of each chunk."""
+    return [choice["finish_reason"] for chunk in wire.seen().chunks for choice in chunk["choices"]]
+
+
+def contents(wire: Wire) -> list[str]:
+    """The contents that are not empty."""
+    return [delta["content"] for delta in wire.seen().deltas if delta.get("content")]
+
+
+def choices(wire: Wire) -> list[dict[str, Any]]:
+    """The choices of a stream and of a body."""
+    return [choice for chunk in (*wire.seen().chunks, wire.body()) for choice in chunk["choices"]]
+
+
+def blocked_finish(wire: Wire) -> object:
+    """The finish reason of a blocked answer, streamed and not."""
+    streamed = wire.seen(BLOCKED).chunks[-1]["choices"][0]["finish_reason"]
+    assert wire.body(BLOCKED)["choices"][0]["finish_reason"] == streamed
+    return streamed
+
+
+def with_quirk(edition: str, chip: str, name: str) -> Wire:
+    """A shipped chip with one more quirk."""
+    return Wire(quirks.changed(load(edition).chips[chip].wire, name))
+
+
+def test_every_quirk_has_an_assertion() -> None:
+    """A quirk without a row in this file is not tested."""
+    assert sorted(HOLDS) == sorted(quirks.QUIRKS)
+
+
+@pytest.mark.parametrize("name", HOLDS)
+@pytest.mark.parametrize(("edition", "chip"), CHIPS)
+def test_a_quirk_does_what_it_says(edition: str, chip: str, name: str) -> None:
+    """Each quirk, added alone to a shipped chip, holds on the wire."""
+    wire = with_quirk(edition, chip, name)
+    if name == "blocked-no-done" and chip == "chip3" and wire.settings.frame.framing == "json-lines":
+        wire = with_quirk(edition, chip, "sse,done,blocked-no-done")
+
+    assert HOLDS[name](wire)
+
+
+@pytest.mark.parametrize("name", [name for name, (axis, quirk) in quirks.QUIRKS.items() if quirk is not axis.standard])
+def test_the_standard_lacks_every_deviation(name: str) -> None:
+    """The assertion of a deviation fails on the standard (of its framing), so it can fail."""
+    axis, _ = quirks.QUIRKS[name]
+    base = "json-lines" if axis.field in {"lines_apart", "last_newline"} else "sse"
+    wire = Wire(quirks.changed(quirks.STANDARD, base))
+    try:
+        held = HOLDS[name](wire)
+    except KeyError:  # a key that only the quirk brings
+        held = False
+
+    assert held == (name == "type-event-stream-utf8")  # the type that fits the standard's framing
+
+
+@pytest.mark.parametrize("name", HOLDS)
+@pytest.mark.parametrize(("edition", "chip"), CHIPS)
+def test_a_quirk_loses_nothing(edition: str, chip: str, name: str) -> None:
+    """With any one quirk, a stream reads back to the text, the finish reason and the usage that were put in."""
+    seen = with_quirk(edition, chip, name).seen()
+
+    assert seen.text == PLAIN.text
+    assert seen.finish == "stop"
+    if name not in NO_USAGE:
+        assert seen.usage is not None
+        assert seen.usage["total_tokens"] == 12
+    assert not seen.blocked
+
+
+def spoken(answer: Answer, wire: WireSettings) -> tuple[str, str]:
+    """The content and the reasoning that a client should put together."""
+    thought = "".join(answer.reasoning)
+    if thought and wire.chunk.reasoning == "think-tags":
+        return f"<think>\n{thought}\n</think>\n\n{answer.text}", ""
+    return answer.text, thought
+
+
+@given(answers(), wires(), st.booleans())
+@example(BLOCKED, quirks.changed(quirks.STANDARD, "usage-chunk,usage-on-request"), False)
+@example(BLOCKED, quirks.changed(quirks.STANDARD, "usage-chunk,blocked-no-usage"), True)
+@example(BLOCKED, quirks.changed(quirks.STANDARD, "usage-chunk,usage-never"), True)
+def test_any_combination_of_quirks_loses_nothing(answer: Answer, wire: WireSettings, include_usage: bool) -> None:
+    """Whatever the quirks, what is written reads back to the text, reasoning, arguments and the blocked mark."""
+    seen = Wire(wire).seen(answer, include_usage=include_usage)
+
+    assert (seen.text, seen.reasoning) == spoken(answer, wire)
+    assert seen.arguments == "".join(call.arguments for call in answer.tool_calls)
+    assert seen.blocked == answer.blocked
+    if not answer.blocked:
+        assert seen.finish == answer.finish_reason
+    asked = wire.shape.usage_when == "always" or include_usage
+    if asked and wire.shape.usage in {"last", "every"} and (wire.chunk.blocked_usage or not answer.blocked):
+        assert seen.usage is not None
+        assert seen.usage["completion_tokens"] == answer.usage.completion_tokens
+
+
+@given(wires())
+@example(quirks.changed(quirks.STANDARD, "role-merged,finish-merged,one-chunk"))
+def test_merged_ends_need_no_chunk_of_their_own(wire: WireSettings) -> None:
+    """With finish-merged no chunk follows the last content but that of the usage, also where it is the only content."""
+    wire = quirks.changed(wire, "finish-merged,-empty-deltas")
+    short = Answer(("one",), Usage(1, 2))
+
+    last = [chunk for chunk in Wire(wire).seen(short).chunks if chunk["choices"]][-1]["choices"][0]
+
+    assert last["delta"]["content"] == "one"
+    assert last["finish_reason"] == "stop"
+
+
+@given(wires(), answers())
+@example(quirks.changed(quirks.STANDARD, "finish-merged,blocked-own"), BLOCKED)
+def test_blocked_own_stands_apart_from_the_content(wire: WireSettings, answer: Answer) -> None:
+    """With blocked-own the chunk that carries blocked carries the finish and no content, whatever else is merged."""
+    from dataclasses import replace
+
+    seen = Wire(quirks.changed(wire, "blocked-own")).seen(replace(answer, blocked=True))
+
+    (mark,) = [chunk for chunk in seen.chunks if "blocked" in chunk]
+    assert mark["blocked"] is True
+    assert not mark["choices"][0]["delta"].get("content")
+
+
+# --- readers ------------------------------------------------------------------------------------------------------
+
+OBJECTS: list[dict[str, Any]] = [{"text": text} for text in NASTY] + [{"n": 1, "deep": {"list": [None, True, 1.5]}}]
+FORMS = {
+    "sse": ("sse", FrameSettings()),
+    "sse-crlf": ("sse", FrameSettings(newline="crlf")),
+    "sse-cr": ("sse", FrameSettings(newline="cr")),
+    "sse-bom": ("sse", FrameSettings(bom=True)),
+    "sse-bom-cr": ("sse", FrameSettings(bom=True, newline="cr")),
+    "sse-comments-crlf": ("sse", FrameSettings(comments=True, newline="crlf")),
+    "sse-event-nospace": ("sse", FrameSettings(event_field=True, data_space=False)),
+    "sse-no-done": ("sse", FrameSettings(done=False)),
+    "json-lines": ("json-lines", FrameSettings(framing="json-lines")),
+    "json-lines-crlf": ("json-lines", FrameSettings(framing="json-lines", newline="crlf")),
+    "json-lines-apart": ("json-lines", FrameSettings(framing="json-lines", lines_apart="two")),
+    "json-lines-bom-open": ("json-lines", FrameSettings(framing="json-lines", bom=True, last_newline=False)),
+}
+
+
+def written(form: str, objects: list[dict[str, Any]]) -> tuple[bytes, list[dict[str, Any] | Done]]:
+    """The bytes of some objects, and what a reader should find in them."""
+    framing, settings = FORMS[form]
+    done = [DONE] if framing == "sse" and settings.done else []
+    return b"".join(frames(objects, settings)), [*objects, *done]
+
+
+def read_parts(form: str, parts: list[bytes]) -> list[dict[str, Any] | Done]:
+    """All that a reader finds in bytes that arrive in parts."""
+    reader = WIRE_FORMATS[FORMS[form][0]].reader()
+    found = [one for part in parts for one in reader.feed(part)]
+    return found + reader.close()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_written_can_be_read_byte_by_byte(form: str) -> None:
+    """One table, both directions: whole, and one byte at a time."""
+    data, expected = written(form, OBJECTS)
+
+    assert read_parts(form, [data]) == expected
+    assert read_parts(form, [data[at : at + 1] for at in range(len(data))]) == expected
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_cut_in_two_reads_the_same(form: str) -> None:
+    """A small stream cut in two at any byte, also inside a character, reads as the whole."""
+    data, expected = written(form, [{"a": "中\u2028"}, {"b": "data: [DONE]"}])
+
+    for cut in range(len(data) + 1):
+        assert read_parts(form, [data[:cut], data[cut:]]) == expected, cut
+
+
+@given(st.sampled_from(sorted(FORMS)), st.lists(st.dictionaries(nasty_texts(), nasty_texts(), max_size=3)), st.data())
+def test_any_partition_reads_the_same(form: str, objects: list[dict[str, Any]], data: st.DataObject) -> None:
+    """However the bytes arrive, a reader finds what was written."""
+    body, expected = written(form, objects)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=8)))
+    parts = [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+
+    assert read_parts(form, parts) == expected
+
+
+@pytest.mark.parametrize(
+    ("framing", "data", "expected"),
+    [
+        ("sse", b"", []),
+        ("sse", b": only a comment\n\n", []),
+        ("sse", b"id: 7\nretry: 10\nevent: message\ndata:{}\n\n", [{}]),
+        ("sse", b'data: {"a":\ndata: 1}\n\n', [{"a": 1}]),
+        ("sse", b"data: {}\r\rdata: {}\r\n\r\ndata: {}\n\n", [{}, {}, {}]),
+        ("sse", b"\n\n\ndata: {}\n\n\n", [{}]),
+        ("sse", b"data:[DONE]\n\n", [DONE]),
+        ("sse", b"database: no\n\n", []),
+        ("json-lines", b"", []),
+        ("json-lines", b"\n\r\n  \n{}\r\n\n{}", [{}, {}]),
+        ("json", b' {"a": 1}\n', [{"a": 1}]),
+    ],
+    ids=[
+        "empty",
+        "comment",
+        "other-fields",
+        "two-data-lines",
+        "mixed-newlines",
+        "blank-lines",
+        "done-nospace",
+        "like-data",
+        "empty-body",
+        "blank-json-lines",
+        "body",
+    ],
+)
+def test_readers_follow_the_rules(framing: str, data: bytes, expected: list[object]) -> None:
+    """What other writers may send, by the WHATWG rules and by those of JSON lines."""
+    assert read(data, framing) == expected
+
+
+@pytest.mark.parametrize(
+    ("framing", "data", "message"),
+    [
+        ("sse", b"data: {}\n", "the stream ends inside an event: b'{}'"),
+        ("sse", b"data: {", "the stream ends inside an event: b'data: {'"),
+        ("sse", b"data: 1\n\n", "a JSON object was due, got b'1'"),
+        ("sse", b"data: x\n\n", "Expecting value: line 1 column 1 (char 0)"),
+        ("json-lines", b"{}\n{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ("json-lines", b"[]\n", "a JSON object was due, got b'[]'"),
+        ("json-lines", b"[" * 100_000, "a JSON object was due, got JSON that is nested too deeply"),
+        ("json", b"", "Expecting value: line 1 column 1 (char 0)"),
+    ],
+    ids=["no-blank-line", "cut-line", "no-object", "no-json", "cut-json-line", "array", "deep", "empty-body"],
+)
+def test_what_cannot_be_read_is_a_value_error(framing: str, data: bytes, message: str) -> None:
+    """A reader says what it cannot read; it never returns half an object."""
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
+        read(data, framing)
+
+    assert str(caught.value) == message
+
+
+# --- delivery and headers -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("quirk", ["streamed", "buffered"])
+def test_a_buffered_stream_is_the_same_bytes_with_their_length(quirk: str) -> None:
+    """`buffered` changes when and how the bytes leave, not one of them."""
+    service = compose(load("2024-tutorial"))
+    streamed = ask(service, stream=True)
+
+    plan = ask(service, stream=True, headers={b"x-mock-quirks": quirk.encode()})
+
+    assert b"".join(plan.frames) == b"".join(streamed.frames)
+    length = dict(plan.headers).get(b"content-length")
+    assert length == (b"%d" % len(plan.frames[0]) if quirk == "buffered" else None)
+    assert len(plan.frames) == (1 if quirk == "buffered" else 19)
+
+
+@pytest.mark.parametrize("name", [name for name in quirks.QUIRKS if name.startswith("type-")])
+def test_the_announced_type_is_the_response_header(name: str) -> None:
+    """`type-none` sends no header at all; a body that is not streamed is application/json whatever the stream is."""
+    service = compose(load("2024-tutorial"))
+    headers = {b"x-mock-quirks": name.encode()}
+
+    plan = ask(service, stream=True, headers=headers)
+
+    wire = quirks.changed(service.edition.chips["chip3"].wire, name)
+    assert dict(plan.headers).get(b"content-type") == (content_type(wire.frame) or None)
+    assert dict(ask(service, headers=headers).headers)[b"content-type"] == b"application/json"
+
+
+# --- the tutorial -------------------------------------------------------------------------------------------------
+
+STREAMED_PIECES = [
+    "我是",
+    "来自",
+    "无问",
+    "芯穹",
+    "的",
+    "超",
+    "大规模",
+    "语言",
+    "模型",
+    ",",
+    "我",
+    "叫",
+    "无",
+    "问",
+    "天",
+    "权",
+    "。",
+]
+_OPEN = '{"id": "chatcmpl-3HjYf888MzQ6XAHADiPanf", "model": "mt-infini-3b", "choices": [{"index": 0, "delta": '
+TUTORIAL_STREAM = [
+    _OPEN + '{"role": "assistant"}, "finish_reason": null}]}',
+    *(_OPEN + '{"content": "' + piece + '"}, "finish_reason": null}]}' for piece in STREAMED_PIECES),
+    (
+        '{"id": "chatcmpl-3HjYf888MzQ6XAHADiPanf", "object": "chat.completion.chunk", "created": 1708486029, '
+        '"model": "mt-infini-3b", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], '
+        '"usage": {"prompt_tokens": 22, "total_tokens": 40, "completion_tokens": 18}}'
+    ),
+]
+TUTORIAL_BODY = """{
+"id": "chatcmpl-n5McEDBxBdxNDbx2CA8Rz8",
+"object": "chat.completion",
+"created": 1708497105,
+"model": "mt-infini-3b",
+"choices": [
+{
+"index": 0,
+"message": {
+"role": "assistant",
+"content": "我是来自无问芯穹的大规模语言模型,我叫无问天权。"
+},
+"finish_reason": "stop"
+}
+],
+"usage": {
+"prompt_tokens": 22,
+"total_tokens": 39,
+"completion_tokens": 17
+}
+}"""
+
+
+@pytest.mark.parametrize("chip", ["chip3", "chip4", "chip5"])
+def test_the_tutorials_stream_byte_for_byte(chip: str) -> None:
+    """The 19 lines that the tutorial prints come out of the pipeline, from the shipped fixture."""
+    plan = ask(compose(load("2024-tutorial")), f"mt-infini-3b/{chip}", stream=True)
+
+    assert [frame.decode() for frame in plan.frames] == [line + "\n" for line in TUTORIAL_STREAM]
+    assert plan.source == "fixture:who-are-you-streamed.json"
+
+
+@pytest.mark.parametrize("chip", ["nvidia", "amd", "chip1", "chip2", "chip3", "chip4", "chip5"])
+def test_the_tutorials_body_byte_for_byte(chip: str) -> None:
+    """The body that the tutorial prints is the same on every chip: only streams differ."""
+    plan = ask(compose(load("2024-tutorial")), f"mt-infini-3b/{chip}")
+
+    assert b"".join(plan.frames).decode() == TUTORIAL_BODY
