@@ -6,7 +6,7 @@ and what came of it (`Exchange`). Plain values: no clock, no socket, no behaviou
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +93,19 @@ class Answer:
     created: int | None = None
     delay_ms: float = 0.0
     source: str = "synthetic"
+
+    def blocked_after(self, count: int) -> Answer:
+        """The answer cut after `count` pieces, reasoning first, and marked blocked; calls of functions go."""
+        reasoning = self.reasoning[:count]
+        pieces = self.pieces[: max(count - len(self.reasoning), 0)]
+        usage = replace(
+            self.usage,
+            completion_tokens=len(reasoning) + len(pieces) + 1,
+            reasoning_tokens=min(len(reasoning), self.usage.reasoning_tokens),
+        )
+        return replace(
+            self, pieces=pieces, reasoning=reasoning, tool_calls=(), finish_reason="stop", usage=usage, blocked=True
+        )
 
     @property
     def text(self) -> str:

@@ -331,8 +331,10 @@ def toml_of(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise OperatorError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise OperatorError(f"{path}: cannot be read: {error}") from None
+    except RecursionError:
+        raise OperatorError(f"{path}: not TOML: nested too deeply") from None
     except ValueError as error:  # TOMLDecodeError, and a plain one for a number of thousands of digits
         raise OperatorError(f"{path}: not TOML: {error}") from None
 

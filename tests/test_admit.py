@@ -304,8 +304,8 @@ def test_model_is_required_by_the_reference_only() -> None:
             (
                 "unknown-model",
                 (
-                    "model 'zzz' is not served here; 37 models are served; see genstudio-mock profiles --models, "
-                    "or add one with --model NAME"
+                    "model 'zzz' is not served here; 37 models are; genstudio-mock profiles --models lists them, "
+                    "--model NAME adds one"
                 ),
             ),
         ),

@@ -230,7 +230,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     starts = {
         "none.toml": "none.toml: no such file",
         ".": "cannot be read: ",
-        "deep.toml": "deep.toml: cannot be read: ",
+        "deep.toml": "deep.toml: not TOML: nested too deeply",
         "long.toml": "long.toml: not TOML: Exceeds the limit",
         "bad.toml": "bad.toml: not TOML: Invalid value (at line 1, column 8)",
         "pyproject.toml": "pyproject.toml: tool.genstudio-mock: 1 is not allowed; allowed: a table of settings",

@@ -12,13 +12,13 @@ import jsonschema_rs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonvalue_schemas import NULL, SHAPES, TEXT, WHOLE, an_object
 
 from mockserver.sources.jsonvalue import UnsatisfiableSchemaError, valid_value
 from mockserver.sources.jsonvalue.check import Judge
 from mockserver.sources.jsonvalue.document import Document
 from mockserver.sources.jsonvalue.shape import SHAPES as KEYWORDS
 from mockserver.sources.jsonvalue.text import FORMATS
+from tests.jsonvalue_schemas import NULL, SHAPES, TEXT, WHOLE, an_object
 
 SEEDS = range(5)
 

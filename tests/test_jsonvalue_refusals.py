@@ -7,11 +7,11 @@ import random
 from typing import Any
 
 import pytest
-from jsonvalue_schemas import NULL, TEXT, WHOLE, an_object
 
 from mockserver.sources.jsonvalue import UnsatisfiableSchemaError, valid_value
 from mockserver.sources.jsonvalue.document import STEPS
 from mockserver.sources.jsonvalue.pattern import PatternBeyondError, matches, write
+from tests.jsonvalue_schemas import NULL, TEXT, WHOLE, an_object
 
 ENDLESS = an_object(["next"], next={"$ref": "#/$defs/node"})
 HALF_PAIR = "\ud800"

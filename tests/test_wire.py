@@ -654,7 +654,7 @@ def test_the_tutorials_stream_byte_for_byte(chip: str) -> None:
     plan = ask(compose(load("2024-tutorial")), f"mt-infini-3b/{chip}", stream=True)
 
     assert [frame.decode() for frame in plan.frames] == [line + "\n" for line in TUTORIAL_STREAM]
-    assert plan.source == "fixture:who-are-you-streamed.json"
+    assert plan.source == "fixture:mt-infini-3b/any/who-are-you-streamed.json"
 
 
 @pytest.mark.parametrize("chip", ["nvidia", "amd", "chip1", "chip2", "chip3", "chip4", "chip5"])

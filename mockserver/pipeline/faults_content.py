@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from mockserver.pipeline.fault import Fault, edit_json, times, with_frames
-from mockserver.pipeline.moderate import ModerationRules, moderate
 
 if TYPE_CHECKING:
     from mockserver.exchange import Answer, Plan
@@ -177,7 +176,8 @@ class BlockedAt(Fault):
 
     def on_answer(self, answer: Answer) -> Answer:
         """The answer as the review would leave it."""
-        return moderate(answer, (), ModerationRules(after_pieces=self.after_pieces))
+        whole = len(answer.reasoning) + len(answer.pieces)
+        return answer if whole <= self.after_pieces else answer.blocked_after(self.after_pieces)
 
 
 def _is_done(frame: bytes) -> bool:

@@ -7,7 +7,7 @@ the triggers here are harmless words of our own, set by the edition or the confi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -49,19 +49,18 @@ def moderate(answer: Answer, input_texts: Sequence[str], rules: ModerationRules)
     """
     for text in input_texts:
         if violates(text, rules.input_words, rules.input_patterns):
-            return _blocked(answer, 0, 0)
+            return answer.blocked_after(0)
     limit = rules.after_pieces
     if limit is not None and len(answer.reasoning) + len(answer.pieces) > limit:
-        reasoning = min(limit, len(answer.reasoning))
-        return _blocked(answer, reasoning, limit - reasoning)
+        return answer.blocked_after(limit)
     if not (rules.output_words or rules.output_patterns):
         return answer
     kept = _clean_pieces(answer.reasoning, rules)
     if kept < len(answer.reasoning):
-        return _blocked(answer, kept, 0)
+        return answer.blocked_after(kept)
     kept = _clean_pieces(answer.pieces, rules)
     if kept < len(answer.pieces):
-        return _blocked(answer, len(answer.reasoning), kept)
+        return answer.blocked_after(len(answer.reasoning) + kept)
     return answer
 
 
@@ -80,26 +79,12 @@ def _clean_pieces(pieces: tuple[str, ...], rules: ModerationRules) -> int:
     """How many of the first pieces pass, read as the text that they grow into."""
     if not pieces or not violates("".join(pieces), rules.output_words, rules.output_patterns):
         return len(pieces)
-    text = ""
-    for count, piece in enumerate(pieces):
-        text += piece
-        if violates(text, rules.output_words, rules.output_patterns):
-            return count
-    return len(pieces)
-
-
-def _blocked(answer: Answer, reasoning: int, pieces: int) -> Answer:
-    usage = replace(
-        answer.usage,
-        completion_tokens=reasoning + pieces + 1,
-        reasoning_tokens=min(reasoning, answer.usage.reasoning_tokens),
-    )
-    return replace(
-        answer,
-        pieces=answer.pieces[:pieces],
-        reasoning=answer.reasoning[:reasoning],
-        tool_calls=(),
-        finish_reason="stop",
-        usage=usage,
-        blocked=True,
-    )
+    # A text that fails goes on failing as it grows, so the first that does is found by halving.
+    passing, failing = 0, len(pieces)
+    while failing - passing > 1:
+        middle = (passing + failing) // 2
+        if violates("".join(pieces[:middle]), rules.output_words, rules.output_patterns):
+            failing = middle
+        else:
+            passing = middle
+    return passing

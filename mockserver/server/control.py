@@ -299,10 +299,10 @@ def routes(mock: Mock, guard: Guard | None) -> list[Route]:
 def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation]) -> Any:
     async def endpoint(request: Request) -> Response:
         headers = dict(request.scope["headers"])
-        operation = by_method.get(request.method)
+        operation = by_method.get("GET" if request.method == "HEAD" else request.method)
         try:
             if operation is None:
-                allow = ", ".join(by_method)
+                allow = ", ".join(by_method).replace("GET", "GET, HEAD")
                 return _error(405, f"{request.method} is not allowed here; allowed: {allow}", {"allow": allow})
             if guard is not None and not operation.open:
                 guard.check(request.method, headers)
@@ -411,8 +411,8 @@ def _document(guard: Guard) -> Any:
             guard.check(request.method, dict(request.scope["headers"]))
         except ForbiddenError as error:
             return _error(error.status, str(error))
-        if request.method != "GET":
-            return _error(405, f"{request.method} is not allowed here; allowed: GET", {"allow": "GET"})
+        if request.method not in {"GET", "HEAD"}:
+            return _error(405, f"{request.method} is not allowed here; allowed: GET, HEAD", {"allow": "GET, HEAD"})
         return JSONResponse(document(OPERATIONS, PREFIX))
 
     return _Asgi(endpoint)
