@@ -441,9 +441,9 @@ def test_a_slow_request_gets_a_408(quick: Live, sent: Any, what: bytes) -> None:
     assert raw.endswith(b'{"code":40800,"msg":"the request\'s %b did not arrive within 0.2 s"}' % what)
 
 
-def test_every_byte_does_not_buy_more_time(patient: Live) -> None:
+def test_every_byte_does_not_buy_more_time(quick: Live) -> None:
     """The deadline is that of the whole head, so dripping bytes does not keep a connection."""
-    with patient.connect() as sock:
+    with quick.connect() as sock:
         sock.sendall(b"POST / HTTP/1.1\r\n")
         received = b""
         sock.settimeout(0.02)
@@ -457,15 +457,15 @@ def test_every_byte_does_not_buy_more_time(patient: Live) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"\r\n\r\n"], ids=["silent", "empty-lines"])
-def test_a_connection_that_asks_nothing_is_closed(patient: Live, sent: bytes) -> None:
+def test_a_connection_that_asks_nothing_is_closed(quick: Live, sent: bytes) -> None:
     """Without a word, since nothing was asked."""
-    assert say(patient, sent) == b""
+    assert say(quick, sent) == b""
 
 
-def test_empty_lines_do_not_keep_a_used_connection(patient: Live) -> None:
+def test_empty_lines_do_not_keep_a_used_connection(quick: Live) -> None:
     """An empty line after an answer is not a request: it does not stop the clock."""
-    with patient.connect() as sock:
-        sock.sendall(whole(patient, "connection: keep-alive", path="/nothing"))
+    with quick.connect() as sock:
+        sock.sendall(whole(quick, "connection: keep-alive", path="/nothing"))
         assert responses(sock, 1)[0][0] == 404
         sock.sendall(b"\r\n")
         assert sock.recv(100) == b""
