@@ -65,7 +65,7 @@ def blocks(document: Path) -> list[Block]:
 
 
 def run(block: Block, address: str, folder: Path) -> str:
-    """What a block prints when it is run in `folder` against a server at `address`; raises AssertionError on failure."""
+    """What a block prints when it is run in `folder` against a server at `address`; fails where it fails."""
     environ = {
         **os.environ,
         "OPENAI_API_KEY": "any-key",
