@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mockserver import quirks
 from mockserver.exchange import Answer, Head, Usage
-from mockserver.pipeline.compiled import Compiled, render_body, render_stream
+from mockserver.pipeline.compiled import Compiled, Frames, render_body, render_stream
 from tests.conftest import EDITIONS, NASTY, answers, load, nasty_texts, wires
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def test_the_compiled_form_equals_the_pure_form(
     stream = render_stream(answer, head, wire, include_usage=include_usage)
 
     for _ in range(2):
-        assert compiled.stream(answer, head, include_usage=include_usage) == stream
+        assert list(compiled.stream(answer, head, include_usage=include_usage)) == stream
         assert compiled.body(answer, head) == render_body(answer, head, wire)
 
 
@@ -48,7 +48,7 @@ def test_every_quirk_compiles(edition: str, name: str) -> None:
 
     for answer in (LONG, replace(LONG, blocked=True), replace(LONG, reasoning=("a", "b"))):
         for asked in (False, True):
-            assert compiled.stream(answer, HEAD, include_usage=asked) == render_stream(
+            assert list(compiled.stream(answer, HEAD, include_usage=asked)) == render_stream(
                 answer, HEAD, wire, include_usage=asked
             )
         assert compiled.body(answer, HEAD) == render_body(answer, HEAD, wire)
@@ -64,3 +64,19 @@ def test_templates_do_not_keep_what_was_said() -> None:
     compiled.stream(Answer(("a", long, long), Usage(1, 2)), HEAD, include_usage=False)
 
     assert sys.getrefcount(long) == references
+
+
+@given(pieces=st.lists(nasty_texts().filter(bool), min_size=3, max_size=9), cuts=st.tuples(*[st.integers(-12, 12)] * 2))
+def test_frames_are_a_sequence(pieces: list[str], cuts: tuple[int, int]) -> None:
+    """Frames that are made when asked for have the length, items and slices of the list that they stand for."""
+    answer = Answer(tuple(pieces), Usage(3, 4))
+    frames = Compiled(quirks.STANDARD).stream(answer, HEAD, include_usage=False)
+    made = render_stream(answer, HEAD, quirks.STANDARD, include_usage=False)
+    start, stop = cuts
+
+    assert isinstance(frames, Frames)
+    assert len(frames) == len(made)
+    assert [frames[number] for number in range(-len(made), len(made))] == made + made
+    assert (frames[start:stop], frames[start:], frames[::-2]) == (made[start:stop], made[start:], made[::-2])
+    with pytest.raises(IndexError):
+        frames[len(made)]

@@ -82,7 +82,7 @@ def service() -> Service:
         found = fixtures.find(request, "")
         if found is None:
             raise fixtures.no_match(request)
-        return answer_of(found.said, found.fixture.name, 7)
+        return answer_of(found.said, found.fixture.name, lambda: 7)
 
     return Service(
         EDITION,

@@ -43,7 +43,7 @@ def test_an_answer_says_all_that_is_written() -> None:
         }
     )
 
-    made = answer_of(said, "a.json", 99)
+    made = answer_of(said, "a.json", lambda: 99)
 
     assert made.pieces == ("晴", "。")
     assert "".join(made.reasoning) == "想一想"
@@ -57,7 +57,9 @@ def test_an_answer_says_all_that_is_written() -> None:
 
 def test_tokens_are_counted_where_the_file_has_no_figures() -> None:
     """One token for each piece of reasoning, content and arguments, and one for the end."""
-    made = answer_of(answer({"pieces": ["a", "b"], "reasoning": "想", "tool_calls": [{"name": "f"}]}), "a.json", 7)
+    made = answer_of(
+        answer({"pieces": ["a", "b"], "reasoning": "想", "tool_calls": [{"name": "f"}]}), "a.json", lambda: 7
+    )
 
     arguments = len(made.tool_calls[0].pieces)
     assert made.usage == Usage(7, 2 + 1 + arguments + 1, 1)
@@ -73,7 +75,7 @@ FINISHES: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("data", "reason"), FINISHES.values(), ids=FINISHES)
 def test_the_finish_reason_follows_from_what_is_said(data: dict[str, Any], reason: str) -> None:
     """It need not be written."""
-    assert answer_of(answer(data), "a.json", 1).finish_reason == reason
+    assert answer_of(answer(data), "a.json", lambda: 1).finish_reason == reason
 
 
 @pytest.mark.parametrize("written_as", ['{"city": ', {"city": "北京"}], ids=["text", "object"])
@@ -96,7 +98,7 @@ def test_two_calls_of_one_function_have_two_ids() -> None:
 
 def test_a_blocked_answer_may_say_nothing() -> None:
     """`blocked` alone stops the answer before its first piece."""
-    made = answer_of(answer({"blocked": True}), "a.json", 1)
+    made = answer_of(answer({"blocked": True}), "a.json", lambda: 1)
 
     assert (made.pieces, made.blocked, made.usage.completion_tokens) == ((), True, 1)
 
@@ -113,7 +115,7 @@ ERRORS: dict[str, tuple[Any, tuple[object, ...]]] = {
 def test_an_error_is_a_refusal(error: Any, expected: tuple[object, ...]) -> None:
     """A kind takes its form from the edition; status, code and message are an error of one's own."""
     with pytest.raises(Refusal) as raised:
-        answer_of(answer({"error": error, "delay_ms": 5}), "a.json", 1)
+        answer_of(answer({"error": error, "delay_ms": 5}), "a.json", lambda: 1)
 
     refusal = raised.value
     assert (refusal.kind, refusal.detail, refusal.status, refusal.code) == expected
@@ -128,7 +130,7 @@ def served(data: dict[str, Any], pace: PaceSettings | None = None, *, stream: bo
     """The plan for a request that a written answer answers."""
     service = Service(
         EDITION,
-        lambda _request: answer_of(answer(data), "a.json", 1),
+        lambda _request: answer_of(answer(data), "a.json", lambda: 1),
         lambda _request: (),
         paces={} if pace is None else {"chip3": pace},
     )

@@ -7,9 +7,10 @@ both equal. What has no regular middle (reasoning, tool calls, usage in every ch
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from json.encoder import encode_basestring, encode_basestring_ascii
+from typing import TYPE_CHECKING, Final, overload
 
 from mockserver.exchange import Answer, Head, Usage
 from mockserver.pipeline.chunk import chunks, completion
@@ -17,7 +18,7 @@ from mockserver.pipeline.frame import body, frames
 from mockserver.pipeline.shape import shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mockserver.quirks import WireSettings
 
@@ -58,7 +59,7 @@ class Compiled:
             or wire.shape.role != "first"
         )
 
-    def stream(self, answer: Answer, head: Head, *, include_usage: bool) -> list[bytes]:
+    def stream(self, answer: Answer, head: Head, *, include_usage: bool) -> Sequence[bytes]:
         """The frames of a streamed answer; equal to `render_stream`."""
         if not self._regular or len(answer.pieces) < 3 or _is_irregular(answer):
             return render_stream(answer, head, self.wire, include_usage=include_usage)
@@ -110,25 +111,102 @@ class _StreamTemplate:
         self._opening, self._closing = marked[middle].split(b"%(middle)b")
         self._after = marked[middle + 1 :]
 
-    def fill(self, values: dict[bytes, bytes], pieces: tuple[str, ...], escaped: Callable[[str], bytes]) -> list[bytes]:
+    def fill(self, values: dict[bytes, bytes], pieces: tuple[str, ...], escaped: Callable[[str], bytes]) -> Frames:
         values[b"first"] = escaped(pieces[0])
         values[b"last"] = escaped(pieces[-1])
-        opening = self._opening % values
-        closing = self._closing % values
-        made = [frame % values for frame in self._before]
-        made += [opening + escaped(piece) + closing for piece in pieces[1:-1]]
-        made += [frame % values for frame in self._after]
+        return Frames(
+            [frame % values for frame in self._before],
+            self._opening % values,
+            pieces,
+            escaped,
+            self._closing % values,
+            [frame % values for frame in self._after],
+        )
+
+
+class Frames(Sequence[bytes]):
+    """The frames of a stream, made when they are asked for: a client that does not read holds no bytes here.
+
+    Args:
+        before: The frames up to that of the first piece.
+        opening: What stands before the text of a middle frame.
+        pieces: All pieces of the answer; the first and the last have their frames in `before` and `after`.
+        escaped: Makes a piece's text in JSON.
+        closing: What stands behind it.
+        after: The frames from that of the last piece on.
+    """
+
+    __slots__ = ("_after", "_before", "_closing", "_escaped", "_opening", "_pieces")
+
+    def __init__(
+        self,
+        before: list[bytes],
+        opening: bytes,
+        pieces: tuple[str, ...],
+        escaped: Callable[[str], bytes],
+        closing: bytes,
+        after: list[bytes],
+    ) -> None:
+        self._before = before
+        self._opening = opening
+        self._pieces = pieces
+        self._escaped = escaped
+        self._closing = closing
+        self._after = after
+
+    def __len__(self) -> int:
+        return len(self._before) + len(self._pieces) - 2 + len(self._after)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            if step != 1:
+                return [self[number] for number in range(start, stop, step)]
+            return self._slice(start, max(start, stop))
+        number = range(len(self))[index]
+        return self._slice(number, number + 1)[0]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._slice(0, len(self)))
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes kept while the plan is: the texts, not the frames."""
+        return sum(map(len, self._pieces)) + sum(map(len, self._before)) + sum(map(len, self._after))
+
+    def _slice(self, start: int, stop: int) -> list[bytes]:
+        """Frames by their numbers; `start` <= `stop`, both within the stream."""
+        first = len(self._before)
+        last = first + len(self._pieces) - 2
+        made = self._before[start:stop]
+        if stop > first and start < last:
+            opening, escaped, closing = self._opening, self._escaped, self._closing
+            middle = self._pieces[max(start - first, 0) + 1 : min(stop, last) - first + 1]
+            made = made + [opening + escaped(piece) + closing for piece in middle]
+        if stop > last:
+            made = made + self._after[max(start - last, 0) : stop - last]
         return made
+
+
+def held_bytes(frames: Sequence[bytes]) -> int:
+    """Bytes that a plan's frames keep in memory."""
+    return frames.held_bytes if isinstance(frames, Frames) else sum(map(len, frames))
 
 
 def escape(text: str) -> bytes:
     """Text as it stands inside a JSON string, without the quotes."""
-    return json.dumps(text, ensure_ascii=False)[1:-1].encode()
+    return encode_basestring(text)[1:-1].encode()
 
 
 def escape_ascii(text: str) -> bytes:
     """The same in ASCII alone."""
-    return json.dumps(text)[1:-1].encode()
+    return encode_basestring_ascii(text)[1:-1].encode()
 
 
 _REMEMBERED: Final = {one: lru_cache(maxsize=16_384)(one) for one in (escape, escape_ascii)}

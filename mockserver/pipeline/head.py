@@ -41,7 +41,15 @@ def entropy_of(*parts: bytes) -> bytes:
     return hashlib.blake2b(b"".join([b"%d:%b" % (len(part), part) for part in parts]), digest_size=32).digest()
 
 
-def head(model: str, settings: HeadSettings, entropy: bytes, now_ms: int) -> Head:
+def head(
+    model: str,
+    settings: HeadSettings,
+    entropy: bytes,
+    now_ms: int,
+    *,
+    own_id: str | None = None,
+    created: int | None = None,
+) -> Head:
     """The identity of one answer.
 
     Args:
@@ -49,9 +57,14 @@ def head(model: str, settings: HeadSettings, entropy: bytes, now_ms: int) -> Hea
         settings: This stage's settings.
         entropy: At least 32 bytes; the same bytes give the same head.
         now_ms: Milliseconds since the Unix epoch.
+        own_id: The answer's own id, where it has one.
+        created: The answer's own time, where it has one.
     """
     return Head(
-        answer_id(settings.id_form, entropy), now_ms // 1000, model, response_headers(settings, entropy, now_ms)
+        answer_id(settings.id_form, entropy) if own_id is None else own_id,
+        now_ms // 1000 if created is None else created,
+        model,
+        response_headers(settings, entropy, now_ms),
     )
 
 

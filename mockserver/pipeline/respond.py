@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from mockserver import quirks
@@ -114,6 +113,7 @@ class Service:
         seed: Part of everything derived.
         paces: The speed of each chip; a missing chip sends all at once.
         forget: Tells the sources that a namespace begins anew.
+        default_chip: The chip of routes whose path names none: the edition's first, as the reference has it.
     """
 
     edition: Edition
@@ -124,12 +124,14 @@ class Service:
     seed: int = 0
     paces: Mapping[str, PaceSettings] = field(default_factory=dict)
     forget: Callable[[str], None] = field(default=lambda _namespace: None)
+    default_chip: str = field(init=False)
     _gate: Gate = field(init=False, repr=False)
     _seed: bytes = field(init=False, repr=False)
     _compiled: dict[tuple[str, bytes], Compiled] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_gate", Gate(self.edition.file.request, self.edition.catalogue, self.keys))
+        object.__setattr__(self, "default_chip", next(iter(self.edition.chips)))
         object.__setattr__(self, "_seed", f"{self.edition.name}:{self.seed}".encode())
 
     def respond(self, arrival: Arrival) -> Response:
@@ -200,11 +202,6 @@ class Service:
             shape = shape.model_copy(update={"message": None})
         return refuse(refusal, shape, self._common_headers(entropy, now_ms))
 
-    @cached_property
-    def default_chip(self) -> str:
-        """The chip of routes whose path names none: the edition's first, which the reference calls the default."""
-        return next(iter(self.edition.chips))
-
     def list_models(self, request: Request, now_ms: int, dice: bytes = b"") -> Response:
         """The catalogue as the service lists it; lengths are 0 where they are not published (API reference, models)."""
         entropy = dice or entropy_of(self._seed, request.path.encode())
@@ -243,9 +240,7 @@ class Service:
     def _plan(self, request: ChatRequest, answer: Answer, compiled: Compiled, entropy: bytes, now_ms: int) -> Plan:
         answer = moderate(limit(answer, *bounds(request.body)), self.texts(request), self.moderation)
         wire = compiled.wire
-        identity = head(request.model, wire.head, entropy, now_ms)
-        if answer.id is not None or answer.created is not None:
-            identity = replace(identity, id=answer.id or identity.id, created=answer.created or identity.created)
+        identity = head(request.model, wire.head, entropy, now_ms, own_id=answer.id, created=answer.created)
         if not request.stream:
             data = compiled.body(answer, identity)
             headers = ((b"content-type", b"application/json"), (b"content-length", b"%d" % len(data)))

@@ -7,6 +7,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mockserver.pipeline.compiled import held_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -81,7 +83,7 @@ class Journal:
         """Keep a finished exchange and wake who waits for one."""
         size = OVERHEAD_BYTES + len(exchange.request.body)
         if exchange.plan is not None:
-            size += sum(map(len, exchange.plan.frames))
+            size += held_bytes(exchange.plan.frames)
         self._kept.append((exchange, size))
         self._bytes += size
         while len(self._kept) > self._most_exchanges or (self._bytes > self._most_bytes and len(self._kept) > 1):

@@ -118,27 +118,25 @@ async def perform(plan: Plan, send: Send, connection: Connection, wheel: Wheel, 
 async def _at_once(plan: Plan, send: Send, connection: Connection, exchange: Exchange) -> None:
     """Everything as fast as the client reads: frames joined, the loop given to others between two sends."""
     await send({"type": "http.response.start", "status": plan.status, "headers": plan.headers})
-    frames = plan.frames
-    last = len(frames) - 1
-    if last == 0:
-        await send({"type": "http.response.body", "body": frames[0]})
-        exchange.frames_sent = 1
+    frames, count = plan.frames, len(plan.frames)
+    if count <= 1:
+        await send({"type": "http.response.body", "body": frames[0] if count else b""})
+        exchange.frames_sent = count
         return
     number = 0
-    while number <= last:
-        end, size = number, 0
-        while end <= last and end - number < JOINED_FRAMES and size < JOINED_BYTES:
-            size += len(frames[end])
-            end += 1
-        await send({"type": "http.response.body", "body": b"".join(frames[number:end]), "more_body": end <= last})
+    while number < count:
+        joined = frames[number : number + JOINED_FRAMES]
+        data = b"".join(joined)
+        if len(data) > JOINED_BYTES:
+            joined = joined[: max(1, JOINED_BYTES * len(joined) // len(data))]
+            data = b"".join(joined)
+        number += len(joined)
+        await send({"type": "http.response.body", "body": data, "more_body": number < count})
         if connection.gone:
             return
-        exchange.frames_sent = end
-        number = end
-        if number <= last:
+        exchange.frames_sent = number
+        if number < count:
             await asyncio.sleep(0)
-    if last < 0:
-        await send({"type": "http.response.body", "body": b""})
 
 
 class _Paced:

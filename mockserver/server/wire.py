@@ -74,7 +74,7 @@ class ClockBody(Body):
 
 def reply_of(said: FixtureAnswer, edition: Edition) -> Callable[[ChatRequest], Answer]:
     """What a scripted answer says to a request; tokens are counted for it where the script has no figures."""
-    return lambda request: answer_of(said, "script", tokens.prompt_tokens(request, edition))
+    return lambda request: answer_of(said, "script", lambda: tokens.prompt_tokens(request, edition))
 
 
 def armed_json(armed: ArmedFault) -> dict[str, Any]:

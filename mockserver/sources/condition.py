@@ -30,9 +30,13 @@ _RUN: Final = re.compile(r"[\x00-\x7f\u4e00-\u9fff]?[^\x00-\x7f\u4e00-\u9fff]{1,
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(-?[0-9]{1,9})\]")
 
 
+SHORT: Final = 1024
+"""Texts up to here are asked whether they are folded already; of a longer one that could take long."""
+
+
 def folded(text: str) -> str:
     """The text after NFKC, as far as it is searched; linear in its length whatever it holds."""
-    if text.isascii():
+    if text.isascii() or (len(text) <= SHORT and unicodedata.is_normalized("NFKC", text)):
         return text
     head, tail = text[:SEARCHED], text[SEARCHED:]
     return _RUN.sub(lambda run: unicodedata.normalize("NFKC", run[0]), head) + tail

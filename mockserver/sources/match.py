@@ -39,25 +39,29 @@ def first_text(messages: Iterable[Mapping[str, Any]], role: str) -> str | None:
     return None
 
 
+def _text(sent: str | None) -> Text | None:
+    return None if sent is None else Text(sent)
+
+
 class Seen:
-    """A request as fixtures look at it; each text is normalised once."""
+    """A request as fixtures look at it; each text is normalised once.
+
+    Attributes:
+        request: The request.
+        today: For `expires`.
+        user: The last user message.
+    """
 
     def __init__(self, request: ChatRequest, today: date) -> None:
         self.request = request
         self.today = today
+        self.user = _text(first_text(reversed(request.messages), "user"))
         self._values: dict[Steps, object] = {}
-
-    @cached_property
-    def user(self) -> Text | None:
-        """The last user message."""
-        text = first_text(reversed(self.request.messages), "user")
-        return None if text is None else Text(text)
 
     @cached_property
     def system(self) -> Text | None:
         """The first system message."""
-        text = first_text(self.request.messages, "system")
-        return None if text is None else Text(text)
+        return _text(first_text(self.request.messages, "system"))
 
     @cached_property
     def turns(self) -> list[tuple[str, Text]]:

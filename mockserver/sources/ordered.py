@@ -45,7 +45,7 @@ class Sources:
         self._refresh()
         found = self._fixtures.find(request, request.namespace) if request.answer_style is None else None
         if found is not None:
-            return answer_of(found.said, found.fixture.name, tokens.prompt_tokens(request, self._edition))
+            return answer_of(found.said, found.fixture.name, lambda: tokens.prompt_tokens(request, self._edition))
         if self._strict:
             raise self._fixtures.no_match(request)
         return self._synthetic.answer(request)

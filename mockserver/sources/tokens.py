@@ -16,13 +16,13 @@ import re
 import unicodedata
 from functools import lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from mockserver.errors import OperatorError, suggestion
 from mockserver.sources.lexicon import WORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 
     from mockserver.exchange import ChatRequest
     from mockserver.profile import Edition
@@ -108,6 +108,7 @@ class Estimator:
 
 
 ESTIMATOR: Final = Estimator()
+REMEMBERED_CHARACTERS: Final = 1024
 
 
 class Vocabulary:
@@ -256,8 +257,18 @@ def prompt_tokens(request: ChatRequest, edition: Edition) -> int:
         + system
         + MESSAGE_TOKENS * len(request.messages)
         + MEDIA_TOKENS * media
-        + sum(counter.count(text) for text in said)
+        + sum([_count(counter, text) for text in said])
     )
+
+
+def _count(counter: Tokenizer, text: str) -> int:
+    """The tokens of a text; short ones are remembered, since system prompts and questions come again and again."""
+    return counter.count(text) if len(text) > REMEMBERED_CHARACTERS else _remembered(cast("Hashable", counter), text)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(counter: Hashable, text: str) -> int:
+    return cast("Tokenizer", counter).count(text)
 
 
 def texts(message: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 
@@ -14,6 +14,9 @@ from mockserver.exchange import Answer, ToolCall, Usage
 from mockserver.profile import ERROR_KINDS, Data
 from mockserver.sources import tokens
 from mockserver.sources.condition import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LONGEST_DELAY_MS: Final = 600_000
 
@@ -156,8 +159,8 @@ class FixtureAnswer(Described):
         return tuple(call.called(number) for number, call in enumerate(self.tool_calls))
 
 
-def answer_of(said: FixtureAnswer, name: str, prompt_tokens: int) -> Answer:
-    """What the fixture `name` says; tokens are counted where the file has no figures.
+def answer_of(said: FixtureAnswer, name: str, prompt_tokens: Callable[[], int]) -> Answer:
+    """What the fixture `name` says; the prompt is counted where the file has no figures.
 
     Raises:
         Refusal: it says an error.
@@ -166,10 +169,11 @@ def answer_of(said: FixtureAnswer, name: str, prompt_tokens: int) -> Answer:
         error = said.error
         detail = error.message or f"asked for by the fixture {name}"
         raise Refusal(error.kind or "fixture", detail, status=error.status, code=error.code, delay_ms=said.delay_ms)
-    spoken = len(said.content) + len(said.thoughts) + sum(len(call.pieces) for call in said.calls)
-    usage = Usage(prompt_tokens, spoken + 1, len(said.thoughts))
     if said.usage is not None:
         usage = Usage(said.usage.prompt_tokens, said.usage.completion_tokens, said.usage.reasoning_tokens)
+    else:
+        spoken = len(said.content) + len(said.thoughts) + sum(len(call.pieces) for call in said.calls)
+        usage = Usage(prompt_tokens(), spoken + 1, len(said.thoughts))
     return Answer(
         said.content,
         usage,
