@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 # Two stages: the first builds the wheel, the second installs it, so the image proves the packaging.
-#   docker build -t genstudio-mock .        (or: buildah bud --isolation chroot -t genstudio-mock .)
+#   docker build -t genstudio-mock .        (or: buildah bud --format docker --isolation chroot -t genstudio-mock .)
 #   docker run --rm -p 8777:8777 genstudio-mock
 ARG BASE=python:3.12-slim
 

@@ -25,7 +25,7 @@ bench: $(VENV)/.dev  ## Measure, as ratios against a bare ASGI app in the same r
 	$(BIN)/python -m bench $(ARGS)
 
 image:  ## Build the container image with buildah; see the head of Dockerfile for other tools
-	buildah bud --isolation chroot -t genstudio-mock .
+	buildah bud --format docker --isolation chroot -t genstudio-mock .
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,95 @@
+"""The wheel holds what a user needs and nothing else, and works away from the checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built as pip would."""
+    folder = tmp_path_factory.mktemp("dist")
+    code = f"import hatchling.build; print(hatchling.build.build_wheel({str(folder)!r}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, encoding="utf-8")
+    return folder / done.stdout.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel's content, as it lies in site-packages."""
+    folder = tmp_path_factory.mktemp("site")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def tracked(folder: str) -> set[str]:
+    """Files below a folder of the checkout, without what tools leave there."""
+    found = (path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {path.relative_to(ROOT).as_posix() for path in found}
+
+
+def test_the_wheel_holds_package_data_and_nothing_else(wheel: Path) -> None:
+    """All of `mockserver`, the profiles and the fixtures; no tests, no benchmarks, no checkout's litter."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+
+    data = {f"mockserver/_data/{name}" for name in tracked("profiles") | tracked("fixtures")}
+    assert names == tracked("mockserver") | data
+    assert "mockserver/py.typed" in names
+
+
+def test_the_metadata_says_who_may_use_it(installed: Path) -> None:
+    """Name, Python, licence and the command are in the wheel; the readme is its long description."""
+    info = next(installed.glob("*.dist-info"))
+    metadata = (info / "METADATA").read_text("utf-8")
+
+    for line in ("Name: genstudio-mock", "Requires-Python: >=3.11", "License-Expression: Apache-2.0"):
+        assert f"\n{line}\n" in metadata
+    assert "Point the official OpenAI SDK at a chip3 stream" in metadata
+    assert "genstudio-mock = mockserver.cli:run" in (info / "entry_points.txt").read_text("utf-8")
+    assert (info / "licenses" / "LICENSE").read_text("utf-8") == (ROOT / "LICENSE").read_text("utf-8")
+
+
+def run(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The installed command, away from the checkout."""
+    environ = {**os.environ, "PYTHONPATH": str(installed)}
+    command = [sys.executable, "-P", "-m", "mockserver", *arguments]
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, check=False, encoding="utf-8")
+
+
+def test_the_installed_command_finds_its_data(installed: Path, tmp_path: Path) -> None:
+    """Profiles and fixtures come from the wheel, not from the checkout."""
+    told = run(installed, tmp_path, "--version")
+    shown = run(installed, tmp_path, "profiles", "show", "chip3")
+    checked = run(installed, tmp_path, "validate", str(installed / "mockserver" / "_data"))
+
+    assert told.stdout.strip().endswith(PROJECT["version"])
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "json-lines" in shown.stdout
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_version_is_said_once_and_the_same() -> None:
+    """Package and project agree."""
+    from mockserver import __version__
+
+    assert __version__ == PROJECT["version"]
+
+
+def test_no_file_names_a_registry_or_a_machine() -> None:
+    """Pinned versions come without addresses, so that they work wherever a registry is."""
+    pins = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+
+    assert all(line.startswith("#") or line.count("==") == 1 for line in pins)
+    assert not [line for line in pins if "://" in line or "@" in line]
