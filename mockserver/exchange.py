@@ -141,6 +141,7 @@ class Plan:
         ending: How the answer stops after the last frame.
         source: Where the answer came from, for the log.
         detail: The reason of a refusal.
+        joinable: Whether frames that are due together may leave as one transfer chunk; a recording's may not.
     """
 
     status: int
@@ -150,6 +151,7 @@ class Plan:
     ending: Ending = Ending.COMPLETE
     source: str = ""
     detail: str = ""
+    joinable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

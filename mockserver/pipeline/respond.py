@@ -52,7 +52,8 @@ class Service:
 
     Attributes:
         edition: The state of the documents that is imitated.
-        answer: The sources: what is said to a request; raises `Refusal` where nothing is.
+        answer: The sources: what is said to a request, or the plan of a recording, which is performed as it is;
+            raises `Refusal` where there is neither.
         moderation: What the text review objects to.
         texts: The texts of a message, for the review.
         keys: Good API keys; None lets every non-empty key in.
@@ -61,7 +62,7 @@ class Service:
     """
 
     edition: Edition
-    answer: Callable[[ChatRequest], Answer]
+    answer: Callable[[ChatRequest], Answer | Plan]
     texts: Callable[[ChatRequest], Sequence[str]]
     moderation: ModerationRules = field(default_factory=ModerationRules)
     keys: frozenset[str] | None = None
@@ -98,7 +99,10 @@ class Service:
         return refuse(refusal, self.edition.file.errors[refusal.kind], headers)
 
     def _perform(self, request: ChatRequest, compiled: Compiled, entropy: bytes, now_ms: int) -> Plan:
-        answer = moderate(self.answer(request), self.texts(request), self.moderation)
+        said = self.answer(request)
+        if isinstance(said, Plan):
+            return said
+        answer = moderate(said, self.texts(request), self.moderation)
         wire = compiled.wire
         identity = head(request.model, wire.head, entropy, now_ms)
         if answer.id is not None or answer.created is not None:

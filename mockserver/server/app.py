@@ -100,24 +100,11 @@ class Mock:
                 self._on_exchange(exchange)
 
     async def _too_large(self, detail: str, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
-        """Answer 413 first, then read on for a bounded while: closing with unread bytes would lose the answer."""
+        """Answer 413, and note it."""
         plan = self.refusal(Refusal("body-too-large", detail, headers=((b"connection", b"close"),)), scope)
         exchange.plan = plan
-        await send({"type": "http.response.start", "status": plan.status, "headers": plan.headers})
-        await send({"type": "http.response.body", "body": plan.frames[0], "more_body": True})
-        limit = DRAIN_FACTOR * self.service.edition.file.request.body_limit_bytes
-        try:
-            async with asyncio.timeout(DRAIN_SECONDS):
-                more, read = not expects_continue(scope), 0
-                while more and read < limit:
-                    message = await receive()
-                    if message["type"] != "http.request":
-                        break
-                    read += len(message.get("body", b""))
-                    more = message.get("more_body", False)
-        except TimeoutError:
-            pass
-        await send({"type": "http.response.body", "body": b""})
+        limit = self.service.edition.file.request.body_limit_bytes
+        await answer_and_drain(plan, scope, receive, send, limit)
         exchange.frames_sent = 1
 
     def refusal(self, refusal: Refusal, scope: Scope) -> Plan:
@@ -175,6 +162,24 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         if not message.get("more_body", False):
             return b"".join(parts)
         message = await receive()
+
+
+async def answer_and_drain(plan: Plan, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+    """Answer first, then read on for a bounded while: closing with unread bytes would lose the answer."""
+    await send({"type": "http.response.start", "status": plan.status, "headers": plan.headers})
+    await send({"type": "http.response.body", "body": plan.frames[0], "more_body": True})
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            more, read = not expects_continue(scope), 0
+            while more and read < DRAIN_FACTOR * limit:
+                message = await receive()
+                if message["type"] != "http.request":
+                    break
+                read += len(message.get("body", b""))
+                more = message.get("more_body", False)
+    except TimeoutError:
+        pass
+    await send({"type": "http.response.body", "body": b""})
 
 
 def expects_continue(scope: Scope) -> bool:

@@ -30,6 +30,9 @@ class Connection(Protocol):
     def cut(self) -> None:
         """Close now, without the body's end, so that the client sees a cut."""
 
+    def reset(self) -> None:
+        """Close with a TCP RST where the server can."""
+
 
 class WatchedConnection:
     """A connection known only through ASGI's `receive`, for servers that are not ours."""
@@ -45,6 +48,10 @@ class WatchedConnection:
 
     def cut(self) -> None:
         """Nothing can be done beyond not ending the body."""
+        self._gone = True
+
+    def reset(self) -> None:
+        """As `cut`: another server's socket is out of reach."""
         self._gone = True
 
     def release(self) -> None:
@@ -65,7 +72,9 @@ async def perform(plan: Plan, send: Send, connection: Connection, wheel: Wheel, 
     started = wheel.now()
     exchange.plan = plan
     try:
-        if plan.at_ms is None:
+        if not plan.joinable or plan.ending is not Ending.COMPLETE:
+            await _verbatim(plan, send, connection, wheel, exchange, started)
+        elif plan.at_ms is None:
             await _at_once(plan, send, connection, exchange)
         else:
             if plan.at_ms[0] > 0:
@@ -198,3 +207,36 @@ def _continued(sending: Coroutine[Any, Any, None], waited: object) -> Generator[
     """Await a coroutine that was already started by hand and waits for `waited`."""
     yield waited
     yield from sending  # type: ignore[misc]
+
+
+HANG_CHECK_SECONDS = 0.1  # how often a hanging answer looks whether its client has left
+
+
+async def _verbatim(
+    plan: Plan, send: Send, connection: Connection, wheel: Wheel, exchange: Exchange, started: float
+) -> None:
+    """Each frame as a send of its own, never joined, then the plan's own ending."""
+    whole = plan.ending is Ending.COMPLETE
+    last = len(plan.frames) - 1
+    if plan.at_ms:
+        await _until(started + plan.at_ms[0] / 1000, wheel)
+    await send({"type": "http.response.start", "status": plan.status, "headers": plan.headers})
+    for number, frame in enumerate(plan.frames):
+        if plan.at_ms is not None and number:
+            await _until(started + plan.at_ms[number] / 1000, wheel)
+        await send({"type": "http.response.body", "body": frame, "more_body": not whole or number < last})
+        if connection.gone:
+            return
+        exchange.frames_sent = number + 1
+        if plan.at_ms is None:
+            await asyncio.sleep(0)
+    exchange.ending = plan.ending
+    if plan.ending is Ending.CUT:
+        connection.cut()
+    elif plan.ending is Ending.RESET:
+        connection.reset()
+    elif plan.ending is Ending.HANG:
+        while not connection.gone:
+            await _until(wheel.now() + HANG_CHECK_SECONDS, wheel)
+    elif last < 0:
+        await send({"type": "http.response.body", "body": b""})
