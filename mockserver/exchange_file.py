@@ -29,15 +29,37 @@ if TYPE_CHECKING:
 
 REQUEST_HEADERS: Final = frozenset({"accept", "content-type"})
 RESPONSE_HEADERS: Final = frozenset(
-    "allow cache-control content-encoding content-language content-length content-type request-id retry-after "
-    "retry-after-ms traceresponse vary warning www-authenticate x-accel-buffering x-content-type-options "
-    "x-maas-request-id x-ratelimit-limit-requests x-ratelimit-limit-tokens x-ratelimit-remaining-requests "
-    "x-ratelimit-remaining-tokens x-ratelimit-reset-requests x-ratelimit-reset-tokens x-request-id".split()
+    {
+        "allow",
+        "cache-control",
+        "content-encoding",
+        "content-language",
+        "content-length",
+        "content-type",
+        "request-id",
+        "retry-after",
+        "retry-after-ms",
+        "traceresponse",
+        "vary",
+        "warning",
+        "www-authenticate",
+        "x-accel-buffering",
+        "x-content-type-options",
+        "x-maas-request-id",
+        "x-ratelimit-limit-requests",
+        "x-ratelimit-limit-tokens",
+        "x-ratelimit-remaining-requests",
+        "x-ratelimit-remaining-tokens",
+        "x-ratelimit-reset-requests",
+        "x-ratelimit-reset-tokens",
+        "x-request-id",
+    }
 )
 _STRAY = re.compile("[\udc80-\udcff]+")
-_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff]")
 
 Header = tuple[str, str]
+Origin = Literal["proxy", "har", "vcr", "curl", "lines"]
 
 
 class Hex(Data):
@@ -108,7 +130,7 @@ class Provenance(Data):
     edition: str = ""
     upstream: Literal["loopback", "private", "public", "unknown"] = "unknown"
     """The class of the upstream's host; its name is not kept."""
-    origin: Literal["proxy", "har", "vcr", "curl", "lines"] = "proxy"
+    origin: Origin = "proxy"
     tool: str
     body_sha256: str
     seal: str = ""

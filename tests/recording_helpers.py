@@ -82,6 +82,7 @@ class RawUpstream:
 
     @property
     def url(self) -> str:
+        """Its address."""
         return f"http://127.0.0.1:{self.port}"
 
     def _serve(self) -> None:
@@ -156,6 +157,7 @@ class Recorder:
 
     @property
     def files(self) -> list[Path]:
+        """What it has written."""
         return sorted(self.root.rglob("*.json"))
 
 
@@ -189,6 +191,7 @@ class PlanApp:
         self.plan = plan
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer."""
         await receive()
         wheel = Wheel(asyncio.get_running_loop())
         await perform(self.plan, send, scope[CONNECTION_KEY], wheel, Exchange(Request("POST", scope["path"])))
@@ -206,6 +209,7 @@ class Seen:
 
     @property
     def body(self) -> bytes:
+        """The chunks joined."""
         return b"".join(self.chunks)
 
 

@@ -20,7 +20,7 @@ from mockserver.sources.meaning import meaning
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from mockserver.exchange import Exchange
+    from mockserver.exchange import Exchange, Plan
 
 SHORTEST_SECRET: Final = 6
 """Bytes. Shorter values would mask ordinary words; they cannot be kept as headers anyway."""
@@ -167,7 +167,7 @@ class Redactor:
                 body=self.masked(request.body),
             ),
         )
-        self._check_spelled(kept)
+        self.check_spelled(plan)
         return kept
 
     def holds_secret(self, data: bytes) -> bool:
@@ -179,13 +179,11 @@ class Redactor:
         if self.holds_secret(text):
             raise SpelledSecretError("a secret is left in the file after masking")
 
-    def _check_spelled(self, exchange: Exchange) -> None:
-        """Refuse an answer whose pieces, joined, spell a secret."""
+    def check_spelled(self, plan: Plan) -> None:
+        """Raise SpelledSecretError for an answer whose pieces, joined, spell a secret."""
         try:
-            said = meaning(exchange.plan) if exchange.plan else None
+            said = meaning(plan)
         except ValueError:
-            return
-        if said is None:
             return
         for pieces in (said.pieces, said.reasoning, *(call.pieces for call in said.tool_calls)):
             data = "".join(pieces).encode("utf-8", "replace")
@@ -249,3 +247,9 @@ def _value_spans(data: bytes, start: int) -> list[tuple[int, int]]:
 def secrets_of(headers: Mapping[bytes, bytes], query: bytes, more: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
     """All secrets of one exchange: of the request's headers and query, and of the answer's headers."""
     return secret_values(headers.items()) | query_secrets(query) | secret_values(more)
+
+
+def proxy_secrets(header: bytes) -> set[bytes]:
+    """The secrets of a `Proxy-Authorization` line."""
+    name, _, value = header.partition(b":")
+    return secret_values([(name, value)])

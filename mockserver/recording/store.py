@@ -68,7 +68,7 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             beside = folder / f".{secrets.token_hex(8)}.tmp"
             try:
-                _write(beside, written(file))
+                _write(beside, written(file).encode())
                 with self._lock:
                     target = _free(folder, slug(file), replace=replace)
                     beside.replace(target)
@@ -127,10 +127,24 @@ def _untouched(path: Path) -> bool:
         return False
 
 
-def _write(path: Path, text: str) -> None:
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file beside its place, flush it to the disk, then give it its name; raises OperatorError."""
+    beside = path.parent / f".{secrets.token_hex(8)}.tmp"
+    try:
+        try:
+            _write(beside, data)
+            beside.replace(path)
+            _flush_folder(path.parent)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise OperatorError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _write(path: Path, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     with os.fdopen(descriptor, "wb") as out:
-        out.write(text.encode())
+        out.write(data)
         out.flush()
         os.fsync(out.fileno())
 
