@@ -9,7 +9,9 @@ import socket
 import struct
 import threading
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from mockserver.data import shipped
 from mockserver.exchange import Ending, Exchange, Plan, Request
@@ -26,10 +28,11 @@ from mockserver.server.run import make_server, new_event_loop, tcp_socket
 from mockserver.sources.recordings import Recordings, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from mockserver.errors import Refusal
+    from mockserver.profile import Edition
     from mockserver.recording.keeper import Mode
 
 CHAT = "/maas/mt-infini-3b/chip3/chat/completions"
@@ -130,18 +133,27 @@ def serving(app: Any) -> Iterator[int]:
     listening = tcp_socket("127.0.0.1", 0)
     ready = threading.Event()
     server = make_server(app, ready.set, 1)
+    stop: list[Callable[[], object]] = []
+
+    async def until_stopped() -> None:
+        over = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        stop.append(lambda: loop.call_soon_threadsafe(over.set))
+        await over.wait()
 
     def run() -> None:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(server.serve(sockets=[listening]))
 
+    server.main_loop = until_stopped  # type: ignore[method-assign]  # the real one looks ten times a second
     thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    assert ready.wait(10)
+    with patch("mockserver.server.run.gc"):  # a collection of the whole test run's heap takes longer than the test
+        thread.start()
+        assert ready.wait(10)
     try:
         yield listening.getsockname()[1]
     finally:
-        server.should_exit = True
+        stop[0]()
         thread.join(10)
         listening.close()
 
@@ -161,14 +173,20 @@ class Recorder:
         return sorted(self.root.rglob("*.json"))
 
 
+@cache
+def default() -> Edition:
+    """The default edition."""
+    roots = [shipped("profiles")]
+    return load_edition(default_edition(roots), roots)
+
+
 @contextlib.contextmanager
 def recording_of(
     url: str, root: Path, mode: Mode = "all", *, timeout: float = 5.0, ca_file: str | None = None,
     environ: dict[str, str] | None = None, **settings: Any,
 ) -> Iterator[Recorder]:  # fmt: skip
     """A proxy that records an upstream into a folder."""
-    roots = [shipped("profiles")]
-    edition = load_edition(default_edition(roots), roots)
+    edition = default()
 
     def refusal(refused: Refusal) -> Plan:
         return refuse(refused, edition.file.errors[refused.kind])
@@ -259,6 +277,8 @@ def _whole(raw: bytes) -> bool:
     head, end, body = raw.partition(b"\r\n\r\n")
     if not end:
         return False
+    if head.startswith(b"HTTP/1.1 204"):
+        return True
     if _is_chunked(head):
         return body.endswith(b"0\r\n\r\n") and _ends_with_zero_chunk(body)
     length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from itertools import pairwise
 from urllib.parse import quote
 
 import pytest
@@ -75,7 +76,7 @@ def test_a_mask_changes_no_boundary(before: list[bytes], cuts: list[int], after:
     """However a body is cut, the key is gone from it and every chunk keeps its length."""
     body = b"".join(before) + KEY + after
     edges = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
-    frames = [body[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    frames = [body[start:end] for start, end in pairwise(edges)]
 
     made = Redactor([KEY]).frames(frames)
 

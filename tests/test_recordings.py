@@ -22,6 +22,7 @@ from mockserver.sources.recordings import (
     replayed,
 )
 
+FIELDS: list[dict[str, Any]] = [{"temperature": 0}, {"temperature": 1}, {"temperature": 2}]
 USER = {"role": "user", "content": "你是谁?"}
 LINE = '{"id": "chatcmpl-1", "created": 5, "choices": [{"index": 0, "delta": {"content": "%s"}}]}\n'
 
@@ -102,10 +103,11 @@ def test_of_several_the_most_alike_wins() -> None:
     """Other fields of the body decide between recordings of one dialogue; what came later wins a tie."""
     recordings = Recordings([recorded([USER], says="冷", temperature=0), recorded([USER], says="热", temperature=1)])
 
-    assert [
-        one.path.stem if (one := recordings.find(asked([USER], **fields))) else None
-        for fields in ({"temperature": 0}, {"temperature": 1}, {"temperature": 2})
-    ] == ["冷", "热", "热"]
+    assert [one.path.stem if (one := recordings.find(asked([USER], **fields))) else None for fields in FIELDS] == [
+        "冷",
+        "热",
+        "热",
+    ]
 
 
 def test_the_bodys_model_is_a_name_too() -> None:
@@ -171,7 +173,7 @@ def test_a_recorded_fault_is_played_as_it_came(fault: dict[str, Any]) -> None:
 
 
 def test_the_pipeline_performs_both() -> None:
-    """Recorded on nvidia, regenerated on chip3: bare JSON lines; exact: the recorded bytes, review and head untouched."""
+    """Recorded on nvidia: regenerated on chip3 it is bare JSON lines, exact it is the recorded bytes."""
     edition = load_edition("2024-tutorial", [shipped("profiles")])
     recordings = Recordings([recorded([USER], says="我是")])
     body = json.dumps({"messages": [USER], "stream": True}).encode()

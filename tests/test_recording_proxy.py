@@ -1,0 +1,535 @@
+"""The recording proxy on real sockets, between a raw upstream and a raw client."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from recording_helpers import (
+    CHAT,
+    LINES_HEAD,
+    SSE_HEAD,
+    PlanApp,
+    RawUpstream,
+    ask,
+    chat_body,
+    chunked,
+    recording_of,
+    serving,
+)
+
+from mockserver.exchange import Ending, Plan
+from mockserver.exchange_file import plan_of, read
+from mockserver.recording import taking
+from mockserver.recording.paths import path_map
+from mockserver.recording.secrets import Scrubbing
+from mockserver.sources.recordings import exact_plan, recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from recording_helpers import Seen
+
+LINE = '{"id": "c-1", "choices": [{"index": 0, "delta": {"content": "我是"}}]}\n'.encode()
+INSIDE = LINE.index("我".encode()) + 1
+ENDED = [Ending.COMPLETE, Ending.CUT, Ending.RESET]
+
+
+def kept(path: Path) -> Plan:
+    """The plan of the one file."""
+    return plan_of(read(path))
+
+
+SHAPES = {
+    "chip3-lines": [LINE, LINE, LINE.rstrip()],
+    "inside-a-character": [LINE[:INSIDE], LINE[INSIDE:]],
+    "one-byte-a-chunk": [bytes([byte]) for byte in LINE],
+    "200-kb-lines": [b"x" * 200_000 + b"\n", b"y" * 200_000 + b"\n"],
+    "sse": [b"data: {}\n\n", b"data: [DONE]\n\n"],
+    "not-text": [b"\xff\x00", b"\x80"],
+    "empty": [],
+}
+
+
+@pytest.mark.parametrize("chunks", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("trailers", [b"", b"X-Checksum: 1\r\n"], ids=["", "trailers"])
+def test_every_transfer_chunk_is_a_send(chunks: list[bytes], trailers: bytes, tmp_path: Path) -> None:
+    """The client gets the bytes, and the file holds each transfer chunk as it was sent, trailers or not."""
+    upstream = RawUpstream([LINES_HEAD, *chunked(*chunks, trailers=trailers)])
+
+    with upstream, recording_of(upstream.url, tmp_path) as proxy:
+        seen = ask(proxy.port)
+
+    assert (seen.status, seen.body, seen.ending) == (200, b"".join(chunks), Ending.COMPLETE)
+    assert list(kept(proxy.files[0]).frames) == chunks
+    assert kept(proxy.files[0]).headers == ((b"X-Request-ID", b"r-1"), (b"Content-Type", b"application/json"))
+
+
+@pytest.mark.parametrize(
+    ("writes", "frames"),
+    [
+        pytest.param(
+            [LINES_HEAD + chunked(b"a", b"b")[0], chunked(b"b")[0], b"0\r\n\r\n"], [b"a", b"b"], id="head-and-chunk"
+        ),
+        pytest.param([LINES_HEAD, b"".join(chunked(b"a", b"bc", b"d"))], [b"a", b"bc", b"d"], id="many-in-one-write"),
+        pytest.param([LINES_HEAD, b"3", b"\r", b"\nab", b"c\r", b"\n", b"0\r\n", b"\r\n"], [b"abc"], id="cut-anywhere"),
+        pytest.param([LINES_HEAD, b"3;x=y\r\nabc\r\n0\r\n\r\n"], [b"abc"], id="chunk-extension"),
+        pytest.param([b"HTTP/1.1 100 Continue\r\n\r\n", LINES_HEAD, *chunked(b"a")], [b"a"], id="interim-head"),
+        pytest.param([b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"], [b"abc"], id="content-length"),
+        pytest.param([b"HTTP/1.1 200 OK\r\n\r\nabc"], [b"abc"], id="until-close"),
+        pytest.param([b"HTTP/1.1 204 No Content\r\n\r\n"], [], id="no-content"),
+        pytest.param([b"HTTP/1.1 429 Too Many\r\nRetry-After: 2\r\nContent-Length: 2\r\n\r\n{}"], [b"{}"], id="error"),
+    ],
+)
+def test_framings_of_http(writes: list[bytes], frames: list[bytes], tmp_path: Path) -> None:
+    """Whatever the framing, and however the packets fall, the sends are the transfer chunks."""
+    with RawUpstream(writes) as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        seen = ask(proxy.port)
+
+    assert (seen.body, seen.ending) == (b"".join(frames), Ending.COMPLETE)
+    assert list(kept(proxy.files[0]).frames) == frames
+    assert kept(proxy.files[0]).status == seen.status
+
+
+@pytest.mark.parametrize("ending", ENDED)
+@pytest.mark.parametrize("sized", [False, True], ids=["chunked", "sized"])
+def test_faults_of_the_upstream_are_seen_and_kept(ending: Ending, sized: bool, tmp_path: Path) -> None:
+    """A cut is a cut and a reset a reset, for the client and in the file; nothing broken is kept as whole."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" if sized else LINES_HEAD
+    part = b"ab" if sized else chunked(b"ab")[0]
+    rest = {True: b"cd", False: b"2\r\ncd\r\n0\r\n\r\n"}[sized] if ending is Ending.COMPLETE else b""
+
+    with RawUpstream([head + part, rest], ending) as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        seen = ask(proxy.port)
+
+    assert seen.ending is ending
+    assert seen.body == (b"abcd" if ending is Ending.COMPLETE else b"ab")
+    assert kept(proxy.files[0]).ending is ending
+
+
+def test_silence_ends_as_a_cut(tmp_path: Path) -> None:
+    """An upstream that says nothing for too long is a hang in the file and a cut for the client."""
+    upstream = RawUpstream([LINES_HEAD, chunked(b"ab")[0]], Ending.HANG)
+
+    with upstream, recording_of(upstream.url, tmp_path, timeout=0.2) as proxy:
+        seen = ask(proxy.port)
+
+    assert (seen.body, seen.ending) == (b"ab", Ending.CUT)
+    assert kept(proxy.files[0]).ending is Ending.HANG
+
+
+@pytest.mark.parametrize(
+    ("writes", "status", "says"),
+    [
+        pytest.param([b""], 502, "the upstream closed the connection before it answered", id="nothing"),
+        pytest.param([b"SSH-2.0\r\n\r\n"], 502, "the upstream's answer is no HTTP/1.1", id="no-http"),
+        pytest.param([b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70_000], 502, "", id="endless-head"),
+        pytest.param(
+            [b"HTTP/1.1 307 T\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"],
+            502,
+            "the upstream redirects (307), which is not followed: give its final address",
+            id="redirect",
+        ),
+    ],
+)
+def test_no_usable_answer(writes: list[bytes], status: int, says: str, tmp_path: Path) -> None:
+    """The client is told in JSON what was wrong, and nothing is kept."""
+    with RawUpstream(writes) as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        seen = ask(proxy.port)
+
+    assert seen.status == status
+    assert says in json.loads(seen.body)["msg"]
+    assert not proxy.files
+
+
+def test_nobody_is_there(tmp_path: Path) -> None:
+    """A refused connection is a 502."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with recording_of(f"http://127.0.0.1:{port}", tmp_path) as proxy:
+        seen = ask(proxy.port)
+
+    assert seen.status == 502
+    assert "cannot be reached" in json.loads(seen.body)["msg"]
+
+
+def test_a_silent_upstream_is_a_504(tmp_path: Path) -> None:
+    """Without a head within the time, the client is told so."""
+    with RawUpstream([], Ending.HANG) as upstream, recording_of(upstream.url, tmp_path, timeout=0.1) as proxy:
+        seen = ask(proxy.port)
+
+    assert seen.status == 504
+    assert "said nothing for 0.1 s" in json.loads(seen.body)["msg"]
+
+
+def test_chunks_pass_through_as_they_arrive(tmp_path: Path) -> None:
+    """The client has the first chunk while the upstream still holds back the second."""
+    gate = threading.Event()
+    first, last = chunked(LINE)[0], chunked(LINE)[0] + b"0\r\n\r\n"
+
+    with (
+        RawUpstream([LINES_HEAD, first, last], gate=gate) as upstream,
+        recording_of(upstream.url, tmp_path) as proxy,
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client,
+    ):
+        body = chat_body()
+        client.sendall(
+            b"POST %b HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n%b" % (CHAT.encode(), len(body), body)
+        )
+        got = b""
+        while LINE not in got:
+            got += client.recv(65536)
+        assert not proxy.files
+        gate.set()
+        while not got.endswith(b"0\r\n\r\n"):
+            got += client.recv(65536)
+
+    assert got.count(LINE) == 2
+
+
+@pytest.mark.parametrize(
+    "writes",
+    [
+        pytest.param([SSE_HEAD, *chunked(b"data: {}\n\n", b"data: [DONE]\n\n")], id="done-marker"),
+        pytest.param([b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"], id="content-length"),
+        pytest.param([LINES_HEAD, *chunked(LINE)], id="last-chunk"),
+    ],
+)
+def test_the_file_is_there_before_the_last_byte(
+    writes: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the client was answered is on the disk: neither the end nor the done marker comes before the rename."""
+    release = threading.Event()
+    saving = threading.Event()
+
+    with RawUpstream(writes) as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        keep = proxy.keeper.keep
+
+        def held(*arguments: Any) -> None:
+            saving.set()
+            release.wait(5)
+            keep(*arguments)
+
+        monkeypatch.setattr(proxy.keeper, "keep", held)
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client:
+            body = chat_body()
+            client.sendall(
+                b"POST %b HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n%b" % (CHAT.encode(), len(body), body)
+            )
+            assert saving.wait(5)
+            client.setblocking(False)
+            before = b""
+            while True:
+                try:
+                    before += client.recv(65536)
+                except BlockingIOError:
+                    break
+            release.set()
+            client.settimeout(5)
+            after = client.recv(65536)
+
+    assert b"[DONE]" not in before
+    assert not before.endswith((b"0\r\n\r\n", b"abc"))
+    assert after.endswith((b"0\r\n\r\n", b"abc"))
+    assert len(proxy.files) == 1
+
+
+ANY_CHUNKS = st.lists(
+    st.binary(min_size=1, max_size=24) | st.sampled_from(["我是".encode(), "来".encode()[:1], LINE]), max_size=8
+)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[list[bytes], Ending], tuple[Seen, Seen]]]:
+    """Records an answer of these writes and this ending, and replays it: the client's view of both."""
+    app = PlanApp(Plan(200, (), ()))
+    root = tmp_path_factory.mktemp("stage")
+    with RawUpstream() as upstream, recording_of(upstream.url, root) as proxy, serving(app) as port:
+
+        def play(writes: list[bytes], ending: Ending) -> tuple[Seen, Seen]:
+            upstream.writes, upstream.ending = writes, ending
+            live = ask(proxy.port)
+            made = recording(proxy.files[0], read(proxy.files[0]))
+            assert made is not None
+            app.plan = exact_plan(made, 0)
+            return live, ask(port)
+
+        yield play
+
+
+@settings(max_examples=60, deadline=None)
+@given(chunks=ANY_CHUNKS, ending=st.sampled_from(ENDED))
+def test_record_then_replay_is_the_same(
+    stage: Callable[[list[bytes], Ending], tuple[Seen, Seen]], chunks: list[bytes], ending: Ending
+) -> None:
+    """For any list of chunks and any ending, a replay gives a client the same chunks, in order, and the same ending."""
+    live, again = stage([LINES_HEAD, *chunked(*chunks)[: None if ending is Ending.COMPLETE else len(chunks)]], ending)
+
+    assert (live.ending, live.body) == (ending, b"".join(chunks))
+    assert (again.ending, again.chunks) == (ending, chunks)
+    assert again.headers[1:] == live.headers[1:]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        pytest.param("http://evil.invalid:1" + CHAT, (), id="absolute-form"),
+        pytest.param("//evil.invalid" + CHAT, (), id="two-slashes"),
+        pytest.param(CHAT, ("Host: evil.invalid",), id="host"),
+        pytest.param(CHAT, ("X-Forwarded-Host: evil.invalid", "Forwarded: host=evil.invalid"), id="forwarded"),
+    ],
+)
+def test_one_host_whatever_is_asked(path: str, headers: tuple[str, ...], tmp_path: Path) -> None:
+    """Requests go to the upstream of the command line, under its own name; or nowhere."""
+    with RawUpstream([LINES_HEAD, *chunked(LINE)]) as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        seen = ask(proxy.port, path, headers=headers)
+
+    assert seen.status in {200, 400}
+    for heard in upstream.heard:
+        assert f"host: 127.0.0.1:{upstream.port}\r\n".encode() in heard
+        assert heard.split(b"\r\n")[0] in {
+            b"POST %b HTTP/1.1" % CHAT.encode(),
+            b"POST //evil.invalid%b HTTP/1.1" % CHAT.encode(),
+        }
+
+
+@pytest.mark.parametrize(
+    ("headers", "method", "status"),
+    [
+        pytest.param(("Origin: https://evil.invalid",), "POST", 403, id="web-page"),
+        pytest.param(("Sec-Fetch-Site: same-origin", "Host: evil.invalid"), "GET", 403, id="rebinding"),
+        pytest.param(("Origin: http://localhost:3000",), "POST", 200, id="local-page"),
+        pytest.param((), "DELETE", 405, id="method"),
+        pytest.param((), "CONNECT", 405, id="connect"),
+    ],
+)
+def test_what_is_not_passed_on(headers: tuple[str, ...], method: str, status: int, tmp_path: Path) -> None:
+    """A web page cannot use the proxy, nor can any method but GET and POST."""
+    with RawUpstream([LINES_HEAD, *chunked(LINE)]) as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        seen = ask(proxy.port, headers=headers, method=method)
+
+    assert (seen.status, len(upstream.heard)) == (status, int(status == 200))
+
+
+def test_secrets_are_in_no_file_and_no_log(tmp_path: Path) -> None:
+    """A key, a cookie and an organisation that the upstream echoes in every way are nowhere afterwards."""
+    key, cookie, organisation, own = "sk-KNOWN-0123456789", "sid-abcdefgh", "org-98765432", b"upstream-key-42"
+    echo = f"wrong key {key} of {organisation} ({cookie}) {own.decode()}".encode()
+    head = (
+        f"HTTP/1.1 401 No\r\nSet-Cookie: sid={cookie}\r\nopenai-organization: {organisation}\r\nX-Request-ID: {key}\r\n"
+    )
+    writes = [head.encode() + b"Transfer-Encoding: chunked\r\n\r\n", *chunked(echo[:14], echo[14:])]
+
+    with RawUpstream(writes) as upstream, recording_of(upstream.url, tmp_path, key=own) as proxy:
+        seen = ask(
+            proxy.port,
+            CHAT + f"?api_key={key}",
+            chat_body(f"my key is {key}"),
+            (f"Authorization: Bearer {key}", f"Cookie: sid={cookie}", f"OpenAI-Organization: {organisation}"),
+        )
+
+    written = b"".join(path.read_bytes() for path in proxy.files) + "\n".join(proxy.told).encode()
+    assert seen.body == echo
+    assert b"authorization: Bearer upstream-key-42" in upstream.heard[0]
+    assert len(proxy.files) == 1
+    for secret in (key, cookie, organisation, own.decode()):
+        assert secret.encode() not in written
+        assert secret not in str(proxy.files)
+
+
+def test_a_secret_without_a_mask_is_not_kept(tmp_path: Path) -> None:
+    """Where the answer spells the key across chunks the client gets it, and no file is written."""
+    parts = [
+        b'{"choices": [{"index": 0, "delta": {"content": "%b"}}]}\n' % part for part in (b"sk-KNOWN", b"-0123456789")
+    ]
+
+    with RawUpstream([LINES_HEAD, *chunked(*parts)]) as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        seen = ask(proxy.port, headers=("Authorization: Bearer sk-KNOWN-0123456789",))
+
+    assert seen.body == b"".join(parts)
+    assert not proxy.files
+    assert proxy.told == ["not kept: the answer spells a secret across its chunks, where it cannot be masked"]
+
+
+def test_scrubbing(tmp_path: Path) -> None:
+    """Fields of the operator's choice are masked in request and answer; the client sees the answer as it came."""
+    body = b'{"user": "zhang", "choices": []}'
+    upstream = RawUpstream([b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)])
+
+    with upstream, recording_of(upstream.url, tmp_path, scrubbing=Scrubbing(("user",))) as proxy:
+        seen = ask(proxy.port, body=chat_body(user="zhang"))
+
+    assert seen.body == body
+    assert "zhang" not in proxy.files[0].read_text()
+    assert json.loads(proxy.files[0].read_text())["request"]["body"]["user"] == "*****"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes of files are POSIX")
+def test_files_are_the_owners(tmp_path: Path) -> None:
+    """Mode 0600, and no temporary file is left."""
+    with RawUpstream([LINES_HEAD, *chunked(LINE)]) as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        ask(proxy.port)
+
+    assert proxy.files[0].stat().st_mode & 0o777 == 0o600
+    assert [path for path in proxy.files[0].parent.iterdir() if path.suffix != ".json"] == []
+
+
+def test_files_edited_by_hand_stay(tmp_path: Path) -> None:
+    """Recorded again, an untouched file is replaced and an edited one is left beside the new one."""
+    with RawUpstream([LINES_HEAD, *chunked(LINE)]) as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        ask(proxy.port)
+        ask(proxy.port)
+        assert len(proxy.files) == 1
+        edited = proxy.files[0].read_text().replace("我是", "我不是")
+        proxy.files[0].write_text(edited)
+        ask(proxy.port)
+
+    assert len(proxy.files) == 2
+    assert edited in {path.read_text() for path in proxy.files}
+
+
+@pytest.mark.parametrize(
+    ("mode", "asked"),
+    [("none", 0), ("once", 1), ("new-episodes", 1), ("all", 2)],
+)
+def test_modes_with_an_empty_folder(mode: Any, asked: int, tmp_path: Path) -> None:
+    """How often the upstream is asked when the same request comes twice."""
+    with RawUpstream([LINES_HEAD, *chunked(LINE)]) as upstream, recording_of(upstream.url, tmp_path, mode) as proxy:
+        seen = [ask(proxy.port) for _ in range(2)]
+
+    assert len(upstream.heard) == asked
+    assert [one.status for one in seen] == ([404, 404] if mode == "none" else [200, 200])
+    assert seen[0].body == seen[1].body
+
+
+@pytest.mark.parametrize(("mode", "asked"), [("none", 0), ("once", 0), ("new-episodes", 1), ("all", 2)])
+def test_modes_with_a_recording(mode: Any, asked: int, tmp_path: Path) -> None:
+    """What is recorded is replayed, what is new is asked for, refused, or asked for again."""
+    with RawUpstream([LINES_HEAD, *chunked(LINE, LINE)]) as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        live = ask(proxy.port)
+    with (
+        RawUpstream([LINES_HEAD, *chunked(LINE, LINE)]) as upstream,
+        recording_of(upstream.url, tmp_path, mode) as proxy,
+    ):
+        again, new = ask(proxy.port), ask(proxy.port, body=chat_body("你能做什么?"))
+
+    assert (again.status, again.chunks) == (200, live.chunks)
+    assert len(upstream.heard) == asked
+    assert new.status == (404 if mode in {"none", "once"} else 200)
+    if new.status == 404:
+        assert "messages[0].content is '你是谁?', asked '你能做什么?'" in new.body.decode()
+
+
+def test_a_recorded_fault_is_asked_again(tmp_path: Path) -> None:
+    """`new-episodes` does not take a fault for an answer."""
+    with RawUpstream([LINES_HEAD, chunked(LINE)[0]]) as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        assert ask(proxy.port).ending is Ending.CUT
+    with (
+        RawUpstream([LINES_HEAD, *chunked(LINE)]) as upstream,
+        recording_of(upstream.url, tmp_path, "new-episodes") as proxy,
+    ):
+        assert ask(proxy.port).ending is Ending.COMPLETE
+    assert kept(proxy.files[0]).ending is Ending.COMPLETE
+
+
+def test_the_upstreams_path(tmp_path: Path) -> None:
+    """`--map` changes the prefix for the upstream, whose base path comes first; the file keeps the client's path."""
+    maps = [path_map("/maas/{model}/{chip}=/v1/{model}")]
+
+    with (
+        RawUpstream([LINES_HEAD, *chunked(LINE)]) as upstream,
+        recording_of(upstream.url + "/base/", tmp_path, maps=maps) as proxy,
+    ):
+        ask(proxy.port, CHAT + "?a=1")
+
+    assert upstream.heard[0].startswith(b"POST /base/v1/mt-infini-3b/chat/completions?a=1 HTTP/1.1\r\n")
+    assert read(proxy.files[0]).request.path == CHAT
+
+
+def test_what_the_upstream_gets(tmp_path: Path) -> None:
+    """The client's headers go on but for those of its connection; compression would hide secrets, so none is asked."""
+    with RawUpstream([LINES_HEAD, *chunked(LINE)]) as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        ask(
+            proxy.port,
+            headers=("Accept-Encoding: gzip", "Connection: keep-alive, X", "X-Stainless-Lang: python", "TE: trailers"),
+        )
+
+    head, _, body = upstream.heard[0].partition(b"\r\n\r\n")
+    assert sorted(line.split(b":")[0] for line in head.split(b"\r\n")[1:]) == [
+        b"accept-encoding", b"content-length", b"content-type", b"host", b"x-stainless-lang",
+    ]  # fmt: skip
+    assert b"accept-encoding: identity" in head
+    assert body == chat_body()
+
+
+@pytest.mark.parametrize(
+    ("writes", "says"),
+    [
+        pytest.param(
+            [b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx"], "sent 'gzip'", id="packed"
+        ),
+        pytest.param([LINES_HEAD, *chunked(*[b"x" * 60] * 40)], "is over", id="too-long"),
+    ],
+)
+def test_what_is_passed_through_and_not_kept(
+    writes: list[bytes], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client is served all the same, and one line tells why there is no file."""
+    monkeypatch.setattr(taking, "KEPT_BYTES", 8192)
+    with RawUpstream(writes) as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        seen = ask(proxy.port)
+
+    assert (seen.status, seen.ending) == (200, Ending.COMPLETE)
+    assert not proxy.files
+    assert says in proxy.told[0]
+
+
+def test_a_full_disk_does_not_disturb_the_client(tmp_path: Path) -> None:
+    """Where the file cannot be written, the answer is whole and a line says so."""
+    (tmp_path / "mt-infini-3b").write_text("in the way")
+    with RawUpstream([LINES_HEAD, *chunked(LINE)]) as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        seen = ask(proxy.port)
+
+    assert seen.ending is Ending.COMPLETE
+    assert proxy.told[0].startswith(f"not kept: {tmp_path / 'mt-infini-3b' / 'chip3'}: cannot be written")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/maas/../../etc/passwd/chat/completions",
+        "/maas/%2e%2e/%2e%2e/chat/completions",
+        "/maas/a%5Cb/c:d/chat/completions",
+    ],
+)
+def test_paths_stay_in_the_folder(path: str, tmp_path: Path) -> None:
+    """No model or chip leads out of the folder."""
+    root = tmp_path / "fixtures"
+    with RawUpstream([LINES_HEAD, *chunked(LINE)]) as upstream, recording_of(upstream.url, root) as proxy:
+        ask(proxy.port, path)
+
+    assert all(found.is_relative_to(root) for found in tmp_path.rglob("*.json"))
+    assert all(".." not in part and "\\" not in part for found in root.rglob("*.json") for part in found.parts)
+
+
+def test_health(tmp_path: Path) -> None:
+    """`GET /_mock/health` is the proxy's own."""
+    with RawUpstream() as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        seen = ask(proxy.port, "/_mock/health", b"", method="GET")
+
+    assert (seen.status, seen.body, upstream.heard) == (200, b'{"status":"ok"}', [])
+
+
+def test_a_body_over_the_limit_is_a_413_that_can_be_read(tmp_path: Path) -> None:
+    """The client reads its answer though it was still writing."""
+    with RawUpstream() as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        seen = ask(proxy.port, body=b"x" * (10 * 2**20 + 1))
+
+    assert (seen.status, upstream.heard) == (413, [])
