@@ -26,7 +26,7 @@ from recording_helpers import (
 
 from mockserver.exchange import Ending, Plan
 from mockserver.exchange_file import plan_of, read
-from mockserver.recording import taking
+from mockserver.recording import passage
 from mockserver.recording.paths import path_map
 from mockserver.recording.secrets import Scrubbing
 from mockserver.sources.recordings import exact_plan, recording
@@ -482,7 +482,7 @@ def test_what_is_passed_through_and_not_kept(
     writes: list[bytes], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The client is served all the same, and one line tells why there is no file."""
-    monkeypatch.setattr(taking, "KEPT_BYTES", 8192)
+    monkeypatch.setattr(passage, "KEPT_BYTES", 8192)
     with RawUpstream(writes) as upstream, recording_of(upstream.url, tmp_path) as proxy:
         seen = ask(proxy.port)
 

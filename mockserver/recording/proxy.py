@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 from mockserver.errors import Refusal
 from mockserver.exchange import Ending, Exchange, Plan, Request
 from mockserver.recording.gate import HEALTH_PATH, HEALTHY, check_caller, gateway_error, usable
+from mockserver.recording.passage import KEPT_BYTES, Passage
 from mockserver.recording.secrets import secrets_of
 from mockserver.recording.store import place
-from mockserver.recording.taking import KEPT_BYTES, Taking
-from mockserver.recording.upstream import GatewayError, Part, connect
+from mockserver.recording.upstream import GatewayError, connect
 from mockserver.server.app import BodyTooLargeError, ClientLeftError, answer_and_drain, read_body, request_headers
 from mockserver.server.clock import Wheel
 from mockserver.server.connection import CONNECTION_KEY
@@ -35,10 +35,8 @@ if TYPE_CHECKING:
     from mockserver.recording.upstream import AnswerHead, UpstreamConnection
     from mockserver.server.connection import ClientConnection
 
-HOLD_SECONDS: Final = 0.25  # how long the done marker waits for the body's end, so that it comes after the file
 LINGER_SECONDS: Final = 5.0  # how long an answer is still read, to be kept, when its client has left
 LOOK_SECONDS: Final = 1.0  # how often a silent stream looks whether its client has left
-DONE_MARK: Final = b"data: [DONE]"
 BODY_LIMIT_BYTES: Final = 10 * 2**20
 _HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
@@ -124,20 +122,20 @@ class RecordingProxy:
 
     async def _forward(self, asked: Request, scope: Scope, send: Send, connection: ClientConnection) -> None:
         """Ask the upstream and pass its answer through."""
-        line = await connect(self._upstream)
+        passage = Passage(connection)
+        line = await connect(self._upstream, passage)
         try:
             line.write(self._request_bytes(asked, scope))
-            started = time.perf_counter()
-            head = usable(await line.next(self._upstream.silence_seconds), line, self._upstream)
+            head = usable(await line.head(self._upstream.silence_seconds), line, self._upstream)
             passed = tuple(pair for pair in head.headers if pair[0].lower() not in _NOT_PASSED_BACK)
             await send({"type": "http.response.start", "status": head.status, "headers": passed})
-            taking = Taking()
-            ending, last = await self._stream(line, taking, send, connection, started)
+            line.pour()
+            ending = await self._end_of(line, passage, connection)
             if ending is None:
                 self._keeper.tell(f"not kept: the client of {asked.path[:100]!r} left before the answer was whole")
                 return
-            exchange = received(asked, head, taking, ending, (time.perf_counter() - started) * 1000)
-            await self._keep(exchange, taking, scope, head.headers)
+            last, duration_ms = passage.rest(), passage.since_ms
+            await self._keep(received(asked, head, passage, ending, duration_ms), passage, scope, head.headers)
             if ending is Ending.COMPLETE:
                 await send({"type": "http.response.body", "body": last})
                 return
@@ -152,54 +150,28 @@ class RecordingProxy:
         finally:
             line.close()
 
-    async def _stream(
-        self, line: UpstreamConnection, taking: Taking, send: Send, connection: ClientConnection, started: float
-    ) -> tuple[Ending | None, bytes]:
-        """Pass the body through; returns how it ended and the last bytes, which are still to be sent.
-
-        The ending is None where the client left and the answer did not end soon after.
-        """
-        now = time.perf_counter
-        heard, left = now(), 0.0
-        look = min(LOOK_SECONDS, self._upstream.silence_seconds)
-        last = b""
+    async def _end_of(self, line: UpstreamConnection, passage: Passage, connection: ClientConnection) -> Ending | None:
+        """How the answer ended: `hang` after too long a silence, None where the client left and it did not end soon."""
+        silence = self._upstream.silence_seconds
+        left = 0.0
         while True:
-            if line.waiting():
-                event = await line.next(0)
-            else:
-                if last and not await self._held(last, line):
-                    await send({"type": "http.response.body", "body": last, "more_body": True})
-                    last = b""
-                event = await line.next(look)
-            moment = now()
+            ending = await line.ended(min(LOOK_SECONDS, silence))
+            now = time.perf_counter()
+            if ending is not None:
+                return ending
+            if now - passage.heard >= silence:
+                return Ending.HANG
             if connection.gone:
-                left = left or moment
-                if moment - left > LINGER_SECONDS:
-                    return None, b""
-            if type(event) is Part:
-                heard = moment
-                taking.add(event, (moment - started) * 1000)
-                if last and event.data:
-                    await send({"type": "http.response.body", "body": last, "more_body": True})
-                last = event.data or last
-            elif event is Ending.HANG:
-                if moment - heard >= self._upstream.silence_seconds:
-                    return Ending.HANG, last
-            elif isinstance(event, Ending):
-                taking.finish()
-                return event, last
+                left = left or now
+                if now - left > LINGER_SECONDS:
+                    return None
 
-    @staticmethod
-    async def _held(last: bytes, line: UpstreamConnection) -> bool:
-        """Whether the body's end came while the done marker waited for it: clients stop reading at the marker."""
-        return last.rstrip().endswith(DONE_MARK) and await line.arrives(HOLD_SECONDS)
-
-    async def _keep(self, exchange: Exchange, taking: Taking, scope: Scope, answered: Headers) -> None:
+    async def _keep(self, exchange: Exchange, passage: Passage, scope: Scope, answered: Headers) -> None:
         asked = exchange.request
         if asked.method != "POST" or place(asked.path) is None:
             return
         coding = next((value for name, value in answered if name.lower() == b"content-encoding"), b"identity")
-        if taking.too_long:
+        if passage.too_long:
             self._keeper.tell(f"not kept: the answer to {asked.path[:100]!r} is over {KEPT_BYTES >> 20} MiB")
         elif coding.lower() != b"identity":
             self._keeper.tell(f"not kept: the upstream sent {coding.decode('latin-1')!r} though identity was asked for")
@@ -226,7 +198,7 @@ class RecordingProxy:
         return b"\r\n".join((*lines, b"", asked.body))
 
 
-def received(asked: Request, head: AnswerHead, taking: Taking, ending: Ending, duration_ms: float) -> Exchange:
+def received(asked: Request, head: AnswerHead, passage: Passage, ending: Ending, duration_ms: float) -> Exchange:
     """The exchange that the proxy saw."""
-    plan = Plan(head.status, head.headers, tuple(taking.frames), tuple(taking.at_ms) or None, ending, joinable=False)
+    plan = Plan(head.status, head.headers, tuple(passage.frames), tuple(passage.at_ms) or None, ending, joinable=False)
     return Exchange(asked, plan, len(plan.frames), duration_ms, ending)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httptools
@@ -21,9 +21,9 @@ from mockserver.exchange import Ending
 if TYPE_CHECKING:
     from mockserver.exchange import Headers
     from mockserver.recording.address import Upstream
+    from mockserver.recording.passage import Passage
 
 CONNECT_SECONDS = 10.0
-HIGH_WATER_BYTES = 256 * 1024
 HEAD_LIMIT_BYTES = 64 * 1024
 
 
@@ -47,79 +47,60 @@ class AnswerHead:
     headers: Headers
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Bytes of the body.
+class UpstreamConnection(asyncio.Protocol):
+    """One request's connection.
 
-    Attributes:
-        data: As they came.
-        starts: Whether a send begins with them.
-        ends: Whether a send ends with them.
+    Each read is parsed and handed on within the callback that brought it: a task switch for each chunk would cost more
+    than the chunk. Reading stops between the head and `pour`, and while the client is slow.
+
+    Args:
+        passage: Takes the body.
     """
 
-    data: bytes
-    starts: bool
-    ends: bool
-
-
-class UpstreamConnection(asyncio.Protocol):
-    """One request's connection: parsed answers wait in a queue that stops the socket where it grows long."""
-
-    def __init__(self) -> None:
+    def __init__(self, passage: Passage) -> None:
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport
-        self._events: deque[AnswerHead | Part | Ending] = deque()
+        self._passage = passage
         self._waiter: asyncio.Future[None] | None = None
-        self._queued = 0
-        self._paused = False
-        self._status = 0
+        self._resuming: asyncio.Task[None] | None = None
         self._headers: list[tuple[bytes, bytes]] = []
-        self._head_done = False
+        self._head: AnswerHead | None = None
         self._head_bytes = 0
         self._chunked = False
         self._sized = False
-        self._chunk_begins = False
-        self._held: Part | None = None
-        self._chunk_open = False
-        self._over = False
+        self._ending: Ending | None = None
         self.fault = ""
 
     # --- for the proxy --------------------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
         """Send the request."""
+        self._passage.begin()
         self._transport.write(data)
 
-    async def next(self, seconds: float) -> AnswerHead | Part | Ending:
-        """The next thing that came; `Ending.HANG` after `seconds` of silence."""
-        if not self._events and not await self.arrives(seconds):
-            return Ending.HANG
-        event = self._events.popleft()
-        if type(event) is Part:
-            self._queued -= len(event.data)
-            if self._paused and self._queued < HIGH_WATER_BYTES // 2:
-                self._paused = False
-                self._transport.resume_reading()
-        return event
+    async def head(self, seconds: float) -> AnswerHead | Ending:
+        """The answer's head, or how the connection ended without one; `Ending.HANG` after `seconds`."""
+        if self._head is None and self._ending is None:
+            await self._wait(seconds)
+        return self._head or self._ending or Ending.HANG
 
-    async def arrives(self, seconds: float) -> bool:
-        """Whether something came within `seconds`."""
-        self._waiter = self._loop.create_future()
-        timer = self._loop.call_later(seconds, self._wake)
-        try:
-            await self._waiter
-        finally:
-            timer.cancel()
-            self._waiter = None
-        return bool(self._events)
+    def pour(self) -> None:
+        """Let the body through; call it when the client has the head."""
+        self._passage.open(over=self._ending is not None)
+        if self._ending is None:
+            self._transport.resume_reading()
 
-    def waiting(self) -> bool:
-        """Whether something has come that was not taken yet."""
-        return bool(self._events)
+    async def ended(self, seconds: float) -> Ending | None:
+        """How the answer ended; None where it goes on after `seconds`."""
+        if self._ending is None:
+            await self._wait(seconds)
+        return self._ending
 
     def close(self) -> None:
         """Let the connection go."""
+        if self._resuming is not None:
+            self._resuming.cancel()
         self._transport.abort()
 
     # --- asyncio --------------------------------------------------------------------------------------------------
@@ -129,42 +110,38 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
-        """Parse; what cannot be parsed ends the answer as a cut."""
-        if self._over:
+        """Parse and hand on; what cannot be parsed ends the answer as a cut."""
+        if self._ending is not None:
             return
-        if not self._head_done:
+        if self._head is None:
             self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self.fault = "the upstream switched to another protocol"
-            self._end(Ending.CUT)
+            self._fail("the upstream switched to another protocol")
         except httptools.HttpParserError as error:
-            self.fault = f"the upstream's answer is no HTTP/1.1: {error}"
-            self._end(Ending.CUT)
-        if not self._head_done and self._head_bytes > HEAD_LIMIT_BYTES:
-            self.fault = f"the upstream's headers are over {HEAD_LIMIT_BYTES} bytes"
-            self._end(Ending.CUT)
-        if self._queued > HIGH_WATER_BYTES and not self._paused:
-            self._paused = True
-            self._transport.pause_reading()
-        self._flush_held()
-        self._wake()
+            self._fail(f"the upstream's answer is no HTTP/1.1: {error}")
+        if self._head is None and self._head_bytes > HEAD_LIMIT_BYTES:
+            self._fail(f"the upstream's headers are over {HEAD_LIMIT_BYTES} bytes")
+        if self._ending is None:
+            self._passage.flush()
+            if self._passage.paused and self._resuming is None:
+                self._transport.pause_reading()
+                self._resuming = self._loop.create_task(self._resume())
 
     def eof_received(self) -> None:
         """The upstream closed its side: the end of a body without a length, a cut of any other."""
-        self._end(Ending.COMPLETE if self._head_done and not (self._chunked or self._sized) else Ending.CUT)
+        self._end(Ending.COMPLETE if self._head and not (self._chunked or self._sized) else Ending.CUT)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
-        reset = isinstance(exc, ConnectionError)
-        self._end(Ending.RESET if reset else Ending.CUT)
+        self._end(Ending.RESET if isinstance(exc, ConnectionError) else Ending.CUT)
 
     # --- the parser -----------------------------------------------------------------------------------------------
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer after the body, which has no place in an answer that is replayed."""
-        if not self._head_done:
+        if self._head is None:
             self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -177,76 +154,71 @@ class UpstreamConnection(asyncio.Protocol):
             lowered = name.lower()
             self._chunked = self._chunked or (lowered == b"transfer-encoding" and value.lower().endswith(b"chunked"))
             self._sized = self._sized or lowered == b"content-length"
-        self._head_done = True
-        self._status = status
-        self._events.append(AnswerHead(status, tuple(self._headers)))
-
-    def on_chunk_header(self) -> None:
-        """A transfer chunk begins."""
-        self._chunk_begins = True
+        self._head = AnswerHead(status, tuple(self._headers))
+        self._transport.pause_reading()
+        self._wake()
 
     def on_body(self, data: bytes) -> None:
         """A part of a chunk, or of a body that is not chunked: there each read is a send."""
+        self._passage.take(data)
         if not self._chunked:
-            self._put(Part(data, starts=True, ends=True))
-            return
-        if self._held is not None:
-            self._put(self._held)
-        self._held = Part(data, starts=self._chunk_begins, ends=False)
-        self._chunk_begins, self._chunk_open = False, True
+            self._passage.chunk_ends()
 
     def on_chunk_complete(self) -> None:
         """The chunk is whole."""
-        if self._held is not None:
-            self._put(Part(self._held.data, self._held.starts, ends=True))
-            self._held = None
-        elif self._chunk_open:
-            self._put(Part(b"", starts=False, ends=True))
-        self._chunk_open = False
+        self._passage.chunk_ends()
 
     def on_message_complete(self) -> None:
         """The body is whole."""
-        if self._head_done:
+        if self._head is not None:
             self._end(Ending.COMPLETE)
 
     # --- within ---------------------------------------------------------------------------------------------------
 
-    def _put(self, part: Part) -> None:
-        self._events.append(part)
-        self._queued += len(part.data)
+    def _fail(self, fault: str) -> None:
+        self.fault = self.fault or fault
+        self._end(Ending.CUT)
 
     def _end(self, ending: Ending) -> None:
-        if self._over:
-            return
-        self._flush_held()
-        self._over = True
-        self._events.append(ending)
-        self._wake()
+        if self._ending is None:
+            self._ending = ending
+            self._wake()
 
-    def _flush_held(self) -> None:
-        if self._held is not None:
-            self._put(self._held)
-            self._held = None
+    async def _wait(self, seconds: float) -> None:
+        self._waiter = self._loop.create_future()
+        timer = self._loop.call_later(seconds, self._wake)
+        try:
+            await self._waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
+    async def _resume(self) -> None:
+        await self._passage.drained()
+        self._resuming = None
+        if self._ending is None:
+            self._transport.resume_reading()
 
-async def connect(upstream: Upstream) -> UpstreamConnection:
+
+async def connect(upstream: Upstream, passage: Passage) -> UpstreamConnection:
     """A connection for one request; raises GatewayError where there is none."""
     loop = asyncio.get_running_loop()
+    made = partial(UpstreamConnection, passage)
     arguments: dict[str, Any] = {}
     if upstream.tls is not None:
         arguments = {"ssl": upstream.tls, "server_hostname": upstream.host}
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             if upstream.via is None:
-                _, made = await loop.create_connection(UpstreamConnection, upstream.host, upstream.port, **arguments)
+                _, line = await loop.create_connection(made, upstream.host, upstream.port, **arguments)
             else:
                 tunnel = await _tunnel(loop, upstream)
                 try:
-                    _, made = await loop.create_connection(UpstreamConnection, sock=tunnel, **arguments)
+                    _, line = await loop.create_connection(made, sock=tunnel, **arguments)
                 except BaseException:
                     tunnel.close()
                     raise
@@ -258,7 +230,7 @@ async def connect(upstream: Upstream) -> UpstreamConnection:
         ) from None
     except OSError as error:
         raise GatewayError(f"the upstream cannot be reached: {error.strerror or type(error).__name__}") from None
-    return made
+    return line
 
 
 async def _tunnel(loop: asyncio.AbstractEventLoop, upstream: Upstream) -> socket.socket:

@@ -41,6 +41,26 @@ class ClientConnection:
         """Whether the client has left."""
         return self._cycle.disconnected
 
+    @property
+    def paused(self) -> bool:
+        """Whether more is waiting to be sent than the socket takes."""
+        return self._cycle.flow.write_paused
+
+    async def drained(self) -> None:
+        """Return when the client has read enough, or left."""
+        await self._cycle.flow.drain()
+
+    def write(self, data: bytes) -> None:
+        """Send a part of a body that has begun and does not end here: in one call, where ASGI's `send` takes a task."""
+        cycle = self._cycle
+        if cycle.disconnected:
+            return
+        if cycle.chunked_encoding:
+            cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        else:
+            cycle.expected_content_length -= len(data)
+            cycle.transport.write(data)
+
     def cut(self) -> None:
         """Close now, without the body's end: a chunked body lacks its last chunk, which clients see."""
         self._cycle.disconnected = True
