@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from functools import cached_property
+from json.encoder import encode_basestring as _quoted
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field, field_validator
@@ -22,7 +24,7 @@ from mockserver.exchange import Ending, Exchange, Plan, Request
 from mockserver.profile import Data, checked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from mockserver.exchange import Headers
@@ -143,10 +145,31 @@ class ExchangeFile(Data):
     request: RequestPart
     response: ResponsePart
 
+    @cached_property
+    def parts_text(self) -> str:
+        """Request and response as the file has them: one send a line, what does not show (U+2028 …) as escapes."""
+        asked, came = self.request, self.response
+        body = ("body", asked.body) if asked.body is not None else ("data", _plain(asked.data))
+        lines = [
+            '  "request": {',
+            f'    "method": "{asked.method}",',
+            f'    "path": {_quoted(asked.path)},',
+            f'    "headers": {_listed(map(_pair, asked.headers))},',
+            f'    "{body[0]}": {_indented(body[1])}'.replace("\n", "\n    "),
+            "  },",
+            '  "response": {',
+            f'    "status": {came.status},',
+            f'    "headers": {_listed(map(_pair, came.headers))},',
+            f'    "sends": {_listed(map(_send, came.sends))},',
+            f'    "ending": "{came.ending}"',
+            "  }",
+        ]
+        return _shown("\n".join(lines) + "\n")
+
     @property
     def edited(self) -> bool:
         """Whether request or response were changed after the file was written."""
-        return self.provenance.seal != _seal(_parts_text(self))
+        return self.provenance.seal != _seal(self.parts_text)
 
     @property
     def bodies_match(self) -> bool:
@@ -227,14 +250,14 @@ def file_of(exchange: Exchange, provenance: Provenance) -> ExchangeFile:
             ending=exchange.ending,
         ),
     )
-    sealed = made.provenance.model_copy(update={"seal": _seal(_parts_text(made))})
+    sealed = made.provenance.model_copy(update={"seal": _seal(made.parts_text)})
     return made.model_copy(update={"provenance": sealed})
 
 
 def written(file: ExchangeFile) -> str:
-    """The file's text: one send a line, characters that do not show (U+2028, bidi marks …) as escapes."""
-    provenance = _dump(file.provenance.model_dump(mode="json", exclude_defaults=True), indent=2)
-    return '{\n  "provenance": ' + provenance.replace("\n", "\n  ") + ",\n" + _parts_text(file) + "}\n"
+    """The file's text."""
+    provenance = _shown(_indented(file.provenance.model_dump(mode="json", exclude_defaults=True)))
+    return '{\n  "provenance": ' + provenance.replace("\n", "\n  ") + ",\n" + file.parts_text + "}\n"
 
 
 def text_of(data: bytes) -> Text:
@@ -267,37 +290,31 @@ def body_sha256(frames: Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _parts_text(file: ExchangeFile) -> str:
-    asked, came = file.request, file.response
-    body = ("body", asked.body) if asked.body is not None else ("data", _plain(asked.data))
-    lines = [
-        '  "request": {',
-        f'    "method": {_dump(asked.method)},',
-        f'    "path": {_dump(asked.path)},',
-        f'    "headers": {_listed([_dump(list(pair)) for pair in asked.headers])},',
-        f'    "{body[0]}": {_dump(body[1], indent=2)}'.replace("\n", "\n    "),
-        "  },",
-        '  "response": {',
-        f'    "status": {came.status},',
-        f'    "headers": {_listed([_dump(list(pair)) for pair in came.headers])},',
-    ]
-    sends = [_dump({"at_ms": send.at_ms, "data": _plain(send.data)}) for send in came.sends]
-    lines += [f'    "sends": {_listed(sends)},', f'    "ending": {_dump(came.ending.value)}', "  }"]
-    return "\n".join(lines) + "\n"
-
-
 def _plain(text: Text) -> str | list[str | dict[str, str]]:
     return text if isinstance(text, str) else [part if isinstance(part, str) else {"hex": part.hex} for part in text]
 
 
-def _listed(rows: Sequence[str]) -> str:
-    return "[\n" + ",\n".join("      " + row for row in rows) + "\n    ]" if rows else "[]"
+def _listed(rows: Iterable[str]) -> str:
+    joined = ",\n".join("      " + row for row in rows)
+    return f"[\n{joined}\n    ]" if joined else "[]"
 
 
-def _dump(value: object, indent: int | None = None) -> str:
-    return _UNSEEN.sub(
-        lambda found: f"\\u{ord(found.group()):04x}", json.dumps(value, ensure_ascii=False, indent=indent)
-    )
+def _pair(header: Header) -> str:
+    return f"[{_quoted(header[0])}, {_quoted(header[1])}]"
+
+
+def _send(send: Send) -> str:
+    data = _quoted(send.data) if isinstance(send.data, str) else _line(_plain(send.data))
+    return f'{{"at_ms": {send.at_ms!r}, "data": {data}}}'
+
+
+_line = json.JSONEncoder(ensure_ascii=False).encode
+_indented = json.JSONEncoder(ensure_ascii=False, indent=2).encode
+
+
+def _shown(text: str) -> str:
+    """JSON text whose characters all show: those that do not are inside strings, where an escape means the same."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def _seal(text: str) -> str:
