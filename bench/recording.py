@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 PATH = b"/maas/m/chip/chat/completions"
 NOT_KEPT = b"/maas/v1/chat/completions"
@@ -95,7 +95,7 @@ async def relay(port: int) -> None:
     await _serve(answer)
 
 
-async def _serve(answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]) -> None:
+async def _serve(answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> None:
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()

@@ -32,9 +32,19 @@ def fits(data: bytes) -> bool:
 
 def read(data: bytes, hints: Hints) -> list[Imported]:
     """The chat completions of a HAR; other requests of the page are left out."""
-    entries = json_object(data)["log"].get("entries", [])
-    made = (_entry(entry, hints) for entry in entries)
+    log = json_object(data)["log"]
+    entries = log.get("entries") if isinstance(log, dict) else None
+    if not isinstance(entries, list):
+        raise ValueError("log.entries: a list is due")  # noqa: TRY004 - one error for bad input
+    made = (_read_entry(number, entry, hints) for number, entry in enumerate(entries))
     return [one for one in made if one is not None]
+
+
+def _read_entry(number: int, entry: dict[str, Any], hints: Hints) -> Imported | None:
+    try:
+        return _entry(entry, hints)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"log.entries[{number}]: {type(error).__name__}: {error}") from None
 
 
 def _entry(entry: dict[str, Any], hints: Hints) -> Imported | None:
