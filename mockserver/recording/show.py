@@ -105,7 +105,7 @@ def _bytes(first: Plan, second: Plan) -> Iterator[str]:
         return
     at = next((n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs)))
     shown = [visible(body[max(at - 8, 0) : at + 24].decode("utf-8", "backslashreplace"), 40) for body in (ours, theirs)]
-    yield f"bytes: {len(ours)} / {len(theirs)}; first difference at byte {at}: {shown[0]!r} / {shown[1]!r}"
+    yield f"bytes: {len(ours)} / {len(theirs)}; first difference at byte {at}: ‹{shown[0]}› / ‹{shown[1]}›"
 
 
 def _chunks(first: Plan, second: Plan) -> Iterator[str]:
