@@ -102,7 +102,7 @@ def test_list_names_what_is_recorded(tmp_path: Path) -> None:
         pytest.param(exchange_file([LINE % b"a", LINE % b"b"]), [], id="same"),
         pytest.param(
             exchange_file([LINE % b"a", LINE % b"c"]),
-            ['bytes: 112 / 112; first difference at byte 105: \'tent": "b"}}]}\\\\n\' / \'tent": "c"}}]}\\\\n\''],
+            ['bytes: 110 / 110; first difference at byte 103: ‹tent": "b"}}]}\\n› / ‹tent": "c"}}]}\\n›'],
             id="bytes",
         ),
         pytest.param(
