@@ -22,6 +22,7 @@ from pydantic_core import from_json
 from mockserver.errors import OperatorError
 from mockserver.exchange import Ending, Exchange, Plan, Request
 from mockserver.profile import Data, checked
+from mockserver.readable import Text, bytes_of, plain, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,15 +36,12 @@ RESPONSE_HEADERS: Final = frozenset(
         "allow",
         "cache-control",
         "content-encoding",
-        "content-language",
         "content-length",
         "content-type",
         "request-id",
         "retry-after",
         "retry-after-ms",
         "traceresponse",
-        "vary",
-        "warning",
         "www-authenticate",
         "x-accel-buffering",
         "x-content-type-options",
@@ -57,21 +55,10 @@ RESPONSE_HEADERS: Final = frozenset(
         "x-request-id",
     }
 )
-_STRAY = re.compile("[\udc80-\udcff]+")
 _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff]")
 
 Header = tuple[str, str]
 Origin = Literal["proxy", "har", "vcr", "curl", "lines"]
-
-
-class Hex(Data):
-    """Bytes that are no UTF-8, in hexadecimal."""
-
-    hex: str = Field(pattern=r"^([0-9a-f]{2})+$")
-
-
-Text = str | tuple[str | Hex, ...]
-"""Bytes as text, or as text and stray bytes in turn."""
 
 
 class Send(Data):
@@ -149,7 +136,7 @@ class ExchangeFile(Data):
     def parts_text(self) -> str:
         """Request and response as the file has them: one send a line, what does not show (U+2028 …) as escapes."""
         asked, came = self.request, self.response
-        body = ("body", asked.body) if asked.body is not None else ("data", _plain(asked.data))
+        body = ("body", asked.body) if asked.body is not None else ("data", plain(asked.data))
         lines = [
             '  "request": {',
             f'    "method": "{asked.method}",',
@@ -260,38 +247,12 @@ def written(file: ExchangeFile) -> str:
     return '{\n  "provenance": ' + provenance.replace("\n", "\n  ") + ",\n" + file.parts_text + "}\n"
 
 
-def text_of(data: bytes) -> Text:
-    """Bytes as readable text; stray bytes as `Hex` between the texts."""
-    text = data.decode("utf-8", "surrogateescape")
-    parts: list[str | Hex] = []
-    at = 0
-    for stray in _STRAY.finditer(text):
-        if stray.start() > at:
-            parts.append(text[at : stray.start()])
-        parts.append(Hex(hex=stray.group().encode("utf-8", "surrogateescape").hex()))
-        at = stray.end()
-    if not parts:
-        return text
-    return (*parts, text[at:]) if at < len(text) else tuple(parts)
-
-
-def bytes_of(text: Text) -> bytes:
-    """The way back from `text_of`."""
-    if isinstance(text, str):
-        return text.encode()
-    return b"".join(part.encode() if isinstance(part, str) else bytes.fromhex(part.hex) for part in text)
-
-
 def body_sha256(frames: Iterable[bytes]) -> str:
     """The hash of a body, whatever its chunks."""
     digest = hashlib.sha256()
     for frame in frames:
         digest.update(frame)
     return digest.hexdigest()
-
-
-def _plain(text: Text) -> str | list[str | dict[str, str]]:
-    return text if isinstance(text, str) else [part if isinstance(part, str) else {"hex": part.hex} for part in text]
 
 
 def _listed(rows: Iterable[str]) -> str:
@@ -304,7 +265,7 @@ def _pair(header: Header) -> str:
 
 
 def _send(send: Send) -> str:
-    data = _quoted(send.data) if isinstance(send.data, str) else _line(_plain(send.data))
+    data = _quoted(send.data) if isinstance(send.data, str) else _line(plain(send.data))
     return f'{{"at_ms": {send.at_ms!r}, "data": {data}}}'
 
 

@@ -14,14 +14,13 @@ from mockserver.exchange import Ending, Exchange, Plan, Request
 from mockserver.exchange_file import (
     ExchangeFile,
     Provenance,
-    bytes_of,
     exchange_of,
     file_of,
     read,
     read_if_exchange,
-    text_of,
     written,
 )
+from mockserver.readable import bytes_of, text_of
 
 if TYPE_CHECKING:
     from pathlib import Path

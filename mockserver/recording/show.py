@@ -6,7 +6,8 @@ import datetime as dt
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from mockserver.exchange_file import bytes_of, plan_of
+from mockserver.exchange_file import plan_of
+from mockserver.readable import bytes_of
 from mockserver.sources.meaning import objects_of
 from mockserver.sources.recordings import chat_request
 
