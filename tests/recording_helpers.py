@@ -44,6 +44,11 @@ def chat_body(prompt: str = PROMPT, **fields: Any) -> bytes:
     return json.dumps({"messages": [{"role": "user", "content": prompt}], "stream": True, **fields}).encode()
 
 
+def posted(body: bytes) -> bytes:
+    """A whole request as it stands on the wire."""
+    return b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b" % (CHAT.encode(), len(body), body)
+
+
 def chunked(*chunks: bytes, trailers: bytes = b"") -> list[bytes]:
     """Writes of a chunked body with its end."""
     return [*(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks), b"0\r\n" + trailers + b"\r\n"]
@@ -63,12 +68,15 @@ class RawUpstream:
         writes: What is written, one `send` each.
         ending: `complete` closes in order, `reset` sends an RST, `hang` waits for the peer to leave.
         heard: The requests as they came.
+        gate: The last write waits for it.
+        on_written: Called after the last write.
     """
 
     writes: Sequence[bytes] = ()
     ending: Ending = Ending.COMPLETE
     heard: list[bytes] = field(default_factory=list)
     gate: threading.Event | None = None
+    on_written: Callable[[], None] = lambda: None
     port: int = 0
 
     def __enter__(self) -> RawUpstream:
@@ -107,6 +115,7 @@ class RawUpstream:
             if self.gate is not None and number == len(self.writes) - 1:
                 self.gate.wait(5)
             client.sendall(data)
+        self.on_written()
         if self.ending is Ending.RESET:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         elif self.ending is Ending.HANG:

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,9 +27,9 @@ from mockserver.recording.store import Store, folder_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 LINE = b'{"choices": [{"index": 0, "delta": {"content": "%b"}}]}\n'
+ROOT = Path(__file__).parent.parent
 MAIN = (
     "import argparse, os, sys; from mockserver.recording.command import add_record_arguments, main;"
     "p = argparse.ArgumentParser(); add_record_arguments(p);"
@@ -312,7 +313,7 @@ class Running:
     def __init__(self, *words: str, **environ: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-c", MAIN, *words, "--port", "0"],
-            env={**os.environ, **environ}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=ROOT, env={**os.environ, **environ}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self.process.stdout is not None
         self.said = self.process.stdout.readline()

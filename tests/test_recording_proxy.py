@@ -20,6 +20,7 @@ from recording_helpers import (
     ask,
     chat_body,
     chunked,
+    posted,
     recording_of,
     serving,
 )
@@ -27,6 +28,7 @@ from recording_helpers import (
 from mockserver.exchange import Ending, Plan
 from mockserver.exchange_file import plan_of, read
 from mockserver.recording import passage
+from mockserver.recording import proxy as proxy_module
 from mockserver.recording.paths import path_map
 from mockserver.recording.secrets import Scrubbing
 from mockserver.sources.recordings import exact_plan, recording
@@ -179,10 +181,7 @@ def test_chunks_pass_through_as_they_arrive(tmp_path: Path) -> None:
         recording_of(upstream.url, tmp_path) as proxy,
         socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client,
     ):
-        body = chat_body()
-        client.sendall(
-            b"POST %b HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n%b" % (CHAT.encode(), len(body), body)
-        )
+        client.sendall(posted(chat_body()))
         got = b""
         while LINE not in got:
             got += client.recv(65536)
@@ -219,10 +218,7 @@ def test_the_file_is_there_before_the_last_byte(
 
         monkeypatch.setattr(proxy.keeper, "keep", held)
         with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client:
-            body = chat_body()
-            client.sendall(
-                b"POST %b HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n%b" % (CHAT.encode(), len(body), body)
-            )
+            client.sendall(posted(chat_body()))
             assert saving.wait(5)
             client.setblocking(False)
             before = b""
@@ -275,6 +271,18 @@ def test_record_then_replay_is_the_same(
     assert (live.ending, live.body) == (ending, b"".join(chunks))
     assert (again.ending, again.chunks) == (ending, chunks)
     assert again.headers[1:] == live.headers[1:]
+
+
+@pytest.mark.parametrize("at_ms", [None, (0.0, 0.0, 0.0), (1.0, 2.0, 2.0)], ids=["at-once", "due-together", "paced"])
+@pytest.mark.parametrize("ending", Ending)
+def test_a_plan_that_may_not_be_joined(at_ms: tuple[float, ...] | None, ending: Ending) -> None:
+    """Each frame is a transfer chunk of its own, also where several are due at once; the ending is the plan's."""
+    plan = Plan(200, (), (b"a", b"b", b"c"), at_ms, ending, joinable=False)
+
+    with serving(PlanApp(plan)) as port:
+        seen = ask(port, patience=0.3)
+
+    assert (seen.chunks, seen.ending) == ([b"a", b"b", b"c"], ending)
 
 
 @pytest.mark.parametrize(
@@ -517,6 +525,68 @@ def test_paths_stay_in_the_folder(path: str, tmp_path: Path) -> None:
 
     assert all(found.is_relative_to(root) for found in tmp_path.rglob("*.json"))
     assert all(".." not in part and "\\" not in part for found in root.rglob("*.json") for part in found.parts)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy looks often, and reads on only briefly for a client that has left."""
+    monkeypatch.setattr(proxy_module, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(proxy_module, "LINGER_SECONDS", 0.3)
+
+
+def leave(port: int) -> None:
+    """Ask, read the first chunk, and go."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        client.sendall(posted(chat_body()))
+        got = b""
+        while LINE not in got:
+            got += client.recv(65536)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("ends", [True, False], ids=["ends-soon", "never-ends"])
+def test_a_client_that_leaves(ends: bool, tmp_path: Path) -> None:
+    """An answer that ends soon after its client left is kept whole; one that does not is let go, and not kept."""
+    told = threading.Event()
+    gate = threading.Event()
+    writes = [LINES_HEAD, chunked(LINE)[0], b"0\r\n\r\n"] if ends else [LINES_HEAD, chunked(LINE)[0]]
+    upstream = RawUpstream(writes, Ending.COMPLETE if ends else Ending.HANG, gate=gate if ends else None)
+
+    with upstream, recording_of(upstream.url, tmp_path) as proxy:
+        tell = proxy.keeper.tell
+
+        def telling(line: str) -> None:
+            tell(line)
+            told.set()
+
+        proxy.keeper.tell = telling
+        leave(proxy.port)
+        gate.set()
+        assert told.wait(5)
+
+    if ends:
+        assert kept(proxy.files[0]).ending is Ending.COMPLETE
+    else:
+        assert proxy.told == [f"not kept: the client of {CHAT!r} left before the answer was whole"]
+        assert not proxy.files
+
+
+def test_the_proxy_stops_in_a_stream(tmp_path: Path) -> None:
+    """When the grace time is over the client sees a cut, and the half answer is not kept."""
+    ready = threading.Event()
+    seen: list[Seen] = []
+
+    with RawUpstream([LINES_HEAD, chunked(LINE)[0]], Ending.HANG) as upstream:
+        with recording_of(upstream.url, tmp_path) as proxy:
+            upstream.on_written = ready.set
+            client = threading.Thread(target=lambda: seen.append(ask(proxy.port)))
+            client.start()
+            assert ready.wait(5)
+        client.join(5)
+
+    assert (seen[0].body, seen[0].ending) == (LINE, Ending.CUT)
+    assert proxy.told == [f"not kept: stopped before the answer to {CHAT!r} was whole"]
+    assert not proxy.files
 
 
 def test_health(tmp_path: Path) -> None:
