@@ -144,9 +144,11 @@ def record(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     where = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def ready() -> None:
-        asked = "nobody" if keeper.offline else args.upstream
-        out.write(f"recording {asked} into {args.out}\nbase_url {where}/maas/MODEL/CHIP\n")
+        doing = f"replaying {args.out}" if keeper.offline else f"recording {args.upstream} into {args.out}"
+        out.write(f"{doing}\nbase_url {where}/maas/MODEL/CHIP\n")
         out.flush()
+        if key and not host.startswith("127.") and host != "::1":
+            err.write(f"warning: whoever reaches {where} uses the key of {args.upstream_key_env}\n")
 
     run(proxy, listening, ready, GRACE_SECONDS)
     return 0

@@ -92,14 +92,15 @@ class Passage:
 
     def rest(self) -> bytes:
         """The answer is over: all but the last bytes are written, those are returned."""
-        if self._timer is not None:
-            self._timer.cancel()
         self.chunk_ends()
         last = self._unsent.pop() if self._unsent else b""
         self._release()
         return last
 
     def _release(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         for data in self._unsent:
             self._connection.write(data)
         self._unsent.clear()

@@ -88,8 +88,7 @@ class UpstreamConnection(asyncio.Protocol):
     def pour(self) -> None:
         """Let the body through; call it when the client has the head."""
         self._passage.open(over=self._ending is not None)
-        if self._ending is None:
-            self._transport.resume_reading()
+        self._read_on()
 
     async def ended(self, seconds: float) -> Ending | None:
         """How the answer ended; None where it goes on after `seconds`."""
@@ -126,7 +125,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._ending is None:
             self._passage.flush()
             if self._passage.paused and self._resuming is None:
-                self._transport.pause_reading()
+                self._stop_reading()
                 self._resuming = self._loop.create_task(self._resume())
 
     def eof_received(self) -> None:
@@ -155,7 +154,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._chunked = self._chunked or (lowered == b"transfer-encoding" and value.lower().endswith(b"chunked"))
             self._sized = self._sized or lowered == b"content-length"
         self._head = AnswerHead(status, tuple(self._headers))
-        self._transport.pause_reading()
+        self._stop_reading()
         self._wake()
 
     def on_body(self, data: bytes) -> None:
@@ -200,7 +199,14 @@ class UpstreamConnection(asyncio.Protocol):
     async def _resume(self) -> None:
         await self._passage.drained()
         self._resuming = None
-        if self._ending is None:
+        self._read_on()
+
+    def _stop_reading(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def _read_on(self) -> None:
+        if self._ending is None and not self._transport.is_closing():
             self._transport.resume_reading()
 
 

@@ -13,6 +13,8 @@ import unicodedata
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from functools import cached_property
+from heapq import nlargest
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic_core import from_json
@@ -23,7 +25,7 @@ from mockserver.sources import tokens
 from mockserver.sources.meaning import meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from mockserver.exchange import Answer, Plan, Request
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 Key = tuple[tuple[str, str, str], ...]
 _CHAT_PATH: Final = re.compile(r"^/maas/([^/]+)/([^/]+)/chat/completions/?$")
 _COMPARED_LETTERS = 200
-_COMPARED_RECORDINGS = 500
+_COMPARED = 500  # recordings looked at for a near miss, by their letters; the best are compared in their order too
+_COMPARED_WELL = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +168,17 @@ class Recordings:
     def near_misses(self, request: ChatRequest, most: int = 3) -> list[str]:
         """The recordings most like a request that none fits, each with what differs."""
         asked = dialogue(request)
-        text = asked[-1][1][:_COMPARED_LETTERS] if asked else ""
+        matcher = SequenceMatcher(autojunk=False)
+        matcher.set_seq2(asked[-1][1][:_COMPARED_LETTERS] if asked else "")
 
-        def likeness(one: Recording) -> float:
-            theirs = one.key[-1][1][:_COMPARED_LETTERS] if one.key else ""
-            same = (one.request.model == request.model) + (one.request.chip == request.chip)
-            return SequenceMatcher(None, text, theirs, autojunk=False).ratio() * 2 + same
+        def likeness(one: Recording, ratio: Callable[[], float]) -> float:
+            matcher.set_seq1(one.key[-1][1][:_COMPARED_LETTERS] if one.key else "")
+            return ratio() * 2 + (one.request.model == request.model) + (one.request.chip == request.chip)
 
-        compared = sorted(list(self._all.values())[:_COMPARED_RECORDINGS], key=likeness, reverse=True)
-        return [f"{one.path.name}: {'; '.join(differences(one, request))}" for one in compared[:most]]
+        looked_at = islice(self._all.values(), _COMPARED)
+        near = nlargest(_COMPARED_WELL, looked_at, lambda one: likeness(one, matcher.quick_ratio))
+        near.sort(key=lambda one: likeness(one, matcher.ratio), reverse=True)
+        return [f"{one.path.name}: {'; '.join(differences(one, request))}" for one in near[:most]]
 
 
 def differences(one: Recording, request: ChatRequest) -> list[str]:
