@@ -189,6 +189,7 @@ class Plan:
         raw: The frames are network writes that hold status line, headers and transfer coding themselves.
         source: Where the answer came from, for the log.
         detail: The reason of a refusal.
+        joinable: Whether frames that are due together may leave as one transfer chunk; a recording's may not.
     """
 
     status: int
@@ -200,6 +201,7 @@ class Plan:
     raw: bool = False
     source: str = ""
     detail: str = ""
+    joinable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,12 +227,12 @@ class Exchange:
 
     Attributes:
         request: What was asked, on the wire.
-        chat: What was asked, understood; None where it was refused.
         plan: What was answered; for a recording, what was received: status, headers, frames, times, ending. None where
             the client left before its request was whole.
         frames_sent: How many of the plan's frames went out.
         duration_ms: From the head of the request to the end.
         ending: How it really ended; `cut` also where the client left.
+        chat: What was asked, understood; None where it was refused.
         client_left: Whether it was the client that ended it.
         number: Its number in its namespace, from 1.
         namespace: Name of the namespace.
@@ -241,10 +243,10 @@ class Exchange:
 
     request: Request
     plan: Plan | None = None
-    chat: ChatRequest | None = None
     frames_sent: int = 0
     duration_ms: float = 0.0
     ending: Ending = Ending.COMPLETE
+    chat: ChatRequest | None = None
     client_left: bool = False
     number: int = 0
     namespace: str = ""

@@ -28,6 +28,8 @@ LAYERS: dict[str, int] = {
     "mockserver/pipeline/": 1,
     "mockserver/quirks.py": 2,  # puts the stages' settings together
     "mockserver/profile.py": 2,
+    "mockserver/readable.py": 2,
+    "mockserver/exchange_file.py": 2,  # an exchange as a file, checked like a profile
     "mockserver/pipeline/compiled.py": 3,  # the stages put together
     "mockserver/pipeline/respond.py": 3,
     "mockserver/sources/": 4,
@@ -46,7 +48,7 @@ ONLY_IN = {
     "faker": ("mockserver/sources/synthetic.py",),
     "hypothesis": ("mockserver/contract/strategies.py", "mockserver/contract/runner.py"),
     "uvicorn.protocols": ("mockserver/server/connection.py",),
-    "httptools": ("mockserver/server/connection.py",),
+    "httptools": ("mockserver/server/connection.py", "mockserver/recording/upstream.py"),
     "pytest": ("mockserver/pytest_plugin.py",),
 }
 

@@ -13,7 +13,7 @@ from mockserver.server.journal import Journal, Query
 def exchange(number: int, chip: str = "left", status: int = 200, body: bytes = b"", *, stream: bool = True) -> Exchange:
     """An exchange that has ended."""
     chat = ChatRequest("m", chip, [], stream)
-    return Exchange(Request("POST", "/", {}, body), Plan(status, (), (b"x" * 100,)), chat, number=number)
+    return Exchange(Request("POST", "/", {}, body), Plan(status, (), (b"x" * 100,)), chat=chat, number=number)
 
 
 def test_entries_are_bounded() -> None:

@@ -173,6 +173,14 @@ def test_paths(live: Live, path: str, code: int | None) -> None:
         assert set(document) == {"code", "msg"}
 
 
+def test_connect_is_a_wrong_method(live: Live) -> None:
+    """CONNECT is refused like any other method, and the server goes on."""
+    status, headers, _ = answer(say(live, whole(live, method="CONNECT", data=b"")))
+
+    assert (status, headers["allow"]) == (405, "POST")
+    assert answer(say(live, whole(live)))[0] == 200
+
+
 def test_an_unknown_path_is_told_what_is_served(live: Live) -> None:
     """The message names the paths."""
     document = answer(say(live, whole(live, path="/v1/chat/completions")))[2]

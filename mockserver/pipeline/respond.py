@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol
 
 from mockserver import quirks
 from mockserver.errors import Refusal
@@ -106,7 +106,8 @@ class Service:
 
     Attributes:
         edition: The state of the documents that is imitated.
-        answer: The sources: what is said to a request; raises `Refusal` where nothing is.
+        answer: The sources: what is said to a request, or the plan of a recording, which is performed as it is;
+            raises `Refusal` where there is neither.
         moderation: What the text review objects to.
         texts: The texts of a message, for the review.
         keys: Good API keys; None lets every non-empty key in.
@@ -117,7 +118,7 @@ class Service:
     """
 
     edition: Edition
-    answer: Callable[[ChatRequest], Answer]
+    answer: Callable[[ChatRequest], Answer | Plan]
     texts: Callable[[ChatRequest], Sequence[str]]
     moderation: ModerationRules = field(default_factory=ModerationRules)
     keys: frozenset[str] | None = None
@@ -152,7 +153,10 @@ class Service:
             response.chat = request
             compiled = self._wire_form(request.chip, headers.get(QUIRKS_HEADER, b""))
             if (arrival.test is None or arrival.test.quiet) and FAULT_HEADER not in headers:
-                response.plan = self._plan(request, self.answer(request), compiled, entropy, arrival.now_ms)
+                said = self.answer(request)
+                if isinstance(said, Answer):
+                    said = self._plan(request, said, compiled, entropy, arrival.now_ms)
+                response.plan = said
             else:
                 self._disturbed(arrival, response, compiled, entropy)
         except Refusal as refusal:
@@ -167,17 +171,16 @@ class Service:
         faults = test.faults_for(request, dice) if test is not None else []
         faults += self._asked_faults(arrival.request.headers.get(FAULT_HEADER, b"").decode("latin-1"))
         response.faults = tuple(fault.type for fault in faults)
-        reply = test.scripted(request) if test is not None else None
-        answer = reply if isinstance(reply, Answer) else None
-        if answer is None and not isinstance(reply, Plan):
-            answer = self.answer(request)
+        scripted = test.scripted(request) if test is not None else None
+        said = self.answer(request) if scripted is None else scripted
         for fault in faults:
             if isinstance(fault, RateLimit) and test is not None:
-                test.check_quota(fault, arrival.elapsed_ms, answer.usage.total_tokens if answer else 0)
-        if answer is not None:
-            plan = self._plan(request, disturb_answer(answer, faults), compiled, entropy, arrival.now_ms)
+                tokens = said.usage.total_tokens if isinstance(said, Answer) else 0
+                test.check_quota(fault, arrival.elapsed_ms, tokens)
+        if isinstance(said, Answer):
+            plan = self._plan(request, disturb_answer(said, faults), compiled, entropy, arrival.now_ms)
         else:
-            plan = cast("Plan", reply)
+            plan = said
         hand = Hand(dice, lambda status, text, wait: self._error_plan(status, text, wait, entropy, arrival.now_ms))
         plan = disturb(plan, faults, hand)
         if faults:

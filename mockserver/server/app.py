@@ -143,11 +143,7 @@ class Mock:
         """Answer 413 at once; our own connection then reads the rest away, so that the client can read the answer."""
         plan = self.refusal(Refusal("body-too-large", detail, headers=((b"connection", b"close"),)), scope)
         exchange.plan = plan
-        await send({"type": "http.response.start", "status": plan.status, "headers": plan.headers})
-        connection = scope.get(CONNECTION_KEY)
-        await send({"type": "http.response.body", "body": plan.frames[0], "more_body": connection is not None})
-        if connection is not None:
-            connection.linger(DRAIN_FACTOR * self.service.edition.file.request.body_limit_bytes)
+        await answer_unread(plan, scope, send, self.service.edition.file.request.body_limit_bytes)
         exchange.frames_sent = 1
 
     def refusal(self, refusal: Refusal, scope: Scope) -> Plan:
@@ -162,6 +158,15 @@ class Mock:
         data = json.dumps({"code": shape.code, "msg": text}).encode()
         headers = ((b"content-length", b"%d" % len(data)), (b"content-type", b"application/json"))
         return Plan(shape.status, headers, (data,), source="failure", detail=text)
+
+
+async def answer_unread(plan: Plan, scope: Scope, send: Send, limit: int) -> None:
+    """Answer a request whose body is not read; our own connection reads up to twice the limit of it away."""
+    await send({"type": "http.response.start", "status": plan.status, "headers": plan.headers})
+    connection = scope.get(CONNECTION_KEY)
+    await send({"type": "http.response.body", "body": plan.frames[0], "more_body": connection is not None})
+    if connection is not None:
+        connection.linger(DRAIN_FACTOR * limit)
 
 
 class App:

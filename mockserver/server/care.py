@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from mockserver.exchange import Ending
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def needs_care(plan: Plan) -> bool:
     """Whether the fast way cannot perform the plan."""
-    return plan.raw or plan.ending is not Ending.COMPLETE or plan.head_at_ms is not None
+    return plan.raw or not plan.joinable or plan.ending is not Ending.COMPLETE or plan.head_at_ms is not None
 
 
 async def perform_with_care(
@@ -42,6 +43,7 @@ async def perform_with_care(
             more = not whole or number + 1 < len(plan.frames)
             await send({"type": "http.response.body", "body": frame, "more_body": more})
         exchange.frames_sent = number + 1
+        await asyncio.sleep(0)  # others shall have their turn: a send does not wait while the socket takes bytes
     exchange.ending = plan.ending
     if connection.gone:
         return

@@ -1,0 +1,300 @@
+"""The exchange file: one exchange as JSON that people can read, diff and edit.
+
+    {"provenance": {…}, "request": {…}, "response": {"status": …, "headers": […], "sends": […], "ending": …}}
+
+One send a line. Text stands as UTF-8; a transfer chunk that was cut inside a character keeps its stray bytes as
+`{"hex": "e6"}` beside the text. Headers are kept by an allow list, so a key, a cookie or an organisation has no place
+to go: a file that holds another header is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from functools import cached_property
+from json.encoder import encode_basestring as _quoted
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from pydantic import Field, field_validator
+from pydantic_core import from_json
+
+from mockserver.errors import OperatorError
+from mockserver.exchange import Ending, Exchange, Plan, Request
+from mockserver.profile import Data, checked
+from mockserver.readable import Text, bytes_of, plain, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from mockserver.exchange import Headers
+
+REQUEST_HEADERS: Final = frozenset({"accept", "content-type"})
+RESPONSE_HEADERS: Final = frozenset(
+    {
+        "allow",
+        "cache-control",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "request-id",
+        "retry-after",
+        "retry-after-ms",
+        "traceresponse",
+        "www-authenticate",
+        "x-accel-buffering",
+        "x-content-type-options",
+        "x-maas-request-id",
+        "x-ratelimit-limit-requests",
+        "x-ratelimit-limit-tokens",
+        "x-ratelimit-remaining-requests",
+        "x-ratelimit-remaining-tokens",
+        "x-ratelimit-reset-requests",
+        "x-ratelimit-reset-tokens",
+        "x-request-id",
+    }
+)
+_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff]")
+
+Header = tuple[str, str]
+Origin = Literal["proxy", "har", "vcr", "curl", "lines"]
+
+
+class Send(Data):
+    """One transfer chunk, or one read where the upstream did not chunk."""
+
+    at_ms: float = Field(ge=0, allow_inf_nan=False)
+    """Milliseconds after the request was sent."""
+    data: Text
+
+
+class RequestPart(Data):
+    """What was asked; the query is never kept."""
+
+    method: Literal["GET", "POST"] = "POST"
+    path: str = Field(pattern="^/")
+    headers: tuple[Header, ...] = ()
+    body: dict[str, Any] | None = None
+    data: Text = ""
+    """A body that is no JSON object."""
+
+    @field_validator("headers")
+    @classmethod
+    def _allowed(cls, headers: tuple[Header, ...]) -> tuple[Header, ...]:
+        return _checked_headers(headers, REQUEST_HEADERS)
+
+
+class ResponsePart(Data):
+    """What came back, as it came."""
+
+    status: int = Field(ge=200, le=599)
+    headers: tuple[Header, ...] = ()
+    sends: tuple[Send, ...] = ()
+    ending: Ending = Ending.COMPLETE
+
+    @field_validator("headers")
+    @classmethod
+    def _allowed(cls, headers: tuple[Header, ...]) -> tuple[Header, ...]:
+        return _checked_headers(headers, RESPONSE_HEADERS)
+
+    @field_validator("sends")
+    @classmethod
+    def _rising(cls, sends: tuple[Send, ...]) -> tuple[Send, ...]:
+        for number in range(1, len(sends)):
+            if sends[number].at_ms < sends[number - 1].at_ms:
+                raise ValueError(f"at_ms falls at send {number}: {sends[number - 1].at_ms} to {sends[number].at_ms}")
+        return sends
+
+
+class Provenance(Data):
+    """Where an exchange came from.
+
+    `seal` is the sha256 of request and response as they were written: a file whose seal no longer fits was edited by
+    hand and is never overwritten.
+    """
+
+    recorded_at: str
+    """ISO 8601, UTC; empty where an imported file does not tell."""
+    edition: str = ""
+    upstream: Literal["loopback", "private", "public", "unknown"] = "unknown"
+    """The class of the upstream's host; its name is not kept."""
+    origin: Origin = "proxy"
+    tool: str
+    body_sha256: str
+    seal: str = ""
+
+
+class ExchangeFile(Data):
+    """One file."""
+
+    provenance: Provenance
+    request: RequestPart
+    response: ResponsePart
+
+    @cached_property
+    def parts_text(self) -> str:
+        """Request and response as the file has them: one send a line, what does not show (U+2028 …) as escapes."""
+        asked, came = self.request, self.response
+        body = ("body", asked.body) if asked.body is not None else ("data", plain(asked.data))
+        lines = [
+            '  "request": {',
+            f'    "method": "{asked.method}",',
+            f'    "path": {_quoted(asked.path)},',
+            f'    "headers": {_listed(map(_pair, asked.headers))},',
+            f'    "{body[0]}": {_indented(body[1])}'.replace("\n", "\n    "),
+            "  },",
+            '  "response": {',
+            f'    "status": {came.status},',
+            f'    "headers": {_listed(map(_pair, came.headers))},',
+            f'    "sends": {_listed(map(_send, came.sends))},',
+            f'    "ending": "{came.ending}"',
+            "  }",
+        ]
+        return _shown("\n".join(lines) + "\n")
+
+    @property
+    def edited(self) -> bool:
+        """Whether request or response were changed after the file was written."""
+        return self.provenance.seal != _seal(self.parts_text)
+
+    @property
+    def bodies_match(self) -> bool:
+        """Whether the response's body is the one that came."""
+        return self.provenance.body_sha256 == body_sha256(bytes_of(send.data) for send in self.response.sends)
+
+
+def read(path: Path) -> ExchangeFile:
+    """One exchange file; raises OperatorError with file and key."""
+    found = read_if_exchange(path)
+    if found is None:
+        raise OperatorError(f"{path}: no exchange file: it has no key 'response' (an answer file has match and answer)")
+    return found
+
+
+def read_if_exchange(path: Path) -> ExchangeFile | None:
+    """One exchange file, or None for a JSON file of another form; raises OperatorError with file and key."""
+    try:
+        document = from_json(path.read_bytes())
+    except OSError as error:
+        raise OperatorError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise OperatorError(f"{path}: not a JSON file: {error}") from None
+    if not isinstance(document, dict) or "response" not in document:
+        return None
+    return checked(document, ExchangeFile, path)
+
+
+def exchange_of(file: ExchangeFile, source: str = "recording") -> Exchange:
+    """The exchange that a file holds."""
+    asked, plan = file.request, plan_of(file, source)
+    request = Request(asked.method, asked.path, dict(_raw(asked.headers)), request_body(asked))
+    return Exchange(request, plan, len(plan.frames), plan.at_ms[-1] if plan.at_ms else 0.0, plan.ending)
+
+
+def plan_of(file: ExchangeFile, source: str = "recording") -> Plan:
+    """The plan that sends the file's bytes again, in the same chunks and at the same times."""
+    came = file.response
+    frames = tuple(bytes_of(send.data) for send in came.sends)
+    times = tuple(send.at_ms for send in came.sends)
+    return Plan(came.status, _raw(came.headers), frames, times or None, came.ending, source=source, joinable=False)
+
+
+def request_body(asked: RequestPart) -> bytes:
+    """The request's body; a JSON object is written anew, so only its meaning is what was sent."""
+    if asked.body is None:
+        return bytes_of(asked.data)
+    return json.dumps(asked.body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def file_of(exchange: Exchange, provenance: Provenance) -> ExchangeFile:
+    """The file of an exchange: headers that are not on the allow lists are left out, hash and seal are set."""
+    plan = exchange.plan
+    if plan is None:
+        raise ValueError("an exchange without an answer is not kept")
+    asked = exchange.request
+    body, data = None, text_of(asked.body)
+    try:
+        document = from_json(asked.body, allow_inf_nan=False)
+        json.dumps(document, allow_nan=False)
+    except ValueError:
+        document = None
+    if isinstance(document, dict):
+        body, data = document, ""
+    made = ExchangeFile(
+        provenance=provenance.model_copy(update={"body_sha256": body_sha256(plan.frames), "seal": ""}),
+        request=RequestPart(
+            method="GET" if asked.method == "GET" else "POST",
+            path=asked.path,
+            headers=_kept(asked.headers.items(), REQUEST_HEADERS),
+            body=body,
+            data=data,
+        ),
+        response=ResponsePart(
+            status=plan.status,
+            headers=_kept(plan.headers, RESPONSE_HEADERS),
+            sends=tuple(Send(at_ms=round(at, 3), data=text_of(data)) for at, data in exchange.sends),
+            ending=exchange.ending,
+        ),
+    )
+    sealed = made.provenance.model_copy(update={"seal": _seal(made.parts_text)})
+    return made.model_copy(update={"provenance": sealed})
+
+
+def written(file: ExchangeFile) -> str:
+    """The file's text."""
+    provenance = _shown(_indented(file.provenance.model_dump(mode="json", exclude_defaults=True)))
+    return '{\n  "provenance": ' + provenance.replace("\n", "\n  ") + ",\n" + file.parts_text + "}\n"
+
+
+def body_sha256(frames: Iterable[bytes]) -> str:
+    """The hash of a body, whatever its chunks."""
+    digest = hashlib.sha256()
+    for frame in frames:
+        digest.update(frame)
+    return digest.hexdigest()
+
+
+def _listed(rows: Iterable[str]) -> str:
+    joined = ",\n".join("      " + row for row in rows)
+    return f"[\n{joined}\n    ]" if joined else "[]"
+
+
+def _pair(header: Header) -> str:
+    return f"[{_quoted(header[0])}, {_quoted(header[1])}]"
+
+
+def _send(send: Send) -> str:
+    data = _quoted(send.data) if isinstance(send.data, str) else _line(plain(send.data))
+    return f'{{"at_ms": {send.at_ms!r}, "data": {data}}}'
+
+
+_line = json.JSONEncoder(ensure_ascii=False).encode
+_indented = json.JSONEncoder(ensure_ascii=False, indent=2).encode
+
+
+def _shown(text: str) -> str:
+    """JSON text whose characters all show: those that do not are inside strings, where an escape means the same."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def _seal(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _checked_headers(headers: tuple[Header, ...], allowed: frozenset[str]) -> tuple[Header, ...]:
+    for name, value in headers:
+        if name.lower() not in allowed:
+            raise ValueError(f"header {name!r} is not kept in files; allowed: {', '.join(sorted(allowed))}")
+        if any(character in value for character in "\r\n\0"):
+            raise ValueError(f"header {name!r} holds a line break")
+    return headers
+
+
+def _kept(headers: Iterable[tuple[bytes, bytes]], allowed: frozenset[str]) -> tuple[Header, ...]:
+    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+    return tuple(pair for pair in pairs if pair[0].lower() in allowed)
+
+
+def _raw(headers: Iterable[Header]) -> Headers:
+    return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers)

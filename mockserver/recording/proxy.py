@@ -1,0 +1,204 @@
+"""The recording proxy: passes requests on to one upstream and answers through as they arrive, and keeps both.
+
+An answer is on the disk before its last byte reaches the client. The upstream's faults are the client's too: a cut is
+a cut, a reset is a reset, and silence ends as a cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+from mockserver.errors import Refusal
+from mockserver.exchange import Ending, Exchange, Plan, Request
+from mockserver.recording.gate import HEALTH_PATH, HEALTHY, check_caller, gateway_error, usable
+from mockserver.recording.passage import KEPT_BYTES, Passage
+from mockserver.recording.secrets import secrets_of
+from mockserver.recording.store import place
+from mockserver.recording.upstream import GatewayError, connect
+from mockserver.server.app import answer_unread
+from mockserver.server.clock import Wheel
+from mockserver.server.incoming import BodyTooLargeError, ClientLeftError, read_body, request_headers
+from mockserver.server.performer import CONNECTION_KEY, perform
+from mockserver.sources.recordings import exact_plan, request_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from starlette.types import Receive, Scope, Send
+
+    from mockserver.exchange import Headers
+    from mockserver.recording.address import Upstream
+    from mockserver.recording.keeper import Keeper
+    from mockserver.recording.paths import PathMap
+    from mockserver.recording.upstream import AnswerHead, UpstreamConnection
+    from mockserver.server.connection import ClientConnection
+
+LINGER_SECONDS: Final = 5.0  # how long an answer is still read, to be kept, when its client has left
+LOOK_SECONDS: Final = 1.0  # how often a silent stream looks whether its client has left
+BODY_LIMIT_BYTES: Final = 10 * 2**20
+_HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
+    b"upgrade".split()
+)
+_NOT_PASSED_ON = _HOP_BY_HOP | {b"host", b"content-length", b"accept-encoding", b"expect"}
+_NOT_PASSED_BACK = _HOP_BY_HOP | {b"date"}  # the server sends its own date
+
+
+class RecordingProxy:
+    """The proxy as an ASGI application.
+
+    Args:
+        upstream: Where requests go, whatever they say about hosts.
+        keeper: Keeps exchanges and knows the recorded ones.
+        refusal: Makes the plan of a refusal in the edition's shape.
+        maps: Path prefixes, the first that fits is used; a path that none fits stays as it is.
+        key: The upstream's API key, sent in place of the client's; empty passes the client's through.
+        speed: Of replayed answers; 0 sends at once.
+    """
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        keeper: Keeper,
+        refusal: Callable[[Refusal], Plan],
+        *,
+        maps: Iterable[PathMap] = (),
+        key: bytes = b"",
+        speed: float = 0.0,
+    ) -> None:
+        self._upstream = upstream
+        self._keeper = keeper
+        self._refusal = refusal
+        self._maps = tuple(maps)
+        self._key = key
+        self._speed = speed
+        self._wheel: Wheel | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        if self._wheel is None:
+            self._wheel = Wheel(asyncio.get_running_loop())
+        connection: ClientConnection = scope[CONNECTION_KEY]
+        asked = Request(scope["method"], scope["path"], request_headers(scope))
+        try:
+            check_caller(asked)
+            if asked.path == HEALTH_PATH:
+                await perform(HEALTHY, send, connection, self._wheel, Exchange(asked))
+                return
+            body = await read_body(scope, receive, BODY_LIMIT_BYTES)
+            asked = Request(asked.method, asked.path, asked.headers, body)
+            plan = self._known(asked)
+            if plan is None:
+                await self._forward(asked, scope, send, connection)
+                return
+        except ClientLeftError:
+            return
+        except BodyTooLargeError as error:
+            plan = self._refusal(Refusal("body-too-large", str(error), headers=((b"connection", b"close"),)))
+            await answer_unread(plan, scope, send, BODY_LIMIT_BYTES)
+            return
+        except Refusal as refusal:
+            plan = self._refusal(refusal)
+        except GatewayError as error:
+            self._keeper.tell(f"{error.status} for {asked.path[:100]!r}: {error}")
+            plan = gateway_error(error)
+        await perform(plan, send, connection, self._wheel, Exchange(asked))
+
+    def _known(self, asked: Request) -> Plan | None:
+        """The plan of a recording; None asks the upstream."""
+        request = request_of(asked) if asked.method == "POST" else None
+        found = self._keeper.known(request) if request else None
+        if found is not None:
+            return exact_plan(found, self._speed)
+        if not self._keeper.offline:
+            return None
+        near = self._keeper.recordings.near_misses(request) if request else []
+        nearest = f"; nearest: {' | '.join(near)}" if near else ""
+        raise Refusal("no-match", f"no recording fits, and --mode none asks nobody{nearest}")
+
+    async def _forward(self, asked: Request, scope: Scope, send: Send, connection: ClientConnection) -> None:
+        """Ask the upstream and pass its answer through."""
+        passage = Passage(connection)
+        line = await connect(self._upstream, passage)
+        try:
+            line.write(self._request_bytes(asked, scope))
+            head = usable(await line.head(self._upstream.silence_seconds), line, self._upstream)
+            passed = tuple(pair for pair in head.headers if pair[0].lower() not in _NOT_PASSED_BACK)
+            await send({"type": "http.response.start", "status": head.status, "headers": passed})
+            line.pour()
+            ending = await self._end_of(line, passage, connection)
+            if ending is None:
+                self._keeper.tell(f"not kept: the client of {asked.path[:100]!r} left before the answer was whole")
+                return
+            last, duration_ms = passage.rest(), passage.since_ms
+            await self._keep(received(asked, head, passage, ending, duration_ms), passage, scope, head.headers)
+            if ending is Ending.COMPLETE:
+                await send({"type": "http.response.body", "body": last})
+                return
+            await send({"type": "http.response.body", "body": last, "more_body": True})
+            if ending is Ending.RESET:
+                await connection.reset()
+            else:
+                connection.cut()
+        except asyncio.CancelledError:  # the server stops: the client sees a cut, and nobody a traceback
+            connection.cut()
+            self._keeper.tell(f"not kept: stopped before the answer to {asked.path[:100]!r} was whole")
+        finally:
+            line.close()
+
+    async def _end_of(self, line: UpstreamConnection, passage: Passage, connection: ClientConnection) -> Ending | None:
+        """How the answer ended: `hang` after too long a silence, None where the client left and it did not end soon."""
+        silence = self._upstream.silence_seconds
+        left = 0.0
+        while True:
+            ending = await line.ended(min(LOOK_SECONDS, silence))
+            now = time.perf_counter()
+            if ending is not None:
+                return ending
+            if now - passage.heard >= silence:
+                return Ending.HANG
+            if connection.gone:
+                left = left or now
+                if now - left > LINGER_SECONDS:
+                    return None
+
+    async def _keep(self, exchange: Exchange, passage: Passage, scope: Scope, answered: Headers) -> None:
+        asked = exchange.request
+        if asked.method != "POST" or place(asked.path) is None:
+            return
+        coding = next((value for name, value in answered if name.lower() == b"content-encoding"), b"identity")
+        if passage.too_long:
+            self._keeper.tell(f"not kept: the answer to {asked.path[:100]!r} is over {KEPT_BYTES >> 20} MiB")
+        elif coding.lower() != b"identity":
+            self._keeper.tell(f"not kept: the upstream sent {coding.decode('latin-1')!r} though identity was asked for")
+        else:
+            secrets = secrets_of(asked.headers, scope["query_string"], answered)
+            await asyncio.to_thread(self._keeper.keep, exchange, secrets)
+
+    def _request_bytes(self, asked: Request, scope: Scope) -> bytes:
+        """The request as the upstream gets it."""
+        raw: bytes = scope.get("raw_path") or b"/"
+        path = raw.decode("latin-1")
+        mapped = next((made for made in (one.applied(path) for one in self._maps) if made is not None), path)
+        target = (self._upstream.base + mapped).encode("latin-1") or b"/"
+        if scope["query_string"]:
+            target += b"?" + scope["query_string"]
+        lines = [b"%b %b HTTP/1.1" % (asked.method.encode(), target), b"host: " + self._upstream.authority]
+        dropped = _NOT_PASSED_ON | {b"authorization"} if self._key else _NOT_PASSED_ON
+        lines += [b"%b: %b" % pair for pair in scope["headers"] if pair[0] not in dropped]
+        if self._key:
+            lines.append(b"authorization: Bearer " + self._key)
+        lines.append(b"accept-encoding: identity")
+        if asked.method == "POST":
+            lines.append(b"content-length: %d" % len(asked.body))
+        return b"\r\n".join((*lines, b"", asked.body))
+
+
+def received(asked: Request, head: AnswerHead, passage: Passage, ending: Ending, duration_ms: float) -> Exchange:
+    """The exchange that the proxy saw."""
+    plan = Plan(head.status, head.headers, tuple(passage.frames), tuple(passage.at_ms) or None, ending, joinable=False)
+    return Exchange(asked, plan, len(plan.frames), duration_ms, ending)

@@ -1,0 +1,165 @@
+"""Exchange files for people: a list, a time line, a comparison; control characters never reach a terminal."""
+
+from __future__ import annotations
+
+import datetime as dt
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from mockserver.exchange_file import plan_of
+from mockserver.readable import bytes_of
+from mockserver.sources.meaning import objects_of
+from mockserver.sources.recordings import chat_request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from mockserver.exchange import Plan
+    from mockserver.exchange_file import ExchangeFile
+
+BAR_CELLS = 24
+TEXT_LETTERS = 72
+CLOSE_SHARE = 0.1  # times that differ by less than this share, and by less than CLOSE_MS, count as equal
+CLOSE_MS = 2.0
+
+
+def visible(text: str, letters: int = TEXT_LETTERS) -> str:
+    """Text for one line of a terminal: what does not print as an escape, what is too long cut off."""
+    shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text[: letters + 1])
+    return shown if len(shown) <= letters else shown[: letters - 1] + "…"
+
+
+def listed(files: Sequence[tuple[Path, ExchangeFile]], now: dt.datetime) -> Iterator[str]:
+    """One line for each file: status, ending, chunks, bytes, first and last time, age, prompt, name."""
+    yield "status ending   chunks    bytes  first ms   last ms   age  prompt · file"
+    for path, file in files:
+        plan = plan_of(file)
+        size = sum(map(len, plan.frames))
+        first, last = (plan.at_ms[0], plan.at_ms[-1]) if plan.at_ms else (0.0, 0.0)
+        age = age_of(file, now)
+        days = "?" if age is None else f"{age.days}d"
+        yield (
+            f"{plan.status:<6} {plan.ending:8} {len(plan.frames):>6} {size:>8} {first:>9.1f} {last:>9.1f} {days:>5}  "
+            f"{visible(prompt_of(file), 32)} · {visible(str(path), 200)}"
+        )
+
+
+def prompt_of(file: ExchangeFile) -> str:
+    """The text of the last message."""
+    request = chat_request(file.request.path, file.request.body or {})
+    said = request.messages[-1].get("content") if request and request.messages else None
+    return said if isinstance(said, str) else ""
+
+
+def age_of(file: ExchangeFile, now: dt.datetime) -> dt.timedelta | None:
+    """How long ago it was recorded; None where the file does not tell."""
+    try:
+        at = dt.datetime.fromisoformat(file.provenance.recorded_at)
+    except ValueError:
+        return None
+    return now - (at if at.tzinfo else at.replace(tzinfo=dt.UTC))
+
+
+def time_line(file: ExchangeFile) -> Iterator[str]:
+    """The stream as a time line: a row for each send with its time, the gap before it, its place and its text."""
+    plan = plan_of(file)
+    at_ms = plan.at_ms or ()
+    yield f"{file.request.method} {visible(file.request.path)}  {visible(prompt_of(file))}"
+    yield f"{plan.status}, {len(plan.frames)} chunks, {sum(map(len, plan.frames))} bytes, {plan.ending}"
+    for name, value in plan.headers:
+        yield f"  {visible(name.decode('latin-1'))}: {visible(value.decode('latin-1'))}"
+    yield f"{'at ms':>10} {'gap':>9} {'bytes':>7}"
+    total, before = (at_ms[-1] if at_ms else 0.0) or 1.0, 0.0
+    for at, frame in zip(at_ms, plan.frames, strict=True):
+        cell = min(int(at / total * (BAR_CELLS - 1)), BAR_CELLS - 1)
+        bar = "·" * cell + "█" + " " * (BAR_CELLS - 1 - cell)
+        text = visible(frame.decode("utf-8", "backslashreplace"))
+        yield f"{at:>10.1f} {at - before:>+9.1f} {len(frame):>7} |{bar}| {text}"
+        before = at
+    if plan.ending != "complete":
+        yield f"{'':>10} {plan.ending}: the body did not end"
+
+
+def compared(one: ExchangeFile, other: ExchangeFile) -> list[str]:
+    """What differs between two answers: head, bytes, chunks, shape, timing; empty where nothing does."""
+    first, second = plan_of(one), plan_of(other)
+    return [*_head(first, second), *_bytes(first, second), *_chunks(first, second), *_shape(first, second),
+            *_timing(first, second)]  # fmt: skip
+
+
+def _head(first: Plan, second: Plan) -> Iterator[str]:
+    if first.status != second.status:
+        yield f"status: {first.status} / {second.status}"
+    if first.ending != second.ending:
+        yield f"ending: {first.ending} / {second.ending}"
+    ours, theirs = dict(first.headers), dict(second.headers)
+    for name in sorted(ours.keys() | theirs.keys()):
+        values = [visible(found[name].decode("latin-1")) if name in found else "absent" for found in (ours, theirs)]
+        if values[0] != values[1]:
+            yield f"header {visible(name.decode('latin-1'))}: {values[0]} / {values[1]}"
+
+
+def _bytes(first: Plan, second: Plan) -> Iterator[str]:
+    ours, theirs = b"".join(first.frames), b"".join(second.frames)
+    if ours == theirs:
+        return
+    at = next((n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs)))
+    shown = [visible(body[max(at - 8, 0) : at + 24].decode("utf-8", "backslashreplace"), 40) for body in (ours, theirs)]
+    yield f"bytes: {len(ours)} / {len(theirs)}; first difference at byte {at}: ‹{shown[0]}› / ‹{shown[1]}›"
+
+
+def _chunks(first: Plan, second: Plan) -> Iterator[str]:
+    ours, theirs = list(map(len, first.frames)), list(map(len, second.frames))
+    if ours != theirs:
+        at = next(
+            (n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs))
+        )
+        sizes = [f"{sizes[at]} bytes" if at < len(sizes) else "none" for sizes in (ours, theirs)]
+        yield f"chunks: {len(ours)} / {len(theirs)}; first difference at chunk {at}: {sizes[0]} / {sizes[1]}"
+
+
+def _shape(first: Plan, second: Plan) -> Iterator[str]:
+    ours, theirs = shape_of(first), shape_of(second)
+    for number in range(max(len(ours), len(theirs))):
+        mine = ours[number] if number < len(ours) else "no object"
+        its = theirs[number] if number < len(theirs) else "no object"
+        if mine != its:
+            yield f"shape: {len(ours)} / {len(theirs)} objects; first difference at object {number}: {mine} / {its}"
+            return
+
+
+def shape_of(plan: Plan) -> list[str]:
+    """The keys of each object of a body, nested ones in braces, without their values."""
+    try:
+        return [_keys(one) for one in objects_of(b"".join(plan.frames))]
+    except ValueError:
+        return ["unreadable"]
+
+
+def _keys(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{visible(key, 40)}{_keys(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(dict.fromkeys(_keys(one) for one in value)) + "]"
+    return ""
+
+
+def _timing(first: Plan, second: Plan) -> Iterator[str]:
+    for name, ours, theirs in zip(
+        ("first send", "last send", "median gap"), _times(first), _times(second), strict=True
+    ):
+        apart = abs(ours - theirs)
+        if apart > CLOSE_MS and apart > CLOSE_SHARE * max(ours, theirs):
+            yield f"timing: {name} {ours:.1f} ms / {theirs:.1f} ms"
+
+
+def _times(plan: Plan) -> tuple[float, float, float]:
+    at = plan.at_ms or (0.0,)
+    gaps = sorted(later - earlier for earlier, later in pairwise(at)) or [0.0]
+    return at[0], at[-1], gaps[len(gaps) // 2]
+
+
+def body_of(file: ExchangeFile) -> bytes:
+    """The answer's body."""
+    return b"".join(bytes_of(send.data) for send in file.response.sends)

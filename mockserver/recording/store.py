@@ -1,0 +1,159 @@
+"""Exchange files on disk: where each one lies, and how it gets there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import secrets
+import threading
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from mockserver.errors import OperatorError
+from mockserver.exchange_file import read, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mockserver.exchange_file import ExchangeFile
+
+CHAT_PATH: Final = re.compile(r"^/maas/([^/]+)/([^/]+)/chat/completions/?$")
+FILE_MODE: Final = 0o600
+_WORD = re.compile(r"[^a-z0-9]+")
+_LONGEST_NAME = 120
+
+
+def place(path: str) -> tuple[str, str] | None:
+    """Model and chip of a chat path; None for another path."""
+    found = CHAT_PATH.match(path)
+    return (found[1], found[2]) if found else None
+
+
+def folder_name(name: str) -> str:
+    """A model or chip as the name of a folder: what is not plain is percent-encoded, so the way back is certain."""
+    coded = quote(name, safe="")
+    return coded.replace(".", "%2E", 1) if coded.startswith(".") else coded
+
+
+class Store:
+    """A directory of exchange files.
+
+    Args:
+        root: The directory; made when the first file comes.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._lock = threading.Lock()
+
+    def save(self, file: ExchangeFile, *, replace: bool = True) -> Path:
+        """Write one file: beside its place, flushed to the disk, then renamed.
+
+        A file that is there already is replaced where `replace` says so and nobody edited it; otherwise the next free
+        name is taken (`…-2.json`).
+
+        Raises:
+            OperatorError: The exchange is no chat, or the directory cannot be written.
+        """
+        where = place(file.request.path)
+        if where is None:
+            raise OperatorError(f"{file.request.path[:200]!r}: only /maas/<model>/<chip>/chat/completions is kept")
+        folder = self.root / folder_name(where[0]) / folder_name(where[1])
+        if any(len(part) > _LONGEST_NAME for part in (folder.name, folder.parent.name)):
+            raise OperatorError(f"{where[0][:40]}…: a model or chip of over {_LONGEST_NAME} letters is not kept")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            beside = folder / f".{secrets.token_hex(8)}.tmp"
+            try:
+                _write(beside, written(file).encode())
+                with self._lock:
+                    target = _free(folder, slug(file), replace=replace)
+                    beside.replace(target)
+                _flush_folder(folder)
+            finally:
+                beside.unlink(missing_ok=True)
+        except OSError as error:
+            raise OperatorError(f"{folder}: cannot be written: {error.strerror or error}") from None
+        return target
+
+
+def slug(file: ExchangeFile) -> str:
+    """A file's name without its suffix: words of the last message for people, a hash of the request for certainty."""
+    body = file.request.body or {}
+    said = [message.get("content") for message in body.get("messages") or () if isinstance(message, dict)]
+    words = _WORD.sub("-", str(said[-1] if said else "request").lower()).strip("-")[:32].strip("-")
+    asked = file.request
+    request = repr((asked.method, asked.path, _ordered(asked.body), asked.data))
+    digest = hashlib.sha256(request.encode()).hexdigest()[:10]
+    kind = "stream" if body.get("stream") is True else "whole"
+    return "-".join(part for part in (words, kind, digest) if part)
+
+
+def files(paths: list[Path]) -> Iterator[Path]:
+    """All JSON files of these files and folders, in order; raises OperatorError for what is not there."""
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(path.rglob("*.json"))
+        elif path.exists():
+            yield path
+        else:
+            raise OperatorError(f"{path}: no such file or folder")
+
+
+def _ordered(value: object) -> object:
+    """JSON with its keys in order, so that the order in which a client writes them gives no second file."""
+    if isinstance(value, dict):
+        return sorted((key, _ordered(one)) for key, one in value.items())
+    return [_ordered(one) for one in value] if isinstance(value, list) else value
+
+
+def _free(folder: Path, name: str, *, replace: bool) -> Path:
+    """The file to write: the first of `name`, `name-2` … that is free, or that may be replaced."""
+    number = 1
+    while True:
+        target = folder / (f"{name}.json" if number == 1 else f"{name}-{number}.json")
+        if not target.exists() or (replace and _untouched(target)):
+            return target
+        number += 1
+
+
+def _untouched(path: Path) -> bool:
+    try:
+        return not read(path).edited
+    except OperatorError:
+        return False
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file beside its place, flush it to the disk, then give it its name; raises OperatorError."""
+    beside = path.parent / f".{secrets.token_hex(8)}.tmp"
+    try:
+        try:
+            _write(beside, data)
+            beside.replace(path)
+            _flush_folder(path.parent)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise OperatorError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _write(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    with os.fdopen(descriptor, "wb") as out:
+        out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the new name last, where the system lets a folder be flushed."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,53 @@
+"""`fixtures verify`: nothing that looks like a key is in a fixture file, and recordings are what they say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mockserver.errors import OperatorError
+from mockserver.exchange_file import plan_of, read_if_exchange, request_body
+from mockserver.recording.secrets import Redactor, SpelledSecretError, findings
+from mockserver.recording.show import body_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def problems(path: Path) -> Iterator[str]:
+    """What is wrong with one file: it cannot be read, holds a header that is not kept, or what looks like a key.
+
+    A key is looked for in the text as it stands, in what the text decodes to, and in what the answer spells chunk by
+    chunk; it is named by its kind, never shown.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        yield f"cannot be read: {error.strerror or error}"
+        return
+    found = set(findings(data))
+    try:
+        file = read_if_exchange(path)
+    except OperatorError as error:
+        yield str(error).removeprefix(f"{path}: ")
+        file = None
+    if file is not None:
+        found |= {*findings(body_of(file)), *findings(request_body(file.request))}
+        try:
+            Redactor().check_spelled(plan_of(file))
+        except SpelledSecretError:
+            found.add("a key that the answer spells across its chunks")
+    for kind in sorted(found):
+        yield f"holds {kind}; record again, or remove it"
+
+
+def notes(path: Path) -> Iterator[str]:
+    """What is worth knowing and no fault: a file was edited after it was recorded."""
+    try:
+        file = read_if_exchange(path)
+    except OperatorError:
+        return
+    if file is not None and not file.bodies_match:
+        yield "its body was edited after it was recorded"
+    elif file is not None and file.edited:
+        yield "was edited after it was recorded"

@@ -1,0 +1,261 @@
+"""The recorded source: exchanges from files, matched by model, chip, stream and the dialogue's content.
+
+A dialogue of several turns is found by what was said in it, never by a counter, so the order of requests does not
+matter. Two replays: *exact* performs the bytes as they came, *regenerate* takes their meaning and lets the pipeline
+write it in the wire form of whatever chip is asked.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
+from functools import cached_property
+from heapq import nlargest
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from pydantic_core import from_json
+
+from mockserver.exchange import ChatRequest, Ending
+from mockserver.exchange_file import plan_of, read_if_exchange
+from mockserver.sources import tokens
+from mockserver.sources.meaning import meaning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from mockserver.exchange import Answer, Plan, Request
+    from mockserver.exchange_file import ExchangeFile
+
+Key = tuple[tuple[str, str, str], ...]
+_CHAT_PATH: Final = re.compile(r"^/maas/([^/]+)/([^/]+)/chat/completions/?$")
+_COMPARED_LETTERS = 200
+_COMPARED = 500  # recordings looked at for a near miss, by their letters; the best are compared in their order too
+_COMPARED_WELL = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaySettings:
+    """How recordings are played.
+
+    Attributes:
+        mode: `exact` sends the bytes as they came; `regenerate` says the same in the asked chip's wire form.
+        speed: How many times as fast as recorded, > 0; 0 sends at once. For exact replays.
+        identity: Whether regenerated answers keep the recorded id and `created`.
+    """
+
+    mode: Literal["exact", "regenerate"] = "exact"
+    speed: float = 0.0
+    identity: Literal["kept", "fresh"] = "kept"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One recorded exchange that requests can be matched with."""
+
+    path: Path
+    file: ExchangeFile
+    request: ChatRequest
+    key: Key = field(repr=False)
+
+    @property
+    def good(self) -> bool:
+        """Whether it is an answer that came whole, not a fault."""
+        return self.file.response.status == 200 and self.file.response.ending is Ending.COMPLETE
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What was received, chunk by chunk."""
+        return plan_of(self.file, f"recording:{self.path.name}")
+
+
+def chat_request(path: str, body: bytes | Mapping[str, Any]) -> ChatRequest | None:
+    """The chat request of a path and a body, taken as they are; None for what is no chat."""
+    place = _CHAT_PATH.match(path)
+    document: Any = body
+    if isinstance(body, bytes):
+        try:
+            document = from_json(body)
+        except ValueError:
+            return None
+    if place is None or not isinstance(document, dict):
+        return None
+    messages = document.get("messages")
+    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+        return None
+    return ChatRequest(place[1], place[2], messages, document.get("stream") is True, body=document)
+
+
+def recording(path: Path, file: ExchangeFile) -> Recording | None:
+    """A file as a recording; None where its request is no chat that could be asked again."""
+    request = chat_request(file.request.path, file.request.body or {})
+    return Recording(path, file, request, dialogue(request)) if request else None
+
+
+def load(root: Path) -> list[Recording]:
+    """The recordings below a folder; raises OperatorError for the first broken file. Files of other forms are left."""
+    found = ((path, read_if_exchange(path)) for path in sorted(root.rglob("*.json")))
+    made = (recording(path, file) for path, file in found if file is not None)
+    return [one for one in made if one is not None]
+
+
+def dialogue(request: ChatRequest) -> Key:
+    """What was said, message by message, as it is compared: role, text after NFKC, and all that is no text."""
+    return tuple(
+        (str(message.get("role", "user")), _normal("".join(tokens.texts(message))), _rest(message))
+        for message in request.messages
+    )
+
+
+def _normal(text: str) -> str:
+    if not unicodedata.is_normalized("NFKC", text):
+        text = unicodedata.normalize("NFKC", text)
+    return text.strip()
+
+
+def _rest(message: Mapping[str, Any]) -> str:
+    """Images and calls of functions; ids of calls do not matter."""
+    content, calls = message.get("content"), message.get("tool_calls")
+    parts = [part for part in content if part.get("type") != "text"] if isinstance(content, list) else []
+    called = [call.get("function") for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    return json.dumps([parts, called], sort_keys=True, ensure_ascii=False) if parts or called else ""
+
+
+class Recordings:
+    """Recordings by dialogue; what is added later wins over what was there before."""
+
+    def __init__(self, recordings: Iterable[Recording] = ()) -> None:
+        self._by_dialogue: dict[tuple[str, Key], list[Recording]] = {}
+        self._all: dict[Path, Recording] = {}
+        for one in recordings:
+            self.add(one)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def add(self, one: Recording) -> None:
+        """Take a recording in; one from the same file goes."""
+        before = self._all.pop(one.path, None)
+        if before is not None:
+            for model in _models(before):
+                self._by_dialogue[model, before.key].remove(before)
+        self._all[one.path] = one
+        for model in _models(one):
+            self._by_dialogue.setdefault((model, one.key), []).insert(0, one)
+
+    def find(self, request: ChatRequest, *, any_form: bool = False) -> Recording | None:
+        """The recording of this request.
+
+        Args:
+            request: What is asked.
+            any_form: Whether another chip's, or one that was streamed where now it is not, will do as well.
+
+        Returns:
+            Among several the same chip and form first, then the one whose other fields are most alike.
+        """
+        found = self._by_dialogue.get((request.model, dialogue(request)), ())
+        fitting = [one for one in found if (any_form and one.good) or _same_form(one, request)]
+        if len(fitting) < 2:
+            return fitting[0] if fitting else None
+        return max(
+            fitting, key=lambda one: (_same_form(one, request), one.request.chip == request.chip, _alike(one, request))
+        )
+
+    def near_misses(self, request: ChatRequest, most: int = 3) -> list[str]:
+        """The recordings most like a request that none fits, each with what differs."""
+        asked = dialogue(request)
+        matcher = SequenceMatcher(autojunk=False)
+        matcher.set_seq2(asked[-1][1][:_COMPARED_LETTERS] if asked else "")
+
+        def likeness(one: Recording, ratio: Callable[[], float]) -> float:
+            matcher.set_seq1(one.key[-1][1][:_COMPARED_LETTERS] if one.key else "")
+            return ratio() * 2 + (one.request.model == request.model) + (one.request.chip == request.chip)
+
+        looked_at = islice(self._all.values(), _COMPARED)
+        near = nlargest(_COMPARED_WELL, looked_at, lambda one: likeness(one, matcher.quick_ratio))
+        near.sort(key=lambda one: likeness(one, matcher.ratio), reverse=True)
+        return [f"{one.path.name}: {'; '.join(differences(one, request))}" for one in near[:most]]
+
+
+def differences(one: Recording, request: ChatRequest) -> list[str]:
+    """What keeps a recording from fitting, in words."""
+    found = [
+        f"{name} is {theirs!r}, asked {ours!r}"
+        for name, theirs, ours in (
+            ("model", one.request.model, request.model),
+            ("chip", one.request.chip, request.chip),
+            ("stream", one.request.stream, request.stream),
+        )
+        if theirs != ours
+    ]
+    asked = dialogue(request)
+    if len(asked) != len(one.key):
+        found.append(f"{len(one.key)} messages, asked {len(asked)}")
+    for number, (theirs, ours) in enumerate(zip(one.key, asked, strict=False)):
+        if theirs[0] != ours[0]:
+            found.append(f"messages[{number}].role is {theirs[0]!r}, asked {ours[0]!r}")
+        if theirs[1:] != ours[1:]:
+            found.append(f"messages[{number}].content is {_short(theirs)}, asked {_short(ours)}")
+    return found
+
+
+def replayed(recordings: Recordings, request: ChatRequest, settings: ReplaySettings) -> Answer | Plan | None:
+    """What the recordings say to a request: a plan to be performed as it is, an answer, or None where none fits.
+
+    A recorded fault has no meaning to write anew: it is performed as it came, on the chip where it came.
+    """
+    found = recordings.find(request, any_form=settings.mode == "regenerate")
+    if found is None:
+        return None
+    if settings.mode == "regenerate" and found.good:
+        try:
+            return _regenerated(found, settings)
+        except ValueError:
+            if not _same_form(found, request):
+                return None
+    return exact_plan(found, settings.speed)
+
+
+def exact_plan(one: Recording, speed: float) -> Plan:
+    """The recorded bytes in their chunks, at the recorded times divided by `speed`; 0 sends at once."""
+    plan = one.plan
+    if speed == 0 or plan.at_ms is None:
+        return replace(plan, at_ms=None)
+    return plan if speed == 1 else replace(plan, at_ms=[at / speed for at in plan.at_ms])
+
+
+def request_of(asked: Request) -> ChatRequest | None:
+    """The chat request of a request as it came in."""
+    return chat_request(asked.path, asked.body)
+
+
+def _regenerated(one: Recording, settings: ReplaySettings) -> Answer:
+    answer = meaning(one.plan)
+    if one.request.stream is False:
+        answer = replace(answer, pieces=tokens.pieces(answer.text), reasoning=tokens.pieces("".join(answer.reasoning)))
+    return answer if settings.identity == "kept" else replace(answer, id=None, created=None)
+
+
+def _same_form(one: Recording, request: ChatRequest) -> bool:
+    return one.request.chip == request.chip and one.request.stream == request.stream
+
+
+def _alike(one: Recording, request: ChatRequest) -> int:
+    """How many other fields of the bodies are equal, less those that are not."""
+    names = (one.request.body.keys() | request.body.keys()) - {"messages", "stream", "model"}
+    return sum(1 if one.request.body.get(name) == request.body.get(name) else -1 for name in names)
+
+
+def _models(one: Recording) -> set[str]:
+    """The names under which it is asked: the path's model, and the body's, which wins in some editions."""
+    named = one.request.body.get("model")
+    return {one.request.model, named} if isinstance(named, str) and named else {one.request.model}
+
+
+def _short(message: tuple[str, str, str]) -> str:
+    text = message[1] or message[2]
+    return repr(text if len(text) <= 40 else text[:40] + "…")

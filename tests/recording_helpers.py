@@ -1,0 +1,318 @@
+"""For the tests of recording: an upstream of raw sockets, a server in a thread, a client that sees transfer chunks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import struct
+import threading
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from mockserver.data import shipped
+from mockserver.exchange import Ending, Exchange, Plan, Request
+from mockserver.pipeline.refuse import refuse
+from mockserver.profile import default_edition, load_edition
+from mockserver.recording.address import upstream_of
+from mockserver.recording.keeper import Keeper
+from mockserver.recording.proxy import RecordingProxy
+from mockserver.recording.store import Store
+from mockserver.server.clock import Wheel
+from mockserver.server.performer import CONNECTION_KEY, perform
+from mockserver.server.run import make_server, new_event_loop, tcp_socket
+from mockserver.sources.recordings import Recordings, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from mockserver.errors import Refusal
+    from mockserver.profile import Edition
+    from mockserver.recording.keeper import Mode
+
+CHAT = "/maas/mt-infini-3b/chip3/chat/completions"
+PROMPT = "你是谁?"
+
+
+def chat_body(prompt: str = PROMPT, **fields: Any) -> bytes:
+    """The body of a request with one message."""
+    return json.dumps({"messages": [{"role": "user", "content": prompt}], "stream": True, **fields}).encode()
+
+
+def posted(body: bytes) -> bytes:
+    """A whole request as it stands on the wire."""
+    return b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b" % (CHAT.encode(), len(body), body)
+
+
+def chunked(*chunks: bytes, trailers: bytes = b"") -> list[bytes]:
+    """Writes of a chunked body with its end."""
+    return [*(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks), b"0\r\n" + trailers + b"\r\n"]
+
+
+SSE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+LINES_HEAD = (
+    b"HTTP/1.1 200 OK\r\nX-Request-ID: r-1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+
+
+@dataclass
+class RawUpstream:
+    """A server of the tests: reads a request, writes what it was told, byte for byte, and ends as it was told.
+
+    Attributes:
+        writes: What is written, one `send` each.
+        ending: `complete` closes in order, `reset` sends an RST, `hang` waits for the peer to leave.
+        heard: The requests as they came.
+        gate: The last write waits for it.
+        on_written: Called after the last write.
+    """
+
+    writes: Sequence[bytes] = ()
+    ending: Ending = Ending.COMPLETE
+    heard: list[bytes] = field(default_factory=list)
+    gate: threading.Event | None = None
+    on_written: Callable[[], None] = lambda: None
+    port: int = 0
+
+    def __enter__(self) -> RawUpstream:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._thread.join(5)
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._listening.accept()
+            except OSError:
+                return
+            with client, contextlib.suppress(OSError):
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._answer(client)
+
+    def _answer(self, client: socket.socket) -> None:
+        request = _read_request(client)
+        if not request:
+            return
+        self.heard.append(request)
+        for number, data in enumerate(self.writes):
+            if self.gate is not None and number == len(self.writes) - 1:
+                self.gate.wait(5)
+            client.sendall(data)
+        self.on_written()
+        if self.ending is Ending.RESET:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        elif self.ending is Ending.HANG:
+            client.recv(1)
+
+
+def _read_request(client: socket.socket) -> bytes:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        more = client.recv(65536)
+        if not more:
+            return b""
+        data += more
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
+    while len(body) < length:
+        body += client.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+@contextlib.contextmanager
+def serving(app: Any) -> Iterator[int]:
+    """The port of an application that is served in a thread."""
+    listening = tcp_socket("127.0.0.1", 0)
+    ready = threading.Event()
+    server = make_server(app, ready.set, 1)
+    stop: list[Callable[[], object]] = []
+
+    async def until_stopped() -> None:
+        over = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        stop.append(lambda: loop.call_soon_threadsafe(over.set))
+        await over.wait()
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(server.serve(sockets=[listening]))
+
+    server.main_loop = until_stopped  # type: ignore[method-assign]  # the real one looks ten times a second
+    thread = threading.Thread(target=run, daemon=True)
+    with patch("mockserver.server.run.gc"):  # a collection of the whole test run's heap takes longer than the test
+        thread.start()
+        assert ready.wait(10)
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        stop[0]()
+        thread.join(10)
+        listening.close()
+
+
+@dataclass
+class Recorder:
+    """A running proxy: its port, its directory, and the lines it told."""
+
+    port: int
+    root: Path
+    told: list[str]
+    keeper: Keeper
+
+    @property
+    def files(self) -> list[Path]:
+        """What it has written."""
+        return sorted(self.root.rglob("*.json"))
+
+
+@cache
+def default() -> Edition:
+    """The default edition."""
+    roots = [shipped("profiles")]
+    return load_edition(default_edition(roots), roots)
+
+
+@contextlib.contextmanager
+def recording_of(
+    url: str, root: Path, mode: Mode = "all", *, timeout: float = 5.0, ca_file: str | None = None,
+    environ: dict[str, str] | None = None, **settings: Any,
+) -> Iterator[Recorder]:  # fmt: skip
+    """A proxy that records an upstream into a folder."""
+    edition = default()
+
+    def refusal(refused: Refusal) -> Plan:
+        return refuse(refused, edition.file.errors[refused.kind])
+
+    upstream = upstream_of(url, environ or {}, timeout, ca_file)
+    told: list[str] = []
+    scrubbing = settings.pop("scrubbing", None)
+    root.mkdir(exist_ok=True)
+    keeper = Keeper(Store(root), mode, Recordings(load(root)), edition.name, upstream.host_class, tell=told.append)
+    keeper.scrubbing = scrubbing or keeper.scrubbing
+    keeper.secrets = frozenset({settings["key"]}) if "key" in settings else frozenset()
+    with serving(RecordingProxy(upstream, keeper, refusal, **settings)) as port:
+        yield Recorder(port, root, told, keeper)
+
+
+class PlanApp:
+    """An application that performs one plan, whatever is asked."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer."""
+        await receive()
+        wheel = Wheel(asyncio.get_running_loop())
+        await perform(self.plan, send, scope[CONNECTION_KEY], wheel, Exchange(Request("POST", scope["path"])))
+
+
+@dataclass
+class Seen:
+    """An answer as a raw client saw it."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    chunks: list[bytes]
+    ending: Ending
+    raw: bytes = b""
+
+    @property
+    def body(self) -> bytes:
+        """The chunks joined."""
+        return b"".join(self.chunks)
+
+
+def ask(
+    port: int, path: str = CHAT, body: bytes | None = None, headers: Sequence[str] = (), method: str = "POST",
+    patience: float = 5.0,
+) -> Seen:  # fmt: skip
+    """Ask, and see the transfer chunks and the ending."""
+    data = chat_body() if body is None else body
+    lines = [f"{method} {path} HTTP/1.1", f"Content-Length: {len(data)}", "Content-Type: application/json", *headers]
+    if not any(line.lower().startswith("host:") for line in lines):
+        lines.append("Host: 127.0.0.1")
+    with socket.create_connection(("127.0.0.1", port), timeout=patience) as client:
+        client.sendall("\r\n".join([*lines, "", ""]).encode() + data)
+        return see(client)
+
+
+def see(client: socket.socket) -> Seen:
+    """Read one answer to its end."""
+    raw, ending = b"", Ending.CUT
+    while not _whole(raw):
+        try:
+            more = client.recv(65536)
+        except ConnectionResetError:
+            ending = Ending.RESET
+            break
+        except TimeoutError:
+            ending = Ending.HANG
+            break
+        if not more:
+            break
+        raw += more
+    else:
+        ending = Ending.COMPLETE
+    head, _, body = raw.partition(b"\r\n\r\n")
+    first, *rest = head.decode("latin-1").split("\r\n")
+    headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in rest)]
+    chunks = list(_chunks(body)) if _is_chunked(head) else [body] if body else []
+    return Seen(int(first.split(" ")[1]) if head else 0, headers, chunks, ending, raw)
+
+
+def _is_chunked(head: bytes) -> bool:
+    return b"transfer-encoding: chunked" in head.lower()
+
+
+def _whole(raw: bytes) -> bool:
+    head, end, body = raw.partition(b"\r\n\r\n")
+    if not end:
+        return False
+    if head.startswith(b"HTTP/1.1 204"):
+        return True
+    if _is_chunked(head):
+        return body.endswith(b"0\r\n\r\n") and _ends_with_zero_chunk(body)
+    length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), None)
+    return length is not None and len(body) >= length
+
+
+def _ends_with_zero_chunk(body: bytes) -> bool:
+    at = 0
+    while True:
+        end = body.find(b"\r\n", at)
+        if end < 0:
+            return False
+        size = int(body[at:end], 16)
+        if size == 0:
+            return True
+        at = end + 2 + size + 2
+
+
+def _chunks(body: bytes) -> Iterator[bytes]:
+    at = 0
+    while True:
+        end = body.find(b"\r\n", at)
+        if end < 0:
+            return
+        size = int(body[at:end], 16)
+        if size == 0:
+            return
+        yield body[end + 2 : end + 2 + size]
+        at = end + 2 + size + 2

@@ -1,0 +1,87 @@
+"""The way back from bytes to what was said."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mockserver.data import shipped
+from mockserver.exchange import Answer, Head, Plan, ToolCall, Usage
+from mockserver.pipeline.compiled import Compiled
+from mockserver.profile import load_edition
+from mockserver.sources.meaning import meaning, wire_format
+
+ROOTS = [shipped("profiles")]
+WIRES = {
+    f"{edition}-{chip}": profile.wire
+    for edition in ("2024-tutorial", "2025-reference")
+    for chip, profile in load_edition(edition, ROOTS).chips.items()
+}
+HEAD = Head("chatcmpl-1", 1708486029, "mt-infini-3b")
+PIECES = st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), max_size=8).map(tuple)
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(sorted(WIRES)), PIECES, st.sampled_from(["stop", "length"]), st.integers(1, 99))
+def test_what_is_written_can_be_understood(name: str, pieces: tuple[str, ...], finish: str, tokens: int) -> None:
+    """On every chip of every edition a stream means what was said: pieces, usage, finish, id and time."""
+    answer = Answer(pieces, Usage(22, tokens), finish)
+
+    frames = Compiled(WIRES[name]).stream(answer, HEAD, include_usage=False)
+    found = meaning(Plan(200, (), frames))
+
+    assert (found.pieces, found.usage, found.finish_reason) == (pieces, Usage(22, tokens), finish)
+    assert (found.id, found.created) == (HEAD.id, HEAD.created)
+
+
+@pytest.mark.parametrize("name", sorted(WIRES))
+def test_a_whole_body_can_be_understood(name: str) -> None:
+    """One completion means the same as its stream."""
+    answer = Answer(("我是", "🙂\u2028"), Usage(22, 3))
+
+    found = meaning(Plan(200, (), [Compiled(WIRES[name]).body(answer, HEAD)]))
+
+    assert (found.text, found.usage, found.finish_reason) == (answer.text, answer.usage, "stop")
+
+
+def test_tool_calls_and_reasoning() -> None:
+    """Pieces of reasoning and of a function's arguments are put together by index."""
+    chunk = b'{"choices": [{"index": 0, "delta": {%b}}]}\n'
+    body = b"".join(
+        chunk % part
+        for part in (
+            b'"reasoning_content": "hm"',
+            b'"tool_calls": [{"index": 0, "id": "c1", "function": {"name": "f", "arguments": ""}}]',
+            b'"tool_calls": [{"index": 0, "function": {"arguments": "{\\"a\\""}}]',
+            b'"tool_calls": [{"index": 0, "function": {"arguments": ": 1}"}}]',
+        )
+    )
+
+    found = meaning(Plan(200, (), [body]))
+
+    assert found.reasoning == ("hm",)
+    assert found.tool_calls == (ToolCall("c1", "f", ('{"a"', ": 1}")),)
+    assert found.usage == Usage(0, 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(b"data: {}\n\n", "sse", id="sse"),
+        pytest.param(b"\xef\xbb\xbf: hello\n\n", "sse", id="bom-and-comment"),
+        pytest.param(b'{"a": 1}\n{"a": 2}\n', "json-lines", id="lines"),
+        pytest.param(b'{"object": "chat.completion.chunk"}', "json-lines", id="one-line"),
+        pytest.param(b'{\n"a": 1\n}', "json", id="body"),
+    ],
+)
+def test_the_wire_format_is_told_from_the_bytes(body: bytes, expected: str) -> None:
+    """Content types are unreliable, so what stands in the body decides."""
+    assert wire_format(body) == expected
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"code": 60000}', b"data: {", b"[" * 5000, b"\xff"])
+def test_what_says_nothing_is_a_value_error(body: bytes) -> None:
+    """No completion, no meaning: never another exception."""
+    with pytest.raises(ValueError, match=r".*"):
+        meaning(Plan(200, (), [body]))

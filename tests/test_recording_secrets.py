@@ -1,0 +1,145 @@
+"""No secret is written: not by name, not by value, not by shape, whatever its spelling and its chunks."""
+
+from __future__ import annotations
+
+import base64
+import json
+from itertools import pairwise
+from urllib.parse import quote
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mockserver.exchange import Exchange, Plan, Request
+from mockserver.recording.command import compiled
+from mockserver.recording.secrets import (
+    Redactor,
+    Scrubbing,
+    SpelledSecretError,
+    findings,
+    query_secrets,
+    secret_values,
+)
+
+KEY = b"sk-KNOWN/key+1234567890"
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        pytest.param([(b"authorization", b"Bearer abcdef")], {b"abcdef", b"Bearer abcdef"}, id="bearer"),
+        pytest.param([(b"authorization", b"Basic " + base64.b64encode(b"me:secret1"))], {b"secret1"}, id="basic"),
+        pytest.param([(b"cookie", b'sid=abcdefgh; theme=x; t="quoted99"')], {b"abcdefgh", b"quoted99"}, id="cookies"),
+        pytest.param([(b"set-cookie", b"sid=abcdefgh; Path=/")], {b"abcdefgh"}, id="set-cookie"),
+        pytest.param([(b"OpenAI-Organization", b"org-123456")], {b"org-123456"}, id="organisation"),
+        pytest.param([(b"x-api-key", b"k-123456")], {b"k-123456"}, id="api-key"),
+        pytest.param([(b"user-agent", b"python-requests")], set(), id="harmless"),
+        pytest.param([(b"x-api-key", b"abc")], set(), id="too-short-to-mask"),
+    ],
+)
+def test_which_headers_are_secret(headers: list[tuple[bytes, bytes]], expected: set[bytes]) -> None:
+    """Keys with and without their scheme, each cookie's value, organisations."""
+    assert expected <= secret_values(headers)
+    assert bool(expected) == bool(secret_values(headers))
+
+
+def test_a_key_in_the_query() -> None:
+    """A query is never kept, and its key is masked where it is echoed."""
+    assert query_secrets(b"api_key=abcdefgh&limit=1234567") == {b"abcdefgh"}
+
+
+SPELLINGS = {
+    "as it is": KEY,
+    "json": json.dumps(KEY.decode()).encode(),
+    "escaped slash": KEY.replace(b"/", b"\\/"),
+    "url": quote(KEY.decode(), safe="").encode(),
+    "base64": base64.b64encode(KEY),
+    "base64 of more": base64.b64encode(b"u:" + KEY + b"!"),
+}
+
+
+@pytest.mark.parametrize("spelled", SPELLINGS.values(), ids=SPELLINGS)
+def test_a_value_is_found_in_its_spellings(spelled: bytes) -> None:
+    """A key that is echoed as it is, in JSON, in a URL or in base64 is masked, byte for byte."""
+    masked = Redactor([KEY]).masked(b"<" + spelled + b">")
+
+    assert len(masked) == len(spelled) + 2
+    assert masked.count(b"*") >= len(KEY) - 4
+    assert not Redactor([KEY]).holds_secret(masked)
+
+
+@settings(max_examples=80)
+@given(st.lists(st.binary(max_size=12), max_size=4), st.lists(st.integers(0, 80)), st.binary(max_size=12))
+@example([b"\xe6"], [3, 5, 9, 12], b"")
+def test_a_mask_changes_no_boundary(before: list[bytes], cuts: list[int], after: bytes) -> None:
+    """However a body is cut, the key is gone from it and every chunk keeps its length."""
+    body = b"".join(before) + KEY + after
+    edges = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
+    frames = [body[start:end] for start, end in pairwise(edges)]
+
+    made = Redactor([KEY]).frames(frames)
+
+    assert [len(frame) for frame in made] == [len(frame) for frame in frames]
+    assert KEY not in b"".join(made)
+
+
+def test_the_beginning_of_a_key_at_a_cut() -> None:
+    """Where the stream was cut inside the key, its beginning is masked too."""
+    assert Redactor([KEY]).frames([b"wrong key ", KEY[:10]]) == (b"wrong key ", b"*" * 10)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("an API key (sk-…)", b'"sk-abcdefghijklmnop1234"'),
+        ("a bearer token", b"Authorization: Bearer abcdefghijklmnop1234"),
+        ("a JSON web token", b"eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.SflKxwRJSMeKKF2QT4"),
+        ("a cloud access key", b"AKIAABCDEFGHIJKLMNOP"),
+        ("an access token of a code host", b"ghp_abcdefghijklmnopqrstuvwxyz"),
+        ("a private key", b"-----BEGIN RSA PRIVATE KEY-----"),
+    ],
+)
+def test_the_shapes_of_keys(kind: str, text: bytes) -> None:
+    """What looks like a key is named by its kind, and masked without knowing it."""
+    assert kind in set(findings(text))
+    assert not list(findings(Redactor().masked(text)))
+
+
+@pytest.mark.parametrize("text", [b"chatcmpl-3HjYf888MzQ6XAHADiPanf", b"task-abcdefghijklmnopqrst", "我是".encode()])
+def test_what_is_no_key(text: bytes) -> None:
+    """Ids and words are left alone."""
+    assert Redactor().masked(text) == text
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param('{"user": "张三", "n": 1}', '{"user": "******", "n": 1}', id="string"),
+        pytest.param(r'{"user":"a\"b"}', '{"user":"****"}', id="escapes"),
+        pytest.param('{"user": {"name": "ab", "n": [1, "c"]}}', '{"user": {"****": "**", "*": [1, "*"]}}', id="nested"),
+        pytest.param('{"user": 12}', '{"user": 12}', id="numbers-stay"),
+        pytest.param('{"username": "ab"}', '{"username": "ab"}', id="other-names-stay"),
+    ],
+)
+def test_fields_are_scrubbed(body: str, expected: str) -> None:
+    """`--scrub-field user` covers the strings of that field and leaves JSON behind."""
+    assert Redactor(scrubbing=Scrubbing(("user",))).masked(body.encode()).decode() == expected
+
+
+def test_patterns_are_scrubbed() -> None:
+    """`--scrub-pattern` covers what matches, also beside bytes that are no text."""
+    redactor = Redactor(scrubbing=Scrubbing(patterns=(compiled("1[0-9]{10}"), compiled("张.*?三"))))
+
+    assert redactor.masked(b"\xff13800138000,") == b"\xff***********,"
+    assert redactor.masked("<张小三>".encode()) == b"<*********>"
+
+
+def test_a_key_that_is_spelled_chunk_by_chunk_is_not_kept() -> None:
+    """A model that repeats the key token by token gives nothing to mask, so the exchange is refused."""
+    chunk = b'{"choices": [{"index": 0, "delta": {"content": "%b"}}]}\n'
+    frames = tuple(chunk % part for part in (b"your key: sk-KN", b"OWN/key+123", b"4567890"))
+    exchange = Exchange(Request("POST", "/"), Plan(200, (), frames), 3)
+
+    with pytest.raises(SpelledSecretError, match="spells a secret across its chunks"):
+        Redactor([KEY]).exchange(exchange)

@@ -1,0 +1,279 @@
+"""What passes through the recording proxy: every chunk, every framing, every ending, as it arrives."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mockserver.exchange import Ending, Plan
+from mockserver.exchange_file import plan_of, read
+from mockserver.sources.recordings import exact_plan, recording
+from tests.recording_helpers import (
+    LINES_HEAD,
+    SSE_HEAD,
+    PlanApp,
+    RawUpstream,
+    ask,
+    chat_body,
+    chunked,
+    posted,
+    recording_of,
+    serving,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.recording_helpers import Seen
+
+LINE = '{"id": "c-1", "choices": [{"index": 0, "delta": {"content": "我是"}}]}\n'.encode()
+INSIDE = LINE.index("我".encode()) + 1
+ENDED = [Ending.COMPLETE, Ending.CUT, Ending.RESET]
+
+
+def kept(path: Path) -> Plan:
+    """The plan of the one file."""
+    return plan_of(read(path))
+
+
+SHAPES = {
+    "chip3-lines": [LINE, LINE, LINE.rstrip()],
+    "inside-a-character": [LINE[:INSIDE], LINE[INSIDE:]],
+    "one-byte-a-chunk": [bytes([byte]) for byte in LINE],
+    "200-kb-lines": [b"x" * 200_000 + b"\n", b"y" * 200_000 + b"\n"],
+    "sse": [b"data: {}\n\n", b"data: [DONE]\n\n"],
+    "not-text": [b"\xff\x00", b"\x80"],
+    "empty": [],
+}
+
+
+@pytest.mark.parametrize("chunks", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("trailers", [b"", b"X-Checksum: 1\r\n"], ids=["", "trailers"])
+def test_every_transfer_chunk_is_a_send(chunks: list[bytes], trailers: bytes, tmp_path: Path) -> None:
+    """The client gets the bytes, and the file holds each transfer chunk as it was sent, trailers or not."""
+    upstream = RawUpstream([LINES_HEAD, *chunked(*chunks, trailers=trailers)])
+
+    with upstream, recording_of(upstream.url, tmp_path) as proxy:
+        seen = ask(proxy.port)
+
+    assert (seen.status, seen.body, seen.ending) == (200, b"".join(chunks), Ending.COMPLETE)
+    assert list(kept(proxy.files[0]).frames) == chunks
+    assert kept(proxy.files[0]).headers == ((b"X-Request-ID", b"r-1"), (b"Content-Type", b"application/json"))
+
+
+@pytest.mark.parametrize(
+    ("writes", "frames"),
+    [
+        pytest.param(
+            [LINES_HEAD + chunked(b"a", b"b")[0], chunked(b"b")[0], b"0\r\n\r\n"], [b"a", b"b"], id="head-and-chunk"
+        ),
+        pytest.param([LINES_HEAD, b"".join(chunked(b"a", b"bc", b"d"))], [b"a", b"bc", b"d"], id="many-in-one-write"),
+        pytest.param([LINES_HEAD, b"3", b"\r", b"\nab", b"c\r", b"\n", b"0\r\n", b"\r\n"], [b"abc"], id="cut-anywhere"),
+        pytest.param([LINES_HEAD, b"3;x=y\r\nabc\r\n0\r\n\r\n"], [b"abc"], id="chunk-extension"),
+        pytest.param([b"HTTP/1.1 100 Continue\r\n\r\n", LINES_HEAD, *chunked(b"a")], [b"a"], id="interim-head"),
+        pytest.param([b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"], [b"abc"], id="content-length"),
+        pytest.param([b"HTTP/1.1 200 OK\r\n\r\nabc"], [b"abc"], id="until-close"),
+        pytest.param([b"HTTP/1.1 204 No Content\r\n\r\n"], [], id="no-content"),
+        pytest.param([b"HTTP/1.1 429 Too Many\r\nRetry-After: 2\r\nContent-Length: 2\r\n\r\n{}"], [b"{}"], id="error"),
+    ],
+)
+def test_framings_of_http(writes: list[bytes], frames: list[bytes], tmp_path: Path) -> None:
+    """Whatever the framing, and however the packets fall, the sends are the transfer chunks."""
+    with RawUpstream(writes) as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        seen = ask(proxy.port)
+
+    assert (seen.body, seen.ending) == (b"".join(frames), Ending.COMPLETE)
+    assert list(kept(proxy.files[0]).frames) == frames
+    assert kept(proxy.files[0]).status == seen.status
+
+
+@pytest.mark.parametrize("ending", ENDED)
+@pytest.mark.parametrize("sized", [False, True], ids=["chunked", "sized"])
+def test_faults_of_the_upstream_are_seen_and_kept(ending: Ending, sized: bool, tmp_path: Path) -> None:
+    """A cut is a cut and a reset a reset, for the client and in the file; nothing broken is kept as whole."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" if sized else LINES_HEAD
+    part = b"ab" if sized else chunked(b"ab")[0]
+    rest = {True: b"cd", False: b"2\r\ncd\r\n0\r\n\r\n"}[sized] if ending is Ending.COMPLETE else b""
+
+    with RawUpstream([head + part, rest], ending) as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        seen = ask(proxy.port)
+
+    assert seen.ending is ending
+    assert seen.body == (b"abcd" if ending is Ending.COMPLETE else b"ab")
+    assert kept(proxy.files[0]).ending is ending
+
+
+def test_silence_ends_as_a_cut(tmp_path: Path) -> None:
+    """An upstream that says nothing for too long is a hang in the file and a cut for the client."""
+    upstream = RawUpstream([LINES_HEAD, chunked(b"ab")[0]], Ending.HANG)
+
+    with upstream, recording_of(upstream.url, tmp_path, timeout=0.2) as proxy:
+        seen = ask(proxy.port)
+
+    assert (seen.body, seen.ending) == (b"ab", Ending.CUT)
+    assert kept(proxy.files[0]).ending is Ending.HANG
+
+
+@pytest.mark.parametrize(
+    ("writes", "status", "says"),
+    [
+        pytest.param([b""], 502, "the upstream closed the connection before it answered", id="nothing"),
+        pytest.param([b"SSH-2.0\r\n\r\n"], 502, "the upstream's answer is no HTTP/1.1", id="no-http"),
+        pytest.param([b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70_000], 502, "", id="endless-head"),
+        pytest.param(
+            [b"HTTP/1.1 307 T\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"],
+            502,
+            "the upstream redirects (307), which is not followed: give its final address",
+            id="redirect",
+        ),
+    ],
+)
+def test_no_usable_answer(writes: list[bytes], status: int, says: str, tmp_path: Path) -> None:
+    """The client is told in JSON what was wrong, and nothing is kept."""
+    with RawUpstream(writes) as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        seen = ask(proxy.port)
+
+    assert seen.status == status
+    assert says in json.loads(seen.body)["msg"]
+    assert not proxy.files
+
+
+def test_nobody_is_there(tmp_path: Path) -> None:
+    """A refused connection is a 502."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with recording_of(f"http://127.0.0.1:{port}", tmp_path) as proxy:
+        seen = ask(proxy.port)
+
+    assert seen.status == 502
+    assert "cannot be reached" in json.loads(seen.body)["msg"]
+
+
+def test_a_silent_upstream_is_a_504(tmp_path: Path) -> None:
+    """Without a head within the time, the client is told so."""
+    with RawUpstream([], Ending.HANG) as upstream, recording_of(upstream.url, tmp_path, timeout=0.1) as proxy:
+        seen = ask(proxy.port)
+
+    assert seen.status == 504
+    assert "said nothing for 0.1 s" in json.loads(seen.body)["msg"]
+
+
+def test_chunks_pass_through_as_they_arrive(tmp_path: Path) -> None:
+    """The client has the first chunk while the upstream still holds back the second."""
+    gate = threading.Event()
+    first, last = chunked(LINE)[0], chunked(LINE)[0] + b"0\r\n\r\n"
+
+    with (
+        RawUpstream([LINES_HEAD, first, last], gate=gate) as upstream,
+        recording_of(upstream.url, tmp_path) as proxy,
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client,
+    ):
+        client.sendall(posted(chat_body()))
+        got = b""
+        while LINE not in got:
+            got += client.recv(65536)
+        assert not proxy.files
+        gate.set()
+        while not got.endswith(b"0\r\n\r\n"):
+            got += client.recv(65536)
+
+    assert got.count(LINE) == 2
+
+
+@pytest.mark.parametrize(
+    "writes",
+    [
+        pytest.param([SSE_HEAD, *chunked(b"data: {}\n\n", b"data: [DONE]\n\n")], id="done-marker"),
+        pytest.param([b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"], id="content-length"),
+        pytest.param([LINES_HEAD, *chunked(LINE)], id="last-chunk"),
+    ],
+)
+def test_the_file_is_there_before_the_last_byte(
+    writes: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the client was answered is on the disk: neither the end nor the done marker comes before the rename."""
+    release = threading.Event()
+    saving = threading.Event()
+
+    with RawUpstream(writes) as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        keep = proxy.keeper.keep
+
+        def held(*arguments: Any) -> None:
+            saving.set()
+            release.wait(5)
+            keep(*arguments)
+
+        monkeypatch.setattr(proxy.keeper, "keep", held)
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client:
+            client.sendall(posted(chat_body()))
+            assert saving.wait(5)
+            client.setblocking(False)
+            before = b""
+            while True:
+                try:
+                    before += client.recv(65536)
+                except BlockingIOError:
+                    break
+            release.set()
+            client.settimeout(5)
+            after = client.recv(65536)
+
+    assert b"[DONE]" not in before
+    assert not before.endswith((b"0\r\n\r\n", b"abc"))
+    assert after.endswith((b"0\r\n\r\n", b"abc"))
+    assert len(proxy.files) == 1
+
+
+ANY_CHUNKS = st.lists(
+    st.binary(min_size=1, max_size=24) | st.sampled_from(["我是".encode(), "来".encode()[:1], LINE]), max_size=8
+)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[list[bytes], Ending], tuple[Seen, Seen]]]:
+    """Records an answer of these writes and this ending, and replays it: the client's view of both."""
+    app = PlanApp(Plan(200, (), ()))
+    root = tmp_path_factory.mktemp("stage")
+    with RawUpstream() as upstream, recording_of(upstream.url, root) as proxy, serving(app) as port:
+
+        def play(writes: list[bytes], ending: Ending) -> tuple[Seen, Seen]:
+            upstream.writes, upstream.ending = writes, ending
+            live = ask(proxy.port)
+            made = recording(proxy.files[0], read(proxy.files[0]))
+            assert made is not None
+            app.plan = exact_plan(made, 0)
+            return live, ask(port)
+
+        yield play
+
+
+@settings(max_examples=60, deadline=None)
+@given(chunks=ANY_CHUNKS, ending=st.sampled_from(ENDED))
+def test_record_then_replay_is_the_same(
+    stage: Callable[[list[bytes], Ending], tuple[Seen, Seen]], chunks: list[bytes], ending: Ending
+) -> None:
+    """For any list of chunks and any ending, a replay gives a client the same chunks, in order, and the same ending."""
+    live, again = stage([LINES_HEAD, *chunked(*chunks)[: None if ending is Ending.COMPLETE else len(chunks)]], ending)
+
+    assert (live.ending, live.body) == (ending, b"".join(chunks))
+    assert (again.ending, again.chunks) == (ending, chunks)
+    assert again.headers[1:] == live.headers[1:]
+
+
+@pytest.mark.parametrize("at_ms", [None, (0.0, 0.0, 0.0), (1.0, 2.0, 2.0)], ids=["at-once", "due-together", "paced"])
+@pytest.mark.parametrize("ending", Ending)
+def test_a_plan_that_may_not_be_joined(at_ms: tuple[float, ...] | None, ending: Ending) -> None:
+    """Each frame is a transfer chunk of its own, also where several are due at once; the ending is the plan's."""
+    plan = Plan(200, (), (b"a", b"b", b"c"), at_ms, ending, joinable=False)
+
+    with serving(PlanApp(plan)) as port:
+        seen = ask(port, patience=0.3)
+
+    assert (seen.chunks, seen.ending) == ([b"a", b"b", b"c"], ending)
