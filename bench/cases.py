@@ -15,6 +15,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from bench.client import ask, connect, dechunked, exchange, post, stream_together
+from bench.plugin import plugin
 from bench.report import Figure, Goal
 from bench.serve import CHUNKS, INTER_TOKEN_MS, MARK, PACED_CHUNKS
 from bench.servers import Command, Started, cores, pin
@@ -191,4 +192,5 @@ BENCHMARKS: Final[dict[str, Callable[[Bench], list[Figure]]]] = {
     "paced": paced,
     "start": first_answer,
     "memory": memory,
+    "plugin": plugin,
 }

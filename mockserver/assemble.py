@@ -6,7 +6,8 @@ and uvicorn is not imported.
 
 from __future__ import annotations
 
-import logging
+import ipaddress
+import secrets
 import time
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,14 @@ from mockserver.pipeline.respond import Service
 from mockserver.profile import default_edition, load_edition
 from mockserver.server.app import Mock
 from mockserver.server.clock import FixedClock, RealClock
+from mockserver.server.guard import Guard
 from mockserver.sources import tokens
 from mockserver.sources.ordered import Sources
 from mockserver.sources.replay import Fixtures
 from mockserver.sources.synthetic import Synthetic
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
@@ -29,8 +32,6 @@ if TYPE_CHECKING:
     from mockserver.exchange import ChatRequest, Exchange
     from mockserver.pipeline.pace import PaceSettings
     from mockserver.profile import Edition, Moderation
-
-log = logging.getLogger("mockserver")
 
 
 def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None) -> Mock:
@@ -57,6 +58,16 @@ def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None)
     )
     clock = RealClock() if config.clock == "real" else FixedClock(edition.file.defaults.created)
     return Mock(service, clock, on_exchange)
+
+
+def guard_of(config: Config, listening: socket.socket) -> Guard | None:
+    """Who may use the control API: off loopback who knows the token, made here unless one is configured."""
+    if not config.control:
+        return None
+    name = listening.getsockname()
+    local = isinstance(name, str) or ipaddress.ip_address(name[0].partition("%")[0]).is_loopback
+    token = config.control_token or (None if local else secrets.token_urlsafe(16))
+    return Guard(token, frozenset({config.host.lower()}))
 
 
 def profile_roots(config: Config) -> list[Path]:

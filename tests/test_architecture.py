@@ -49,7 +49,7 @@ ONLY_IN = {
     "hypothesis": ("mockserver/contract/strategies.py", "mockserver/contract/runner.py"),
     "uvicorn.protocols": ("mockserver/server/connection.py",),
     "httptools": ("mockserver/server/connection.py", "mockserver/recording/upstream.py"),
-    "pytest": ("mockserver/pytest_plugin.py",),
+    "pytest": ("mockserver/pytest_plugin.py", "mockserver/pytest_chips.py"),
 }
 
 

@@ -63,13 +63,19 @@ class TestUse:
         assert all(row.flag in out for row in SETTINGS.values() if not row.file_only)
 
     WRONG: list[tuple[str, str]] = [  # noqa: RUF012 - a table for the test below
-        ("", "genstudio-mock: no command given; known: serve, profiles, validate, schema; see genstudio-mock --help"),
+        (
+            "",
+            (
+                "genstudio-mock: no command given; known: serve, run, profiles, validate, schema; "
+                "see genstudio-mock --help"
+            ),
+        ),
         ("sevre", "genstudio-mock: unknown command 'sevre'; did you mean serve?"),
         (
             "--versoin",
             (
                 "genstudio-mock: --versoin is not known before a command; did you mean --version?; "
-                "commands: serve, profiles, validate, schema"
+                "commands: serve, run, profiles, validate, schema"
             ),
         ),
         ("serve --prot 3", "genstudio-mock serve: unknown flag --prot; did you mean --port, --host, --profiles?"),

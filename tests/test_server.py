@@ -212,9 +212,16 @@ def test_head_gets_405_without_a_body(live: Live) -> None:
 
 def test_health(live: Live) -> None:
     """For a container's health check; other methods get a JSON 405."""
+    edition = load(live.edition)
     assert answer(say(live, head(live, method="GET", path="/_mock/health")))[::2] == (
         200,
-        {"status": "ok", "version": __version__, "edition": live.edition, "chips": list(load(live.edition).chips)},
+        {
+            "status": "ok",
+            "version": __version__,
+            "edition": live.edition,
+            "chips": list(edition.chips),
+            "models": list(edition.models),
+        },
     )
     status, headers, document = answer(say(live, whole(live, path="/_mock/health")))
     assert (status, headers["allow"]) == (405, "GET, HEAD")

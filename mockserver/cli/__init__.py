@@ -41,6 +41,7 @@ class Command:
 
 COMMANDS: Final[tuple[Command, ...]] = (
     Command("serve", "answer as the service does, on this machine", "mockserver.cli.serve"),
+    Command("run", "run a command with a mock beside it: pytest, npm test, a script", "mockserver.cli.run"),
     Command("profiles", "show editions, chips, quirks and models", "mockserver.cli.profiles"),
     Command("validate", "check files of profiles, fixtures and configuration", "mockserver.cli.validate"),
     Command("schema", "print the JSON Schema of such files, for editors", "mockserver.cli.schema"),

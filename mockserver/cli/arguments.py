@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from mockserver.config import SETTINGS, load
@@ -94,7 +95,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--config", metavar="FILE", help=f"configuration file (default: {places})")
 
 
-def configuration(found: argparse.Namespace, console: Console) -> Loaded:
-    """The configuration that the arguments, the environment and the files make."""
+def configuration(found: argparse.Namespace, console: Console, cwd: Path = Path()) -> Loaded:
+    """The configuration that the arguments, the environment and the files make; relative paths start at `cwd`."""
     flags = {name: value for name, value in vars(found).items() if name in SETTINGS and value is not None}
-    return load(flags, console.environ, file=found.config)
+    return load(flags, console.environ, file=found.config, cwd=cwd)

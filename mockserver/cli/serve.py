@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import logging
 import os
-import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,13 +13,11 @@ from mockserver.config import SETTINGS
 from mockserver.errors import OperatorError
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from mockserver.cli.terminal import Console
     from mockserver.config import Config, Loaded
-    from mockserver.server.guard import Guard
 
 SAYS = """\
 Answer POST /maas/{model}/{chiptype}/chat/completions as the service does, on this machine.
@@ -40,8 +36,7 @@ EXAMPLES = (
 
 def run(argv: Sequence[str], console: Console) -> int:
     """Serve until a signal comes, or print the configuration."""
-    parser = Parser("serve", SAYS, EXAMPLES)
-    parser.add_settings(name for name, row in SETTINGS.items() if not row.file_only)
+    parser = serve_parser()
     parser.add_argument("--print-config", action="store_true", help="show each setting and where it comes from")
     found = parser.read(argv, console)
     if found is None:
@@ -54,18 +49,25 @@ def run(argv: Sequence[str], console: Console) -> int:
     return 0
 
 
+def serve_parser() -> Parser:
+    """The parser of all settings."""
+    parser = Parser("serve", SAYS, EXAMPLES)
+    parser.add_settings(name for name, row in SETTINGS.items() if not row.file_only)
+    return parser
+
+
 def serve(config: Config, console: Console) -> None:
     """Serve what the configuration describes; returns when a signal came and the answers in flight are done.
 
     Raises:
         OperatorError: the address cannot be had, or a profile, a fixture or the port file is wrong.
     """
-    from mockserver.assemble import build
+    from mockserver.assemble import build, guard_of
     from mockserver.cli.ready import ready_block, ready_line
     from mockserver.server import log
     from mockserver.server.app import create_app
+    from mockserver.server.run import address_of, tcp_socket, unix_socket
     from mockserver.server.run import run as run_server
-    from mockserver.server.run import tcp_socket, unix_socket
 
     if config.uds and config.port_file:
         raise OperatorError(f"--port-file {config.port_file}: there is no port with --uds; drop one of them")
@@ -90,27 +92,6 @@ def serve(config: Config, console: Console) -> None:
                     console.print(*ready_block(address, edition, config, guard, console))
 
         run_server(create_app(mock, guard), listening, tell_ready, config.grace_seconds)
-
-
-def address_of(listening: socket.socket) -> str:
-    """The URL under which a listening socket is reached from this machine, or `unix:` and the path."""
-    name = listening.getsockname()
-    if isinstance(name, str):
-        return f"unix:{name}"
-    host, port = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name[0], name[0]), name[1]  # noqa: S104 - read, not bound
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def guard_of(config: Config, listening: socket.socket) -> Guard | None:
-    """Who may use the control API: off loopback who knows the token, made here unless one is configured."""
-    from mockserver.server.guard import Guard
-
-    if not config.control:
-        return None
-    name = listening.getsockname()
-    local = isinstance(name, str) or ipaddress.ip_address(name[0].partition("%")[0]).is_loopback
-    token = config.control_token or (None if local else secrets.token_urlsafe(16))
-    return Guard(token, frozenset({config.host.lower()}))
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from mockserver.pipeline.admit import Gate, admit, check_key
 from mockserver.pipeline.compiled import Compiled
 from mockserver.pipeline.disturb import FaultError, disturb, disturb_answer, faults_of_header
 from mockserver.pipeline.fault import Hand
-from mockserver.pipeline.faults_content import RateLimit
+from mockserver.pipeline.faults_content import RateLimit, Status
 from mockserver.pipeline.frame import content_type
 from mockserver.pipeline.head import entropy_of, head, response_headers
 from mockserver.pipeline.limit import bounds, limit
@@ -35,6 +35,8 @@ QUIRKS_HEADER: Final = b"x-mock-quirks"
 ERROR_HEADER: Final = b"x-mock-error"
 FAULT_HEADER: Final = b"x-mock-fault"
 SEED_HEADER: Final = b"x-mock-seed"
+NOTHING_SAID: Final = Plan(200, (), (b"",))
+"""What an error takes the place of."""
 NOTHING: Final = Plan(0, (), ())
 _CACHED_VARIANTS = 256
 
@@ -171,16 +173,19 @@ class Service:
         faults = test.faults_for(request, dice) if test is not None else []
         faults += self._asked_faults(arrival.request.headers.get(FAULT_HEADER, b"").decode("latin-1"))
         response.faults = tuple(fault.type for fault in faults)
-        scripted = test.scripted(request) if test is not None else None
-        said = self.answer(request) if scripted is None else scripted
+        reply: Answer | Plan
+        if any(isinstance(fault, Status) for fault in faults):
+            reply = NOTHING_SAID  # an error takes its place, and what a test scripted waits for the next attempt
+        else:
+            reply = (test.scripted(request) if test is not None else None) or self.answer(request)
         for fault in faults:
             if isinstance(fault, RateLimit) and test is not None:
-                tokens = said.usage.total_tokens if isinstance(said, Answer) else 0
+                tokens = reply.usage.total_tokens if isinstance(reply, Answer) else 0
                 test.check_quota(fault, arrival.elapsed_ms, tokens)
-        if isinstance(said, Answer):
-            plan = self._plan(request, disturb_answer(said, faults), compiled, entropy, arrival.now_ms)
+        if isinstance(reply, Plan):
+            plan = reply
         else:
-            plan = said
+            plan = self._plan(request, disturb_answer(reply, faults), compiled, entropy, arrival.now_ms)
         hand = Hand(dice, lambda status, text, wait: self._error_plan(status, text, wait, entropy, arrival.now_ms))
         plan = disturb(plan, faults, hand)
         if faults:

@@ -68,7 +68,6 @@ class Mock:
         self.service = service
         self.clock = clock
         self.namespaces = Namespaces(service.seed)
-        self.advanced_ms = 0.0
         self._on_exchange = on_exchange
         self._wheel: Wheel | None = None
 
@@ -79,9 +78,9 @@ class Mock:
             self._wheel = Wheel(asyncio.get_running_loop())
         return self._wheel
 
-    def elapsed_ms(self) -> float:
-        """Milliseconds on the mock's monotonic clock, on which quotas run; tests may move it on."""
-        return self.wheel.now() * 1000 + self.advanced_ms
+    def elapsed_ms(self, namespace: Namespace) -> float:
+        """Milliseconds on a namespace's monotonic clock, on which quotas run; a test may move its own on."""
+        return self.wheel.now() * 1000 + namespace.advanced_ms
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, decide: Decide) -> None:
         """Read the body, decide the plan, perform it, and keep the exchange."""
@@ -91,7 +90,7 @@ class Mock:
         key = api_key(headers)
         namespace = self.namespaces.of(key)
         exchange = Exchange(Request(scope["method"], scope["path"]), namespace=namespace.name)
-        exchange.at_ms = started * 1000 + self.advanced_ms
+        exchange.at_ms = started * 1000 + namespace.advanced_ms
         exchange.number = namespace.next("exchange")
         connection: Connection | None = scope.get(CONNECTION_KEY)
         watched = None
@@ -193,7 +192,7 @@ class App:
         mock = self._mock
 
         def decide(asked: Request, test: Namespace, seed: int) -> Response:
-            now_ms, elapsed_ms = mock.clock.now_ms(), mock.elapsed_ms()
+            now_ms, elapsed_ms = mock.clock.now_ms(), mock.elapsed_ms(test)
             dice = mock.clock.dice()
             arrival = Arrival(model, chip, asked, now_ms, elapsed_ms, dice, test, seed, deployment=deployment)
             return mock.service.respond(arrival)

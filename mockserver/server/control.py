@@ -100,7 +100,13 @@ class Operation:
 async def health(call: Call) -> Any:
     """The server is up."""
     edition = call.mock.service.edition
-    return {"status": "ok", "version": __version__, "edition": edition.name, "chips": list(edition.chips)}
+    return {
+        "status": "ok",
+        "version": __version__,
+        "edition": edition.name,
+        "chips": list(edition.chips),
+        "models": list(edition.models),
+    }
 
 
 async def reset(call: Call) -> Any:
@@ -127,6 +133,7 @@ async def list_namespaces(call: Call) -> Any:
 
 async def release(call: Call) -> Any:
     """Give the namespace up."""
+    call.mock.service.forget(call.namespace.name)
     return {"released": call.mock.namespaces.release(call.key)}
 
 
@@ -214,13 +221,13 @@ async def list_quirks(_call: Call) -> Any:
 
 
 async def show_clock(call: Call) -> Any:
-    """The mock's clock."""
-    return {"elapsed_ms": round(call.mock.elapsed_ms(), 3), "now_ms": call.mock.clock.now_ms()}
+    """The namespace's clock."""
+    return {"elapsed_ms": round(call.mock.elapsed_ms(call.namespace), 3), "now_ms": call.mock.clock.now_ms()}
 
 
 async def move_clock(call: Call) -> Any:
-    """Move the mock's clock on."""
-    call.mock.advanced_ms += call.body.advance_ms
+    """Move the namespace's clock on."""
+    call.namespace.advanced_ms += call.body.advance_ms
     return await show_clock(call)
 
 
@@ -271,8 +278,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("GET", "/exchanges/{number}", "One exchange with all that was sent.", show_exchange),
     Operation("GET", "/verdict", "What the exchanges say of the client.", judge),
     Operation("GET", "/quirks", "The table of quirks.", list_quirks),
-    Operation("GET", "/clock", "The mock's clock, on which quotas run.", show_clock),
-    Operation("POST", "/clock", "Move the mock's clock on.", move_clock, wire.ClockBody),
+    Operation("GET", "/clock", "The namespace's clock, on which quotas run.", show_clock),
+    Operation("POST", "/clock", "Move the namespace's clock on.", move_clock, wire.ClockBody),
 )
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING
 
 from mockserver.errors import Refusal
 from mockserver.server.journal import Journal
+from mockserver.sources.match import Seen, match_differences
 
 if TYPE_CHECKING:
     import random
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from mockserver.exchange import Answer, ChatRequest, Plan
     from mockserver.pipeline.fault import Fault
     from mockserver.pipeline.faults_content import RateLimit
+    from mockserver.sources.fixture import Match
 
 DEFAULT = "default"
 MOST_NAMESPACES = 1000
@@ -35,12 +38,14 @@ class Which:
         chip: The chip of the path.
         stream: Whether a stream is asked for.
         contains: What the last user message holds.
+        match: What a fixture would ask of it beyond model and chip.
     """
 
     model: str | None = None
     chip: str | None = None
     stream: bool | None = None
     contains: str | None = None
+    match: Match | None = None
 
     def fits(self, request: ChatRequest) -> bool:
         """Whether the request is meant."""
@@ -49,6 +54,7 @@ class Which:
             and self.chip in {None, request.chip}
             and self.stream in {None, request.stream}
             and (self.contains is None or self.contains in request.last_user_text)
+            and (self.match is None or next(match_differences(self.match, Seen(request, date.min)), None) is None)
         )
 
 
@@ -143,6 +149,7 @@ class Namespace:
         faults: Armed faults, in the order they act.
         script: Scripted answers, tried in order.
         unexpected: Requests that no scripted answer was for, though some were set up.
+        advanced_ms: How far its clock was moved on.
         journal: What happened.
     """
 
@@ -152,6 +159,7 @@ class Namespace:
         self.faults: list[ArmedFault] = []
         self.script: list[Expectation] = []
         self.unexpected = 0
+        self.advanced_ms = 0.0
         self._seed = int.from_bytes(hashlib.blake2b(seed.encode(), digest_size=6).digest())
         self._numbers: dict[str, int] = {}
         self._quotas: dict[RateLimit, Quota] = {}
@@ -202,6 +210,7 @@ class Namespace:
         if counters:
             self._numbers.clear()
             self._quotas.clear()
+            self.advanced_ms = 0.0
 
 
 class Namespaces:

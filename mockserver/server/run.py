@@ -55,8 +55,6 @@ class Server(uvicorn.Server):
         """Start, and say so once connections are accepted."""
         await super().startup(sockets)
         if self.started:
-            gc.collect()
-            gc.freeze()
             self._on_ready()
 
 
@@ -112,6 +110,15 @@ def unix_socket(path: Path) -> socket.socket:
     return made
 
 
+def address_of(listening: socket.socket) -> str:
+    """The URL under which a listening socket is reached from this machine, or `unix:` and the path."""
+    name = listening.getsockname()
+    if isinstance(name, str):
+        return f"unix:{name}"
+    host, port = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name[0], name[0]), name[1]  # noqa: S104 - read, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def new_event_loop() -> asyncio.AbstractEventLoop:
     """A loop of uvloop where it is installed, else of asyncio."""
     try:
@@ -143,5 +150,11 @@ def make_server(app: Any, on_ready: Callable[[], None], grace_seconds: float) ->
 
 def run(app: Any, listening: socket.socket, on_ready: Callable[[], None], grace_seconds: float) -> None:
     """Serve until a signal comes; returns when the answers in flight are done or their grace time is over."""
+
+    def ready() -> None:
+        gc.collect()
+        gc.freeze()  # here and not in Server: a process of ours has nothing to collect later, a user's process has
+        on_ready()
+
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(make_server(app, on_ready, grace_seconds).serve(sockets=[listening]))
+        runner.run(make_server(app, ready, grace_seconds).serve(sockets=[listening]))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from mockserver.pipeline.disturb import AnyFault
+from mockserver.server.carried import carried
 from mockserver.server.namespace import Which
 from mockserver.sources import tokens
+from mockserver.sources.fixture import ANY, Match
 from mockserver.sources.written import FixtureAnswer, answer_of
 
 if TYPE_CHECKING:
@@ -27,17 +30,17 @@ class Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
-class WhichBody(Body):
-    """Which requests are meant; a key that is absent does not matter."""
+class WhichBody(Match):
+    """Which requests are meant, in the words of a fixture's `match`; a key that is absent does not matter."""
 
-    model: str | None = None
-    chip: str | None = None
-    stream: bool | None = None
-    contains: str | None = Field(default=None, description="what the last user message holds")
+    contains: str | None = None
+    """What the last user message holds, character by character."""
 
     def which(self) -> Which:
         """The same as the namespace keeps it."""
-        return Which(self.model, self.chip, self.stream, self.contains)
+        asks = bool(self.model_fields_set & {"user", "system", "messages", "body"})
+        model, chip = (None if name == ANY else name for name in (self.model, self.chip))
+        return Which(model, chip, self.stream, self.contains, self if asks else None)
 
 
 class ArmBody(Body):
@@ -67,7 +70,7 @@ class ResetBody(Body):
 
 
 class ClockBody(Body):
-    """Move the mock's clock, on which quotas run."""
+    """Move the namespace's clock, on which quotas run."""
 
     advance_ms: float = Field(gt=0, le=10**12)
 
@@ -134,5 +137,6 @@ def exchange_json(exchange: Exchange, *, frames: bool) -> dict[str, Any]:
         made["response"] = {
             "headers": [[k.decode("latin-1"), v.decode("latin-1")] for k, v in (plan.headers if plan else ())],
             "sends": [{"at_ms": at, "data": data.decode("utf-8", "replace")} for at, data in exchange.sends],
+            "carried": asdict(carried(exchange)),
         }
     return made

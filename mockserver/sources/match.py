@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mockserver.exchange import ChatRequest
     from mockserver.sources.condition import Steps
-    from mockserver.sources.fixture import Fixture, Turn
+    from mockserver.sources.fixture import Fixture, Match, Turn
 
 COMPARED_FIXTURES: Final = 2000
 """So many fixtures, the most special first, are looked at for near misses."""
@@ -115,11 +115,18 @@ def fits(fixture: Fixture, seen: Seen) -> bool:
 
 def differences(fixture: Fixture, seen: Seen) -> Iterator[Difference]:
     """What keeps the fixture from fitting, one after the other."""
-    match, request = fixture.file.match, seen.request
+    request = seen.request
     if fixture.model not in {ANY, request.model}:
         yield Difference("model", Shown(fixture.model), Shown(request.model))
     if fixture.chip not in {ANY, request.chip}:
         yield Difference("chip", Shown(fixture.chip), Shown(request.chip))
+    yield from match_differences(fixture.file.match, seen)
+    if fixture.file.is_expired(seen.today):
+        yield Difference("expires", f"a day up to {fixture.file.expires}", seen.today)
+
+
+def match_differences(match: Match, seen: Seen) -> Iterator[Difference]:
+    """What in a request is not what a match asks for beyond model and chip."""
     for name, wanted in (("user", match.user), ("system", match.system)):
         if wanted is not None:
             text = seen.user if name == "user" else seen.system
@@ -131,10 +138,8 @@ def differences(fixture: Fixture, seen: Seen) -> Iterator[Difference]:
         value = seen.at(steps)
         if not wanted.fits(value):
             yield Difference(path, wanted, Shown(value))
-    if match.stream is not None and match.stream != request.stream:
-        yield Difference("stream", Shown(match.stream), Shown(request.stream))
-    if fixture.file.is_expired(seen.today):
-        yield Difference("expires", f"a day up to {fixture.file.expires}", seen.today)
+    if match.stream is not None and match.stream != seen.request.stream:
+        yield Difference("stream", Shown(match.stream), Shown(seen.request.stream))
 
 
 def _turn_differences(wanted: tuple[Turn, ...], turns: list[tuple[str, Text]]) -> Iterator[Difference]:

@@ -1,0 +1,177 @@
+"""`genstudio-mock run`: a command, of whatever language, with a mock beside it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from mockserver.cli.arguments import Parser, configuration
+from mockserver.config import ANSWERS, CONTENT, SETTINGS
+from mockserver.errors import OperatorError
+from mockserver.kinds import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mockserver.cli.terminal import Console
+    from mockserver.config import Config
+    from mockserver.session import Session
+
+SAYS = """\
+Run a command with a mock of its own beside it. OPENAI_BASE_URL, OPENAI_API_BASE and OPENAI_API_KEY
+point the command's OpenAI client at it. The command's output and exit code are its own; what the
+mock saw follows on standard error. With --strict a request that no fixture matches makes 1 of 0."""
+EXAMPLES = (
+    ("genstudio-mock run --chip chip3 -- npm test", "one chip"),
+    ("genstudio-mock run --fixtures answers --strict -- pytest", "nothing but written answers"),
+    ("genstudio-mock run --fault 'status;status=503' -- ./check.sh", "everything fails"),
+)
+ANY_KEY: Final = "any-key"
+OWN: Final = frozenset({"model", "api_key", "grace_seconds"})
+"""Settings that this command uses in its own way, or has no use for."""
+UNMATCHED: Final = "refusal:no-match"
+SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+
+
+def run(argv: Sequence[str], console: Console) -> int:
+    """Run the command; its exit code, or 1 where it was 0 and strictly nothing matched a request."""
+    flags, command = _split(argv)
+    parser = Parser("run", SAYS, EXAMPLES)
+    parser.add_settings(
+        name for name, row in SETTINGS.items()
+        if row.group in {CONTENT, ANSWERS} and not row.file_only and name not in OWN
+    )  # fmt: skip
+    parser.add_argument("--model", metavar="NAME", help="model to ask; one that the edition lacks is added")
+    parser.add_argument("--chip", metavar="NAME", help="chip to ask (default: the edition's first)")
+    parser.add_argument(
+        "--fault", metavar="FAULT", action="append", default=[], help="fault to arm, as in X-Mock-Fault"
+    )
+    found = parser.read(flags, console)
+    if found is None:
+        return 0
+    if not command:
+        raise OperatorError(f"{parser.prog}: no command given; write it after --, like {EXAMPLES[0][0]}")
+    model = found.model
+    found.model = None
+    config = _own(configuration(found, console).config, model)
+
+    from mockserver.live import MockServer
+    from mockserver.running import MockError
+    from mockserver.session import Session
+
+    with MockServer(config) as mock:
+        session = Session(mock, "", model, found.chip)  # no key: the namespace that all keys of this mock share
+        try:
+            variables = {**session.env(), "OPENAI_API_KEY": ANY_KEY}
+            for fault in found.fault:
+                session.arm(fault)
+        except MockError as error:
+            raise OperatorError(f"{parser.prog}: {error}") from None
+        code = execute(command, {**console.environ, **variables})
+        unmatched = _tell(session, console)
+    return 1 if code == 0 and unmatched and config.strict else code
+
+
+def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Flags, and the command after `--`."""
+    words = list(argv)
+    if "--" not in words:
+        return words, []
+    at = words.index("--")
+    return words[:at], words[at + 1 :]
+
+
+def _own(config: Config, model: str | None) -> Config:
+    """The configuration of a mock for one command: on a free port of this machine, open to every key."""
+    from mockserver.assemble import edition_of
+
+    config = replace(
+        config, host="127.0.0.1", port=0, uds=None, port_file=None, api_key=(), control=True, control_token=None,
+        grace_seconds=0.0,
+    )  # fmt: skip
+    if model is None or model in edition_of(config).models:
+        return config
+    name = SETTINGS["model"].read([model], Place("--model", Path()), text=True)
+    return replace(config, model=(*config.model, *name))
+
+
+def execute(command: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run a command with our own input and output, and pass signals on to it.
+
+    Returns:
+        Its exit code; 128 and the signal's number where a signal ended it, as in a shell.
+
+    Raises:
+        OperatorError: it cannot be started.
+    """
+    with _Passing() as passing:
+        try:
+            process = subprocess.Popen(command, env=dict(environ))  # noqa: S603 - what the user asked for
+        except OSError as error:
+            raise OperatorError(f"genstudio-mock run: {command[0]!r}: {error.strerror or error}") from None
+        passing.to(process)
+        code = process.wait()
+    return code if code >= 0 else 128 - code
+
+
+class _Passing:
+    """Passes signals on to a process; what a terminal sends reaches it anyway, as one of its foreground processes.
+
+    It begins before the process is there, so that no signal finds nobody who handles it.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._waiting: list[int] = []
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for name in SIGNALS:
+            number = getattr(signal, name, None)  # not every system has all of them
+            if number is not None:
+                self._before[number] = signal.signal(number, self._pass_on)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def to(self, process: subprocess.Popen[bytes]) -> None:
+        """From now on this process gets them, and those that came before it was there."""
+        self._process = process
+        for number in self._waiting:
+            process.send_signal(number)
+
+    def _pass_on(self, number: int, _frame: object) -> None:
+        if number == signal.SIGINT and _in_foreground():
+            return
+        if self._process is None:
+            self._waiting.append(number)
+        else:
+            self._process.send_signal(number)
+
+
+def _in_foreground() -> bool:
+    """Whether a terminal sends its signals to this process and its children."""
+    try:
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except (AttributeError, OSError):  # no such thing on this system, or no terminal
+        return not hasattr(os, "tcgetpgrp")
+
+
+def _tell(session: Session, console: Console) -> int:
+    """Say on standard error what the mock saw; how many requests nothing matched."""
+    exchanges = session.exchanges()
+    unmatched = [one for one in exchanges if one.source == UNMATCHED]
+    lines = [f"genstudio-mock: {len(exchanges)} exchange{'' if len(exchanges) == 1 else 's'}"]
+    if not exchanges:
+        lines.append("  no request came; see that the command reads OPENAI_BASE_URL")
+    lines += [f"  {line}" for line in (str(session.verdict()).splitlines() if exchanges else ())]
+    lines += [f"  unmatched: {one.path}: {one.detail}" for one in unmatched]
+    console.err.write("".join(f"{line}\n" for line in lines))
+    console.err.flush()
+    return len(unmatched)

@@ -1,0 +1,174 @@
+"""The pytest plugin: a namespace for each test, one mock for the run, and the wire log of what failed.
+
+Nothing of the mock is imported before a test uses it, so that a suite that does not use it pays nothing.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+    from mockserver.running import RunningMock
+    from mockserver.session import Session
+
+FIXTURE: Final = "genstudio_mock"
+CHIP_FIXTURE: Final = "_genstudio_chip"
+MARKERS: Final = (
+    "chip(name, ...): ask this chip; with several the test runs once for each",
+    "fault(text, **options): arm a fault, as Session.arm does: fault('cut;after_frames=3', times=1)",
+    "fixture_set(path, ...): answer from these fixture files or folders; relative to the test's file",
+    "genstudio_env: set OPENAI_BASE_URL, OPENAI_API_BASE and OPENAI_API_KEY for the test",
+)
+CHIPS_KEY: Final = pytest.StashKey[tuple[str, ...]]()
+SESSION_KEY: Final = pytest.StashKey[Any]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options and settings, each told of in `pytest --help`."""
+    group = parser.getgroup("genstudio-mock")
+    group.addoption(
+        "--genstudio-mock-url", metavar="URL", help="use a mock that runs already, say http://127.0.0.1:8777"
+    )
+    group.addoption("--genstudio-mock-token", metavar="TOKEN", help="what its control API asks for off loopback")
+    group.addoption(
+        "--genstudio-mock-args", metavar="FLAGS", help="flags of `genstudio-mock serve` for the mock of this run"
+    )
+    group.addoption(
+        "--chips",
+        metavar="all|NAME,...",
+        help="run each test that uses the mock once for each chip; tells who survives",
+    )
+    group.addoption(
+        "--chips-timeout", metavar="SECONDS", type=float, default=30.0,
+        help="with --chips, how long a test may take before it counts as hanging (default 30; Unix only)",
+    )  # fmt: skip
+    group.addoption(
+        "--chips-report", metavar="PATH", action="append", default=[],
+        help="write the survival matrix as Markdown (.md) or JSON (.json); may be repeated",
+    )  # fmt: skip
+    parser.addini("genstudio_mock_url", "as --genstudio-mock-url", default="")
+    parser.addini("genstudio_mock_args", "as --genstudio-mock-args", default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell of the markers, and with `--chips` of the survival matrix."""
+    for line in MARKERS:
+        config.addinivalue_line("markers", line)
+    asked = config.getoption("chips")
+    if asked:
+        from mockserver.pytest_chips import Survival, chips_asked
+
+        config.stash[CHIPS_KEY] = chips = chips_asked(asked, config)
+        config.pluginmanager.register(Survival(config, chips), "genstudio_mock_survival")
+    elif config.getoption("chips_report"):
+        raise pytest.UsageError("--chips-report: there is no matrix without --chips; add --chips all")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that uses the mock runs once for each chip of its marker, else of `--chips`."""
+    if CHIP_FIXTURE not in metafunc.fixturenames:
+        return
+    marker = metafunc.definition.get_closest_marker("chip")
+    chips = marker.args if marker else metafunc.config.stash.get(CHIPS_KEY, ())
+    if chips:
+        metafunc.parametrize(CHIP_FIXTURE, chips, indirect=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the wire log to the report of a test that failed."""
+    report = yield
+    session = item.stash.get(SESSION_KEY, None)
+    if session is not None and report.when == "call" and report.failed:
+        report.sections.append(("genstudio-mock: what went over the wire", "\n".join(_wire_log(session))))
+    return report
+
+
+def _wire_log(session: Session) -> list[str]:
+    from mockserver.running import MockError
+    from mockserver.seen import wire_log
+
+    try:
+        return wire_log(session.exchanges()) or ["no request has ended in this test's namespace"]
+    except MockError as error:
+        return [str(error)]
+
+
+def mock_url(config: pytest.Config) -> str:
+    """The address of a mock that runs already; empty for none."""
+    return str(config.getoption("genstudio_mock_url") or config.getini("genstudio_mock_url"))
+
+
+def mock_flags(config: pytest.Config) -> list[str]:
+    """Flags for the mock of this run."""
+    return shlex.split(config.getoption("genstudio_mock_args") or config.getini("genstudio_mock_args"))
+
+
+@pytest.fixture(scope="session")
+def genstudio_mock_server(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningMock]:
+    """The mock of this run: one for all workers, or the one that `--genstudio-mock-url` names."""
+    from mockserver.errors import OperatorError
+    from mockserver.running import MockError, RunningMock
+    from mockserver.shared import SharedMock
+
+    url = mock_url(pytestconfig)
+    try:
+        if url:
+            outside = RunningMock(url, pytestconfig.getoption("genstudio_mock_token"))
+            _ = outside.edition  # it answers
+            yield outside
+            return
+        shared = SharedMock(
+            _shared_folder(pytestconfig, tmp_path_factory), mock_flags(pytestconfig), pytestconfig.rootpath
+        )
+    except (MockError, OperatorError) as error:
+        pytest.fail(str(error), pytrace=False)
+    try:
+        yield shared
+    finally:
+        shared.leave()
+
+
+def _shared_folder(config: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run; that of a worker of xdist lies in the one of all."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if hasattr(config, "workerinput") else own
+
+
+@pytest.fixture
+def _genstudio_chip(request: pytest.FixtureRequest) -> str | None:
+    """The chip that a test asks; None for the edition's first one."""
+    marker = request.node.get_closest_marker("chip")  # where tests have no parameters: those of unittest
+    chip: str | None = getattr(request, "param", marker.args[0] if marker and marker.args else None)
+    return chip
+
+
+@pytest.fixture
+def genstudio_mock(
+    request: pytest.FixtureRequest, genstudio_mock_server: RunningMock, _genstudio_chip: str | None
+) -> Iterator[Session]:
+    """A namespace of the mock for this test alone, empty at first and given up at the end.
+
+    The markers `chip`, `fault`, `fixture_set` and `genstudio_env` set it up.
+    """
+    with genstudio_mock_server.session() as namespace:
+        session = namespace.chip(_genstudio_chip) if _genstudio_chip else namespace
+        for marker in request.node.iter_markers("fixture_set"):
+            session.answer_from(*(request.path.parent / path for path in marker.args))
+        for marker in reversed(list(request.node.iter_markers("fault"))):
+            for text in marker.args:
+                session.arm(text, **marker.kwargs)
+        if request.node.get_closest_marker("genstudio_env"):
+            session.set_env(request.getfixturevalue("monkeypatch"))
+        request.node.stash[SESSION_KEY] = session
+        yield session
+        del request.node.stash[SESSION_KEY]

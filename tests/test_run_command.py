@@ -1,0 +1,237 @@
+"""`genstudio-mock run -- cmd`: the command's own output and exit code, and what the mock saw of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.snippets import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NODE_FOLDER = ROOT / ".cache" / "node"
+NODE_PACKAGE = "openai@6"
+CURL = (
+    'curl -sSN --noproxy "*" "$OPENAI_BASE_URL/chat/completions" -H "Authorization: Bearer $OPENAI_API_KEY"'
+    """ -H 'Content-Type: application/json' -d '{"messages": [{"role": "user", "content": "你是谁?"}]%s}'"""
+)
+unix = pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell")
+
+
+def started(*words: str, cwd: Path) -> subprocess.Popen[str]:
+    """The command as a user starts it, without settings from outside."""
+    environ = {name: text for name, text in os.environ.items() if not name.startswith(("GENSTUDIO_MOCK_", "OPENAI_"))}
+    environ |= {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "mockserver", "run", *words],
+        cwd=cwd, env=environ, encoding="utf-8",
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def ran(*words: str, cwd: Path) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error."""
+    with started(*words, cwd=cwd) as process:
+        out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+@unix
+def test_a_shell_script_with_curl(tmp_path: Path) -> None:
+    """The variables lead to the mock; output and exit code are the script's."""
+    script = CURL % ', "stream": true' + "\necho to stderr >&2\nexit 3"
+    code, out, err = ran("--chip", "chip3", "--", "sh", "-c", script, cwd=tmp_path)
+
+    assert code == 3
+    assert len(out.splitlines()) == 19
+    assert '"content": "我是"' in out
+    assert err == "to stderr\ngenstudio-mock: 1 exchange\n  nothing to say\n"
+
+
+def test_the_variables(tmp_path: Path) -> None:
+    """Address of model and chip, twice, and a key; a model that the edition lacks is added."""
+    code = "import os; print(*(os.environ[f'OPENAI_{name}'] for name in ('BASE_URL', 'API_BASE', 'API_KEY')))"
+    _, out, err = ran("--model", "own-model", "--chip", "chip4", "--", sys.executable, "-c", code, cwd=tmp_path)
+
+    base_url, api_base, key = out.split()
+    assert base_url == api_base
+    assert base_url.endswith("/maas/own-model/chip4")
+    assert key == "any-key"
+    assert err == "genstudio-mock: 0 exchanges\n  no request came; see that the command reads OPENAI_BASE_URL\n"
+
+
+def test_the_verdict(tmp_path: Path) -> None:
+    """What the client made of a fault is told, with advice."""
+    code = (
+        "import openai; openai.OpenAI(max_retries=0).chat.completions.create(model='', messages=[dict(content='hi')])"
+    )
+    words = ("--fault", "status;status=503", "--", sys.executable, "-c", code)
+    exit_code, _, err = ran(*words, cwd=tmp_path)
+
+    assert exit_code == 1
+    assert err.endswith(
+        "genstudio-mock: 1 exchange\n  bad: gave-up: ended with 503 after 1 attempt (#1); "
+        "retry 429 and 5xx a few times before giving up\n"
+    )
+
+
+@unix
+@pytest.mark.parametrize(("ending", "code"), [("", 1), ("; exit 7", 7)], ids=["success", "failure"])
+def test_strictly_unmatched(tmp_path: Path, ending: str, code: int) -> None:
+    """With --strict a request that nothing matches makes 1 of 0, and is told with its near misses."""
+    script = (CURL % "").replace("你是谁?", "not written") + ending
+    exit_code, out, err = ran("--strict", "--", "sh", "-c", script, cwd=tmp_path)
+
+    assert exit_code == code
+    assert "no fixture fits" in out
+    assert "  unmatched: /maas/mt-infini-3b/nvidia/chat/completions: no fixture fits; nearest: (1) " in err
+
+
+@unix
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_signals_are_passed_on(tmp_path: Path, number: signal.Signals) -> None:
+    """The command decides what a signal does; what the mock saw is told all the same."""
+    script = f"trap 'echo caught; exit 5' {number.name.removeprefix('SIG')}; echo ready; while :; do sleep 0.05; done"
+    with started("--", "sh", "-c", script, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+
+    assert (process.returncode, out) == (5, "caught\n")
+    assert err.startswith("genstudio-mock: 0 exchanges")
+
+
+@unix
+def test_a_command_that_a_signal_ended(tmp_path: Path) -> None:
+    """The exit code is a shell's: 128 and the signal's number."""
+    code, _, _ = ran("--", "sh", "-c", "kill -9 $$", cwd=tmp_path)
+
+    assert code == 128 + 9
+
+
+WRONG: dict[str, str] = {
+    "": "genstudio-mock run: no command given; write it after --, like genstudio-mock run --chip chip3 -- npm test",
+    "--": "genstudio-mock run: no command given; write it after --, like genstudio-mock run --chip chip3 -- npm test",
+    "-- no-such-command": "genstudio-mock run: 'no-such-command': No such file or directory",
+    "--chip chip33 -- true": (
+        "genstudio-mock run: chip 'chip33' is not in edition 2024-tutorial; did you mean chip3, chip5, chip4?"
+    ),
+    "--fault cutt -- true": "genstudio-mock run: type: 'cutt' is not a fault; did you mean cut?",
+    "--prot 3 -- true": "genstudio-mock run: unknown flag --prot; did you mean --profiles, --pace, --help?",
+    "--model a/b -- true": "--model: 'a/b' is not allowed; allowed: ",
+}
+
+
+@pytest.mark.parametrize(("words", "text"), WRONG.items(), ids=[words or "nothing" for words in WRONG])
+def test_wrong_use(tmp_path: Path, words: str, text: str) -> None:
+    """Exit code 2 and one line; the command is not run."""
+    code, out, err = ran(*words.split(), cwd=tmp_path)
+
+    assert (code, out) == (2, "")
+    assert err.startswith(text)
+    assert err.count("\n") == 1
+
+
+def test_pytest(tmp_path: Path) -> None:
+    """A suite that knows nothing of the mock is run as it is."""
+    (tmp_path / "test_app.py").write_text(
+        "import openai\n\n"
+        "def test_app():\n"
+        "    answer = openai.OpenAI().chat.completions.create(model='', messages=[dict(content='你是谁?')])\n"
+        "    assert answer.choices[0].message.content.startswith('我是')\n",
+        "utf-8",
+    )
+    command = (
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:langsmith",
+        "-p",
+        "no:hypothesispytest",
+    )
+    code, out, err = ran("--strict", "--", *command, cwd=tmp_path)
+
+    assert code == 0, out
+    assert "1 passed" in out
+    assert "genstudio-mock: 1 exchange\n" in err
+
+
+FETCH = """\
+const url = process.env.OPENAI_BASE_URL + "/chat/completions";
+const headers = { "Content-Type": "application/json", Authorization: "Bearer " + process.env.OPENAI_API_KEY };
+const body = JSON.stringify({ stream: true, messages: [{ role: "user", content: "你是谁?" }] });
+const response = await fetch(url, { method: "POST", headers, body });
+let text = "", rest = "";
+for await (const part of response.body.pipeThrough(new TextDecoderStream())) {
+  const lines = (rest + part).split("\\n");
+  rest = lines.pop();
+  for (const line of lines) {
+    if (line.startsWith("data: {")) text += JSON.parse(line.slice(6)).choices[0].delta.content ?? "";
+  }
+}
+console.log(text);
+"""
+SDK = """\
+import OpenAI from "openai";
+const stream = await new OpenAI().chat.completions.create({
+  model: "", stream: true, messages: [{ role: "user", content: "你是谁?" }],
+});
+let text = "";
+for await (const chunk of stream) text += chunk.choices[0]?.delta?.content ?? "";
+console.log(text);
+"""
+SHOWN = {"nvidia": "我是来自无问芯穹的超大规模语言模型,我叫无问天权。\n", "chip3": "\n"}
+"""What a reader of server-sent events shows: nothing where bare JSON lines came."""
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """Node.js 18 or newer, which has fetch."""
+    found = shutil.which("node")
+    if found is None:
+        pytest.skip("node is not installed")
+    return found
+
+
+@pytest.fixture(scope="session")
+def node_openai(node: str) -> Path:
+    """A folder with the npm package `openai`, installed once and kept; three seconds and 20 MB at the first time."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip(f"npm is not installed beside {node}")
+    NODE_FOLDER.mkdir(parents=True, exist_ok=True)
+    if not (NODE_FOLDER / "node_modules" / "openai" / "package.json").exists():
+        command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(NODE_FOLDER), NODE_PACKAGE]
+        done = subprocess.run(command, capture_output=True, check=False, timeout=120, cwd=NODE_FOLDER)
+        if done.returncode != 0:
+            pytest.skip("npm cannot install the package openai here")
+    return NODE_FOLDER
+
+
+@pytest.mark.parametrize("chip", SHOWN)
+def test_node_with_fetch(node: str, tmp_path: Path, chip: str) -> None:
+    """A reader of events by hand, in another language."""
+    (tmp_path / "app.mjs").write_text(FETCH, "utf-8")
+    code, out, err = ran("--chip", chip, "--", node, "app.mjs", cwd=tmp_path)
+
+    assert (code, out) == (0, SHOWN[chip]), err
+
+
+@pytest.mark.parametrize("chip", SHOWN)
+def test_node_with_the_sdk(node: str, node_openai: Path, chip: str) -> None:
+    """The official SDK for Node reads the variables too, and shows nothing of bare JSON lines either."""
+    code, out, err = ran("--chip", chip, "--", node, "--input-type=module", "-e", SDK, cwd=node_openai)
+
+    assert (code, out) == (0, SHOWN[chip]), err
