@@ -194,7 +194,7 @@ class Runner:
         return 0
 
     def ask(self, case: Case) -> Exchange:
-        """Send one case, judge it, keep it. Raises BudgetSpentError before a request that the budget has no room for."""
+        """Send one case, judge it, keep it; raises BudgetSpentError instead where the budget has no room for it."""
         exchange = self._exchange(case)
         self._by_name[case.name] = exchange
         self.result.exchanges.append((case, exchange))
