@@ -166,12 +166,13 @@ class Runner:
         Args:
             phases: Which ones.
             generated: Draws that many cases; None leaves the phase out with a note.
+            turns: What the user says in the dialogue.
         """
         plans: dict[Phase, Callable[[int], Iterator[Case]]] = {
             Phase.EXAMPLES: lambda _n: iter(cases.examples(self._edition, self._model, self.budget.max_tokens)),
             Phase.BROKEN: lambda _n: iter(cases.breaks(self._edition, self._model, self.budget.max_tokens)),
             Phase.GENERATED: lambda n: iter(generated(n) if generated else ()),
-            Phase.DIALOGUE: lambda _n: self._dialogue(),
+            Phase.DIALOGUE: lambda _n: self._dialogue(turns),
         }
         if Phase.GENERATED in phases and generated is None:
             self.result.notes.append("generated requests are left out: they need hypothesis (pip install hypothesis)")
@@ -264,11 +265,11 @@ class Runner:
 
     # --- a dialogue ---
 
-    def _dialogue(self) -> Iterator[Case]:
+    def _dialogue(self, turns: Sequence[str]) -> Iterator[Case]:
         """Turns of one dialogue: each sends the answers before it back, so the target's own words are its input."""
-        body = cases.question("我叫小明。", self._model, self.budget.max_tokens)
+        body = cases.question(turns[0], self._model, self.budget.max_tokens)
         before = None
-        for number, said in enumerate(("我叫什么名字?", "谢谢,再见。", None)):
+        for number, said in enumerate((*turns[1:], None)):
             name = f"turn {number + 1}"
             related = (DIALOGUE,) if before else ()
             yield Case(name, Phase.DIALOGUE, {**body, "stream": bool(number % 2)}, relations=related, twin_of=before)
