@@ -130,7 +130,8 @@ class HttpTransport:
         return made
 
     def _send(self, connection: http.client.HTTPConnection, request: Request) -> None:
-        connection.putrequest(request.method, request.path, skip_accept_encoding=True)
+        own_host = b"host" in request.headers
+        connection.putrequest(request.method, request.path, skip_host=own_host, skip_accept_encoding=True)
         for name, value in request.headers.items():
             connection.putheader(name, value.replace(PLACEHOLDER.encode(), self._key.encode("latin-1", "replace")))
         connection.putheader("content-length", str(len(request.body)))

@@ -159,7 +159,10 @@ class Runner:
         self.result = Result(chip)
 
     def run(
-        self, phases: Sequence[Phase] = tuple(Phase), generated: Callable[[int], Sequence[Case]] | None = None
+        self,
+        phases: Sequence[Phase] = tuple(Phase),
+        generated: Callable[[int], Sequence[Case]] | None = None,
+        turns: Sequence[str] = ("我叫小明。", "我叫什么名字?", "谢谢,再见。"),
     ) -> Result:
         """Run the phases in order, then look for smaller requests that show what was found.
 
