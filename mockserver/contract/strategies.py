@@ -7,9 +7,10 @@ Texts hold Chinese, emoji, U+2028, U+0085 and control characters.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from functools import reduce
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -194,37 +195,48 @@ HARMLESS: Final = (
 """Quirks that change the bytes and not the meaning: a client that follows the standards reads the same answer."""
 
 
-def partitions(frames: Sequence[bytes]) -> st.SearchStrategy[tuple[bytes, ...]]:
-    """The bytes of the frames as network writes; shrinks to one write a frame.
+_CUTS: Final = ("inside a character", "inside CRLF", "between newlines", "inside data:", "inside an escape", "anywhere")
+_MARKS: Final = {
+    "inside CRLF": (b"\r\n", 1),
+    "between newlines": (b"\n\n", 1),
+    "inside data:": (b"data:", 2),
+    "inside an escape": (b"\\u", 3),
+}
 
-    Cuts fall between frames, and inside them: inside a character, a JSON text, `data:`, a line's end.
+
+def cuts() -> st.SearchStrategy[tuple[list[tuple[str, int]], list[int]]]:
+    """How a body is cut, whatever it is: the n-th place of a kind, and which frames' ends are no cuts.
+
+    Drawn apart from the body, so that a smaller body keeps its cut while Hypothesis shrinks it.
     """
+    inside = st.lists(st.tuples(st.sampled_from(_CUTS), st.integers(0, 40)), max_size=4, unique=True)
+    return st.tuples(inside, st.lists(st.integers(0, 8), max_size=3, unique=True))
+
+
+def partition(frames: Sequence[bytes], how: tuple[list[tuple[str, int]], list[int]]) -> tuple[bytes, ...]:
+    """The bytes of the frames as network writes: one a frame, but for the cuts and the ends taken away."""
     body = b"".join(frames)
-    ends = [0]
-    for frame in frames:
-        ends.append(ends[-1] + len(frame))
-    telling = sorted(_telling_cuts(body) - set(ends))
-    inside = st.lists(st.sampled_from(telling), max_size=4, unique=True) if telling else st.just([])
-    anywhere = st.lists(st.integers(1, max(len(body) - 1, 1)), max_size=3, unique=True)
-    joined = st.sets(st.sampled_from(ends[1:-1]), max_size=4) if len(ends) > 2 else st.just(set())
-
-    def cut(some: list[int], others: list[int], taken: set[int]) -> tuple[bytes, ...]:
-        places = sorted(({*ends, *some, *others} - (taken - {0, len(body)})) | {0, len(body)})
-        return tuple(body[a:b] for a, b in pairwise(places) if a < b)
-
-    return st.builds(cut, inside, anywhere, joined)
+    ends = list(accumulate(map(len, frames)))[:-1]
+    kept = {end for number, end in enumerate(ends) if number not in how[1]}
+    for kind, number in how[0]:
+        places = _places(body, kind)
+        kept |= {places[number % len(places)]} if places else set()
+    return tuple(body[a:b] for a, b in pairwise([0, *sorted(kept), len(body)]) if a < b)
 
 
-def _telling_cuts(body: bytes) -> set[int]:
-    """Places where a cut hurts: inside characters, inside CRLF, inside `data:`, inside an escape."""
-    inside_characters = {at for at, byte in enumerate(body) if byte & 0xC0 == 0x80}
-    others = set()
-    for text, offsets in ((b"\r\n", (1,)), (b"\n\n", (1,)), (b"data:", (2, 5)), (b"\\u", (1, 3)), (b"[DONE]", (3,))):
-        at = body.find(text)
-        while at >= 0:
-            others |= {at + offset for offset in offsets if at + offset < len(body)}
-            at = body.find(text, at + 1)
-    return inside_characters | others
+def partitions(frames: Sequence[bytes]) -> st.SearchStrategy[tuple[bytes, ...]]:
+    """The bytes of the frames as network writes; shrinks to one write a frame."""
+    return cuts().map(lambda how: partition(frames, how))
+
+
+def _places(body: bytes, kind: str) -> list[int]:
+    """Offsets where a cut of this kind falls."""
+    if kind == "anywhere":
+        return list(range(1, len(body)))
+    if kind == "inside a character":
+        return [at for at, byte in enumerate(body) if byte & 0xC0 == 0x80]
+    mark, offset = _MARKS[kind]
+    return [found.start() + offset for found in re.finditer(re.escape(mark), body)]
 
 
 @st.composite
@@ -233,7 +245,8 @@ def streams(
 ) -> Stream:
     """Valid streams of a dialect, cut into network writes."""
     names = draw(st.lists(st.sampled_from(tuple(further)), max_size=3, unique=True)) if further else []
+    how = draw(cuts())
     wire = reduce(quirks.changed, names, base)
     answer = draw(answers(max_pieces=max_pieces, tools=tools))
     frames = tuple(render_stream(answer, _HEAD, wire, include_usage=True))
-    return Stream(answer, wire, frames, draw(partitions(frames)), tuple(names))
+    return Stream(answer, wire, frames, partition(frames, how), tuple(names))
