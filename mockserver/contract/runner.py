@@ -240,6 +240,10 @@ class Runner:
         path = self._address.path(case.model or self._model, case.chip or self._chip.name)
         return Request(case.method, path, headers, case.data)
 
+    def sent(self, request: Request) -> Exchange:
+        """Send a request as it is: not judged, not counted."""
+        return self._send(request)
+
     def _exchange(self, case: Case) -> Exchange:
         """Send, politely: not faster than allowed, and again after a 429 that was not asked for."""
         for attempt in range(MOST_RETRIES + 1):
