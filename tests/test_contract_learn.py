@@ -16,7 +16,7 @@ from contract_live import Quiet, serving, serving_with
 from mockserver import quirks
 from mockserver.contract import command_drift, command_learn, learn, library, rehearsal
 from mockserver.contract.checks_wire import WIRE_CHECKS
-from mockserver.contract.dialect import forms
+from mockserver.contract.dialect import alike
 from mockserver.contract.library import Target
 from mockserver.contract.runner import Budget
 from mockserver.data import shipped
@@ -83,7 +83,7 @@ class OtherServer(Quiet):
 
     def answer(self, status: int, document: dict[str, Any]) -> None:
         """One JSON body."""
-        data = json.dumps(document, separators=(",", ":")).encode()
+        data = json.dumps(document, ensure_ascii=False).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(data)))
@@ -101,7 +101,7 @@ def test_learning_from_the_mock_gives_its_own_profile_back(chip: str, tmp_path: 
 
     assert code == 0, out
     again = load_edition("2024-tutorial", [tmp_path, shipped("profiles")]).chips[chip]
-    assert forms(again.wire) == forms(tutorial().chips[chip].wire)
+    assert alike(again.wire, tutorial().chips[chip].wire)
     assert "checked: the mock with this profile keeps its contract" in out
 
 
@@ -123,7 +123,15 @@ def test_another_server_is_learnt_and_then_holds(tmp_path: Path) -> None:
     assert [one.evidence for one in after.findings if one.clause.id in wire] == []
     learnt = {claim.name for claim in edition.chips["other"].claims if claim.claim == "observed"}
     assert {"type-event-stream", "json-compact", "ascii-escapes", "usage-on-request", "usage-chunk"} <= learnt
-    assert {"id-chatcmpl-hex", "logprobs-null", "no-trace-header", "no-request-id", "role-with-content"} <= learnt
+    assert {
+        "body-spaced",
+        "body-utf8-text",
+        "id-chatcmpl-hex",
+        "logprobs-null",
+        "no-trace-header",
+        "no-request-id",
+        "role-with-content",
+    } <= learnt
     result = learn.rehearse(edition, edition.chips["other"], MODEL)
     assert [one.evidence for one in result.findings] == []
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 State = Literal["as declared", "undeclared", "gone", "different", "not seen"]
 SOURCE: Final = "the chip's profile: its claims, and the standard where it is silent"
 MUST_FIELDS: Final = frozenset({"framing", "done", "object", "created"})  # what the documents name as deviations
+OPAQUE_FIELDS: Final = frozenset({"id_form"})  # no document promises a form, and no client may rely on one
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,13 @@ def wire_check(axis: Axis) -> Check:
         if value == dialect.declared(c.chip.wire, axis):
             return HOLDS
         seen = dialect.observe(r)
-        if not dialect.differs(c.chip.wire, seen, axis):
+        if not dialect.differs(c.chip.wire, seen, axis, streamed=r.wants_stream):
             return HOLDS
         return broken(_contradiction(c.chip, axis, seen[axis]))
 
     severity = Severity.MUST if axis.field in MUST_FIELDS else Severity.SHOULD
+    if axis.field in OPAQUE_FIELDS:
+        severity = Severity.OBSERVED
     sentence = f"{axis.field.replace('_', ' ')} is as the profile says: {' | '.join(q.name for q in axis.quirks)}."
     return Check(clause_of(axis), sentence, SOURCE, severity, judge)
 
@@ -92,7 +95,7 @@ def ledger(profile: ChipProfile, readings: Iterable[Reading]) -> list[Entry]:
     for reading in readings:
         seen = dialect.observe(reading)
         for axis, value in seen.items():
-            if dialect.differs(profile.wire, seen, axis):
+            if dialect.differs(profile.wire, seen, axis, streamed=reading.wants_stream):
                 contradicted[axis] = value
             elif value == dialect.declared(profile.wire, axis):
                 shown.setdefault(axis, value)

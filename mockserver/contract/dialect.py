@@ -114,8 +114,10 @@ def _delivery(r: Reading) -> Seen:
 
 
 def _json(r: Reading) -> Seen:
-    if not (r.streamed or (r.completion is not None and b"\n" not in r.skeleton.strip())):
-        return None
+    return _spacing(r) if r.streamed else None
+
+
+def _spacing(r: Reading) -> Seen:
     spaced = {bool(after) for after in re.findall(rb'(?:"":|"",)( ?)', r.skeleton)}
     return (("spaced" if spaced.pop() else "compact") if len(spaced) == 1 else MIXED) if spaced else None
 
@@ -125,13 +127,19 @@ def _body_json(r: Reading) -> Seen:
         return None
     structure = r.skeleton.strip()
     if b"\n" not in structure:
-        return "same"
+        return _spacing(r)
     return "indented" if re.search(rb"\n[ \t]", structure) else "flush-lines"
 
 
 def _escapes(r: Reading) -> Seen:
-    if not r.streamed and r.completion is None:
-        return None
+    return _escaping(r) if r.streamed else None
+
+
+def _body_escapes(r: Reading) -> Seen:
+    return _escaping(r) if r.completion is not None else None
+
+
+def _escaping(r: Reading) -> Seen:
     if any(byte >= 0x80 for byte in r.body.removeprefix(BOM)):
         return "utf-8"
     escaped = [int(code, 16) for code in re.findall(rb"(?<!\\)\\u([0-9a-fA-F]{4})", r.body)]
@@ -329,7 +337,16 @@ def _id_form(r: Reading) -> Seen:
     ids = [one["id"] for one in r.objects if isinstance(one.get("id"), str)] if r.answered else []
     if not ids:
         return None
-    return next((form for form, pattern in _ID_FORMS.items() if pattern.fullmatch(ids[0])), f"like {ids[0][:48]}")
+    return next((form for form, pattern in _ID_FORMS.items() if pattern.fullmatch(ids[0])), _form_of(ids[0]))
+
+
+def _form_of(text: str) -> str:
+    """An id's form in words, the same for all ids of the form: its prefix, and how long which digits are."""
+    prefix, dash, rest = text.partition("-") if "-" in text else text.partition("_")
+    if not dash or re.fullmatch(r"[0-9a-f]+", prefix):
+        prefix, dash, rest = "", "", text
+    digits = "hex digits" if re.fullmatch(r"[0-9a-f-]+", rest) else "characters"
+    return f"{prefix}{dash} and {len(rest)} {digits}"[:60] if prefix else f"{len(rest)} {digits}"
 
 
 def _trace_header(r: Reading) -> Seen:
@@ -357,6 +374,7 @@ OBSERVERS: Final[dict[tuple[str, str], Callable[[Reading], Seen]]] = {
     ("frame", "json"): _json,
     ("frame", "body_json"): _body_json,
     ("frame", "escapes"): _escapes,
+    ("frame", "body_escapes"): _body_escapes,
     ("shape", "id"): _placement("id"),
     ("shape", "object"): _placement("object"),
     ("shape", "created"): _placement("created"),
@@ -413,11 +431,17 @@ def settled(wire: WireSettings, seen: Iterable[tuple[Axis, Seen]]) -> WireSettin
     return wire
 
 
-def differs(wire: WireSettings, seen: dict[Axis, Seen], axis: Axis) -> bool:
+def differs(wire: WireSettings, seen: dict[Axis, Seen], axis: Axis, *, streamed: bool) -> bool:
     """Whether what was seen on an axis contradicts the settings, and not only in a way that no byte could show.
 
     Two values are alike where everything else that was seen makes both write the same bytes: without event framing,
     say, a done marker is neither sent nor missed.
+
+    Args:
+        wire: The settings.
+        seen: What one exchange showed.
+        axis: The axis in question.
+        streamed: Whether the exchange was a stream or one body.
     """
     value = seen.get(axis)
     if value is None or value == declared(wire, axis):
@@ -426,18 +450,24 @@ def differs(wire: WireSettings, seen: dict[Axis, Seen], axis: Axis) -> bool:
         return True
     shown = settled(wire, seen.items())
     back = quirks.apply(shown, axis, next(q for q in axis.quirks if q.value == declared(wire, axis)))
-    return forms(shown) != forms(back)
+    return _forms(shown, streamed=streamed) != _forms(back, streamed=streamed)
 
 
-@lru_cache(maxsize=512)
-def forms(wire: WireSettings) -> tuple[Any, ...]:
-    """How the settings write a set of sample answers: equal for settings that no exchange can tell apart."""
+def alike(one: WireSettings, other: WireSettings) -> bool:
+    """Whether no exchange can tell two settings apart."""
+    return all(_forms(one, streamed=streamed) == _forms(other, streamed=streamed) for streamed in (True, False))
+
+
+@lru_cache(maxsize=1024)
+def _forms(wire: WireSettings, *, streamed: bool) -> tuple[Any, ...]:
+    """How the settings write a set of sample answers, as streams or as bodies."""
     head = Head("id", 1_700_000_000, "model")
-    written: list[Any] = [content_type(wire.frame), wire.frame.delivery, wire.head]
-    for answer in _SAMPLES:
-        written += [render_stream(answer, head, wire, include_usage=asked) for asked in (False, True)]
-        written.append(render_body(answer, head, wire))
-    return tuple(map(repr, written))
+    if not streamed:
+        return (wire.head, *(render_body(answer, head, wire) for answer in _SAMPLES))
+    written = [
+        tuple(render_stream(answer, head, wire, include_usage=asked)) for answer in _SAMPLES for asked in (False, True)
+    ]
+    return (wire.head, content_type(wire.frame), wire.frame.delivery, *written)
 
 
 _PIECES = ("我是", "一个", "模型", " that", " speaks")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import pairwise
 from statistics import median, quantiles
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from mockserver import quirks
 from mockserver.contract import cases, dialect, rehearsal
@@ -117,7 +117,7 @@ def _shows(base: WireSettings, wire: WireSettings, axis: Axis) -> bool:
     if dialect.declared(wire, axis) == due:
         return False
     back = quirks.apply(wire, axis, next(quirk for quirk in axis.quirks if quirk.value == due))
-    return dialect.forms(back) != dialect.forms(wire)
+    return not dialect.alike(back, wire)
 
 
 # --- latency ------------------------------------------------------------------------------------------------------
@@ -205,10 +205,11 @@ def unlike(edition: Edition, chip: ChipProfile, model: str, exchanges: Mapping[s
         recorded = exchanges.get(case.name)
         if recorded is None or not Reading(recorded).answered:
             continue
-        theirs = dialect.observe(Reading(recorded))
-        ours: dict[Any, Any] = dialect.observe(Reading(send(runner.request(case))))
+        reading = Reading(recorded)
+        theirs, ours = dialect.observe(reading), dialect.observe(Reading(send(runner.request(case))))
         for axis, value in theirs.items():
-            both_named = dialect.name_of(axis, value) is not None and axis in ours
-            if both_named and ours[axis] != value and dialect.differs(chip.wire, theirs, axis):
+            named = dialect.name_of(axis, value) is not None and axis in ours
+            contradicts = dialect.differs(chip.wire, theirs, axis, streamed=reading.wants_stream)
+            if named and ours[axis] != value and contradicts:
                 found.append(f"{case.name}: {axis.field}: recorded {value}, the mock {ours[axis]}")
     return found
