@@ -19,7 +19,7 @@ from mockserver import quirks
 from mockserver.contract import command, library, rehearsal
 from mockserver.contract.client import Address, HttpTransport
 from mockserver.contract.library import Target, assert_clause
-from mockserver.contract.runner import Budget, Clock
+from mockserver.contract.result import Budget, Clock
 from mockserver.data import shipped
 from mockserver.exchange import Ending, Request
 from mockserver.profile import Edition, load_edition

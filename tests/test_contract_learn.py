@@ -18,7 +18,7 @@ from mockserver.contract import command_drift, command_learn, learn, library, re
 from mockserver.contract.checks_wire import WIRE_CHECKS
 from mockserver.contract.dialect import alike
 from mockserver.contract.library import Target
-from mockserver.contract.runner import Budget
+from mockserver.contract.result import Budget
 from mockserver.data import shipped
 from mockserver.exchange import Exchange, Plan, Request
 from mockserver.profile import Edition, load_edition

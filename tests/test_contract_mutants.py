@@ -16,7 +16,8 @@ from mockserver.contract.checks import CHECKS
 from mockserver.contract.checks_wire import clause_of
 from mockserver.contract.dialect import alike
 from mockserver.contract.relations import DIALOGUE, RELATIONS
-from mockserver.contract.runner import Budget, Clock, Result, Runner
+from mockserver.contract.result import Budget, Clock, Result
+from mockserver.contract.runner import Runner
 from mockserver.data import shipped
 from mockserver.exchange import Ending, Plan
 from mockserver.profile import ChipProfile, Edition, load_edition

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from mockserver import quirks
 from mockserver.contract import rehearsal, strategies
 from mockserver.contract.cases import Case, Phase, breaks
-from mockserver.contract.runner import Clock, Runner
+from mockserver.contract.result import Clock
+from mockserver.contract.runner import Runner
 from mockserver.contract.verdict import Outcome
 from mockserver.data import shipped
 from mockserver.pipeline.frame import DONE, WIRE_FORMATS

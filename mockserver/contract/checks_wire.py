@@ -15,8 +15,7 @@ from mockserver.contract.verdict import HOLDS, NOT_APPLICABLE, Check, Severity, 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mockserver.contract.dialect import Seen
-    from mockserver.contract.reading import Reading
+    from mockserver.contract.reading import Reading, Seen
     from mockserver.contract.verdict import Context
     from mockserver.profile import ChipProfile, QuirkClaim
     from mockserver.quirks import Axis

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from mockserver.contract import saved
 from mockserver.contract.client import DEFAULT_PATH, Address, HttpTransport, UnreachableError
 from mockserver.contract.reading import Reading
-from mockserver.contract.runner import Budget
+from mockserver.contract.result import Budget
 from mockserver.contract.verdict import Context, Outcome
 from mockserver.errors import OperatorError, suggestion
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mockserver.contract.cases import Case
     from mockserver.contract.library import Target
     from mockserver.contract.report import Run
-    from mockserver.contract.runner import Clock
+    from mockserver.contract.result import Clock
     from mockserver.profile import Edition
 
 HOLDS, BROKEN, USAGE, UNREACHABLE = 0, 1, 2, 3

@@ -18,7 +18,8 @@ from mockserver.contract.command import (
     targets_of,
     write_whole,
 )
-from mockserver.contract.runner import BudgetSpentError, Clock, Runner
+from mockserver.contract.result import Clock
+from mockserver.contract.runner import BudgetSpentError, Runner
 from mockserver.contract.verdict import Severity
 from mockserver.data import shipped
 from mockserver.errors import OperatorError

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mockserver.contract.cases import Case
-    from mockserver.contract.runner import Clock
+    from mockserver.contract.result import Clock
     from mockserver.exchange import Exchange
     from mockserver.profile import Edition
 

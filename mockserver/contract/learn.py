@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Final
 from mockserver import quirks
 from mockserver.contract import cases, dialect, rehearsal
 from mockserver.contract.reading import Reading
-from mockserver.contract.runner import Budget, Clock, Runner
+from mockserver.contract.result import Budget, Clock
+from mockserver.contract.runner import Runner
 from mockserver.profile import ChipFile, ChipProfile, Edition, Latency, QuirkClaim
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mockserver.contract.cases import Case
-    from mockserver.contract.dialect import Seen
-    from mockserver.contract.runner import Result
+    from mockserver.contract.reading import Seen
+    from mockserver.contract.result import Result
     from mockserver.exchange import Exchange
     from mockserver.quirks import Axis, WireSettings
 

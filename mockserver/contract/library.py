@@ -10,7 +10,8 @@ from mockserver.contract.cases import Phase
 from mockserver.contract.checks import CHECKS
 from mockserver.contract.client import DEFAULT_PATH, Address, HttpTransport
 from mockserver.contract.reading import Reading
-from mockserver.contract.runner import Budget, Clock, Runner
+from mockserver.contract.result import Budget, Clock
+from mockserver.contract.runner import Runner
 from mockserver.contract.verdict import Context, Outcome
 from mockserver.data import shipped
 from mockserver.errors import OperatorError, suggestion
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mockserver.contract.cases import Case
-    from mockserver.contract.runner import Result
+    from mockserver.contract.result import Result
     from mockserver.profile import ChipProfile
 
 REAL_CLOCK = Clock(time.monotonic, time.sleep, lambda: int(time.time()))

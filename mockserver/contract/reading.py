@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.exchange import Ending
 from mockserver.pipeline.frame import BOM, DONE, WIRE_FORMATS, Done
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from mockserver.exchange import Exchange
 
 Json = dict[str, Any]
+Seen = str | bool | None
+"""What an exchange shows of one axis; None where it cannot show it."""
+MIXED: Final = "mixed"
 _SSE_START = re.compile(rb"(data|event|id|retry)?:")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
@@ -126,6 +129,11 @@ class Reading:
     def streamed(self) -> bool:
         """Whether this is a streamed answer with chunks in it."""
         return self.answered and self.wants_stream and self.framing in {"sse", "json-lines"} and bool(self.objects)
+
+    @property
+    def whole(self) -> bool:
+        """Whether this is a streamed answer that came to its end and can be read."""
+        return self.streamed and self.complete and not self.problem
 
     @property
     def chunks(self) -> list[Json]:

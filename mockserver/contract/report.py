@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mockserver.contract.checks_wire import Entry
-    from mockserver.contract.runner import Finding, Result
+    from mockserver.contract.result import Finding, Result
 
 _MARKS: Final = {Outcome.HOLDS: "holds", Outcome.BROKEN: "BROKEN", Outcome.NOT_APPLICABLE: "·"}
 _SETTLED: Final = {"as declared", "not seen"}

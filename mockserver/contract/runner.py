@@ -7,7 +7,7 @@ the same process. Waiting and the clock are handed in too.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from mockserver.contract import cases
@@ -16,7 +16,8 @@ from mockserver.contract.checks import judge
 from mockserver.contract.client import DEFAULT_PATH, PLACEHOLDER, Address
 from mockserver.contract.reading import Reading
 from mockserver.contract.relations import DIALOGUE, Relation
-from mockserver.contract.verdict import Check, Context, Outcome, Severity, Verdict
+from mockserver.contract.result import Budget, Clock, Finding, Result
+from mockserver.contract.verdict import Check, Context, Outcome, Verdict
 from mockserver.exchange import Exchange, Request
 
 if TYPE_CHECKING:
@@ -30,88 +31,6 @@ MOST_RETRIES: Final = 3
 FALLBACK_WAIT_S: Final = 2.0
 _SHARES: Final = {Phase.EXAMPLES: 0.5, Phase.BROKEN: 0.8, Phase.GENERATED: 0.92, Phase.DIALOGUE: 1.0}
 """Which part of the budget may be used up when a phase ends; what is left falls to the next."""
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """How much a run may cost.
-
-    Attributes:
-        requests: At most this many requests, retries and the search for a minimal request included.
-        tokens: At most this many tokens, by the usage that comes back, or by `max_tokens` where none does.
-        max_tokens: What each request asks for.
-        per_second: At most this many requests a second; 0 for no limit.
-    """
-
-    requests: int = 60
-    tokens: int = 6000
-    max_tokens: int = cases.DEFAULT_MAX_TOKENS
-    per_second: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Time as the runner is given it.
-
-    Attributes:
-        seconds: Seconds on a clock that does not go back.
-        sleep: Waits for seconds.
-        unix_s: Unix seconds now; None where `created` should not be compared with today.
-    """
-
-    seconds: Callable[[], float]
-    sleep: Callable[[float], None]
-    unix_s: Callable[[], int] | None = None
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One clause broken by one case.
-
-    Attributes:
-        clause: The check or relation.
-        chip: The chip that was asked.
-        case: The smallest request found that shows it.
-        exchange: What was sent and what came.
-        evidence: What was seen and what was due.
-        times: How many cases broke it.
-    """
-
-    clause: Check | Relation
-    chip: str
-    case: Case
-    exchange: Exchange
-    evidence: str
-    times: int = 1
-
-
-@dataclass
-class Result:
-    """What a run on one chip found.
-
-    Attributes:
-        chip: The chip's profile.
-        verdicts: For each clause how often it had each outcome.
-        findings: One for each broken clause, in the order they were found.
-        exchanges: All that was sent and received, with its case.
-        notes: What was left out, and why.
-    """
-
-    chip: ChipProfile
-    verdicts: dict[str, Counter[Outcome]] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    exchanges: list[tuple[Case, Exchange]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def broken(self) -> list[Finding]:
-        """The findings that make a run fail."""
-        return [one for one in self.findings if one.clause.severity is not Severity.OBSERVED]
-
-    def outcome(self, clause: str) -> Outcome:
-        """What a clause comes to over all cases: broken once is broken."""
-        seen = self.verdicts.get(clause, Counter())
-        return next((one for one in (Outcome.BROKEN, Outcome.HOLDS) if seen[one]), Outcome.NOT_APPLICABLE)
 
 
 class BudgetSpentError(Exception):

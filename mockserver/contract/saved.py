@@ -14,7 +14,7 @@ from mockserver.exchange import Ending, Exchange, Plan, Request
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mockserver.contract.runner import Finding
+    from mockserver.contract.result import Finding
 
 VERSION = 1
 

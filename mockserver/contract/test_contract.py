@@ -15,7 +15,7 @@ from mockserver.contract.relations import DIALOGUE, RELATIONS
 from mockserver.contract.verdict import Outcome, Severity
 
 if TYPE_CHECKING:
-    from mockserver.contract.runner import Result
+    from mockserver.contract.result import Result
 
 _CLAUSES = [(one.id, one.severity) for one in CHECKS] + [(one.id, one.severity) for one in (*RELATIONS, DIALOGUE)]
 
