@@ -13,13 +13,14 @@ from mockserver import quirks
 from mockserver.contract import rehearsal
 from mockserver.contract.cases import Phase
 from mockserver.contract.checks import CHECKS
-from mockserver.contract.checks_wire import clause_of
+from mockserver.contract.checks_wire import clause_of, ledger
 from mockserver.contract.dialect import alike
-from mockserver.contract.relations import DIALOGUE, RELATIONS
+from mockserver.contract.reading import Reading
+from mockserver.contract.relations import DIALOGUE, RELATIONS, Relation
 from mockserver.contract.result import Budget, Clock, Result
 from mockserver.contract.runner import Runner
 from mockserver.data import shipped
-from mockserver.exchange import Ending, Plan
+from mockserver.exchange import Ending, Exchange, Plan, Request
 from mockserver.profile import ChipProfile, Edition, load_edition
 
 if TYPE_CHECKING:
@@ -220,3 +221,43 @@ def test_every_clause_has_an_exchange_that_it_rejects() -> None:
     rejected = {clause for _, clause in FAULTS.values()} | {clause_of(axis) for axis in quirks.AXES}
 
     assert {one.id for one in CHECKS} - rejected == set()
+
+
+def reading(status: int = 200, text: str = "你好", prompt: int = 5, completion: int = 3) -> Reading:
+    """An answer with one body."""
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    body = json.dumps({"choices": [{"message": {"content": text}}], "usage": usage}).encode()
+    return Reading(Exchange(Request("POST", "/", {}, b"{}"), Plan(status, (), (body,)), 1))
+
+
+UNLIKE = {
+    "stream-is-body": reading(text="再见"),
+    "stream-counts-alike": reading(prompt=6),
+    "unknown-fields": reading(status=400),
+    "key-order": reading(status=400),
+    "key-order-text": reading(text="再见"),
+    "null-is-absent": reading(status=400),
+    "max-tokens-monotone": reading(completion=4),
+    "dialogue-grows": reading(prompt=5),
+}
+
+
+@pytest.mark.parametrize("relation", [pytest.param(one, id=one.id) for one in (*RELATIONS, DIALOGUE)])
+def test_every_relation_has_a_pair_that_it_rejects(relation: Relation) -> None:
+    """A pair of exchanges that contradict each other breaks the relation that watches for it."""
+    assert relation.compare(reading(), UNLIKE[relation.id]).outcome == "broken"
+
+
+def test_a_ledger_is_strict_both_ways() -> None:
+    """One deviation that is declared and there, one that is gone, one that nobody declared."""
+    edition = edition_named("2024-tutorial")
+    profile = edition.chips["chip3"]
+    secret = replace(profile, wire=quirks.changed(profile.wire, "object-every,crlf"))
+    result = run(edition, "chip3", behind=rehearsal.with_chip(edition, secret), phases=(Phase.EXAMPLES,))
+
+    entries = {one.clause: one for one in ledger(profile, [Reading(exchange) for _, exchange in result.exchanges])}
+
+    assert entries["frame-framing"].state == "as declared"
+    assert entries["shape-created"].state == "as declared"
+    assert entries["shape-object"].state == "gone"
+    assert (entries["frame-newline"].state, entries["frame-newline"].seen) == ("undeclared", "crlf")

@@ -19,7 +19,7 @@ from mockserver.pipeline.frame import DONE, WIRE_FORMATS
 from mockserver.profile import Edition, load_edition
 
 MODELS = {"2024-tutorial": "mt-infini-3b", "2025-reference": "qwen3-8b"}
-calm = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+calm = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @cache
