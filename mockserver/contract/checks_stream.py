@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mockserver.contract.dialect import observe, settled
@@ -113,7 +114,7 @@ def framed_to_the_byte(r: Reading, c: Context) -> Verdict:
     if any(axis.field == "comments" and value is True for axis, value in seen.items()):
         return NOT_APPLICABLE  # where comments stand is not part of any dialect
     wire = settled(c.chip.wire, seen.items())
-    due = b"".join(frames(r.objects, wire.frame))
+    due = b"".join(frames(r.objects, replace(wire.frame, done=r.has_done, blocked_done=r.has_done)))
     if due == r.body:
         return HOLDS
     at = next((n for n, (a, b) in enumerate(zip(due, r.body, strict=False)) if a != b), min(len(due), len(r.body)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from mockserver.exchange import Answer, Exchange, ToolCall, Usage
 from mockserver.pipeline.respond import Arrival, Service
-from mockserver.sources import replay, tokens
+from mockserver.sources import tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,9 +26,9 @@ _REPEAT: Final = "请重复:"
 
 def speak(request: ChatRequest) -> Answer:
     """The answer to a request: what it asks to have repeated, or one sentence, within its limit and stop strings."""
-    asked = replay.last_text(request.messages, "user") or ""
+    asked = next(("".join(tokens.texts(one)) for one in reversed(request.messages) if one.get("role") == "user"), "")
     text = asked.removeprefix(_REPEAT) if asked.startswith(_REPEAT) else _SENTENCE
-    prompt = tokens.prompt_tokens(request.messages, 3)
+    prompt = sum(1 + len(tokens.pieces(text)) for message in request.messages for text in tokens.texts(message))
     if request.body.get("tools") and request.body.get("tool_choice") != "none":
         call = ToolCall("call_1", "get_current_weather", ('{"city":', ' "北京"}'))
         return Answer((), Usage(prompt, 4), "tool_calls", tool_calls=(call,))
