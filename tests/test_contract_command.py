@@ -13,7 +13,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
-from contract_live import Quiet, serving, serving_with
 
 from mockserver import quirks
 from mockserver.contract import command, library, rehearsal
@@ -23,6 +22,7 @@ from mockserver.contract.result import Budget, Clock
 from mockserver.data import shipped
 from mockserver.exchange import Ending, Request
 from mockserver.profile import Edition, load_edition
+from tests.contract_live import Quiet, serving, serving_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -165,7 +165,7 @@ def test_a_failure_is_saved_with_all_that_repeats_it(tmp_path: Path) -> None:
     """The exchange file is served again byte for byte, the hexdump shows it, and the test fails until mended."""
     failure = find_bug(wants_a_space, NVIDIA, examples=200)
     assert failure is not None
-    broken = "from test_contract_fuzz import wants_a_space as read"
+    broken = "from tests.test_contract_fuzz import wants_a_space as read"
 
     paths = fuzz.save(failure, tmp_path, "spaceless", broken)
 

@@ -11,7 +11,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from contract_live import Quiet, serving, serving_with
 
 from mockserver import quirks
 from mockserver.contract import command_drift, command_learn, learn, library, rehearsal
@@ -22,6 +21,7 @@ from mockserver.contract.result import Budget
 from mockserver.data import shipped
 from mockserver.exchange import Exchange, Plan, Request
 from mockserver.profile import Edition, load_edition
+from tests.contract_live import Quiet, serving, serving_with
 
 if TYPE_CHECKING:
     from pathlib import Path
