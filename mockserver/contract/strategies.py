@@ -78,10 +78,18 @@ def values(rule: FieldRule) -> st.SearchStrategy[Any]:
     return by_type[rule.type] | st.none() if rule.nullable else by_type[rule.type]
 
 
+_OBJECTS: Final[dict[str, tuple[Json | None, ...]]] = {  # whose rule says no more than that they are objects
+    "response_format": (None, {"type": "text"}),
+    "stream_options": (None, {"include_usage": True}, {"include_usage": False}),
+}
+
+
 def requests(edition: Edition, model: str, max_tokens: int = cases.DEFAULT_MAX_TOKENS) -> st.SearchStrategy[Json]:
     """Valid request bodies of an edition, each with a limit of tokens, so that a run stays cheap."""
     optional = {
-        name: values(rule) for name, rule in edition.file.request.fields.items() if name not in {"max_tokens", "tools"}
+        name: st.sampled_from(_OBJECTS[name]) if name in _OBJECTS else values(rule)
+        for name, rule in edition.file.request.fields.items()
+        if name not in {"max_tokens", "tools"}
     }
     required = {
         "model": st.just(model),
