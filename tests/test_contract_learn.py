@@ -188,7 +188,7 @@ def test_latency_is_measured_from_the_pieces() -> None:
     """Time to first token and between tokens are the medians of what came."""
     body = [b'data: {"choices":[{"index":0,"delta":{"content":"x"}}]}\n\n'] * 4
     plan = Plan(200, ((b"content-type", b"text/event-stream"),), body, [100.0, 110.0, 120.0, 150.0])
-    exchange = Exchange(Request("POST", "/", {}, b'{"stream": true}'), plan, 4)
+    exchange = Exchange(Request("POST", "/", {}, b'{"stream": true}'), plan, frames_sent=4)
 
     latency = learn.latency_of([exchange], "2026-11-22")
 

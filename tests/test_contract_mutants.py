@@ -227,7 +227,7 @@ def reading(status: int = 200, text: str = "你好", prompt: int = 5, completion
     """An answer with one body."""
     usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
     body = json.dumps({"choices": [{"message": {"content": text}}], "usage": usage}).encode()
-    return Reading(Exchange(Request("POST", "/", {}, b"{}"), Plan(status, (), (body,)), 1))
+    return Reading(Exchange(Request("POST", "/", {}, b"{}"), Plan(status, (), (body,)), frames_sent=1))
 
 
 UNLIKE = {

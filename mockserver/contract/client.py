@@ -104,13 +104,14 @@ class HttpTransport:
                 response = connection.getresponse()
             except (OSError, http.client.HTTPException) as error:
                 ending = _ending_of(error)
-                return Exchange(request, None, 0, self._since(started), ending)
+                return Exchange(request, duration_ms=self._since(started), ending=ending)
             frames, times, ending = self._read(response, started)
             if self._clean(b"".join(frames)) != b"".join(map(self._clean, frames)):  # the key lies across two pieces
                 frames, times = [b"".join(frames)], times[-1:]
             headers = tuple((n.encode("latin-1"), self._clean(v.encode("latin-1"))) for n, v in response.getheaders())
             plan = Plan(response.status, headers, [self._clean(one) for one in frames], times, ending)
-            return Exchange(request, plan, len(frames), self._since(started), ending)
+            took = self._since(started)
+            return Exchange(request, plan, frames_sent=len(frames), duration_ms=took, ending=ending)
         finally:
             connection.close()
 

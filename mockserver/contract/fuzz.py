@@ -268,7 +268,9 @@ def save(failure: Failure, folder: Path, name: str, client_lines: str) -> list[P
     length = ((b"content-length", b"%d" % sum(map(len, served.writes))),) if served.buffered else ()
     request = Request("POST", PATH, {b"content-type": b"application/json"}, ASKED)
     plan = Plan(200, (*headers, *length), served.writes, [0.0] * len(served.writes))
-    kept = saved.Saved("client", failure.problem, "", "model", "chip", None, Exchange(request, plan, len(plan.frames)))
+    kept = saved.Saved(
+        "client", failure.problem, "", "model", "chip", None, Exchange(request, plan, frames_sent=len(plan.frames))
+    )
     document = {**json.loads(saved.dump(kept)), "truth": served.truth}
     test = (
         f"# {failure.problem!a}\n\nfrom pathlib import Path\n\n"

@@ -186,7 +186,11 @@ def _blocked_finish(r: Reading) -> Seen:
 
 
 def _blocked_usage(r: Reading) -> Seen:
-    return bool(r.usages) if r.answered and r.blocked and (r.complete and not r.problem) else None
+    if not r.answered or not r.blocked or not r.complete or r.problem:
+        return None
+    if r.streamed and not r.usages and not r.wants_usage:
+        return None  # it may be that usage is reported on request alone
+    return bool(r.usages)
 
 
 def _blocked_text(r: Reading) -> Seen:

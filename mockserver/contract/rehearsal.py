@@ -79,7 +79,7 @@ def transport(made: Service, now_ms: int, disturb: Callable[[Plan], Plan] = lamb
         if request.method != "POST":
             plan = _wrong_method(made, now_ms)
         plan = disturb(plan)
-        return Exchange(request, plan, len(plan.frames), 0.0, plan.ending)
+        return Exchange(request, plan, frames_sent=len(plan.frames), ending=plan.ending)
 
     return send
 
