@@ -105,7 +105,7 @@ def body(completion: Json, settings: FrameSettings) -> bytes:
     """The one JSON body of an answer that is not streamed."""
     if settings.body_escapes != "same":
         settings = replace(settings, escapes=settings.body_escapes)
-    if settings.body_json == "compact" or settings.body_json == "spaced":
+    if settings.body_json in ("compact", "spaced"):
         settings = replace(settings, json=settings.body_json)
     if settings.body_json == "flush-lines":
         return json.dumps(completion, ensure_ascii=settings.escapes == "ascii", indent=0).encode()
