@@ -231,10 +231,17 @@ AXES: Final[tuple[Axis, ...]] = (
     Axis("frame", "body_json", (
         Quirk("body-one-line", "same", "A body that is not streamed is on one line."),
         Quirk("body-flush-lines", "flush-lines", "A body that is not streamed has one key a line, not indented."),
+        Quirk("body-compact", "compact", "A body that is not streamed has no spaces between tokens, whatever a stream has."),
+        Quirk("body-spaced", "spaced", "A body that is not streamed has a space after each comma and colon."),
     )),
     Axis("frame", "escapes", (
         Quirk("utf8-text", "utf-8", "Chinese and emoji stand in the JSON as they are."),
         Quirk("ascii-escapes", "ascii", "Characters beyond ASCII are written as \\uXXXX."),
+    )),
+    Axis("frame", "body_escapes", (
+        Quirk("body-escapes-alike", "same", "A body that is not streamed writes Chinese and emoji as a stream does."),
+        Quirk("body-utf8-text", "utf-8", "In a body that is not streamed Chinese and emoji stand as they are."),
+        Quirk("body-ascii-escapes", "ascii", "In a body that is not streamed characters beyond ASCII are \\uXXXX."),
     )),
     Axis("head", "id_form", (
         Quirk("id-chatcmpl-22", "chatcmpl-22", "Ids are chatcmpl- and 22 letters and digits."),

@@ -34,6 +34,12 @@ LAYERS: dict[str, int] = {
     "mockserver/pipeline/respond.py": 3,
     "mockserver/sources/": 4,
     "mockserver/contract/": 4,
+    "mockserver/contract/library": 6,  # a door: the contract as a call
+    "mockserver/contract/client": 6,  # a door: it speaks to a live target
+    "mockserver/contract/fuzz": 6,  # a door: it runs the client under test against a socket
+    "mockserver/contract/command": 6,
+    "mockserver/contract/pytest_options": 6,
+    "mockserver/contract/test_contract": 6,
     "mockserver/server/": 5,
     "mockserver/recording/": 5,
 }
@@ -46,10 +52,15 @@ STAGES = [
 BELOW_SERVER = {"asyncio", "time", "socket", "starlette", "uvicorn", "threading", "selectors"}
 ONLY_IN = {
     "faker": ("mockserver/sources/synthetic.py",),
-    "hypothesis": ("mockserver/contract/strategies.py", "mockserver/contract/runner.py"),
+    "hypothesis": ("mockserver/contract/strategies.py", "mockserver/contract/runner.py", "mockserver/contract/fuzz.py"),
     "uvicorn.protocols": ("mockserver/server/connection.py",),
     "httptools": ("mockserver/server/connection.py", "mockserver/recording/upstream.py"),
-    "pytest": ("mockserver/pytest_plugin.py", "mockserver/pytest_chips.py"),
+    "pytest": (
+        "mockserver/pytest_plugin.py",
+        "mockserver/pytest_chips.py",
+        "mockserver/contract/test_contract.py",
+        "mockserver/contract/pytest_options.py",
+    ),
 }
 
 

@@ -42,6 +42,12 @@ class Command:
 COMMANDS: Final[tuple[Command, ...]] = (
     Command("serve", "answer as the service does, on this machine", "mockserver.cli.serve"),
     Command("run", "run a command with a mock beside it: pytest, npm test, a script", "mockserver.cli.run"),
+    Command("record", "keep what a live service answers, chunk by chunk", "mockserver.cli.record"),
+    Command("fixtures", "look at recordings, compare and convert them", "mockserver.cli.fixtures"),
+    Command("contract", "hold any server to the documents", "mockserver.cli.contract"),
+    Command("learn", "write a chip's profile from probes of a live one", "mockserver.cli.learn"),
+    Command("drift", "tell what has changed since a profile was written", "mockserver.cli.drift"),
+    Command("fuzz", "find the stream that breaks a client", "mockserver.cli.fuzz"),
     Command("profiles", "show editions, chips, quirks and models", "mockserver.cli.profiles"),
     Command("validate", "check files of profiles, fixtures and configuration", "mockserver.cli.validate"),
     Command("schema", "print the JSON Schema of such files, for editors", "mockserver.cli.schema"),

@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 HELP_WIDTH = 100
 
 
+class _Further(argparse.ArgumentParser):
+    """The parser of a command's command."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        raise OperatorError(f"{self.prog}: {re.sub(r'^argument ', '', message)}; see {self.prog} --help")
+
+
 class Parser(argparse.ArgumentParser):
     """argparse with errors of one line, near names for unknown flags, and help written where it is told to.
 
@@ -42,16 +52,31 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
         self.add_argument("-h", "--help", action="store_true", help="show this help")
+        self.further: dict[str, argparse.ArgumentParser] = {}
 
-    def read(self, argv: Sequence[str], console: Console) -> argparse.Namespace | None:
-        """The arguments, or None where help was asked for and has been written."""
-        if any(one in {"-h", "--help"} for one in argv):
-            console.print(self.format_help().rstrip("\n"))
+    def read(self, argv: Sequence[str], console: Console, *, ordered: bool = False) -> argparse.Namespace | None:
+        """The arguments, or None where help was asked for and has been written.
+
+        Args:
+            argv: The words after the command.
+            console: Where help goes.
+            ordered: The order of words and flags matters: there are further commands, or a command line of another.
+        """
+        own = argv[: argv.index("--")] if "--" in argv else argv
+        if any(one in {"-h", "--help"} for one in own):
+            chosen = next((self.further[word] for word in own if word in self.further), self)
+            console.print(chosen.format_help().rstrip("\n"))
             return None
-        found, unknown = self.parse_known_intermixed_args(argv)
+        found, unknown = self.parse_known_args(argv) if ordered else self.parse_known_intermixed_args(argv)
         if unknown:
             self._refuse(unknown[0].partition("=")[0])
         return found
+
+    def add_subparsers(self, **settings: Any) -> Any:
+        """Further commands; what is wrong with their words is told in our form too."""
+        made = super().add_subparsers(parser_class=_Further, **settings)
+        self.further = made.choices
+        return made
 
     def _refuse(self, word: str) -> NoReturn:
         if not word.startswith("-"):

@@ -73,7 +73,7 @@ class Compiled:
 
     def body(self, answer: Answer, head: Head) -> bytes:
         """The body of an answer that is not streamed; equal to `render_body`."""
-        if _is_irregular(answer):
+        if _is_irregular(answer) or self.wire.frame.body_escapes != "same":
             return render_body(answer, head, self.wire)
         key = (answer.finish_reason, answer.blocked, False)
         template = self._bodies.get(key)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -53,8 +53,9 @@ class FrameSettings:
     ] = "fitting"
     delivery: Literal["streamed", "buffered"] = "streamed"
     json: Literal["spaced", "compact"] = "spaced"
-    body_json: Literal["same", "flush-lines"] = "same"
+    body_json: Literal["same", "flush-lines", "compact", "spaced"] = "same"
     escapes: Literal["utf-8", "ascii"] = "utf-8"
+    body_escapes: Literal["same", "utf-8", "ascii"] = "same"
 
 
 CONTENT_TYPES: Final = {
@@ -104,6 +105,10 @@ def frames(objects: Sequence[Json], settings: FrameSettings) -> list[bytes]:
 
 def body(completion: Json, settings: FrameSettings) -> bytes:
     """The one JSON body of an answer that is not streamed."""
+    if settings.body_escapes != "same":
+        settings = replace(settings, escapes=settings.body_escapes)
+    if settings.body_json in ("compact", "spaced"):
+        settings = replace(settings, json=settings.body_json)
     if settings.body_json == "flush-lines":
         return json.dumps(completion, ensure_ascii=settings.escapes == "ascii", indent=0).encode()
     return dump(completion, settings).encode()

@@ -1,0 +1,84 @@
+"""Clauses on refusals: shape, code, words and headers. The table is in `checks.py`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from mockserver.contract.verdict import HOLDS, NOT_APPLICABLE, Verdict, broken, holds_if
+
+if TYPE_CHECKING:
+    from mockserver.contract.reading import Reading
+    from mockserver.contract.verdict import Context
+
+
+def _body(r: Reading) -> Any:
+    try:
+        return json.loads(r.body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def error_type(r: Reading, _c: Context) -> Verdict:
+    """A refusal is announced as JSON and is JSON."""
+    if not 400 <= r.status <= 599:
+        return NOT_APPLICABLE
+    sent = r.headers.get("content-type", "none")
+    if not isinstance(_body(r), dict):
+        return broken(f"the body of the {r.status} is not a JSON object: {r.body[:60]!r}")
+    return holds_if(
+        sent.split(";")[0].strip().lower() == "application/json", f"content type {sent}; due application/json"
+    )
+
+
+def error_shape(r: Reading, c: Context) -> Verdict:
+    """A refusal has the shape of its family: {code, msg} of the gateway, {error: {…}} of the model's server."""
+    body = _body(r)
+    if not 400 <= r.status <= 599 or not isinstance(body, dict):
+        return NOT_APPLICABLE
+    gateway = type(body.get("code")) is int and isinstance(body.get("msg"), str)
+    error = body.get("error")
+    upstream = isinstance(error, dict) and isinstance(error.get("message"), str)
+    if not gateway and not upstream:
+        return broken(f"the body has {', '.join(body) or 'no keys'}; due code and msg, or error with message")
+    if c.refusal is None:
+        return HOLDS
+    due = c.edition.file.errors[c.refusal].family
+    return holds_if((due == "gateway") == gateway, f"the body has {', '.join(body)}; due the {due} family")
+
+
+def error_words(r: Reading, c: Context) -> Verdict:
+    """A refusal whose code and message are documented or were observed has them."""
+    body = _body(r)
+    if c.refusal is None or not isinstance(body, dict):
+        return NOT_APPLICABLE
+    row = c.edition.file.errors[c.refusal]
+    if row.claim == "assumed" or row.family != "gateway" or r.status != row.status:
+        return NOT_APPLICABLE
+    if body.get("code") != row.code:
+        return broken(f"code is {body.get('code')!r}; due {row.code}")
+    return holds_if(row.message in {None, body.get("msg")}, f"msg is {body.get('msg')!r}; due {row.message!r}")
+
+
+def error_fits_status(r: Reading, _c: Context) -> Verdict:
+    """`error.type` fits the status, since clients decide by it whether to try again."""
+    body = _body(r)
+    error = body.get("error") if isinstance(body, dict) else None
+    if not 400 <= r.status <= 599 or not isinstance(error, dict) or not error.get("type"):
+        return NOT_APPLICABLE
+    blames_client = error["type"] == "invalid_request_error"
+    return holds_if(
+        not blames_client or r.status in {400, 404, 405, 413, 415, 422},
+        f"type invalid_request_error on a {r.status}: clients will not try again",
+    )
+
+
+def retry_after(r: Reading, _c: Context) -> Verdict:
+    """A Retry-After is whole seconds."""
+    sent = r.headers.get("retry-after")
+    return NOT_APPLICABLE if sent is None else holds_if(sent.isdigit(), f"retry-after is {sent!r}; due whole seconds")
+
+
+def allow(r: Reading, _c: Context) -> Verdict:
+    """A 405 names the methods that are allowed."""
+    return NOT_APPLICABLE if r.status != 405 else holds_if("allow" in r.headers, "a 405 without an Allow header")

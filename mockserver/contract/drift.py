@@ -1,0 +1,156 @@
+"""What a service does now, beside what the mock does: schema, wire dialect, refusals and timing class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+from mockserver import quirks
+from mockserver.contract import checks_wire
+from mockserver.contract.learn import times_of
+from mockserver.contract.reading import Reading
+from mockserver.contract.verdict import Severity
+from mockserver.profile import ChipFile, QuirkClaim
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mockserver.exchange import Exchange
+    from mockserver.profile import ChipProfile
+
+_FEATURES: Final = ("reasoning_content", "tool_calls", "blocked", "_details", "logprobs.")
+"""Parts of fields that come or not with what the model happened to say."""
+_CLASSES: Final = ((20.0, "instant"), (150.0, "fast"), (600.0, "medium"), (2000.0, "slow"))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One difference.
+
+    Attributes:
+        field: The clause, the path in the JSON, the case or the measure.
+        mock: What the mock does.
+        live: What the service does.
+        severity: How much it weighs; `observed` is told and is not drift.
+    """
+
+    field: str
+    mock: str
+    live: str
+    severity: Severity
+
+
+def compare(chip: ChipProfile, pairs: Sequence[tuple[str, Exchange, Exchange]]) -> list[Row]:
+    """All differences, the weightiest first.
+
+    Args:
+        chip: The mock's profile of the chip.
+        pairs: The case's name, the mock's exchange and the service's.
+    """
+    answered = [(ours, live) for _, ours, live in pairs if Reading(ours).answered and Reading(live).answered]
+    rows = [*_statuses(pairs), *_dialect(chip, [live for _, _, live in pairs])]
+    for streamed in (False, True):
+        alike = [(ours, live) for ours, live in answered if Reading(ours).wants_stream is streamed]
+        rows += _schema([ours for ours, _ in alike], [live for _, live in alike])
+    rows += _timing(chip, [live for _, _, live in pairs])
+    order = list(Severity)
+    return sorted(dict.fromkeys(rows), key=lambda row: order.index(row.severity))
+
+
+def _statuses(pairs: Iterable[tuple[str, Exchange, Exchange]]) -> list[Row]:
+    return [
+        Row(f"status: {name}", str(Reading(ours).status), str(Reading(live).status or "none"), Severity.MUST)
+        for name, ours, live in pairs
+        if Reading(ours).status != Reading(live).status
+    ]
+
+
+def _dialect(chip: ChipProfile, live: Iterable[Exchange]) -> list[Row]:
+    weights = {check.id: check.severity for check in checks_wire.WIRE_CHECKS}
+    return [
+        Row(entry.clause, entry.declared, entry.seen or "", weights[entry.clause])
+        for entry in checks_wire.ledger(chip, map(Reading, live))
+        if entry.state not in {"as declared", "not seen"}
+    ]
+
+
+def _schema(ours: Iterable[Exchange], live: Iterable[Exchange]) -> list[Row]:
+    mine, theirs = _paths(ours), _paths(live)
+    rows = []
+    for path in sorted(mine.keys() | theirs.keys()):
+        here, there = mine.get(path, set()), theirs.get(path, set())
+        if here == there or (here and there and (here | there) - {"null"} == (here & there) - {"null"}):
+            continue
+        weight = Severity.SHOULD if not here else Severity.MUST
+        if any(part in path for part in _FEATURES):
+            weight = Severity.OBSERVED
+        rows.append(Row(path, " or ".join(sorted(here)) or "absent", " or ".join(sorted(there)) or "absent", weight))
+    return rows
+
+
+def _paths(exchanges: Iterable[Exchange]) -> dict[str, set[str]]:
+    """Each path in the JSON objects with the types that it has."""
+    found: dict[str, set[str]] = {}
+    for exchange in exchanges:
+        for one in Reading(exchange).objects:
+            _walk(one, "", found)
+    return found
+
+
+def _walk(value: object, path: str, found: dict[str, set[str]]) -> None:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _note(inner, f"{path}.{key}".lstrip("."), found)
+    elif isinstance(value, list):
+        for inner in value:
+            _note(inner, f"{path}[]", found)
+
+
+def _note(value: object, path: str, found: dict[str, set[str]]) -> None:
+    names = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+    if not path.endswith("[]"):
+        found.setdefault(path, set()).add(names.get(type(value), "null"))
+    _walk(value, path, found)
+
+
+def timing_class(milliseconds: float) -> str:
+    """A time as one of five classes, so that noise is no drift."""
+    return next((name for limit, name in _CLASSES if milliseconds < limit), "very slow")
+
+
+def _timing(chip: ChipProfile, live: Iterable[Exchange]) -> list[Row]:
+    """The profile's latency beside the medians; only a report, since a network lies between."""
+    first, between = times_of(live)
+    measured = [("TTFT", chip.latency.first_token_ms, first), ("ITL", chip.latency.inter_token_ms, between)]
+    rows = []
+    for name, declared, values in measured:
+        if values and timing_class(declared) != timing_class(median(values)):
+            seen = f"{timing_class(median(values))} ({median(values):.0f} ms)"
+            rows.append(Row(name, f"{timing_class(declared)} ({declared:g} ms)", seen, Severity.OBSERVED))
+    return rows
+
+
+def patched(file: ChipFile, chip: ChipProfile, live: Iterable[Exchange], source: str) -> ChipFile:
+    """The chip's file with each claim that drifted replaced by what was seen.
+
+    Args:
+        file: The chip's file as it is.
+        chip: The profile made of it and its edition.
+        live: What came.
+        source: What to write as the source of the new claims.
+    """
+    drifted = [one for one in checks_wire.ledger(chip, map(Reading, live)) if one.state in _CHANGED]
+    named = [one for one in drifted if one.seen in quirks.QUIRKS]
+    gone = {checks_wire.clause_of(quirks.find(one.declared)[0]) for one in named}
+    kept = [claim for claim in file.quirks if checks_wire.clause_of(quirks.find(claim.name)[0]) not in gone]
+    shared = {claim.name for claim in chip.claims} - {claim.name for claim in file.quirks}
+    new = [
+        QuirkClaim(name=one.seen or "", claim="observed", source=source)
+        for one in named
+        if one.state != "gone" or one.declared in shared
+    ]
+    return ChipFile(summary=file.summary, quirks=(*kept, *new), latency=file.latency)
+
+
+_CHANGED: Final = {"undeclared", "gone", "different"}

@@ -1,0 +1,233 @@
+"""What the chunks of one exchange show of the axes of the stages `shape` and `chunk`; the table is last.
+
+As in `observers_frame`: the value that is seen, text where no quirk has it, None where this exchange cannot show it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from mockserver.contract.reading import MIXED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mockserver.contract.reading import Json, Reading, Seen
+
+_FEWEST_CHUNKS: Final = 3  # with fewer, first and last say too little about "every"
+
+
+# --- shape --------------------------------------------------------------------------------------------------------
+
+
+def _place(present: list[bool]) -> str:
+    if all(present):
+        return "every"
+    if not any(present):
+        return "never"
+    if present[0] and not any(present[1:]):
+        return "first"
+    return "last" if present[-1] and not any(present[:-1]) else MIXED
+
+
+def _placement(key: str) -> Callable[[Reading], Seen]:
+    def observe(r: Reading) -> Seen:
+        if not r.whole or len(r.chunks) < _FEWEST_CHUNKS:
+            return None
+        return _place([key in chunk for chunk in r.chunks])
+
+    return observe
+
+
+def _usage(r: Reading) -> Seen:
+    if not r.whole or len(r.chunks) < _FEWEST_CHUNKS:
+        return None
+    place = _place([isinstance(chunk.get("usage"), dict) for chunk in r.chunks])
+    return None if place == "never" and (r.blocked or not r.wants_usage) else place
+
+
+def _role(r: Reading) -> Seen:
+    if not r.whole or len(r.choices) < _FEWEST_CHUNKS:
+        return None
+    return _place([bool(delta.get("role")) for delta in r.said])
+
+
+def _role_elsewhere(r: Reading) -> Seen:
+    if not r.whole:
+        return None
+    bare = [delta for delta in r.said if not delta.get("role")]
+    if not bare:
+        return None
+    return "empty" if any(delta.get("role") == "" for delta in bare) else "absent"
+
+
+def _finish_reason_open(r: Reading) -> Seen:
+    if not r.whole or not r.finishes:
+        return None
+    found = {
+        {None: "null", "": "empty"}.get(choice["finish_reason"], MIXED) if "finish_reason" in choice else "absent"
+        for _, choice in r.choices[: r.finishes[0]]
+    }
+    return (found.pop() if len(found) == 1 else MIXED) if found else None
+
+
+def _usage_when(r: Reading) -> Seen:
+    if not r.whole or r.wants_usage or r.blocked:
+        return None
+    return "always" if r.usages else "on-request"
+
+
+def _usage_elsewhere(r: Reading) -> Seen:
+    if not r.whole:
+        return None
+    if any("usage" in chunk and chunk["usage"] is None for chunk in r.chunks):
+        return "null"
+    return "absent" if r.usages and any("usage" not in chunk for chunk in r.chunks) else None
+
+
+# --- chunk --------------------------------------------------------------------------------------------------------
+
+
+def _speaks(delta: Json) -> bool:
+    return bool(delta.get("content") or delta.get("tool_calls") or delta.get("reasoning_content"))
+
+
+def _usage_chunk(r: Reading) -> Seen:
+    if not r.whole or not r.chunks or not isinstance(r.chunks[-1].get("usage"), dict):
+        return None
+    return "own" if not r.chunks[-1].get("choices") else "finish"
+
+
+def _usage_order(r: Reading) -> Seen:
+    if not r.answered or not r.usage:
+        return None
+    order = [key.removesuffix("_tokens") for key in r.usage if key in _USAGE_KEYS]
+    return {"prompt completion total": "total-last", "prompt total completion": "total-second"}.get(
+        " ".join(order), " ".join(order)
+    )
+
+
+_USAGE_KEYS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
+
+
+def _usage_details(r: Reading) -> Seen:
+    if not r.answered or not r.usage:
+        return None
+    if "prompt_tokens_details" not in r.usage:
+        return "absent"
+    return "null" if r.usage["prompt_tokens_details"] is None else "object"
+
+
+def _role_chunk(r: Reading) -> Seen:
+    if not r.whole or r.blocked or not r.said:
+        return None
+    first = r.said[0]
+    if _speaks(first) or "reasoning_content" in r.choices[0][1]:
+        return "merged"
+    return "with-content" if first.get("content") == "" else "alone"
+
+
+def _finish_chunk(r: Reading) -> Seen:
+    if not r.whole or r.blocked or not r.finishes or not any(map(_speaks, r.said)):
+        return None
+    return "merged" if _speaks(r.said[r.finishes[0]]) else "own"
+
+
+def _finish_delta(r: Reading) -> Seen:
+    if not r.whole or not r.finishes or _speaks(r.said[r.finishes[0]]):
+        return None
+    return "content" if r.said[r.finishes[0]].get("content") == "" else "empty"
+
+
+def _one_chunk(r: Reading) -> Seen:
+    if not r.whole or r.blocked or len(r.text) < 12:
+        return None
+    return sum(bool(delta.get("content")) for delta in r.said) == 1
+
+
+def _empty_deltas(r: Reading) -> Seen:
+    if not r.whole or not r.text:
+        return None
+    between = [
+        delta
+        for number, ((chunk, choice), delta) in enumerate(zip(r.choices, r.said, strict=True))
+        if number and not choice.get("finish_reason") and "blocked" not in chunk
+    ]
+    return any(delta.get("content") == "" for delta in between) if between else None
+
+
+def _logprobs(r: Reading) -> Seen:
+    if not r.answered or not r.choices:
+        return None
+    found = [choice["logprobs"] for _, choice in r.choices if "logprobs" in choice]
+    return "object" if any(found) else bool(found)
+
+
+def _reasoning(r: Reading) -> Seen:
+    if not r.answered:
+        return None
+    if any(delta.get("reasoning_content") for delta in r.said):
+        return "delta"
+    if any(choice.get("reasoning_content") for _, choice in r.choices):
+        return "choice"
+    return "think-tags" if r.text.lstrip().startswith("<think>") else None
+
+
+def _blocked_chunk(r: Reading) -> Seen:
+    if not r.whole or not r.blocked or not r.text:
+        return None
+    return "merged" if r.said[-1].get("content") else "own"
+
+
+def _blocked_finish(r: Reading) -> Seen:
+    if not r.answered or not r.blocked or not r.choices:
+        return None
+    return r.choices[-1][1].get("finish_reason") or "null"
+
+
+def _blocked_usage(r: Reading) -> Seen:
+    if not r.answered or not r.blocked or not r.complete or r.problem:
+        return None
+    if r.streamed and not r.usages and not r.wants_usage:
+        return None  # it may be that usage is reported on request alone
+    return bool(r.usages)
+
+
+def _blocked_text(r: Reading) -> Seen:
+    if r.completion is None or not r.blocked:
+        return None
+    if r.text:
+        return "kept"
+    return "emptied" if _number(r.usage.get("completion_tokens")) > 1 else None
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+OBSERVERS: Final[dict[tuple[str, str], Callable[[Reading], Seen]]] = {
+    ("shape", "id"): _placement("id"),
+    ("shape", "object"): _placement("object"),
+    ("shape", "created"): _placement("created"),
+    ("shape", "model"): _placement("model"),
+    ("shape", "usage"): _usage,
+    ("shape", "role"): _role,
+    ("shape", "role_elsewhere"): _role_elsewhere,
+    ("shape", "finish_reason_open"): _finish_reason_open,
+    ("shape", "usage_when"): _usage_when,
+    ("shape", "usage_elsewhere"): _usage_elsewhere,
+    ("chunk", "usage_chunk"): _usage_chunk,
+    ("chunk", "usage_order"): _usage_order,
+    ("chunk", "usage_details"): _usage_details,
+    ("chunk", "role_chunk"): _role_chunk,
+    ("chunk", "finish_chunk"): _finish_chunk,
+    ("chunk", "finish_delta"): _finish_delta,
+    ("chunk", "one_chunk"): _one_chunk,
+    ("chunk", "empty_deltas"): _empty_deltas,
+    ("chunk", "logprobs"): _logprobs,
+    ("chunk", "reasoning"): _reasoning,
+    ("chunk", "blocked_chunk"): _blocked_chunk,
+    ("chunk", "blocked_finish"): _blocked_finish,
+    ("chunk", "blocked_usage"): _blocked_usage,
+    ("chunk", "blocked_text"): _blocked_text,
+}

@@ -1,0 +1,265 @@
+"""What a run found, written for people, for CI and for programs. One writer a format; the table ends the file."""
+
+from __future__ import annotations
+
+import html
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from xml.sax.saxutils import escape, quoteattr
+
+from mockserver.contract import saved
+from mockserver.contract.checks import CHECKS
+from mockserver.contract.checks_wire import ledger
+from mockserver.contract.reading import Reading
+from mockserver.contract.relations import DIALOGUE, RELATIONS
+from mockserver.contract.verdict import Outcome, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mockserver.contract.checks_wire import Entry
+    from mockserver.contract.result import Finding, Result
+
+_MARKS: Final = {Outcome.HOLDS: "holds", Outcome.BROKEN: "BROKEN", Outcome.NOT_APPLICABLE: "·"}
+_SETTLED: Final = {"as declared", "not seen"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """The results of one run, chip by chip, and where it went.
+
+    Attributes:
+        base_url: The target.
+        path_template: Its path.
+        edition: Name of the edition.
+        model: The model.
+        results: One a chip.
+    """
+
+    base_url: str
+    path_template: str
+    edition: str
+    model: str
+    results: Sequence[Result]
+
+    @property
+    def exit_code(self) -> int:
+        """0 where every clause of weight holds, 1 where one is broken."""
+        return 1 if any(result.broken for result in self.results) else 0
+
+    def clauses(self) -> list[tuple[str, str, Severity]]:
+        """Id, sentence and severity of each clause that applied anywhere, in the table's order."""
+        every = [(one.id, one.sentence, one.severity) for one in CHECKS]
+        every += [(one.id, one.sentence, one.severity) for one in (*RELATIONS, DIALOGUE)]
+        silent = Outcome.NOT_APPLICABLE
+        return [one for one in every if any(result.outcome(one[0]) is not silent for result in self.results)]
+
+    def ledger(self, result: Result) -> list[Entry]:
+        """The ledger of one chip: what its profile declares, and what was seen otherwise."""
+        entries = ledger(result.chip, (Reading(exchange) for _, exchange in result.exchanges))
+        return [one for one in entries if one.state not in _SETTLED or one.claim is not None]
+
+
+def name_of_file(finding: Finding) -> str:
+    """The exchange file's name of a finding."""
+    return f"{finding.chip}-{finding.clause.id}.json"
+
+
+def curl(run: Run, finding: Finding) -> str:
+    """The finding's minimal request as a line for a shell."""
+    return saved.curl(finding.exchange.request, run.base_url)
+
+
+def pytest_test(run: Run, finding: Finding) -> str:
+    """The finding as a test; empty for a relation, which needs two requests."""
+    if finding.clause.id not in {one.id for one in CHECKS}:
+        return ""
+    return saved.pytest_test(saved.of_finding(finding, run.edition, run.model), run.base_url, run.path_template)
+
+
+# --- terminal -----------------------------------------------------------------------------------------------------
+
+
+def terminal(run: Run) -> str:
+    """The matrix clause by chip, the ledger where it is not as declared, and each finding with its curl line."""
+    clauses = run.clauses()
+    width = max((len(name) for name, _, _ in clauses), default=6)
+    chips = [result.chip.name for result in run.results]
+    columns = [max(len(chip), 6) for chip in chips]
+    lines = [" ".join(["clause".ljust(width), *(c.ljust(w) for c, w in zip(chips, columns, strict=True))]).rstrip()]
+    for name, _, severity in clauses:
+        marks = [_MARKS[result.outcome(name)].ljust(w) for result, w in zip(run.results, columns, strict=True)]
+        note = "  (observed only)" if severity is Severity.OBSERVED and "BROKEN" in " ".join(marks) else ""
+        lines.append((" ".join([name.ljust(width), *marks]) + note).rstrip())
+    for result in run.results:
+        lines += _deviations(run, result) + _findings(run, result)
+        lines += [f"{result.chip.name}: note: {note}" for note in result.notes]
+    return "\n".join([*lines, "", _summary(run)]) + "\n"
+
+
+def _deviations(run: Run, result: Result) -> list[str]:
+    odd = [one for one in run.ledger(result) if one.state not in _SETTLED]
+    rows = [f"  {one.state.ljust(10)}  declared {one.declared}, seen {one.seen}" for one in odd]
+    return ["", f"{result.chip.name}: deviations that are not as its profile says", *rows] if rows else []
+
+
+def _findings(run: Run, result: Result) -> list[str]:
+    lines = []
+    for one in result.findings:
+        times = f", in {one.times} cases" if one.times > 1 else ""
+        lines += [
+            "",
+            f"{one.chip}: {one.clause.id} ({one.clause.severity}) broken by {one.case.name!r}{times}",
+            f"  {one.clause.sentence} Source: {one.clause.source}.",
+            f"  {one.evidence}",
+            f"  {curl(run, one)}",
+        ]
+    return lines
+
+
+def _summary(run: Run) -> str:
+    broken = sum(len(result.broken) for result in run.results)
+    observed = sum(len(result.findings) for result in run.results) - broken
+    asked = sum(len(result.exchanges) for result in run.results)
+    told = f", {observed} more observed" if observed else ""
+    if not broken:
+        return f"The contract holds: {len(run.clauses())} clauses, {asked} requests{told}."
+    return f"The contract is broken: {broken} findings in {asked} requests{told}."
+
+
+# --- for programs -------------------------------------------------------------------------------------------------
+
+
+def as_json(run: Run) -> str:
+    """Everything, for programs."""
+    data = {
+        "target": run.base_url,
+        "edition": run.edition,
+        "model": run.model,
+        "holds": run.exit_code == 0,
+        "chips": [_chip_data(run, result) for result in run.results],
+    }
+    return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
+
+
+def _chip_data(run: Run, result: Result) -> dict[str, Any]:
+    return {
+        "chip": result.chip.name,
+        "requests": len(result.exchanges),
+        "notes": result.notes,
+        "clauses": {name: result.outcome(name).value for name, _, _ in run.clauses()},
+        "ledger": [
+            {"clause": one.clause, "declared": one.declared, "seen": one.seen, "state": one.state}
+            for one in run.ledger(result)
+        ],
+        "findings": [_finding_data(run, one) for one in result.findings],
+    }
+
+
+def _finding_data(run: Run, one: Finding) -> dict[str, Any]:
+    return {
+        "clause": one.clause.id,
+        "severity": one.clause.severity.value,
+        "sentence": one.clause.sentence,
+        "source": one.clause.source,
+        "evidence": one.evidence,
+        "case": one.case.name,
+        "times": one.times,
+        "curl": curl(run, one),
+        "test": pytest_test(run, one),
+    }
+
+
+def junit(run: Run) -> str:
+    """One suite a chip, one case a clause; what is only observed does not fail."""
+    lines = ['<?xml version="1.0" encoding="utf-8"?>', "<testsuites>"]
+    clauses = run.clauses()
+    for result in run.results:
+        suite = quoteattr(f"contract.{result.chip.name}")
+        skipped = sum(result.outcome(name) is Outcome.NOT_APPLICABLE for name, _, _ in clauses)
+        counts = f'tests="{len(clauses)}" failures="{len(result.broken)}" errors="0" skipped="{skipped}"'
+        lines.append(f"<testsuite name={suite} {counts}>")
+        found = {one.clause.id: one for one in result.findings}
+        for name, _, _ in clauses:
+            inner = "<skipped/>" if result.outcome(name) is Outcome.NOT_APPLICABLE else ""
+            inner = _junit_finding(run, found[name]) if name in found else inner
+            lines.append(f"<testcase classname={suite} name={quoteattr(name)}>{inner}</testcase>")
+        lines.append("</testsuite>")
+    return "\n".join([*lines, "</testsuites>"]) + "\n"
+
+
+def _junit_finding(run: Run, one: Finding) -> str:
+    text = escape(_xml(f"{one.clause.sentence}\n{one.evidence}\n{curl(run, one)}"))
+    if one.clause.severity is Severity.OBSERVED:
+        return f"<system-out>{text}</system-out>"
+    return f"<failure message={quoteattr(_xml(one.evidence))}>{text}</failure>"
+
+
+def _xml(text: str) -> str:
+    """Text without the characters that XML 1.0 cannot hold."""
+    return "".join(one if one in "\t\n" or (one >= " " and one not in "\ufffe\uffff") else "?" for one in text)
+
+
+# --- for people ---------------------------------------------------------------------------------------------------
+
+
+def markdown(run: Run) -> str:
+    """A table, and a section for each finding."""
+    chips = [result.chip.name for result in run.results]
+    lines = [f"# Contract of {run.model} at {run.base_url}", "", _summary(run), ""]
+    lines += ["| clause | " + " | ".join(chips) + " | what holds |", "|" + " --- |" * (len(chips) + 2)]
+    for name, sentence, _ in run.clauses():
+        marks = " | ".join(_MARKS[result.outcome(name)] for result in run.results)
+        lines.append(f"| {name} | {marks} | {sentence.replace('|', '/')} |")
+    for result in run.results:
+        for one in result.findings:
+            lines += ["", f"## {one.chip}: {one.clause.id} ({one.clause.severity})", "", one.clause.sentence]
+            blocks = ((one.evidence, "text"), (curl(run, one), "sh"), (pytest_test(run, one), "python"))
+            for text, language in blocks:
+                lines += ["", _fenced(text, language)] if text else []
+    return "\n".join(lines) + "\n"
+
+
+def _fenced(text: str, language: str) -> str:
+    """A code block whose fence is longer than any run of backticks in the text."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def as_html(run: Run) -> str:
+    """One page that loads nothing; all text is escaped."""
+    chips = [result.chip.name for result in run.results]
+    rows = [_row(run, name, sentence) for name, sentence, _ in run.clauses()]
+    sections = [_section(run, one) for result in run.results for one in result.findings]
+    head = "".join(f"<th>{html.escape(chip)}</th>" for chip in chips)
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Contract</title><style>'
+        "body{font:15px sans-serif;margin:2em}table{border-collapse:collapse}td,th{padding:.2em .6em;text-align:left}"
+        ".broken{background:#b00020;color:#fff}.holds{color:#1b6e2c}pre{background:#f4f4f4;padding:.6em;overflow:auto}"
+        f"</style><h1>{html.escape(run.model)} at {html.escape(run.base_url)}</h1><p>{html.escape(_summary(run))}</p>"
+        f"<table><tr><th>clause</th>{head}<th>what holds</th></tr>{''.join(rows)}</table>{''.join(sections)}</html>\n"
+    )
+
+
+def _row(run: Run, name: str, sentence: str) -> str:
+    outcomes = [result.outcome(name) for result in run.results]
+    cells = "".join(f'<td class="{one.name.lower()}">{_MARKS[one]}</td>' for one in outcomes)
+    return f"<tr><th>{html.escape(name)}</th>{cells}<td>{html.escape(sentence)}</td></tr>"
+
+
+def _section(run: Run, one: Finding) -> str:
+    title = f"{one.chip}: {one.clause.id} ({one.clause.severity})"
+    blocks = (one.evidence, curl(run, one), pytest_test(run, one))
+    shown = "".join(f"<pre>{html.escape(text)}</pre>" for text in blocks if text)
+    return f"<section><h2>{html.escape(title)}</h2><p>{html.escape(one.clause.sentence)}</p>{shown}</section>"
+
+
+WRITERS: Final[dict[str, Callable[[Run], str]]] = {
+    "junit": junit,
+    "json": as_json,
+    "markdown": markdown,
+    "html": as_html,
+}

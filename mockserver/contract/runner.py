@@ -1,0 +1,261 @@
+"""Runs the contract against a target, within a budget, and keeps what was found.
+
+The runner knows a function that sends a request, not what is behind it: a live service, another server, or a mock in
+the same process. Waiting and the clock are handed in too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from mockserver.contract import cases
+from mockserver.contract.cases import Case, Phase
+from mockserver.contract.checks import judge
+from mockserver.contract.client import DEFAULT_PATH, PLACEHOLDER, Address
+from mockserver.contract.reading import Reading
+from mockserver.contract.relations import DIALOGUE, Relation
+from mockserver.contract.result import Budget, Clock, Finding, Result
+from mockserver.contract.verdict import Check, Context, Outcome, Verdict
+from mockserver.exchange import Exchange, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from mockserver.contract.client import Transport
+    from mockserver.profile import ChipProfile, Edition
+
+LONGEST_WAIT_S: Final = 60.0
+MOST_RETRIES: Final = 3
+FALLBACK_WAIT_S: Final = 2.0
+_SHARES: Final = {Phase.EXAMPLES: 0.5, Phase.BROKEN: 0.8, Phase.GENERATED: 0.92, Phase.DIALOGUE: 1.0}
+"""Which part of the budget may be used up when a phase ends; what is left falls to the next."""
+
+
+class BudgetSpentError(Exception):
+    """The next request would pass the budget."""
+
+
+class Runner:
+    """One run against one model on one chip.
+
+    Args:
+        send: Sends a request.
+        edition: The state of the documents to hold the target to.
+        chip: The chip, by its profile's name.
+        model: The model.
+        budget: What the run may cost.
+        clock: Time.
+        address: Gives the path; its base URL is not used here.
+        progress: Told of each case when it is judged: its name and the ids of the clauses it broke.
+    """
+
+    def __init__(
+        self,
+        send: Transport,
+        edition: Edition,
+        chip: ChipProfile,
+        model: str,
+        *,
+        clock: Clock,
+        budget: Budget | None = None,
+        address: Address | None = None,
+        progress: Callable[[Case, Sequence[str]], None] = lambda _case, _broken: None,
+    ) -> None:
+        self._send = send
+        self._edition = edition
+        self._chip = chip
+        self._model = model
+        self.budget = budget or Budget()
+        self._clock = clock
+        self._address = address or Address("http://127.0.0.1", DEFAULT_PATH)
+        self._progress = progress
+        self._spent_requests = 0
+        self._spent_tokens = 0
+        self._not_before = 0.0
+        self._by_name: dict[str, Exchange] = {}
+        self.result = Result(chip)
+
+    def run(
+        self,
+        phases: Sequence[Phase] = tuple(Phase),
+        generated: Callable[[int], Sequence[Case]] | None = None,
+        turns: Sequence[str] = ("我叫小明。", "我叫什么名字?", "谢谢,再见。"),
+    ) -> Result:
+        """Run the phases in order, then look for smaller requests that show what was found.
+
+        Args:
+            phases: Which ones.
+            generated: Draws that many cases; None leaves the phase out with a note.
+            turns: What the user says in the dialogue.
+        """
+        plans: dict[Phase, Callable[[int], Iterator[Case]]] = {
+            Phase.EXAMPLES: lambda _n: iter(cases.examples(self._edition, self._model, self.budget.max_tokens)),
+            Phase.BROKEN: lambda _n: iter(cases.breaks(self._edition, self._model, self.budget.max_tokens)),
+            Phase.GENERATED: lambda n: iter(generated(n) if generated else ()),
+            Phase.DIALOGUE: lambda _n: self._dialogue(turns),
+        }
+        if Phase.GENERATED in phases and generated is None:
+            self.result.notes.append("generated requests are left out: they need hypothesis (pip install hypothesis)")
+        for phase in phases:
+            limit = int(self.budget.requests * _SHARES[phase]) if len(phases) > 1 else self.budget.requests
+            left_out = self._phase(plans[phase](max(limit - self._spent_requests, 0)), limit)
+            if left_out:
+                self.result.notes.append(f"{phase}: {left_out} cases are left out, the budget does not reach")
+        self._shrink_all()
+        return self.result
+
+    def _phase(self, planned: Iterator[Case], limit: int) -> int:
+        for case in planned:
+            if self._spent_requests >= limit:
+                return 1 + sum(1 for _ in planned) if case.phase is not Phase.DIALOGUE else 0
+            try:
+                self.ask(case)
+            except BudgetSpentError:
+                return 1
+        return 0
+
+    def ask(self, case: Case) -> Exchange:
+        """Send one case, judge it, keep it; raises BudgetSpentError instead where the budget has no room for it."""
+        exchange = self._exchange(case)
+        self._by_name[case.name] = exchange
+        self.result.exchanges.append((case, exchange))
+        verdicts = self._judge(case, exchange)
+        for clause, verdict in verdicts:
+            self.result.verdicts.setdefault(clause.id, Counter())[verdict.outcome] += 1
+            if verdict.outcome is Outcome.BROKEN:
+                self._found(clause, case, exchange, verdict.evidence)
+        self._progress(case, [clause.id for clause, verdict in verdicts if verdict.outcome is Outcome.BROKEN])
+        return exchange
+
+    def _judge(self, case: Case, exchange: Exchange) -> list[tuple[Check | Relation, Verdict]]:
+        now = self._clock.unix_s() if self._clock.unix_s else None
+        context = Context(self._edition, self._chip, case.model or self._model, case.refusal, now)
+        found: list[tuple[Check | Relation, Verdict]] = list(judge(exchange, context).items())
+        first = self._by_name.get(case.twin_of or "")
+        if first is not None:
+            found += [(one, one.compare(Reading(first), Reading(exchange))) for one in case.relations]
+        return found
+
+    def _found(self, clause: Check | Relation, case: Case, exchange: Exchange, evidence: str) -> None:
+        for number, known in enumerate(self.result.findings):
+            if known.clause is clause:
+                self.result.findings[number] = replace(known, times=known.times + 1)
+                return
+        self.result.findings.append(Finding(clause, self._chip.name, case, exchange, evidence))
+
+    # --- sending ---
+
+    def request(self, case: Case) -> Request:
+        """The case as a request; the key is a placeholder that the transport knows."""
+        headers: dict[bytes, bytes] = {
+            b"host": _host(self._address.base_url),
+            b"content-type": b"application/json",
+            b"authorization": f"Bearer {PLACEHOLDER}".encode(),
+        }
+        changes: Mapping[bytes, bytes | None] = case.headers
+        headers = {n: v for n, v in {**headers, **changes}.items() if v is not None}
+        path = self._address.path(case.model or self._model, case.chip or self._chip.name)
+        return Request(case.method, path, headers, case.data)
+
+    def sent(self, request: Request) -> Exchange:
+        """Send a request as it is: not judged, not counted."""
+        return self._send(request)
+
+    def _exchange(self, case: Case) -> Exchange:
+        """Send, politely: not faster than allowed, and again after a 429 that was not asked for."""
+        for attempt in range(MOST_RETRIES + 1):
+            if (
+                self._spent_requests >= self.budget.requests
+                or self._spent_tokens + case.most_tokens > self.budget.tokens
+            ):
+                raise BudgetSpentError
+            self._wait_turn()
+            self._spent_requests += 1
+            exchange = self._send(self.request(case))
+            reading = Reading(exchange)
+            self._spent_tokens += _cost(reading, case)
+            if reading.status != 429 or case.refusal == "rate-limited" or attempt == MOST_RETRIES:
+                break
+            self._clock.sleep(_wait_asked(reading, attempt))
+        return exchange
+
+    def _wait_turn(self) -> None:
+        if self.budget.per_second <= 0:
+            return
+        now = self._clock.seconds()
+        if now < self._not_before:
+            self._clock.sleep(self._not_before - now)
+        self._not_before = max(now, self._not_before) + 1 / self.budget.per_second
+
+    # --- a dialogue ---
+
+    def _dialogue(self, turns: Sequence[str]) -> Iterator[Case]:
+        """Turns of one dialogue: each sends the answers before it back, so the target's own words are its input."""
+        body = cases.question(turns[0], self._model, self.budget.max_tokens)
+        before = None
+        for number, said in enumerate((*turns[1:], None)):
+            name = f"turn {number + 1}"
+            related = (DIALOGUE,) if before else ()
+            yield Case(name, Phase.DIALOGUE, {**body, "stream": bool(number % 2)}, relations=related, twin_of=before)
+            reading = Reading(self._by_name[name]) if name in self._by_name else None
+            if said is None or reading is None or not reading.answered:
+                return
+            answer = {"role": "assistant", "content": reading.text}
+            body = {**body, "messages": [*body["messages"], answer, {"role": "user", "content": said}]}
+            before = name
+
+    # --- smaller requests ---
+
+    def _shrink_all(self) -> None:
+        """Look for a smaller request for each finding, as far as the budget goes."""
+        for number, finding in enumerate(self.result.findings):
+            if isinstance(finding.clause, Check) and isinstance(finding.case.body, dict):
+                try:
+                    self.result.findings[number] = self._smaller(finding, finding.clause)
+                except BudgetSpentError:
+                    return
+
+    def _smaller(self, finding: Finding, clause: Check) -> Finding:
+        for body in _reductions(finding.case.body):
+            case = replace(finding.case, body=body, relations=(), twin_of=None)
+            exchange = self._exchange(case)
+            for judged, verdict in self._judge(case, exchange):
+                if judged is clause and verdict.outcome is Outcome.BROKEN:
+                    return replace(finding, case=case, exchange=exchange, evidence=verdict.evidence)
+        return finding
+
+
+def _reductions(body: object) -> Iterator[dict[str, object]]:
+    """Smaller bodies, the smallest first: what must be there, then one further key, then all keys but one."""
+    if not isinstance(body, dict):
+        return
+    needed = {"model", "messages", "stream", "max_tokens"}
+    base = {key: value for key, value in body.items() if key in needed}
+    optional = [key for key in body if key not in needed]
+    if not optional:
+        return
+    yield base
+    for key in optional[:3]:
+        if len(optional) > 1:
+            yield {**base, key: body[key]}
+
+
+def _cost(reading: Reading, case: Case) -> int:
+    total = reading.usage.get("total_tokens")
+    if isinstance(total, int) and total >= 0:
+        return total
+    return case.most_tokens if reading.answered else 0
+
+
+def _wait_asked(reading: Reading, attempt: int) -> float:
+    asked = reading.headers.get("retry-after", "")
+    seconds = float(asked) if asked.isdigit() else FALLBACK_WAIT_S * 2**attempt
+    return min(seconds, LONGEST_WAIT_S)
+
+
+def _host(base_url: str) -> bytes:
+    from urllib.parse import urlsplit
+
+    return urlsplit(base_url).netloc.rpartition("@")[2].encode()

@@ -1,0 +1,260 @@
+"""Hypothesis strategies: requests of an edition, streams of a wire dialect, and their cuts into network writes.
+
+Everything is built with the pipeline's own stages, so what these strategies call valid is what the mock would send.
+Texts hold Chinese, emoji, U+2028, U+0085 and control characters.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from mockserver import quirks
+from mockserver.contract import cases
+from mockserver.contract.cases import Case
+from mockserver.exchange import Answer, Head, ToolCall, Usage
+from mockserver.pipeline.compiled import render_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mockserver.contract.reading import Json
+    from mockserver.pipeline.admit import FieldRule
+    from mockserver.profile import Edition
+    from mockserver.quirks import WireSettings
+
+_TELLING_CHARACTERS: Final = '你好 aZ0"\\/{}[]:,\n\r\t\x00\x1f\u0085\u2028\u2029é🤖👩\u200d💻\ufeffdata:'
+_HEAD: Final = Head("chatcmpl-3HjYf888MzQ6XAHADiPanf", 1_708_486_029, "m")
+
+
+def texts(*, min_size: int = 0, max_size: int = 12) -> st.SearchStrategy[str]:
+    """Texts as people and models write them, and as break line readers; never half a surrogate pair."""
+    characters = st.sampled_from(_TELLING_CHARACTERS) | st.characters(exclude_categories=["Cs"])
+    return st.text(characters, min_size=min_size, max_size=max_size)
+
+
+# --- requests -----------------------------------------------------------------------------------------------------
+
+
+def messages(edition: Edition) -> st.SearchStrategy[list[Json]]:
+    """Dialogues that an edition allows: a system message or none, turns in order, a user's message last."""
+    content = texts(min_size=1) | st.lists(
+        st.builds(lambda text: {"type": "text", "text": text}, texts(min_size=1)), min_size=1, max_size=2
+    )
+    users = st.builds(lambda text: {"role": "user", "content": text}, content)
+    turns = st.lists(
+        st.tuples(users, st.builds(lambda text: {"role": "assistant", "content": text}, texts())), max_size=2
+    )
+    systems = st.lists(st.builds(lambda text: {"role": "system", "content": text}, texts()), max_size=1)
+    if "system" not in edition.file.request.roles:
+        systems = st.just([])
+    return st.builds(
+        lambda system, before, last: [*system, *(one for turn in before for one in turn), last], systems, turns, users
+    )
+
+
+def values(rule: FieldRule) -> st.SearchStrategy[Any]:
+    """Values that a field's rule allows, null among them where it does."""
+    low, high = rule.minimum, rule.maximum
+    by_type: dict[str, st.SearchStrategy[Any]] = {
+        "number": st.floats(low if low is not None else -1e6, high if high is not None else 1e6, width=32)
+        | st.integers(int(low if low is not None else -10), int(high if high is not None else 10)),
+        "integer": st.integers(int(low if low is not None else 0), int(high if high is not None else 1000)),
+        "boolean": st.booleans(),
+        "string": texts(),
+        "strings": st.lists(texts(min_size=1, max_size=3), max_size=3),
+        "string-or-strings": texts(min_size=1, max_size=3) | st.lists(texts(min_size=1, max_size=3), max_size=3),
+        "array": st.just([]),
+        "object": st.just({}),
+        "any": st.none(),
+    }
+    return by_type[rule.type] | st.none() if rule.nullable else by_type[rule.type]
+
+
+_OBJECTS: Final[dict[str, tuple[Json | None, ...]]] = {  # whose rule says no more than that they are objects
+    "response_format": (None, {"type": "text"}),
+    "stream_options": (None, {"include_usage": True}, {"include_usage": False}),
+}
+
+
+def requests(edition: Edition, model: str, max_tokens: int = cases.DEFAULT_MAX_TOKENS) -> st.SearchStrategy[Json]:
+    """Valid request bodies of an edition, each with a limit of tokens, so that a run stays cheap."""
+    optional = {
+        name: st.sampled_from(_OBJECTS[name]) if name in _OBJECTS else values(rule)
+        for name, rule in edition.file.request.fields.items()
+        if name not in {"max_tokens", "tools"}
+    }
+    required = {
+        "model": st.just(model),
+        "messages": messages(edition),
+        "max_tokens": st.integers(1, max_tokens),
+    }
+    return st.fixed_dictionaries(required, optional=optional)
+
+
+def valid_cases(edition: Edition, model: str, max_tokens: int = cases.DEFAULT_MAX_TOKENS) -> st.SearchStrategy[Case]:
+    """Valid requests as the runner takes them."""
+    return st.builds(lambda body: Case("valid", cases.Phase.GENERATED, body), requests(edition, model, max_tokens))
+
+
+def broken_requests(
+    edition: Edition, model: str, max_tokens: int = cases.DEFAULT_MAX_TOKENS
+) -> st.SearchStrategy[Case]:
+    """Valid requests with one rule broken, each with the refusal that it must get."""
+    single = [
+        one
+        for one in cases.breaks(edition, model, max_tokens)
+        if isinstance(one.body, dict) and not (one.headers or one.model or one.chip)
+    ]
+    good = cases.question("你好", model, max_tokens)
+
+    def break_one(body: Json, case: Case) -> Case:
+        assert isinstance(case.body, dict)  # noqa: S101 - filtered above, for the type checker
+        broken = {**body, **{key: value for key, value in case.body.items() if good.get(key, ...) != value}}
+        for key in good.keys() - case.body.keys():
+            del broken[key]
+        return replace(case, name=f"generated, {case.name}", phase=cases.Phase.GENERATED, body=broken)
+
+    return st.builds(break_one, requests(edition, model, max_tokens), st.sampled_from(single))
+
+
+def dialogues() -> st.SearchStrategy[list[str]]:
+    """What a user says, turn by turn; the target's own answers go between."""
+    return st.lists(texts(min_size=1), min_size=2, max_size=3)
+
+
+def samples(edition: Edition, model: str, max_tokens: int, count: int, number: int = 0) -> list[Case]:
+    """So many generated cases, two of three valid; the same number gives the same cases."""
+    drawn: list[Case] = []
+    strategy = valid_cases(edition, model, max_tokens)
+    either = st.one_of(strategy, strategy, broken_requests(edition, model, max_tokens))
+
+    @seed(number)
+    @settings(
+        max_examples=max(count, 1),
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(either)
+    def draw(case: Case) -> None:
+        drawn.append(case)
+
+    if count > 0:
+        draw()
+    return [replace(one, name=f"{one.name} {place}") for place, one in enumerate(drawn[:count], 1)]
+
+
+# --- streams ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A streamed answer and how it is sent.
+
+    Attributes:
+        answer: What it says: the truth that a client must come to.
+        wire: The dialect.
+        frames: The body, frame by frame.
+        writes: The same bytes as they are written to the network.
+        quirks: Names of the quirks that were added to the dialect.
+    """
+
+    answer: Answer
+    wire: WireSettings
+    frames: tuple[bytes, ...]
+    writes: tuple[bytes, ...]
+    quirks: tuple[str, ...] = ()
+
+
+def answers(*, max_pieces: int = 6, tools: bool = False) -> st.SearchStrategy[Answer]:
+    """Answers with content alone, or now and then with tool calls; their usage counts the pieces and the end."""
+
+    def build(pieces: list[str], finish: str, arguments: str | None) -> Answer:
+        usage = Usage(5, len(pieces) + 1)
+        if arguments is None:
+            return Answer(tuple(pieces), usage, finish)
+        halves = (arguments[: len(arguments) // 2], arguments[len(arguments) // 2 :])
+        return Answer(tuple(pieces), usage, "tool_calls", tool_calls=(ToolCall("call_1", "look", halves),))
+
+    arguments = st.builds(lambda text: json.dumps({"q": text}, ensure_ascii=False), texts())
+    return st.builds(
+        build,
+        st.lists(texts(min_size=1, max_size=4), min_size=1, max_size=max_pieces),
+        st.sampled_from(("stop", "length")),
+        st.none() | arguments if tools else st.none(),
+    )
+
+
+HARMLESS: Final = (
+    "data-nospace", "crlf", "cr", "comments", "event-field", "empty-deltas", "usage-chunk", "usage-never", "usage-null",
+    "finish-merged", "finish-delta-content", "role-merged", "role-with-content", "role-every", "one-chunk", "bom",
+    "blank-line-between", "no-last-newline", "json-compact", "ascii-escapes", "logprobs-null", "no-done",
+    "object-last", "created-last", "usage-details", "buffered",
+)  # fmt: skip
+"""Quirks that change the bytes and not the meaning: a client that follows the standards reads the same answer."""
+
+
+_CUTS: Final = ("inside a character", "inside CRLF", "between newlines", "inside data:", "inside an escape", "anywhere")
+_MARKS: Final = {
+    "inside CRLF": (b"\r\n", 1),
+    "between newlines": (b"\n\n", 1),
+    "inside data:": (b"data:", 2),
+    "inside an escape": (b"\\u", 3),
+}
+
+
+def cuts() -> st.SearchStrategy[tuple[list[tuple[str, int]], list[int]]]:
+    """How a body is cut, whatever it is: the n-th place of a kind, and which frames' ends are no cuts.
+
+    Drawn apart from the body, so that a smaller body keeps its cut while Hypothesis shrinks it.
+    """
+    inside = st.lists(st.tuples(st.sampled_from(_CUTS), st.integers(0, 40)), max_size=4, unique=True)
+    return st.tuples(inside, st.lists(st.integers(0, 8), max_size=3, unique=True))
+
+
+def partition(frames: Sequence[bytes], how: tuple[list[tuple[str, int]], list[int]]) -> tuple[bytes, ...]:
+    """The bytes of the frames as network writes: one a frame, but for the cuts and the ends taken away."""
+    body = b"".join(frames)
+    ends = list(accumulate(map(len, frames)))[:-1]
+    kept = {end for number, end in enumerate(ends) if number not in how[1]}
+    for kind, number in how[0]:
+        places = _places(body, kind)
+        kept |= {places[number % len(places)]} if places else set()
+    return tuple(body[a:b] for a, b in pairwise([0, *sorted(kept), len(body)]) if a < b)
+
+
+def partitions(frames: Sequence[bytes]) -> st.SearchStrategy[tuple[bytes, ...]]:
+    """The bytes of the frames as network writes; shrinks to one write a frame."""
+    return cuts().map(lambda how: partition(frames, how))
+
+
+def _places(body: bytes, kind: str) -> list[int]:
+    """Offsets where a cut of this kind falls."""
+    if kind == "anywhere":
+        return list(range(1, len(body)))
+    if kind == "inside a character":
+        return [at for at, byte in enumerate(body) if byte & 0xC0 == 0x80]
+    mark, offset = _MARKS[kind]
+    return [found.start() + offset for found in re.finditer(re.escape(mark), body)]
+
+
+@st.composite
+def streams(
+    draw: st.DrawFn, base: WireSettings, further: Sequence[str] = HARMLESS, *, max_pieces: int = 6, tools: bool = False
+) -> Stream:
+    """Valid streams of a dialect, cut into network writes."""
+    names = draw(st.lists(st.sampled_from(tuple(further)), max_size=3, unique=True)) if further else []
+    how = draw(cuts())
+    wire = reduce(quirks.changed, names, base)
+    answer = draw(answers(max_pieces=max_pieces, tools=tools))
+    frames = tuple(render_stream(answer, _HEAD, wire, include_usage=True))
+    return Stream(answer, wire, frames, partition(frames, how), tuple(names))

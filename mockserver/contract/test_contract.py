@@ -1,0 +1,47 @@
+"""The contract as tests, one a clause: `pytest --pyargs mockserver.contract --base-url … --model … --chip …`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mockserver.contract import command, library
+from mockserver.contract.checks import CHECKS
+from mockserver.contract.client import DEFAULT_PATH
+from mockserver.contract.pytest_options import OPTIONS
+from mockserver.contract.relations import DIALOGUE, RELATIONS
+from mockserver.contract.verdict import Outcome, Severity
+
+if TYPE_CHECKING:
+    from mockserver.contract.result import Result
+
+_CLAUSES = [(one.id, one.severity) for one in CHECKS] + [(one.id, one.severity) for one in (*RELATIONS, DIALOGUE)]
+
+
+@pytest.fixture(scope="session")
+def contract_result(pytestconfig: pytest.Config) -> Result:
+    """One run of the whole contract, which the tests read clause by clause."""
+    given = {name: pytestconfig.getoption(name, None) for name in OPTIONS}
+    missing = [name for name in ("--base-url", "--model", "--chip") if not given[name]]
+    if missing:
+        pytest.skip(f"{', '.join(missing)}: missing; say pytest --pyargs mockserver.contract --base-url URL …")
+    key = command.key_of(given["--api-key-env"], os.environ)
+    path = given["--path-template"] or DEFAULT_PATH
+    target = library.Target(given["--base-url"], given["--model"], given["--chip"], given["--edition"], key, path)
+    return library.check(target)
+
+
+@pytest.mark.parametrize(("clause", "severity"), [pytest.param(*one, id=one[0]) for one in _CLAUSES])
+def test_clause(clause: str, severity: Severity, contract_result: Result) -> None:
+    """The clause holds for the target; one that is only observed does not fail, one that does not apply is skipped."""
+    outcome = contract_result.outcome(clause)
+    if outcome is Outcome.NOT_APPLICABLE:
+        pytest.skip("does not apply")
+    if outcome is Outcome.BROKEN:
+        finding = next(one for one in contract_result.findings if one.clause.id == clause)
+        told = f"{finding.clause.sentence} {finding.evidence} (case: {finding.case.name})"
+        if severity is Severity.OBSERVED:
+            pytest.skip(f"observed only: {told}")
+        pytest.fail(told, pytrace=False)

@@ -1,0 +1,73 @@
+"""Servers on loopback for the contract's tests: the mock in a thread, and small servers that are not ours."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+from mockserver.contract import rehearsal
+from mockserver.server.app import Mock, create_app
+from mockserver.server.clock import FixedClock
+from mockserver.server.run import make_server, new_event_loop, tcp_socket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mockserver.profile import Edition
+
+
+@contextmanager
+def serving(edition: Edition) -> Iterator[str]:
+    """A mock of the edition on a free port of loopback; yields its base URL."""
+    ready = threading.Event()
+    app = create_app(Mock(rehearsal.service(edition), FixedClock(edition.file.defaults.created)))
+    listening = tcp_socket("127.0.0.1", 0)
+    port = listening.getsockname()[1]
+    server = make_server(app, ready.set, 1)
+
+    def work() -> None:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(server.serve(sockets=[listening]))
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+@contextmanager
+def serving_with(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A server of the standard library on a free port of loopback; yields its base URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
+
+
+class Quiet(BaseHTTPRequestHandler):
+    """A handler that reads its request whole and logs nothing."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Nothing."""
+
+    def request_body(self) -> bytes:
+        """The request's body."""
+        return self.rfile.read(int(self.headers.get("content-length", 0)))
+
+    def send_chunk(self, data: bytes) -> None:
+        """One chunk of the chunked coding."""
+        self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))

@@ -1,0 +1,301 @@
+"""The command `contract` over a real socket: exit codes, reports, replay, and a key that is never shown."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mockserver import quirks
+from mockserver.contract import command, library, rehearsal
+from mockserver.contract.client import Address, HttpTransport
+from mockserver.contract.library import Target, assert_clause
+from mockserver.contract.result import Budget, Clock
+from mockserver.data import shipped
+from mockserver.exchange import Ending, Request
+from mockserver.profile import Edition, load_edition
+from tests.contract_live import Quiet, serving, serving_with
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KEY = "sk-very-secret-key-123"
+
+
+@cache
+def tutorial() -> Edition:
+    """The default edition."""
+    return load_edition("2024-tutorial", [shipped("profiles")])
+
+
+@pytest.fixture(scope="module")
+def honest() -> Iterator[str]:
+    """A mock that keeps its contract."""
+    with serving(tutorial()) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def deviant() -> Iterator[str]:
+    """A mock whose chip3 speaks events and whose nvidia lacks the done marker, against all claims."""
+    edition = tutorial()
+    for chip, words in (("chip3", "sse,done,type-fitting"), ("nvidia", "no-done")):
+        profile = edition.chips[chip]
+        edition = rehearsal.with_chip(edition, replace(profile, wire=quirks.changed(profile.wire, words)))
+    with serving(edition) as url:
+        yield url
+
+
+def run(*words: str, environ: dict[str, str] | None = None) -> tuple[int, str, str]:
+    """The command with its arguments; exit code, output and errors."""
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    out, err = io.StringIO(), io.StringIO()
+    code = command.main(parser.parse_args(words), environ or {}, out, err)
+    return code, out.getvalue(), err.getvalue()
+
+
+def asked(url: str, chip: str = "nvidia") -> list[str]:
+    """The arguments that every run needs."""
+    return ["--base-url", url, "--model", "mt-infini-3b", "--chip", chip]
+
+
+def test_a_mock_keeps_its_contract(honest: str) -> None:
+    """Exit code 0, a matrix of clause by chip, and progress on standard error while it runs."""
+    code, out, err = run(*asked(honest, "nvidia,chip3"), "--requests", "75", "--tokens", "9000")
+
+    assert (code, "BROKEN" in out) == (0, False), out
+    assert out.splitlines()[0].split() == ["clause", "nvidia", "chip3"]
+    assert "The contract holds" in out
+    assert "nvidia 1/75 examples: single turn: ok" in err
+
+
+def test_the_default_budget_reaches_every_phase(honest: str) -> None:
+    """60 requests are enough for a piece of each phase, and are never passed."""
+    result = library.check(Target(honest, "mt-infini-3b", "chip3", tutorial()))
+
+    phases = [case.phase.value for case, _ in result.exchanges]
+    assert list(dict.fromkeys(phases)) == ["examples", "one rule broken", "generated", "dialogue"]
+    assert len(phases) <= Budget().requests
+    assert result.findings == []
+
+
+def test_deviations_fail_both_ways(deviant: str) -> None:
+    """An undeclared deviation breaks the contract, and so does a declared one that is gone."""
+    code, out, _ = run(*asked(deviant, "nvidia,chip3"), "--quiet")
+
+    assert code == 1
+    assert "undeclared  declared done, seen no-done" in out
+    assert "gone        declared json-lines, seen sse" in out
+    assert "chip3: the declared json-lines is gone: A stream is data-only server-sent events." in out
+
+
+def test_each_failure_has_a_curl_line_a_test_and_a_file(deviant: str, tmp_path: Path) -> None:
+    """The curl line shows the fault, the test fails by it, and the file is judged again with and without the target."""
+    code, _, _ = run(*asked(deviant), "--quiet", "--report", "json", "--output", str(tmp_path / "r.json"),
+                     "--exchanges", str(tmp_path / "broken"))  # fmt: skip
+    assert code == 1
+    findings = json.loads((tmp_path / "r.json").read_text())["chips"][0]["findings"]
+    finding = next(one for one in findings if one["clause"] == "frame-done")
+
+    said = subprocess.run(
+        ["bash", "-c", finding["curl"]],
+        capture_output=True,
+        check=True,
+        env={"API_KEY": "sk-x", "PATH": "/usr/bin:/bin"},
+    )
+    assert b"data: {" in said.stdout
+    assert b"[DONE]" not in said.stdout
+
+    names: dict[str, object] = {}
+    exec(finding["test"], names)  # noqa: S102 - the text under test is a test
+    with pytest.raises(AssertionError, match="frame-done: nvidia: no-done"):
+        names["test_frame_done_nvidia"]()  # type: ignore[operator]
+
+    file = str(tmp_path / "broken" / "nvidia-frame-done.json")
+    assert run("replay", file)[:2] == (1, f"{file}: frame-done on nvidia: broken: {finding['evidence']}\n")
+    assert run("replay", file, "--base-url", deviant)[0] == 1
+
+
+def test_replay_holds_once_the_target_is_mended(deviant: str, honest: str, tmp_path: Path) -> None:
+    """The same file against a mended target comes to exit code 0."""
+    run(*asked(deviant), "--quiet", "--exchanges", str(tmp_path))
+
+    code, out, _ = run("replay", str(tmp_path / "nvidia-frame-done.json"), "--base-url", honest)
+
+    assert (code, out.strip().rpartition(": ")[2]) == (0, "holds")
+
+
+@pytest.mark.parametrize("form", ["junit", "json", "markdown", "html"])
+def test_reports_are_whole(deviant: str, form: str) -> None:
+    """Each format can be read, names the broken clause and holds no key."""
+    code, out, _ = run(*asked(deviant), "--quiet", "--report", form, "--api-key-env", "K", environ={"K": KEY})
+
+    assert code == 1
+    assert "frame-done" in out
+    assert KEY not in out
+    if form == "junit":
+        suite = ET.fromstring(out)[0]  # noqa: S314 - our own
+        assert int(suite.attrib["failures"]) == len(suite.findall(".//failure")) > 0
+    if form == "html":
+        assert "<script" not in out
+        assert "http-equiv" not in out
+
+
+def test_a_key_that_the_target_echoes_is_cut_out() -> None:
+    """Neither a body nor a header that repeats the key brings it into an exchange, also where two chunks share it."""
+
+    class Echo(Quiet):
+        def do_POST(self) -> None:  # noqa: N802 - the base class calls it
+            self.request_body()
+            sent = self.headers["authorization"].encode()
+            self.send_response(200)
+            self.send_header("x-echo", sent.decode())
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            self.send_chunk(b"you sent " + sent[:15])
+            self.send_chunk(sent[15:])
+            self.send_chunk(b"")
+
+    with serving_with(Echo) as url:
+        send = HttpTransport(Address(url), KEY, lambda: 0.0)
+        exchange = send(Request("POST", "/", {b"authorization": b"Bearer $API_KEY"}, b"{}"))
+
+    assert exchange.plan is not None
+    assert b"".join(exchange.plan.frames) == b"you sent Bearer $API_KEY"
+    assert KEY not in repr(exchange)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--model", "m", "--chip", "c"], "--base-url: missing; say --base-url URL --model MODEL --chip CHIP"),
+        (asked("ftp://x"), "--base-url: 'ftp://x' is no address; allowed: http://host:port or https://host"),
+        (asked("http://127.0.0.1:1", "chip6"), "--chip: 'chip6' is not in edition 2024-tutorial; did you mean chip5"),
+        ([*asked("http://127.0.0.1:1"), "--edition", "2023"], "edition: '2023' is not in"),
+        ([*asked("http://127.0.0.1:1"), "--requests", "0"], "--requests: 0 is not allowed; allowed: at least 1"),
+        ([*asked("http://127.0.0.1:1"), "--per-minute", "-1"], "--per-minute: -1 is not allowed; allowed: more than 0"),
+        ([*asked("http://127.0.0.1:1"), "--api-key-env", "NO"], "--api-key-env NO: the variable is not set; export NO"),
+        ([*asked("http://127.0.0.1:1"), "--profiles", "/nowhere"], "--profiles /nowhere: no such directory"),
+        (["replay", "/nowhere.json"], "/nowhere.json: not an exchange file"),
+        (["reply", "x"], "contract: 'reply x' is not known; say contract replay FILE"),
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_one_line_and_exit_code_2(words: list[str], says: str) -> None:
+    """A mistake of the operator's is told in one line that says what is allowed."""
+    code, out, err = run(*words)
+
+    assert (code, out) == (2, "")
+    assert err.startswith(f"genstudio-mock: {says}")
+    assert err.count("\n") == 1
+
+
+def test_an_unreachable_target_is_exit_code_3() -> None:
+    """Nobody listens: one line, and another code than a broken contract's."""
+    code, out, err = run(*asked("http://127.0.0.1:9"))
+
+    assert (code, out) == (3, "")
+    reason = "http://127.0.0.1:9 cannot be reached: Connection refused"
+    assert err == f"genstudio-mock: {reason}; is it running, and is --base-url right?\n"
+
+
+def test_a_429_is_waited_for_as_asked() -> None:
+    """The runner sleeps as long as Retry-After says and sends again; the retries count against the budget."""
+    left = [2]
+
+    class Busy(Quiet):
+        def do_POST(self) -> None:  # noqa: N802 - the base class calls it
+            self.request_body()
+            left[0] -= 1
+            self.send_response(429 if left[0] >= 0 else 500)
+            self.send_header("retry-after", "7")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+    slept: list[float] = []
+    clock = Clock(lambda: 0.0, slept.append)
+    with serving_with(Busy) as url:
+        result = library.check(Target(url, "m", "nvidia", tutorial()), budget=Budget(requests=4), clock=clock)
+
+    assert slept == [7.0, 7.0]
+    assert len(result.exchanges) + 2 == 4
+
+
+def test_a_rate_is_kept() -> None:
+    """Between two requests the runner waits for its turn."""
+    now, slept = [0.0], []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += seconds
+
+    edition = tutorial()
+    from mockserver.contract.runner import Runner
+
+    send = rehearsal.transport(rehearsal.service(edition), edition.file.defaults.created * 1000)
+    runner = Runner(
+        send, edition, edition.chips["nvidia"], "mt-infini-3b",
+        clock=Clock(lambda: now[0], sleep), budget=Budget(requests=5, per_second=0.5),
+    )  # fmt: skip
+    runner.run()
+
+    assert slept == [2.0] * 4
+
+
+@pytest.mark.parametrize(
+    ("how", "ending"), [("cut", Ending.CUT), ("short", Ending.CUT), ("endless", Ending.HANG)]
+)  # fmt: skip
+def test_the_client_tells_how_a_body_ended(how: str, ending: Ending) -> None:
+    """A chunked body without its end, a body shorter than announced, and one that does not end are told apart."""
+
+    class Odd(Quiet):
+        def do_POST(self) -> None:  # noqa: N802 - the base class calls it
+            self.request_body()
+            self.send_response(200)
+            if how == "short":
+                self.send_header("content-length", "100")
+            else:
+                self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            if how == "short":
+                self.wfile.write(b"{}")
+            else:
+                for _ in range(200 if how == "endless" else 2):
+                    self.send_chunk(b"x" * 50)
+            self.close_connection = True
+
+    with serving_with(Odd) as url:
+        exchange = HttpTransport(Address(url), "k", lambda: 0.0, most_bytes=1000)(Request("POST", "/", {}, b""))
+
+    assert exchange.plan is not None
+    assert exchange.ending is exchange.plan.ending is ending
+
+
+def test_a_clause_can_be_asserted_on_its_own(honest: str, deviant: str) -> None:
+    """The library call passes where the clause holds and raises AssertionError with the evidence where not."""
+    body = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"hello there"}]}'
+    assert_clause("frame-framing", Target(honest, "mt-infini-3b", "chip3"), body=body)
+
+    with pytest.raises(AssertionError, match="frame-framing: chip3: the declared json-lines is gone"):
+        assert_clause("frame-framing", Target(deviant, "mt-infini-3b", "chip3"), body=body)
+
+
+def test_the_contract_runs_as_pytest(deviant: str) -> None:
+    """`pytest --pyargs mockserver.contract --base-url …` has one test a clause."""
+    plugin = "mockserver.contract.pytest_options"
+    words = [sys.executable, "-m", "pytest", "-q", "-p", plugin, "--pyargs", "mockserver.contract"]
+    done = subprocess.run([*words, *asked(deviant)], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "test_clause[frame-done]" in done.stdout
+    assert "no-done: A stream ends without data: [DONE]" in done.stdout
+    assert "2 failed" in done.stdout  # the marker after an answer, and the one after a blocked answer

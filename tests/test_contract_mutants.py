@@ -1,0 +1,263 @@
+"""The contract can fail: every quirk and every fault that is switched on behind its back breaks a clause."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mockserver import quirks
+from mockserver.contract import rehearsal
+from mockserver.contract.cases import Phase
+from mockserver.contract.checks import CHECKS
+from mockserver.contract.checks_wire import clause_of, ledger
+from mockserver.contract.dialect import alike
+from mockserver.contract.reading import Reading
+from mockserver.contract.relations import DIALOGUE, RELATIONS, Relation
+from mockserver.contract.result import Budget, Clock, Result
+from mockserver.contract.runner import Runner
+from mockserver.data import shipped
+from mockserver.exchange import Ending, Exchange, Plan, Request
+from mockserver.profile import ChipProfile, Edition, load_edition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STILL = Clock(lambda: 0.0, lambda _seconds: None)
+PLENTY = Budget(requests=200, tokens=100_000)
+MODELS = {"2024-tutorial": "mt-infini-3b", "2025-reference": "qwen3-8b"}
+CHIPS = [
+    (edition, chip) for edition in MODELS for chip in ("nvidia", "amd", "chip1", "chip2", "chip3", "chip4", "chip5")
+]
+
+
+@cache
+def edition_named(name: str) -> Edition:
+    """A shipped edition, read once."""
+    return load_edition(name, [shipped("profiles")])
+
+
+def run(
+    edition: Edition,
+    chip: str,
+    *,
+    behind: Edition | None = None,
+    disturb: Callable[[Plan], Plan] = lambda plan: plan,
+    phases: tuple[Phase, ...] = (Phase.EXAMPLES, Phase.BROKEN, Phase.DIALOGUE),
+) -> Result:
+    """Run the contract of one edition against a mock of another, by default of the same."""
+    now_ms = edition.file.defaults.created * 1000
+    send = rehearsal.transport(rehearsal.service(behind or edition), now_ms, disturb)
+    runner = Runner(send, edition, edition.chips[chip], MODELS[edition.name], clock=STILL, budget=PLENTY)
+    return runner.run(phases)
+
+
+@pytest.mark.parametrize(("edition", "chip"), CHIPS)
+def test_every_clause_holds_for_the_mock(edition: str, chip: str) -> None:
+    """Every chip of every edition keeps its contract, the observed clauses included, and nothing is left out."""
+    result = run(edition_named(edition), chip)
+
+    assert [(one.clause.id, one.evidence) for one in result.findings] == []
+    assert result.notes == []
+
+
+def test_every_clause_is_reached() -> None:
+    """Over the two editions' most different chips every clause applies at least once, but for those on rare headers."""
+    results = [run(edition_named(edition), chip) for edition in MODELS for chip in ("nvidia", "chip3")]
+
+    ids = [one.id for one in CHECKS] + [one.id for one in (*RELATIONS, DIALOGUE)]
+    silent = [one for one in ids if all(result.outcome(one) == "does not apply" for result in results)]
+    assert silent == ["retry-after"]
+
+
+MUTANTS = [pytest.param(axis, quirk, id=quirk.name) for axis in quirks.AXES for quirk in axis.quirks]
+STAGES_OF_PROOF = (  # where a quirk shows: some show only beside others
+    ("2025-reference", "nvidia", ""),
+    ("2024-tutorial", "chip3", ""),
+    ("2025-reference", "nvidia", "ascii-escapes"),
+)
+
+
+def shown_on(axis: quirks.Axis, quirk: quirks.Quirk) -> tuple[Edition, ChipProfile, ChipProfile]:
+    """An edition, a chip's profile without the quirk, and the same with it, whose bytes can differ."""
+    other = next(one for one in axis.quirks if one.value != quirk.value)
+    for name, chip, further in STAGES_OF_PROOF:
+        profile = edition_named(name).chips[chip]
+        wire = quirks.changed(profile.wire, further)
+        if getattr(getattr(wire, axis.stage), axis.field) == quirk.value:
+            wire = quirks.apply(wire, axis, other)
+        secret = quirks.apply(wire, axis, quirk)
+        if not alike(wire, secret):
+            return edition_named(name), replace(profile, wire=wire), replace(profile, wire=secret)
+    raise AssertionError(f"{quirk.name} shows nowhere")
+
+
+@pytest.mark.parametrize(("axis", "quirk"), MUTANTS)
+def test_a_quirk_behind_the_contracts_back_breaks_its_axis_clause(axis: quirks.Axis, quirk: quirks.Quirk) -> None:
+    """A chip that has a quirk which its profile does not declare (or lacks one that it declares) is found out."""
+    edition, profile, secret = shown_on(axis, quirk)
+
+    result = run(
+        rehearsal.with_chip(edition, profile),
+        profile.name,
+        behind=rehearsal.with_chip(edition, secret),
+        phases=(Phase.EXAMPLES,),
+    )
+
+    assert clause_of(axis) in [one.clause.id for one in result.findings]
+
+
+def _changed_body(change: Callable[[bytes], bytes]) -> Callable[[Plan], Plan]:
+    def disturb(plan: Plan) -> Plan:
+        data = change(b"".join(plan.frames))
+        headers = tuple((n, b"%d" % len(data) if n == b"content-length" else v) for n, v in plan.headers)
+        return replace(plan, frames=(data,), headers=headers)
+
+    return disturb
+
+
+def _frames(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[Plan], Plan]:
+    return lambda plan: replace(plan, frames=change(list(plan.frames))) if len(plan.frames) > 2 else plan
+
+
+def _object(change: Callable[[dict[str, Any]], Any]) -> Callable[[Plan], Plan]:
+    """Change the JSON object of answers that are not streamed."""
+
+    def edit(data: bytes) -> bytes:
+        if not data.startswith(b"{") or b'"delta"' in data:
+            return data
+        one = json.loads(data)
+        change(one)
+        return json.dumps(one, ensure_ascii=False).encode()
+
+    return _changed_body(edit)
+
+
+def _says(one: dict[str, Any], text: str) -> None:
+    for choice in one.get("choices", []):
+        choice["message"]["content"] = text
+
+
+def _replace(old: str, new: str) -> Callable[[Plan], Plan]:
+    return _changed_body(lambda data: data.replace(old.encode(), new.encode()))
+
+
+def _header(name: bytes, value: bytes) -> Callable[[Plan], Plan]:
+    return lambda plan: replace(plan, headers=(*((n, v) for n, v in plan.headers if n != name), (name, value)))
+
+
+FAULTS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
+    "500 on everything": (lambda plan: replace(plan, status=500), "status"),
+    "200 on everything": (lambda plan: replace(plan, status=200), "status"),
+    "429 on everything": (lambda plan: replace(plan, status=429), "status"),
+    "the body is cut": (lambda plan: replace(plan, ending=Ending.CUT, frames=plan.frames[:-1]), "ends"),
+    "the connection is reset": (lambda plan: replace(plan, ending=Ending.RESET), "ends"),
+    "the body never ends": (lambda plan: replace(plan, ending=Ending.HANG), "ends"),
+    "a byte is lost": (_replace('"choices":[', '"choices":'), "readable"),
+    "half a character": (_changed_body(lambda data: data.replace("人".encode(), "人".encode()[:2])), "utf8"),
+    "GBK": (_changed_body(lambda data: data.decode().encode("gbk", "replace")), "utf8"),
+    "a replacement character": (_replace("人", "\ufffd"), "whole-characters"),
+    "a frame is lost": (_frames(lambda frames: frames[:3] + frames[4:]), "stream-is-body"),
+    "a frame comes twice": (_frames(lambda frames: [*frames[:3], *frames[2:]]), "completion-count"),
+    "two frames change places": (
+        _frames(lambda frames: [frames[0], frames[2], frames[1], *frames[3:]]), "stream-is-body"),
+    "the finish is lost": (_frames(lambda frames: [one for one in frames if b'"usage"' not in one]), "finish-once"),
+    "the stream goes on after the finish": (_frames(lambda frames: [*frames, frames[2]]), "finish-last"),
+    "the done marker comes first": (_frames(lambda frames: [frames[-1], *frames[:-1]]), "done-last"),
+    "the stream is empty": (_frames(lambda _frames: [b""]), "readable"),
+    "a page of HTML": (_changed_body(lambda _data: b"<html>busy</html>"), "as-asked"),
+    "an error in HTML": (
+        lambda plan: replace(plan, frames=(b"<html/>",)) if plan.status >= 400 else plan, "error-type"),
+    "an error of another family": (_replace('{"code":', '{"number":'), "error-shape"),
+    "an error with another code": (_replace("60000", "60001"), "error-words"),
+    "an error whose type misleads": (
+        lambda plan: replace(
+            plan, status=503, frames=(b'{"error":{"message":"","type":"invalid_request_error"}}',), headers=()
+        ),
+        "error-fits-status",
+    ),
+    "Retry-After is a word": (_header(b"retry-after", b"soon"), "retry-after"),
+    "405 without Allow": (
+        lambda plan: replace(plan, headers=tuple(h for h in plan.headers if h[0] != b"allow")), "allow"),
+    "the length is a lie": (_header(b"content-length", b"7"), "content-length"),
+    "a body announced as text": (_header(b"content-type", b"text/plain"), "body-type"),
+    "usage does not add up": (_object(lambda one: one.get("usage", {}).update(total_tokens=1)), "usage-adds-up"),
+    "a prompt without tokens": (_object(lambda one: one.get("usage", {}).update(prompt_tokens=0)), "usage-adds-up"),
+    "the limit is passed": (_object(lambda one: one.get("usage", {}).update(completion_tokens=99)), "limit-kept"),
+    "created in milliseconds": (_object(lambda one: one.update(created=1_700_000_000_000)), "created"),
+    "another model": (_object(lambda one: one.update(model="gpt-3.5-turbo")), "model-echo"),
+    "no id": (_object(lambda one: one.pop("id", None)), "completion-shape"),
+    "two choices": (_object(lambda one: one.update(choices=one.get("choices", []) * 2)), "one-choice"),
+    "a new key": (_object(lambda one: one.update(system_fingerprint="fp")), "known-keys"),
+    "blocked: false": (_object(lambda one: one.update(blocked=False)), "blocked-form"),
+    "finish_reason is a fantasy": (_replace('"finish_reason":"stop"', '"finish_reason":"bored"'), "finish-value"),
+    "role is user": (_replace('"role":"assistant"', '"role":"user"'), "role"),
+    "the id changes": (
+        _frames(lambda frames: [*frames[:2], frames[2].replace(b'"id":"', b'"id":"x'), *frames[3:]]), "one-identity"),
+    "choices is no list": (_replace('"choices":[', '"choice":['), "chunk-shape"),
+    "usage twice": (_frames(lambda frames: [*frames[:-2], frames[-2], frames[-2], *frames[-1:]]), "usage-once"),
+    "usage is lost": (_replace('"usage":{', '"use":{'), "usage-asked"),
+    "the stop string stays": (_object(lambda one: _says(one, "九。")), "stop-kept"),
+    "a tool call in pieces": (_replace('{\\"city\\":', "{city"), "tool-calls"),
+    "a tab before each event": (_changed_body(lambda data: data.replace(b'{"id"', b'{\t"id"')), "framed-to-the-byte"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_behind_the_contracts_back_breaks_a_clause(fault: str) -> None:
+    """Each way in which an answer can go wrong is found by the clause that watches for it."""
+    disturb, clause = FAULTS[fault]
+
+    result = run(edition_named("2025-reference"), "nvidia", disturb=disturb, phases=(Phase.EXAMPLES, Phase.BROKEN))
+
+    assert clause in [one.clause.id for one in result.findings]
+
+
+def test_every_clause_has_an_exchange_that_it_rejects() -> None:
+    """The tables above leave no clause without a way to fail: what cannot fail is not a test."""
+    rejected = {clause for _, clause in FAULTS.values()} | {clause_of(axis) for axis in quirks.AXES}
+
+    assert {one.id for one in CHECKS} - rejected == set()
+
+
+def reading(status: int = 200, text: str = "你好", prompt: int = 5, completion: int = 3) -> Reading:
+    """An answer with one body."""
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    body = json.dumps({"choices": [{"message": {"content": text}}], "usage": usage}).encode()
+    return Reading(Exchange(Request("POST", "/", {}, b"{}"), Plan(status, (), (body,)), frames_sent=1))
+
+
+UNLIKE = {
+    "stream-is-body": reading(text="再见"),
+    "stream-counts-alike": reading(prompt=6),
+    "unknown-fields": reading(status=400),
+    "key-order": reading(status=400),
+    "key-order-text": reading(text="再见"),
+    "null-is-absent": reading(status=400),
+    "max-tokens-monotone": reading(completion=4),
+    "dialogue-grows": reading(prompt=5),
+}
+
+
+@pytest.mark.parametrize("relation", [pytest.param(one, id=one.id) for one in (*RELATIONS, DIALOGUE)])
+def test_every_relation_has_a_pair_that_it_rejects(relation: Relation) -> None:
+    """A pair of exchanges that contradict each other breaks the relation that watches for it."""
+    assert relation.compare(reading(), UNLIKE[relation.id]).outcome == "broken"
+
+
+def test_a_ledger_is_strict_both_ways() -> None:
+    """One deviation that is declared and there, one that is gone, one that nobody declared."""
+    edition = edition_named("2024-tutorial")
+    profile = edition.chips["chip3"]
+    secret = replace(profile, wire=quirks.changed(profile.wire, "object-every,crlf"))
+    result = run(edition, "chip3", behind=rehearsal.with_chip(edition, secret), phases=(Phase.EXAMPLES,))
+
+    entries = {one.clause: one for one in ledger(profile, [Reading(exchange) for _, exchange in result.exchanges])}
+
+    assert entries["frame-framing"].state == "as declared"
+    assert entries["shape-created"].state == "as declared"
+    assert entries["shape-object"].state == "gone"
+    assert (entries["frame-newline"].state, entries["frame-newline"].seen) == ("undeclared", "crlf")
