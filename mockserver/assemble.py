@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mockserver.data import shipped
 from mockserver.pipeline.moderate import ModerationRules
@@ -20,6 +20,7 @@ from mockserver.server.clock import FixedClock, RealClock
 from mockserver.server.guard import Guard
 from mockserver.sources import tokens
 from mockserver.sources.ordered import Sources
+from mockserver.sources.recordings import Recordings, ReplaySettings, load
 from mockserver.sources.replay import Fixtures
 from mockserver.sources.synthetic import Synthetic
 
@@ -84,7 +85,11 @@ def edition_of(config: Config) -> Edition:
 def sources(config: Config, edition: Edition) -> Sources:
     """Where answers come from, in order."""
     fixtures = Fixtures([*config.fixtures, shipped("fixtures")])
-    return Sources(edition, fixtures, Synthetic(edition, config.seed), strict=config.strict, now_s=time.time)
+    recordings = Recordings(one for folder in config.fixtures for one in load(folder))
+    identity: Literal["kept", "fresh"] = "fresh" if config.clock == "real" else "kept"
+    settings = ReplaySettings(config.replay, config.speed, identity)
+    synthetic = Synthetic(edition, config.seed)
+    return Sources(edition, fixtures, recordings, settings, synthetic, strict=config.strict, now_s=time.time)
 
 
 def texts(request: ChatRequest) -> Sequence[str]:

@@ -144,6 +144,13 @@ class Config:
         "off, profile (each chip's own), or first_token_ms=…,inter_token_ms=…,jitter=…",
         "PACE",
     )
+    replay: Literal["exact", "regenerate"] = _row(
+        "exact", kinds.choice("exact", "regenerate"), ANSWERS,
+        "recordings as the bytes they were, or said anew in the asked chip's wire form", "MODE",
+    )  # fmt: skip
+    speed: float = _row(
+        0.0, kinds.FACTOR, ANSWERS, "of exact replays: 0 at once, 1 as recorded, 10 ten times as fast", "FACTOR"
+    )
     seed: int = _row(0, kinds.integer(0, 2**32 - 1), ANSWERS, "part of all that is synthesised or derived", "NUMBER")
     clock: Literal["fixed", "real"] = _row(
         "fixed", kinds.choice("fixed", "real"), ANSWERS,

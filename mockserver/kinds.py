@@ -166,6 +166,7 @@ KEY: Final = Kind("visible ASCII characters without spaces", _key, {"type": "str
 SECONDS: Final = Kind(
     "a number of seconds, 0 or more", _seconds, {"type": "number", "minimum": 0}, float, "{:g}".format
 )
+FACTOR: Final = Kind("a number, 0 or more", _seconds, {"type": "number", "minimum": 0}, float, "{:g}".format)
 SWITCH: Final = Kind("true or false", _switch, {"type": "boolean"}, _parse_switch, lambda value: str(value).lower())
 PACE: Final = Kind(
     "off, profile, or first_token_ms=NUMBER,inter_token_ms=NUMBER,jitter=NUMBER with at least one of the three, "

@@ -38,6 +38,8 @@ LAYERS: dict[str, int] = {
     "mockserver/contract/client": 6,  # a door: it speaks to a live target
     "mockserver/contract/fuzz": 6,  # a door: it runs the client under test against a socket
     "mockserver/contract/command": 6,
+    "mockserver/contract/runner": 6,  # what drives a live target
+    "mockserver/contract/learn": 6,
     "mockserver/contract/pytest_options": 6,
     "mockserver/contract/test_contract": 6,
     "mockserver/server/": 5,

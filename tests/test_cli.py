@@ -66,7 +66,8 @@ class TestUse:
         (
             "",
             (
-                "genstudio-mock: no command given; known: serve, run, profiles, validate, schema; "
+                "genstudio-mock: no command given; known: serve, run, record, fixtures, contract, learn, drift, fuzz, "
+                "profiles, validate, schema; "
                 "see genstudio-mock --help"
             ),
         ),
@@ -75,7 +76,7 @@ class TestUse:
             "--versoin",
             (
                 "genstudio-mock: --versoin is not known before a command; did you mean --version?; "
-                "commands: serve, run, profiles, validate, schema"
+                "commands: serve, run, record, fixtures, contract, learn, drift, fuzz, profiles, validate, schema"
             ),
         ),
         ("serve --prot 3", "genstudio-mock serve: unknown flag --prot; did you mean --port, --host, --profiles?"),
@@ -122,7 +123,7 @@ class TestUse:
 
     def test_a_wrong_variable_is_wrong_use(self) -> None:
         """A variable of ours that is unknown stops the start."""
-        names = "GENSTUDIO_MOCK_SEED, GENSTUDIO_MOCK_UDS, GENSTUDIO_MOCK_PACE"
+        names = "GENSTUDIO_MOCK_SEED, GENSTUDIO_MOCK_SPEED, GENSTUDIO_MOCK_UDS"
         text = f"GENSTUDIO_MOCK_SED: unknown variable; did you mean {names}?\n"
 
         assert called("serve", environ={"GENSTUDIO_MOCK_SED": "1"}) == (2, "", text)

@@ -11,7 +11,7 @@ from mockserver.config import SETTINGS, load
 from mockserver.errors import OperatorError, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mockserver.cli.terminal import Console
     from mockserver.config import Loaded
@@ -40,7 +40,9 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, command: str, says: str, examples: Sequence[tuple[str, str]]) -> None:
         longest = max(len(line) for line, _ in examples)
-        shown = "\n".join(f"  {line.ljust(longest)}  # {what}" for line, what in examples)
+        apart = longest + max(len(what) for _, what in examples) + 6 > HELP_WIDTH
+        between = "\n      # " if apart else "  # "
+        shown = "\n".join(f"  {line if apart else line.ljust(longest)}{between}{what}" for line, what in examples)
         super().__init__(
             prog=f"genstudio-mock {command}",
             description=says,
@@ -52,7 +54,7 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
         self.add_argument("-h", "--help", action="store_true", help="show this help")
-        self.further: dict[str, argparse.ArgumentParser] = {}
+        self.further: Mapping[str, argparse.ArgumentParser] = {}
 
     def read(self, argv: Sequence[str], console: Console, *, ordered: bool = False) -> argparse.Namespace | None:
         """The arguments, or None where help was asked for and has been written.

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from mockserver.cli.terminal import Console
 
 SAYS = """\
-Ask the mock and the live service the same, and compare schema, wire dialect and timing. Exit code 1 where
-they drifted apart, with a patch to the profile."""
+Ask the mock and the live service the same, and compare schema, wire dialect and timing. Exit code
+1 where they drifted apart, with a patch to the profile."""
 EXAMPLES = (
     ("genstudio-mock drift --base-url URL --model M --chip C --api-key-env KEY", "against the live service"),
     ("genstudio-mock drift --against recordings --model M --chip C", "against recordings"),

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from mockserver.cli.terminal import Console
 
 SAYS = """\
-Look at recorded exchanges, compare them, find those that are too old or hold a key, and convert them from
-and to HAR, VCR.py cassettes, curl -i -N dumps and pasted lines."""
+Look at recorded exchanges, compare them, find those that are too old or hold a key, and convert
+them from and to HAR, VCR.py cassettes, curl -i -N dumps and pasted lines."""
 EXAMPLES = (
     ("genstudio-mock fixtures show FILE", "a stream as a time line"),
     ("genstudio-mock fixtures verify fixtures", "exit code 1 where a file holds a key"),

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from mockserver.cli.terminal import Console
 
 SAYS = """\
-Generate valid streams for a chip and cut them into network writes anywhere; your client reads each on a real
-socket and prints its text, which is compared with the truth. The smallest stream that it reads wrongly is
-shown with a hexdump and saved."""
+Generate valid streams for a chip and cut them into network writes anywhere; your client reads
+each on a real socket and prints its text, which is compared with the truth. The smallest stream
+that it reads wrongly is shown with a hexdump and saved."""
 EXAMPLES = (
     ("genstudio-mock fuzz --chip chip3 -- python client.py", "the client reads $OPENAI_BASE_URL"),
     ("genstudio-mock fuzz --chip chip3 --save found -- node client.mjs", "keep what was found"),

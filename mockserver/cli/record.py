@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from mockserver.cli.terminal import Console
 
 SAYS = """\
-Pass requests on to a live service, pass its answers through as they arrive, and keep each exchange as a
-fixture file: every transfer chunk with its time, and how the answer ended. Keys, cookies and
-organisations have no place in the files."""
+Pass requests on to a live service, pass its answers through as they arrive, and keep each
+exchange as a fixture file: every transfer chunk with its time, and how the answer ended. Keys,
+cookies and organisations have no place in the files."""
 EXAMPLES = (
     (
         "genstudio-mock record --upstream https://cloud.infini-ai.com",

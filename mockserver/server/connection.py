@@ -108,7 +108,7 @@ class MockProtocol(HttpToolsProtocol):
 
     head_seconds = 10.0
     body_seconds = 30.0
-    half_closed_seconds = 1.0
+    half_closed_seconds = 3.0
 
     def __init__(
         self,

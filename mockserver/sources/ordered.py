@@ -1,18 +1,21 @@
-"""The sources in their order: fixtures, then synthetic text, or with `strict` a refusal that tells the near misses."""
+"""The sources in order: fixtures, recordings, then synthetic text, or with `strict` a refusal with near misses."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
 
+from mockserver.errors import Refusal
 from mockserver.sources import tokens
+from mockserver.sources.recordings import replayed
 from mockserver.sources.written import answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mockserver.exchange import Answer, ChatRequest
+    from mockserver.exchange import Answer, ChatRequest, Plan
     from mockserver.profile import Edition
+    from mockserver.sources.recordings import Recordings, ReplaySettings
     from mockserver.sources.replay import Fixtures
     from mockserver.sources.synthetic import Synthetic
 
@@ -24,30 +27,49 @@ class Sources:
 
     Args:
         edition: Whose figures count tokens.
-        fixtures: Answers from files.
+        fixtures: Answers that people wrote.
+        recordings: Exchanges as they were; a new one in a directory is read at the next start.
+        replay: How recordings are played.
         synthetic: Text for everything else.
         strict: Nothing is synthesised.
         now_s: Seconds since the Unix epoch, for looking after changed files and for `expires`.
     """
 
     def __init__(
-        self, edition: Edition, fixtures: Fixtures, synthetic: Synthetic, *, strict: bool, now_s: Callable[[], float]
+        self,
+        edition: Edition,
+        fixtures: Fixtures,
+        recordings: Recordings,
+        replay: ReplaySettings,
+        synthetic: Synthetic,
+        *,
+        strict: bool,
+        now_s: Callable[[], float],
     ) -> None:
         self._edition = edition
         self._fixtures = fixtures
+        self._recordings = recordings
+        self._replay = replay
         self._synthetic = synthetic
         self._strict = strict
         self._now_s = now_s
         self._refresh()
 
-    def answer(self, request: ChatRequest) -> Answer:
+    def answer(self, request: ChatRequest) -> Answer | Plan:
         """What is said to a request; raises Refusal where a fixture says so, or where strict and nothing matches."""
         self._refresh()
         found = self._fixtures.find(request, request.namespace) if request.answer_style is None else None
         if found is not None:
             return answer_of(found.said, found.fixture.name, lambda: tokens.prompt_tokens(request, self._edition))
+        if request.answer_style is None and len(self._recordings):
+            recorded = replayed(self._recordings, request, self._replay)
+            if recorded is not None:
+                return recorded
         if self._strict:
-            raise self._fixtures.no_match(request)
+            refusal = self._fixtures.no_match(request)
+            near = self._recordings.near_misses(request) if len(self._recordings) else []
+            more = f"; nearest recordings: {'; '.join(near)}" if near else ""
+            raise Refusal(refusal.kind, f"{refusal.detail}{more}")
         return self._synthetic.answer(request)
 
     def forget(self, namespace: str) -> None:
