@@ -40,6 +40,7 @@ LAYERS: dict[str, int] = {
     "mockserver/contract/command": 6,
     "mockserver/contract/runner": 6,  # what drives a live target
     "mockserver/contract/learn": 6,
+    "mockserver/contract/drift": 6,
     "mockserver/contract/pytest_options": 6,
     "mockserver/contract/test_contract": 6,
     "mockserver/server/": 5,

@@ -291,8 +291,7 @@ def test_a_clause_can_be_asserted_on_its_own(honest: str, deviant: str) -> None:
 
 def test_the_contract_runs_as_pytest(deviant: str) -> None:
     """`pytest --pyargs mockserver.contract --base-url …` has one test a clause."""
-    plugin = "mockserver.contract.pytest_options"
-    words = [sys.executable, "-m", "pytest", "-q", "-p", plugin, "--pyargs", "mockserver.contract"]
+    words = [sys.executable, "-m", "pytest", "-q", "--pyargs", "mockserver.contract"]
     done = subprocess.run([*words, *asked(deviant)], capture_output=True, text=True, check=False)
 
     assert done.returncode == 1, done.stdout + done.stderr
