@@ -13,7 +13,7 @@ import pytest
 from mockserver import quirks
 from mockserver.pipeline.disturb import FAULT_TYPES
 from mockserver.pipeline.frame import DONE, WIRE_FORMATS
-from tests.snippets import DOCUMENTS, ROOT, Block, blocks, fits, run
+from tests.snippets import ADDRESS, DOCUMENTS, ROOT, Block, blocks, fits, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,13 +35,14 @@ def runnable() -> list[Block]:
 def test_snippet(block: Block, servers: dict[str, Live], tmp_path: Path) -> None:
     """A snippet runs against a fresh server as it stands, and prints what the document says."""
     server = servers["2024-tutorial"]
+    address = f"127.0.0.1:{server.port}"
     for other in blocks(block.document):
         if other.note.startswith("file: "):
             path = tmp_path / other.note.removeprefix("file: ")
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(other.text, "utf-8")
+            path.write_text(other.text.replace(ADDRESS, address), "utf-8")
 
-    printed = run(block, f"127.0.0.1:{server.port}", tmp_path)
+    printed = run(block, address, tmp_path)
 
     assert block.expected is None or fits(printed, block.expected), printed
 
