@@ -121,10 +121,10 @@ def test_a_stop_before_the_bound_is_a_stop() -> None:
         ({}, (None, ())),
         ({"max_tokens": None, "stop": None}, (None, ())),
         ({"max_tokens": 3, "stop": "a"}, (3, ("a",))),
-        ({"max_tokens": 3, "max_completion_tokens": 4, "stop": ["a", "b"]}, (4, ("a", "b"))),
+        ({"max_tokens": 3, "max_completion_tokens": 4, "stop": ["a", "b"]}, (3, ("a", "b"))),
         ({"max_tokens": 3, "max_completion_tokens": None}, (3, ())),
     ],
-    ids=["nothing", "null", "old-name-and-string", "new-name-wins", "new-name-null"],
+    ids=["nothing", "null", "old-name-and-string", "the-smaller-counts", "new-name-null"],
 )
 def test_bounds_of_a_body(body: dict[str, Any], expected: tuple[int | None, tuple[str, ...]]) -> None:
     """Both names of the bound and both forms of stop are read; null means absent."""

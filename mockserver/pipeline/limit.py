@@ -22,14 +22,14 @@ MOST_STOPS = 64  # more would make the search's time a matter of the client's ch
 def bounds(body: Mapping[str, Any]) -> tuple[int | None, tuple[str, ...]]:
     """The bounds of a request's body whose fields the admit stage has checked: `max_tokens` and the stop sequences.
 
-    `max_completion_tokens` is the newer name of `max_tokens`; where both are given, it counts. `null` means absent.
+    `max_completion_tokens` is the newer name of `max_tokens`; where both are given, the smaller counts, so that neither
+    is exceeded. `null` means absent.
 
     Raises:
         Refusal: more than `MOST_STOPS` stop sequences.
     """
-    most = body.get("max_completion_tokens")
-    if most is None:
-        most = body.get("max_tokens")
+    given = [one for one in (body.get("max_completion_tokens"), body.get("max_tokens")) if one is not None]
+    most = min(given, default=None)
     stop = body.get("stop")
     stops = (stop,) if isinstance(stop, str) else tuple(stop or ())
     if len(stops) > MOST_STOPS:

@@ -12,9 +12,6 @@ from mockserver.errors import Refusal
 from mockserver.exchange import Answer, Plan
 from mockserver.pipeline.admit import Gate, admit, check_key
 from mockserver.pipeline.compiled import Compiled
-from mockserver.pipeline.disturb import FaultError, disturb, disturb_answer, faults_of_header
-from mockserver.pipeline.fault import Hand
-from mockserver.pipeline.faults_content import RateLimit, Status
 from mockserver.pipeline.frame import content_type
 from mockserver.pipeline.head import entropy_of, head, response_headers
 from mockserver.pipeline.limit import bounds, limit
@@ -29,6 +26,7 @@ if TYPE_CHECKING:
 
     from mockserver.exchange import ChatRequest, Headers, Request
     from mockserver.pipeline.fault import Fault
+    from mockserver.pipeline.faults_content import RateLimit
     from mockserver.profile import Edition
 
 QUIRKS_HEADER: Final = b"x-mock-quirks"
@@ -167,6 +165,10 @@ class Service:
 
     def _disturbed(self, arrival: Arrival, response: Response, compiled: Compiled, entropy: bytes) -> None:
         """The way of a request for which a test has set something up, or which names faults itself."""
+        from mockserver.pipeline.disturb import disturb, disturb_answer  # late: most runs ask for no fault
+        from mockserver.pipeline.fault import Hand
+        from mockserver.pipeline.faults_content import RateLimit, Status
+
         request, test = response.chat, arrival.test
         assert request is not None  # noqa: S101 - admitted by the caller
         dice = random.Random(arrival.seed)  # noqa: S311 - reproducible, not secret
@@ -194,6 +196,8 @@ class Service:
 
     def _asked_faults(self, text: str) -> list[Fault]:
         """The faults that `X-Mock-Fault` asks for."""
+        from mockserver.pipeline.disturb import FaultError, faults_of_header
+
         try:
             return faults_of_header(text)
         except FaultError as error:

@@ -7,14 +7,10 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from starlette.applications import Starlette
-from starlette.routing import Route
-
 from mockserver.errors import Refusal
 from mockserver.exchange import Ending, Exchange, Plan, Request
 from mockserver.pipeline.head import entropy_of
 from mockserver.pipeline.respond import Arrival, Response, Service
-from mockserver.server import control
 from mockserver.server.clock import Wheel
 from mockserver.server.guard import Guard
 from mockserver.server.incoming import (
@@ -175,14 +171,17 @@ class App:
     sends between it and the server: that takes a fifth off a small answer.
     """
 
-    def __init__(self, mock: Mock, others: ASGIApp) -> None:
+    def __init__(self, mock: Mock, make_others: Callable[[], ASGIApp]) -> None:
         self._mock = mock
-        self._others = others
+        self._make_others = make_others
+        self._others: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         target = chat_target(scope["path"], self._mock.service.default_chip) if scope["type"] == "http" else None
         if target is None:
+            if self._others is None:
+                self._others = self._make_others()
             await self._others(scope, receive, send)
             return
         if scope["method"] != "POST":
@@ -246,9 +245,19 @@ class ModelsEndpoint:
 
 def create_app(mock: Mock, guard: Guard | None = LOCAL_GUARD) -> App:
     """The application of one mock; without a guard it has no control API beyond health."""
+    return App(mock, lambda: other_routes(mock, guard))
+
+
+def other_routes(mock: Mock, guard: Guard | None) -> ASGIApp:
+    """Everything but the chat endpoint. Imported late: a mock that is only asked to chat starts without it."""
+    from starlette.applications import Starlette
+    from starlette.routing import Route
+
+    from mockserver.server import control
+
     listed = ModelsEndpoint(mock)
     routes = [Route(MODELS_PATH, listed), Route(MODELS_PATH + "/", listed)]
     others = Starlette(routes=routes + control.routes(mock, guard))
     others.router.redirect_slashes = False
     others.router.default = refuse_path(mock)
-    return App(mock, others)
+    return others

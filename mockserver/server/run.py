@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE_SECONDS = 75
 BACKLOG = 4096
+GC_ALLOCATIONS = 20_000  # the journal keeps what a request made, so frequent collections would find nothing again
 
 
 class Server(uvicorn.Server):
@@ -153,6 +154,7 @@ def run(app: Any, listening: socket.socket, on_ready: Callable[[], None], grace_
 
     def ready() -> None:
         gc.collect()
+        gc.set_threshold(GC_ALLOCATIONS, 20, 50)
         gc.freeze()  # here and not in Server: a process of ours has nothing to collect later, a user's process has
         on_ready()
 

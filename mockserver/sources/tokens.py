@@ -62,8 +62,7 @@ _LATIN = "A-Za-z\u00c0-\u024f"
 _SUFFIXES = (
     "ization|ations?|ments?|ities|ity|ness|ingly|ings?|fully?|ions?|ical|ically|ables?|ally|ised|ized|ers?|ed|ly"
 )
-_PIECE = re.compile(
-    rf"""
+_PIECE = rf"""
       (?:{_trie(WORDS)}) | [{_HAN}]                             # a word of the lexicon, else one character
     | \ ?[{_LATIN}]{{1,7}}(?![{_LATIN}])                        # a short word with the space before it
     | \ ?[{_LATIN}]{{3,10}}?(?=(?:{_SUFFIXES})(?![{_LATIN}]))   # the stem of a longer one
@@ -73,9 +72,15 @@ _PIECE = re.compile(
     | \ ?[\u0370-\u058f\u05d0-\u05ea\u0620-\u064a]{{1,3}}
     | \s+(?=\ [{_LATIN}]) | \s+                                 # a word keeps its last space
     | .
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+    """
+
+
+@lru_cache
+def _piece() -> re.Pattern[str]:
+    """Compiled when it is first needed: it takes as long as a tenth of the start."""
+    return re.compile(_PIECE, re.VERBOSE | re.DOTALL)
+
+
 _MAY_ATTACH = re.compile(
     "[^\\x00-\u02ff\u2010-\u2027\u3000-\u3029\u3040-\u3098\u309b-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff9d\U00020000-\U0003ffff]"
 )
@@ -100,7 +105,7 @@ class Estimator:
 
     def pieces(self, text: str) -> tuple[str, ...]:
         """The text cut into words, parts of words and characters."""
-        return _whole(text, map(len, _PIECE.findall(text)))
+        return _whole(text, map(len, _piece().findall(text)))
 
     def count(self, text: str) -> int:
         """The number of pieces."""
