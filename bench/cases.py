@@ -19,6 +19,7 @@ from bench.plugin import plugin
 from bench.report import Figure, Goal
 from bench.serve import CHUNKS, INTER_TOKEN_MS, MARK, PACED_CHUNKS
 from bench.servers import Command, Started, cores, pin
+from mockserver.cli.ready import QUESTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,9 +100,9 @@ def paced(bench: Bench) -> list[Figure]:
 
 
 def first_answer(bench: Bench) -> list[Figure]:
-    """From the command to its first answer, beside importing what any such server needs."""
+    """From the command to the answer of the request that its ready block prints, beside importing what it needs."""
     imports = [sys.executable, "-c", "import starlette, uvicorn, pydantic"]
-    request = _small_request(bench)
+    request = _small_request(bench, QUESTION)
     ours, theirs = [], []
     for _ in range(STARTS):
         with Command(request, bench.core) as command:
@@ -181,9 +182,9 @@ def _lateness_figures(count: int, mock: Sequence[_Lateness], bare: Sequence[_Lat
     ]
 
 
-def _small_request(bench: Bench) -> bytes:
+def _small_request(bench: Bench, text: str = SMALL_TEXT) -> bytes:
     with bench.server("mock") as mock:
-        return post(mock.path, SMALL_TEXT)
+        return post(mock.path, text)
 
 
 BENCHMARKS: Final[dict[str, Callable[[Bench], list[Figure]]]] = {

@@ -20,7 +20,6 @@ from mockserver.server.clock import FixedClock, RealClock
 from mockserver.server.guard import Guard
 from mockserver.sources import tokens
 from mockserver.sources.ordered import Sources
-from mockserver.sources.recordings import Recordings, ReplaySettings, load
 from mockserver.sources.replay import Fixtures
 from mockserver.sources.synthetic import Synthetic
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from mockserver.exchange import ChatRequest, Exchange
     from mockserver.pipeline.pace import PaceSettings
     from mockserver.profile import Edition, Moderation
+    from mockserver.sources.recordings import Played
 
 
 def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None) -> Mock:
@@ -56,6 +56,7 @@ def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None)
         seed=config.seed,
         paces=paces(config.pace, edition),
         forget=origin.forget,
+        generation=origin.generation,
     )
     clock = RealClock() if config.clock == "real" else FixedClock(edition.file.defaults.created)
     return Mock(service, clock, on_exchange)
@@ -82,14 +83,22 @@ def edition_of(config: Config) -> Edition:
     return load_edition(config.edition or default_edition(roots), roots, extra_models=config.model)
 
 
-def sources(config: Config, edition: Edition) -> Sources:
-    """Where answers come from, in order."""
+def sources(config: Config, edition: Edition, now_s: Callable[[], float] = time.time) -> Sources:
+    """Where answers come from, in order; `now_s` gives seconds since the Unix epoch."""
     fixtures = Fixtures([*config.fixtures, shipped("fixtures")])
+    synthetic = Synthetic(edition, config.seed)
+    return Sources(edition, fixtures, played(config), synthetic, strict=config.strict, now_s=now_s)
+
+
+def played(config: Config) -> Played | None:
+    """The recordings of the operator's directories and how they are played; None where there are no directories."""
+    if not config.fixtures:
+        return None
+    from mockserver.sources.recordings import Played, Recordings, ReplaySettings, load
+
     recordings = Recordings(one for folder in config.fixtures for one in load(folder))
     identity: Literal["kept", "fresh"] = "fresh" if config.clock == "real" else "kept"
-    settings = ReplaySettings(config.replay, config.speed, identity)
-    synthetic = Synthetic(edition, config.seed)
-    return Sources(edition, fixtures, recordings, settings, synthetic, strict=config.strict, now_s=time.time)
+    return Played(recordings, ReplaySettings(config.replay, config.speed, identity))
 
 
 def texts(request: ChatRequest) -> Sequence[str]:

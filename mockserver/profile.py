@@ -39,7 +39,7 @@ M = TypeVar("M", bound=BaseModel)
 class Data(BaseModel):
     """Data that people write: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 class QuirkClaim(Data):

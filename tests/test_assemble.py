@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from mockserver.assemble import build
+from mockserver.assemble import build, edition_of, sources
 from mockserver.config import Config
 from mockserver.exchange import Request
 from mockserver.pipeline.pace import PaceSettings
 from mockserver.pipeline.respond import Arrival
 from mockserver.profile import Moderation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mockserver.exchange import Plan
 
 
 def respond(config: Config, said: str, key: str = "k") -> tuple[int, dict[str, object]]:
@@ -63,3 +70,31 @@ def test_a_profiles_pace_is_each_chips_own() -> None:
     assert set(own) == set(same)
     assert set(same.values()) == {PaceSettings(5)}
     assert build(Config()).service.paces == {}
+
+
+def test_the_same_request_is_decided_once_until_something_changes(tmp_path: Path) -> None:
+    """An equal request gets the very plan of the one before, until a fixture changes; a sequence goes on each time."""
+    now = [1000.0]
+    folder = tmp_path / "any" / "any"
+    folder.mkdir(parents=True)
+    (folder / "steps.json").write_text(
+        '{"match": {"user": "step"}, "answers": [{"text": "one"}, {"text": "two"}]}', "utf-8"
+    )
+    config = Config(fixtures=(tmp_path,))
+    edition = edition_of(config)
+    origin = sources(config, edition, lambda: now[0])
+    service = replace(build(config).service, answer=origin.answer, generation=origin.generation)
+
+    def plan(said: str) -> Plan:
+        body = json.dumps({"messages": [{"role": "user", "content": said}]}).encode()
+        headers = {b"authorization": b"Bearer k", b"content-type": b"application/json"}
+        return service.respond(Arrival("mt-infini-3b", "nvidia", Request("POST", "/", headers, body), 0)).plan
+
+    assert plan("hello") is plan("hello")
+    assert b"one" in plan("step").frames[0]
+    assert b"two" in plan("step").frames[0]
+    before = plan("hello")
+    (folder / "hello.json").write_text('{"match": {"user": "hello"}, "answer": {"text": "written"}}', "utf-8")
+    now[0] += 10
+    assert b"written" in plan("hello").frames[0]
+    assert b"written" not in before.frames[0]

@@ -41,7 +41,7 @@ PART_TYPES = {"text": "text", "image_url": "image_url", "video_url": "video_url"
 class FieldRule(BaseModel):
     """What one field of the request may hold. `null` counts as absent unless `nullable` is false."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     type: FieldType
     minimum: float | None = None
@@ -54,7 +54,7 @@ class FieldRule(BaseModel):
 class RequestRules(BaseModel):
     """What an edition allows in a request."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     model: Literal["path", "body"]
     """Which model answers: the path's, whatever the body says, or the body's where it is a string."""

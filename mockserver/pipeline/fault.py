@@ -32,7 +32,7 @@ class Hand:
 class Fault(BaseModel):
     """The base of all faults. A subclass has a literal `type`, its settings, and one of the two methods."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     type: str
 

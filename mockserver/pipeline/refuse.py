@@ -31,7 +31,7 @@ _TYPES = {
 class ErrorShape(BaseModel):
     """One row of an edition's `[errors]`: how one kind of refusal looks on the wire."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     status: int = Field(ge=400, le=599)
     family: Literal["gateway", "upstream"]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from mockserver.errors import Refusal
 from mockserver.sources import tokens
-from mockserver.sources.recordings import replayed
 from mockserver.sources.written import answer_of
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
     from mockserver.exchange import Answer, ChatRequest, Plan
     from mockserver.profile import Edition
-    from mockserver.sources.recordings import Recordings, ReplaySettings
+    from mockserver.sources.recordings import Played
     from mockserver.sources.replay import Fixtures
     from mockserver.sources.synthetic import Synthetic
 
@@ -28,8 +27,7 @@ class Sources:
     Args:
         edition: Whose figures count tokens.
         fixtures: Answers that people wrote.
-        recordings: Exchanges as they were; a new one in a directory is read at the next start.
-        replay: How recordings are played.
+        recordings: Exchanges as they were, or None; a new one in a directory is read at the next start.
         synthetic: Text for everything else.
         strict: Nothing is synthesised.
         now_s: Seconds since the Unix epoch, for looking after changed files and for `expires`.
@@ -39,8 +37,7 @@ class Sources:
         self,
         edition: Edition,
         fixtures: Fixtures,
-        recordings: Recordings,
-        replay: ReplaySettings,
+        recordings: Played | None,
         synthetic: Synthetic,
         *,
         strict: bool,
@@ -49,25 +46,31 @@ class Sources:
         self._edition = edition
         self._fixtures = fixtures
         self._recordings = recordings
-        self._replay = replay
         self._synthetic = synthetic
         self._strict = strict
         self._now_s = now_s
+        self._generation = self._changes = 0
         self._refresh()
+
+    def generation(self) -> int:
+        """A number that changes when the same request may get another answer: files changed, a sequence went on."""
+        self._refresh()
+        return self._generation
 
     def answer(self, request: ChatRequest) -> Answer | Plan:
         """What is said to a request; raises Refusal where a fixture says so, or where strict and nothing matches."""
         self._refresh()
         found = self._fixtures.find(request, request.namespace) if request.answer_style is None else None
         if found is not None:
+            self._generation += found.fixture.file.answer is None  # one of a sequence
             return answer_of(found.said, found.fixture.name, lambda: tokens.prompt_tokens(request, self._edition))
-        if request.answer_style is None and len(self._recordings):
-            recorded = replayed(self._recordings, request, self._replay)
+        if request.answer_style is None and self._recordings is not None:
+            recorded = self._recordings.answer(request)
             if recorded is not None:
                 return recorded
         if self._strict:
             refusal = self._fixtures.no_match(request)
-            near = self._recordings.near_misses(request) if len(self._recordings) else []
+            near = self._recordings.recordings.near_misses(request) if self._recordings is not None else []
             more = f"; nearest recordings: {'; '.join(near)}" if near else ""
             raise Refusal(refusal.kind, f"{refusal.detail}{more}")
         return self._synthetic.answer(request)
@@ -75,7 +78,11 @@ class Sources:
     def forget(self, namespace: str) -> None:
         """Sequences of fixtures begin again for a namespace."""
         self._fixtures.forget_calls(namespace)
+        self._generation += 1
 
     def _refresh(self) -> None:
         for report in self._fixtures.refresh(self._now_s()):
             log.warning("%s", report)
+        if self._fixtures.changes != self._changes:
+            self._changes = self._fixtures.changes
+            self._generation += 1

@@ -203,6 +203,18 @@ def differences(one: Recording, request: ChatRequest) -> list[str]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Played:
+    """Recordings as a source: what there is and how it is played."""
+
+    recordings: Recordings
+    settings: ReplaySettings
+
+    def answer(self, request: ChatRequest) -> Answer | Plan | None:
+        """What was recorded for a request; None for nothing."""
+        return replayed(self.recordings, request, self.settings)
+
+
 def replayed(recordings: Recordings, request: ChatRequest, settings: ReplaySettings) -> Answer | Plan | None:
     """What the recordings say to a request: a plan to be performed as it is, an answer, or None where none fits.
 

@@ -45,6 +45,7 @@ class Fixtures:
 
     Attributes:
         broken: What is wrong with each file that cannot be used, one line each.
+        changes: How often what fits may have changed: files came, went or changed, or a day passed.
     """
 
     def __init__(self, roots: Sequence[Path]) -> None:
@@ -61,6 +62,7 @@ class Fixtures:
         self._index: dict[tuple[str | None, str], list[tuple[int, Fixture]]] = {}
         self._told: set[Place] = set()
         self._calls: dict[tuple[str, Place], int] = {}
+        self.changes = 0
 
     def __iter__(self) -> Iterator[Fixture]:
         """The fixtures that can be used, the most special first."""
@@ -90,6 +92,7 @@ class Fixtures:
         if stale:
             self._order()
         if stale or today != self._today:
+            self.changes += 1
             reports += self._expired()
         return reports
 

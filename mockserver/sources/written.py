@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import inspect
 import json
+import textwrap
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
@@ -39,7 +43,18 @@ def _code(value: object) -> int | str:
 class Described(Data):
     """Data whose keys are described in the JSON Schema by the sentences below them."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    @classmethod
+    def sentences(cls) -> dict[str, str]:
+        """The sentence below each field, read from the source when a schema is asked for: at start it costs 40 ms."""
+        tree = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
+        lines = tree.body if isinstance(tree, ast.ClassDef) else []
+        return {
+            named.target.id: inspect.cleandoc(said.value.value)
+            for named, said in pairwise(lines)
+            if isinstance(named, ast.AnnAssign) and isinstance(named.target, ast.Name)
+            and isinstance(said, ast.Expr)
+            and isinstance(said.value, ast.Constant) and isinstance(said.value.value, str)
+        }  # fmt: skip
 
 
 class FixtureUsage(Described):
