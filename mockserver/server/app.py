@@ -250,5 +250,5 @@ def create_app(mock: Mock, guard: Guard | None = LOCAL_GUARD) -> App:
     routes = [Route(MODELS_PATH, listed), Route(MODELS_PATH + "/", listed)]
     others = Starlette(routes=routes + control.routes(mock, guard))
     others.router.redirect_slashes = False
-    others.router.default = refuse_path(mock)
+    others.router.default = control.default(guard, refuse_path(mock))
     return App(mock, others)
