@@ -79,14 +79,14 @@ def disturb(plan: Plan, faults: Sequence[Fault], hand: Hand) -> Plan:
     return plan
 
 
-def fault_of(data: Any) -> Fault:
-    """A fault from its JSON form; raises FaultError."""
+def fault_of(data: Any, *, strict: bool = False) -> Fault:
+    """A fault from its JSON form; raises FaultError. Unless strict, numbers may be texts, as in a header."""
     kind = data.get("type") if isinstance(data, dict) else None
     if not isinstance(kind, str) or kind not in FAULT_TYPES:
         known = suggestion(str(kind), FAULT_TYPES)
         raise FaultError(f"type: {kind!r} is not a fault; {known}")
     try:
-        fault: Fault = _ADAPTER.validate_python(data)
+        fault: Fault = _ADAPTER.validate_python(data, strict=strict)
     except ValidationError as wrong:
         raise FaultError(_explain(kind, wrong)) from None
     return fault

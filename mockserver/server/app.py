@@ -259,5 +259,5 @@ def other_routes(mock: Mock, guard: Guard | None) -> ASGIApp:
     routes = [Route(MODELS_PATH, listed), Route(MODELS_PATH + "/", listed)]
     others = Starlette(routes=routes + control.routes(mock, guard))
     others.router.redirect_slashes = False
-    others.router.default = refuse_path(mock)
+    others.router.default = control.default(guard, refuse_path(mock))
     return others

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from mockserver.exchange import Exchange
     from mockserver.server.app import Mock
     from mockserver.server.namespace import Namespace
 
@@ -36,7 +38,7 @@ MOST_WAIT_MS: Final = 60_000
 
 
 class ControlError(Exception):
-    """A control request that cannot be; `status` is 400 or 404 and the text names the field and what is allowed."""
+    """A control request that cannot be; `status` is a 4xx, the text names field and what is allowed."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -66,7 +68,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A query parameter: its JSON Schema and what it is for."""
+    """A parameter of path or query: its JSON Schema and what it is for."""
 
     schema: Mapping[str, Any]
     says: str
@@ -80,7 +82,7 @@ class Operation:
         method: HTTP method.
         path: Below `/_mock`.
         says: One sentence for the document.
-        handler: Gives what is sent back as JSON.
+        handler: Gives what is sent back as JSON, or a whole response.
         body: The model of the body.
         query: Query parameters by name.
         status: The status of success.
@@ -200,10 +202,19 @@ async def list_exchanges(call: Call) -> Any:
 
 async def show_exchange(call: Call) -> Any:
     """One exchange with all that was sent."""
-    for one in call.namespace.journal:
-        if one.number == call.path["number"]:
-            return wire.exchange_json(one, frames=True)
-    raise ControlError(404, f"exchange {call.path['number']} is not in the journal of {call.namespace.name}")
+    return wire.exchange_json(_exchange(call), frames=True)
+
+
+async def save_exchange(call: Call) -> Any:
+    """One exchange as a fixture file: headers by an allow list, the key and what looks like one masked."""
+    from mockserver.server.saved import NotSavedError, saved
+
+    number = call.path["number"]
+    try:
+        text = saved(_exchange(call), call.key, call.mock.service.edition.name, call.mock.clock.now_ms())
+    except NotSavedError as error:
+        raise ControlError(409, f"exchange {number} {error}") from None
+    return Response(text, media_type="application/json")
 
 
 async def judge(call: Call) -> Any:
@@ -231,6 +242,14 @@ async def move_clock(call: Call) -> Any:
     return await show_clock(call)
 
 
+def _exchange(call: Call) -> Exchange:
+    """The exchange whose number the path names."""
+    for one in call.namespace.journal:
+        if one.number == call.path["number"]:
+            return one
+    raise ControlError(404, f"exchange {call.path['number']} is not in the journal of {call.namespace.name}")
+
+
 def _remove(rows: list[Any], number: int | None, what: str) -> Any:
     """Take one row out by its number, or all of them."""
     if number is None:
@@ -245,6 +264,7 @@ def _remove(rows: list[Any], number: int | None, what: str) -> Any:
     raise ControlError(404, f"{what} {number} is not there; there are: {known}")
 
 
+NUMBER: Final = Parameter({"type": "integer", "minimum": 1, "maximum": 999_999_999_999}, "its number, from 1")
 _STRING = {"type": "string"}
 _COUNT = {"type": "integer", "minimum": 0, "maximum": 1_000_000}
 _WHICH_EXCHANGES: Final = {
@@ -276,6 +296,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("DELETE", "/answers/{number}", "Forget one scripted answer.", unscript),
     Operation("GET", "/exchanges", "What happened, oldest first.", list_exchanges, query=_WHICH_EXCHANGES),
     Operation("GET", "/exchanges/{number}", "One exchange with all that was sent.", show_exchange),
+    Operation("GET", "/exchanges/{number}/fixture", "One exchange as a fixture file to keep.", save_exchange),
     Operation("GET", "/verdict", "What the exchanges say of the client.", judge),
     Operation("GET", "/quirks", "The table of quirks.", list_quirks),
     Operation("GET", "/clock", "The namespace's clock, on which quotas run.", show_clock),
@@ -284,7 +305,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
 
 
 def routes(mock: Mock, guard: Guard | None) -> list[Route]:
-    """The control API's routes; a path's other methods get 405 with `Allow`, other paths 404.
+    """The control API's routes; a path's other methods get 405 with `Allow`.
 
     Without a guard nobody is let in, and only what is open to all (health) is left.
     """
@@ -293,14 +314,22 @@ def routes(mock: Mock, guard: Guard | None) -> list[Route]:
         if guard is None and not operation.open:
             continue
         paths.setdefault(operation.path, {})[operation.method] = operation
-    made = [
-        Route(PREFIX + path.replace("{number}", "{number:int}"), _endpoint(mock, guard, by_method), methods=None)
-        for path, by_method in paths.items()
-    ]
-    if guard is None:
-        return made
-    made.append(Route(f"{PREFIX}/openapi.json", _document(guard), methods=None))
-    return [*made, Route(PREFIX + "/{rest:path}", _Asgi(_unknown), methods=None)]
+    made = [Route(PREFIX + path, _endpoint(mock, guard, by_method), methods=None) for path, by_method in paths.items()]
+    return made if guard is None else [*made, Route(f"{PREFIX}/openapi.json", _document(guard), methods=None)]
+
+
+def default(guard: Guard | None, otherwise: ASGIApp) -> ASGIApp:
+    """What answers where no route does: below `/_mock` the control API's 404, elsewhere `otherwise`.
+
+    No route can do that: Starlette's patterns end at a line break, which a path may hold.
+    """
+    unknown = _Asgi(_unknown)
+
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        ours = guard is not None and scope["type"] == "http" and f"{scope['path']}/".startswith(f"{PREFIX}/")
+        await (unknown if ours else otherwise)(scope, receive, send)
+
+    return endpoint
 
 
 def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation]) -> Any:
@@ -313,14 +342,15 @@ def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation
                 return _error(405, f"{request.method} is not allowed here; allowed: {allow}", {"allow": allow})
             if guard is not None and not operation.open:
                 guard.check(request.method, headers)
+            path = {name: _value(f"path: {name}", text, NUMBER.schema) for name, text in request.path_params.items()}
             body = _checked(operation.body, await _read(request)) if operation.body else None
             key = headers.get(b"authorization", b"").partition(b" ")[2].strip().decode("latin-1")
             namespace = mock.namespaces.default if operation.open else mock.namespaces.claim(key)
             query = _query(operation, request)
-            made = await operation.handler(Call(mock, namespace, key, request.path_params, query, body))
+            made = await operation.handler(Call(mock, namespace, key, path, query, body))
         except (ForbiddenError, ControlError) as error:
             return _error(error.status, str(error))
-        return JSONResponse(made, operation.status)
+        return made if isinstance(made, Response) else JSONResponse(made, operation.status)
 
     return _Asgi(endpoint)
 
@@ -340,38 +370,40 @@ class _Asgi:
 
 async def _unknown(request: Request) -> Response:
     known = ", ".join(sorted({PREFIX + one.path for one in OPERATIONS}))
-    return _error(404, f"{request.url.path!r} is not of the control API; there are: {known}")
+    return _error(404, f"{request.scope['path'][:200]!r} is not of the control API; there are: {known}")
 
 
-async def _read(request: Request) -> Any:
+async def _read(request: Request) -> bytes:
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
         if size > BODY_LIMIT_BYTES:
             raise ControlError(413, f"the body has more than {BODY_LIMIT_BYTES} bytes")
         parts.append(part)
-    data = b"".join(parts)
-    if not data.strip():
-        return {}
+    return b"".join(parts)
+
+
+def _checked(model: type[BaseModel], data: bytes) -> BaseModel:
+    """The body as its model; an armed fault is checked first, since its type decides what is allowed.
+
+    JSON has types, so 0 is no boolean here and "5" no number, as the document says.
+    """
     from pydantic_core import from_json
 
+    data = data if data.strip() else b"{}"
     try:
-        return from_json(data, allow_inf_nan=False)
+        document = from_json(data, allow_inf_nan=False)
     except ValueError as error:
         raise ControlError(400, f"the body is not valid JSON: {error}") from None
-
-
-def _checked(model: type[BaseModel], data: Any) -> BaseModel:
-    """The body as its model; an armed fault is checked first, since its type decides what is allowed."""
-    if not isinstance(data, dict):
+    if not isinstance(document, dict):
         raise ControlError(400, "the body must be a JSON object")
-    if "fault" in model.model_fields and "fault" in data:
+    if "fault" in model.model_fields and "fault" in document:
         try:
-            fault_of(data["fault"])
+            fault_of(document["fault"], strict=True)
         except FaultError as error:
             raise ControlError(400, f"fault: {error}") from None
     try:
-        return model.model_validate(data)
+        return model.model_validate_json(data, strict=True)
     except ValidationError as wrong:
         from mockserver.profile import explain
 
@@ -388,19 +420,19 @@ def _query(operation: Operation, request: Request) -> dict[str, Any]:
         if parameter is None:
             known = ", ".join(operation.query) or "none"
             raise ControlError(400, f"query: {name!r} is not a parameter here; allowed: {known}")
-        found[name] = _value(name, text, parameter.schema)
+        found[name] = _value(f"query: {name}", text, parameter.schema)
     return found
 
 
 def _value(name: str, text: str, schema: Mapping[str, Any]) -> Any:
     if schema["type"] == "boolean":
         if text not in {"true", "false"}:
-            raise ControlError(400, f"query: {name}: {text!r} is not allowed; allowed: true, false")
+            raise ControlError(400, f"{name}: {text!r} is not allowed; allowed: true, false")
         return text == "true"
     if schema["type"] == "integer":
         low, high = schema["minimum"], schema["maximum"]
         if not (text.isascii() and text.isdigit() and len(text) <= 12 and low <= int(text) <= high):
-            raise ControlError(400, f"query: {name}: {text!r} is not allowed; allowed: an integer from {low} to {high}")
+            raise ControlError(400, f"{name}: {text!r} is not allowed; allowed: an integer from {low} to {high}")
         return int(text)
     return text
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LONGEST_DELAY_MS: Final = 600_000
+_SAYS: Final = ("text", "pieces", "reasoning", "tool_calls", "error", "blocked")
 
 
 def _arguments(value: object) -> str:
@@ -124,6 +125,8 @@ class ErrorReply(Described):
 class FixtureAnswer(Described):
     """What is said: `text` or `pieces`, reasoning before it, tool calls after it; or an error."""
 
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": [name]} for name in _SAYS]})
+
     text: str | None = None
     """The content."""
     pieces: tuple[str, ...] | None = None
@@ -151,7 +154,7 @@ class FixtureAnswer(Described):
     def _one_of(self) -> FixtureAnswer:
         if self.text is not None and self.pieces is not None:
             raise ValueError("text and pieces exclude each other; pieces joined are the text")
-        if not self.model_fields_set & {"text", "pieces", "reasoning", "tool_calls", "error", "blocked"}:
+        if self.model_fields_set.isdisjoint(_SAYS):
             raise ValueError("says nothing; give text, pieces, reasoning, tool_calls, blocked or error")
         beside = sorted(self.model_fields_set - {"error", "delay_ms"})
         if self.error is not None and beside:
