@@ -13,6 +13,7 @@ import pytest
 from mockserver import quirks
 from mockserver.pipeline.disturb import FAULT_TYPES
 from mockserver.pipeline.frame import DONE, WIRE_FORMATS
+from tests.conftest import EDITIONS, load
 from tests.snippets import ADDRESS, DOCUMENTS, ROOT, Block, blocks, fits, run
 
 if TYPE_CHECKING:
@@ -146,3 +147,22 @@ def test_every_link_leads_somewhere() -> None:
 def test_the_faults_are_counted_right() -> None:
     """README names seven faults and how many more there are."""
     assert len(FAULT_TYPES) == 7 + 16
+
+
+def test_the_table_of_what_is_supported_names_every_field() -> None:
+    """Each field that an edition knows stands in README's table once, as supported; nothing else is called a field."""
+    named = [name for what, _, _ in table(ROOT / "README.md", "what") for name in re.findall(r"`(\w+)`", what)]
+    states = {state for _, state, _ in table(ROOT / "README.md", "what")}
+
+    assert len(named) == len(set(named))
+    assert {name: set(named) for name in EDITIONS} == {name: set(load(name).file.request.fields) for name in EDITIONS}
+    assert states == {"supported", "supported as rules", "approximated", "not imitated"}
+
+
+@pytest.mark.parametrize("path", ["/maas/v1/embeddings", "/maas/v1/rerank", "/maas/v1/messages"])
+def test_what_is_not_imitated_is_a_404(path: str, servers: dict[str, Live]) -> None:
+    """Routes of the service that README calls not imitated are refused, not half answered."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", servers["2024-tutorial"].port)) as connection:
+        connection.request("POST", path, "{}", {"authorization": "Bearer any-key"})
+
+        assert connection.getresponse().status == 404
