@@ -12,13 +12,13 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 from mockserver.data import shipped
+from mockserver.exchange import texts_of
 from mockserver.pipeline.moderate import ModerationRules
 from mockserver.pipeline.respond import Service
 from mockserver.profile import default_edition, load_edition
 from mockserver.server.app import Mock
 from mockserver.server.clock import FixedClock, RealClock
 from mockserver.server.guard import Guard
-from mockserver.sources import tokens
 from mockserver.sources.ordered import Sources
 from mockserver.sources.replay import Fixtures
 from mockserver.sources.synthetic import Synthetic
@@ -103,7 +103,7 @@ def played(config: Config) -> Played | None:
 
 def texts(request: ChatRequest) -> Sequence[str]:
     """What the text review reads of a request."""
-    return [text for message in request.messages for text in tokens.texts(message)]
+    return [text for message in request.messages for text in texts_of(message)]
 
 
 def moderation(edition: Edition, added: Moderation | None) -> ModerationRules:

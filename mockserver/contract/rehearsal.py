@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from mockserver.exchange import Answer, Exchange, ToolCall, Usage
+from mockserver.exchange import Answer, Exchange, ToolCall, Usage, texts_of
 from mockserver.pipeline.respond import Arrival, Service
 from mockserver.sources import tokens
 
@@ -26,9 +26,9 @@ _REPEAT: Final = "请重复:"
 
 def speak(request: ChatRequest) -> Answer:
     """The answer to a request: what it asks to have repeated, or one sentence, within its limit and stop strings."""
-    asked = next(("".join(tokens.texts(one)) for one in reversed(request.messages) if one.get("role") == "user"), "")
+    asked = next(("".join(texts_of(one)) for one in reversed(request.messages) if one.get("role") == "user"), "")
     text = asked.removeprefix(_REPEAT) if asked.startswith(_REPEAT) else _SENTENCE
-    prompt = sum(1 + len(tokens.pieces(text)) for message in request.messages for text in tokens.texts(message))
+    prompt = sum(1 + len(tokens.pieces(text)) for message in request.messages for text in texts_of(message))
     if request.body.get("tools") and request.body.get("tool_choice") != "none":
         call = ToolCall("call_1", "get_current_weather", ('{"city":', ' "北京"}'))
         return Answer((), Usage(prompt, 4), "tool_calls", tool_calls=(call,))
@@ -53,7 +53,7 @@ def service(edition: Edition) -> Service:
     """An edition that answers with `speak`, its text review in force."""
 
     def texts(request: ChatRequest) -> Sequence[str]:
-        return [text for message in request.messages for text in tokens.texts(message)]
+        return [text for message in request.messages for text in texts_of(message)]
 
     return Service(edition, speak, texts, edition.file.moderation.rules(edition.name))
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic_core import from_json
 
-from mockserver.exchange import ChatRequest, Ending
+from mockserver.exchange import ChatRequest, Ending, texts_of
 from mockserver.exchange_file import plan_of, read_if_exchange
 from mockserver.sources import tokens
 from mockserver.sources.meaning import meaning
@@ -106,7 +106,7 @@ def load(root: Path) -> list[Recording]:
 def dialogue(request: ChatRequest) -> Key:
     """What was said, message by message, as it is compared: role, text after NFKC, and all that is no text."""
     return tuple(
-        (str(message.get("role", "user")), _normal("".join(tokens.texts(message))), _rest(message))
+        (str(message.get("role", "user")), _normal("".join(texts_of(message))), _rest(message))
         for message in request.messages
     )
 

@@ -15,7 +15,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.errors import OperatorError, Refusal
-from mockserver.exchange import ANSWER_STYLES, Answer, Usage
+from mockserver.exchange import ANSWER_STYLES, Answer, Usage, texts_of
 from mockserver.pipeline.structure import SCHEMA_WHERE, structure
 from mockserver.sources import phrases, tokens, toolcalls
 
@@ -136,15 +136,15 @@ class Said:
         dialogue = list(messages)
         users = [message for message in dialogue if message.get("role", "user") == "user"]
         last = dialogue[-1]
-        self.asked = "".join(tokens.texts(users[-1])) if users else ""
+        self.asked = "".join(texts_of(users[-1])) if users else ""
         self.language = phrases.language_of(self.asked)
         most = self.language.quote_length
         self.quote = phrases.quotation(self.asked, most)
         self.turn = len(users)
-        self.earlier = phrases.quotation("".join(tokens.texts(users[0])), most) if users else ""
+        self.earlier = phrases.quotation("".join(texts_of(users[0])), most) if users else ""
         self.media = tokens.media_parts(users[-1]) if users else 0
         self.role = last.get("role", "user")
-        self.result = phrases.quotation("".join(tokens.texts(last)), RESULT_LENGTH) if self.role == "tool" else None
+        self.result = phrases.quotation("".join(texts_of(last)), RESULT_LENGTH) if self.role == "tool" else None
 
 
 class Material:

@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from mockserver.errors import OperatorError, suggestion
+from mockserver.exchange import texts_of
 from mockserver.sources.lexicon import WORDS
 
 if TYPE_CHECKING:
@@ -276,16 +277,6 @@ def _remembered(counter: Hashable, text: str) -> int:
     return cast("Tokenizer", counter).count(text)
 
 
-def texts(message: Mapping[str, Any]) -> list[str]:
-    """The texts of a message's content, whichever of its forms it has."""
-    content = message.get("content")
-    if isinstance(content, str):
-        return [content]
-    if isinstance(content, list):
-        return [part["text"] for part in content if part.get("type") == "text"]
-    return []
-
-
 def media_parts(message: Mapping[str, Any]) -> int:
     """How many images and videos a message has."""
     content = message.get("content")
@@ -295,4 +286,4 @@ def media_parts(message: Mapping[str, Any]) -> int:
 def _prompt_texts(message: Mapping[str, Any]) -> list[str]:
     """All that a message says, the functions it called among it."""
     calls = message.get("tool_calls")
-    return [*texts(message), json.dumps(calls, ensure_ascii=False)] if calls else texts(message)
+    return [*texts_of(message), json.dumps(calls, ensure_ascii=False)] if calls else texts_of(message)
