@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.snippets import ROOT
+from tests.third_party import node_programs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-NODE_FOLDER = ROOT / ".cache" / "node"
-NODE_PACKAGE = "openai@6"
+NODE_PACKAGE = "openai@7.57.0"
 CURL = (
     'curl -sSN --noproxy "*" "$OPENAI_BASE_URL/chat/completions" -H "Authorization: Bearer $OPENAI_API_KEY"'
     """ -H 'Content-Type: application/json' -d '{"messages": [{"role": "user", "content": "你是谁?"}]%s}'"""
@@ -207,17 +207,9 @@ def node() -> str:
 
 @pytest.fixture(scope="session")
 def node_openai(node: str) -> Path:
-    """A folder with the npm package `openai`, installed once and kept; three seconds and 20 MB at the first time."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip(f"npm is not installed beside {node}")
-    NODE_FOLDER.mkdir(parents=True, exist_ok=True)
-    if not (NODE_FOLDER / "node_modules" / "openai" / "package.json").exists():
-        command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(NODE_FOLDER), NODE_PACKAGE]
-        done = subprocess.run(command, capture_output=True, check=False, timeout=120, cwd=NODE_FOLDER)
-        if done.returncode != 0:
-            pytest.skip("npm cannot install the package openai here")
-    return NODE_FOLDER
+    """A folder with the npm package `openai`: three seconds and 20 MB at the first time."""
+    assert node
+    return node_programs("node", NODE_PACKAGE)
 
 
 @pytest.mark.parametrize("chip", SHOWN)
