@@ -247,24 +247,20 @@ def prompt_tokens(request: ChatRequest, edition: Edition) -> int:
     are those of ChatML: 你是谁? is 3 + 11 + 5 + 3 = 22, system message and joke 3 + 2 × 5 + 18 + 5 = 36.
     """
     entry, defaults = edition.entry(request.model), edition.file.defaults
-    opening = defaults.template_tokens if entry.template_tokens is None else entry.template_tokens
+    total = defaults.template_tokens if entry.template_tokens is None else entry.template_tokens
     system = defaults.system_tokens if entry.system_tokens is None else entry.system_tokens
-    if any(message.get("role") == "system" for message in request.messages):
-        system = 0
-    said = [text for message in request.messages for text in _prompt_texts(message)]
+    said: list[str] = []
+    for message in request.messages:
+        if message.get("role") == "system":
+            system = 0
+        said += _prompt_texts(message)
+        total += MESSAGE_TOKENS + MEDIA_TOKENS * media_parts(message)
     tools = request.body.get("tools")
     if tools:
         said.append(json.dumps(tools, ensure_ascii=False))
     short = sum(map(len, said)) <= VOCABULARY_CHARACTERS
     counter = tokenizer(entry.tokenizer) if short else ESTIMATOR
-    media = sum(map(media_parts, request.messages))
-    return (
-        opening
-        + system
-        + MESSAGE_TOKENS * len(request.messages)
-        + MEDIA_TOKENS * media
-        + sum([_count(counter, text) for text in said])
-    )
+    return total + system + sum([_count(counter, text) for text in said])
 
 
 def _count(counter: Tokenizer, text: str) -> int:
