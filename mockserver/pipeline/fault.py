@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
+
+from mockserver.fields import Ruled
 
 if TYPE_CHECKING:
     import random
@@ -29,7 +31,7 @@ class Hand:
     refuse: Callable[[int, str | None, float | None], Plan]
 
 
-class Fault(BaseModel):
+class Fault(Ruled):
     """The base of all faults. A subclass has a literal `type`, its settings, and one of the two methods."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from mockserver.fields import MOST_WHOLE
 from mockserver.pipeline.fault import Fault, edit_json, times, with_frames
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class ErrorFrame(Fault):
 
     type: Literal["error_frame"] = "error_frame"
     after_frames: int = Field(default=2, ge=0)
-    code: int = 50000
+    code: int = Field(default=50000, ge=-MOST_WHOLE, le=MOST_WHOLE)
     message: str = "Internal error"
 
     def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature

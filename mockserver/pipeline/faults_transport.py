@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from mockserver.exchange import Ending
+from mockserver.fields import Rule, exactly_one
 from mockserver.pipeline.fault import Fault, as_writes, times, with_frames
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from mockserver.exchange import Plan
     from mockserver.pipeline.fault import Hand
 
@@ -24,16 +23,14 @@ class Cut(Fault):
     only a missing finish_reason or done marker tells.
     """
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        exactly_one("after_frames", "after_bytes", "give either after_frames or after_bytes"),
+    )
+
     type: Literal["cut"] = "cut"
     after_frames: int | None = Field(default=None, ge=0)
     after_bytes: int | None = Field(default=None, ge=0)
     clean: bool = False
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if (self.after_frames is None) == (self.after_bytes is None):
-            raise ValueError("give either after_frames or after_bytes")
-        return self
 
     def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
         """A prefix of the plan."""

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import (
     Field,
     PlainValidator,
     ValidationError,
     WithJsonSchema,
-    model_validator,
 )
 from pydantic_core import from_json
 
 from mockserver.errors import OperatorError
+from mockserver.fields import exactly_one, Rule, Ruled, strictly
 from mockserver.profile import explain
 from mockserver.sources.condition import Condition, Same, Steps, shown, steps, text_condition, value_condition
 from mockserver.sources.written import Described, FixtureAnswer
@@ -103,8 +103,10 @@ class Match(Described):
         return next((turn.content for turn in reversed(self.messages or ()) if turn.role == "user"), None)
 
 
-class FixtureFile(Described):
+class FixtureFile(Ruled, Described):
     """A written fixture: what a request must hold, and what is answered."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (exactly_one("answer", "answers", "give either answer or answers"),)
 
     schema_: str = Field(default="", alias="$schema")
     """Where an editor finds this schema."""
@@ -122,12 +124,6 @@ class FixtureFile(Described):
     """The last day (YYYY-MM-DD, UTC) on which it fits."""
     source: str = ""
     """Where the answer is from, for people."""
-
-    @model_validator(mode="after")
-    def _one_of(self) -> FixtureFile:
-        if (self.answer is None) == (self.answers is None):
-            raise ValueError("give either answer or answers")
-        return self
 
     def is_expired(self, today: date) -> bool:
         """Whether the last day is over."""
@@ -215,7 +211,7 @@ def parse(data: bytes, where: Path | str) -> FixtureFile | None:
     if not isinstance(value, dict):
         raise OperatorError(f"{where}: {shown(value)} is not allowed; allowed: an object with match and answer")
     try:
-        return FixtureFile.model_validate_json(data, strict=True)
+        return strictly(FixtureFile, data, value)
     except ValidationError as wrong:
         raise OperatorError(f"{where}: {explain(wrong, FixtureFile)}") from None
 
