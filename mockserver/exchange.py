@@ -239,6 +239,7 @@ class Exchange:
         seed: What the faults' dice were thrown with.
         faults: Types of the faults that acted.
         at_ms: When the request came, in milliseconds on the mock's monotonic clock.
+        in_flight: Whether it is still going on; how it ends, and after how long, is not known yet.
     """
 
     request: Request
@@ -253,6 +254,7 @@ class Exchange:
     seed: int = 0
     faults: tuple[str, ...] = ()
     at_ms: float = 0.0
+    in_flight: bool = False
 
     @property
     def ignored(self) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def strictly(model: type[M], data: bytes, document: Any) -> M:
         return model.model_validate_json(data, strict=True)
     except ValidationError as wrong:
         paths = [error["loc"] for error in wrong.errors(include_url=False) if error["type"] == "int_type"]
-        if not any([_made_whole(document, path) for path in paths]):  # a list: all of them, not the first
+        if not sum(_made_whole(document, path) for path in paths):
             raise
     return model.model_validate_json(json.dumps(document), strict=True)
 

@@ -11,7 +11,8 @@ import pytest
 
 from mockserver.config import Config
 from mockserver.live import MockServer
-from mockserver.server.control import OPERATIONS, PREFIX
+from mockserver.server.control import PREFIX
+from mockserver.server.operations import OPERATIONS
 from mockserver.session import Session
 from tests.command import called
 
@@ -84,7 +85,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
     "query-name": ("GET", "/faults?a=1", {}, 400, "query: 'a' is not a parameter here; allowed: none"),
     "query-value": ("GET", "/exchanges?status=9", {}, 400, "query: status: '9' is not allowed; allowed: an integer"),
     "no-json": ("POST", "/reset", {"content": b"{"}, 400, "the body is not valid JSON: "),
-    "no-object": ("POST", "/reset", {"content": b"[]"}, 400, "the body must be a JSON object"),
+    "no-object": ("POST", "/reset", {"content": b"[]"}, 400, "the body is an array; allowed: a JSON object"),
     "too-large": ("POST", "/reset", {"content": b" " * (4 * 2**20 + 1)}, 413, "the body has more than 4194304 bytes"),
     "type": ("POST", "/reset", {"json": {"setup": 0}}, 400, "setup: 0 is not allowed; allowed: a valid boolean"),
     "fault-type": ("POST", "/faults", {"json": {"fault": {"type": "cutt"}}}, 400, "fault: type: 'cutt' is not a fault"),

@@ -16,7 +16,7 @@ CUT = fault_of({"type": "cut", "after_frames": 1})
 ANSWER = Answer(("hi",), Usage(1, 2))
 
 
-def say(_request: ChatRequest) -> Answer:
+def say(_request: ChatRequest, _call: int) -> Answer:
     """A scripted reply."""
     return ANSWER
 

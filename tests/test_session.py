@@ -19,6 +19,8 @@ from mockserver.pipeline.faults_transport import Cut
 from mockserver.running import CONTROL, MockError, RunningMock
 from mockserver.seen import wire_log
 from mockserver.server import control
+from mockserver.server.operations import MOST_WAIT_MS
+from mockserver.session import LONGEST_WAIT_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -506,5 +508,6 @@ def test_a_token_is_passed_on() -> None:
 
 
 def test_one_path_of_the_control_api() -> None:
-    """The session asks where the control API answers."""
+    """The session asks where the control API answers, and waits no longer than it allows."""
     assert CONTROL == control.PREFIX
+    assert LONGEST_WAIT_MS == MOST_WAIT_MS

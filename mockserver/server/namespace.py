@@ -99,23 +99,25 @@ class Expectation:
 
     Attributes:
         number: Its number in the namespace, from 1.
-        reply: What is said to a request: an answer to be framed for the chip, or a plan that is sent as it is; raises
-            the Refusal where it is one.
+        reply: What is said to a request at a call, counted from 0: an answer to be framed for the chip, or a plan that
+            is sent as it is; raises the Refusal where it is one.
         which: Which requests it is for.
         times: How often it answers; None for always.
+        least: How often it must be asked for where it answers always.
         used: How often it has answered.
     """
 
     number: int
-    reply: Callable[[ChatRequest], Answer | Plan]
+    reply: Callable[[ChatRequest, int], Answer | Plan]
     which: Which = field(default_factory=Which)
     times: int | None = 1
+    least: int = 1
     used: int = 0
 
     @property
     def met(self) -> bool:
         """Whether it was used as often as it was set up for."""
-        return self.used > 0 if self.times is None else self.used >= self.times
+        return self.used >= (self.least if self.times is None else self.times)
 
 
 class Quota:
@@ -178,7 +180,7 @@ class Namespace:
         for expectation in self.script:
             if (expectation.times is None or expectation.used < expectation.times) and expectation.which.fits(request):
                 expectation.used += 1
-                return expectation.reply(request)
+                return expectation.reply(request, expectation.used - 1)
         self.unexpected += bool(self.script)
         return None
 

@@ -20,13 +20,22 @@ from pydantic import (
 from pydantic_core import from_json
 
 from mockserver.errors import OperatorError
-from mockserver.fields import exactly_one, Rule, Ruled, strictly
+from mockserver.fields import Rule, Ruled, exactly_one, strictly
 from mockserver.profile import explain
-from mockserver.sources.condition import Condition, Same, Steps, shown, steps, text_condition, value_condition
+from mockserver.sources.condition import (
+    CONDITIONS,
+    Condition,
+    Same,
+    Steps,
+    shown,
+    steps,
+    text_condition,
+    value_condition,
+)
 from mockserver.sources.written import Described, FixtureAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 ANY: Final = "any"
@@ -44,9 +53,16 @@ def _one_key(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 _TEXT_SCHEMA = {"anyOf": [{"type": "string"}, _one_key("contains", _CONTAINS), _one_key("regex", _REGEX)]}
 _BODY_SCHEMA = {
     "type": "object",
-    "propertyNames": {"pattern": r"^\$(\.[^.\[\]]+|\[-?[0-9]+\])*$"},
+    "propertyNames": {"pattern": r"^\$(\.[^.\[\]]+|\[-?[0-9]{1,9}\])*$"},
     "additionalProperties": {
-        "anyOf": [_one_key("contains", _CONTAINS), _one_key("regex", _REGEX), _one_key("exists", _EXISTS), {}]
+        "anyOf": [
+            _one_key("contains", _CONTAINS),
+            _one_key("regex", _REGEX),
+            _one_key("exists", _EXISTS),
+            {"type": ["null", "boolean", "number", "string", "array"]},
+            {"type": "object", "propertyNames": {"not": {"enum": list(CONDITIONS)}}},
+            {"type": "object", "minProperties": 2},
+        ]
     },
 }
 
@@ -103,6 +119,17 @@ class Match(Described):
         return next((turn.content for turn in reversed(self.messages or ()) if turn.role == "user"), None)
 
 
+Then = Literal["repeat", "cycle", "error"]
+"""After the last of some answers: the last one again, the first one again, or an error."""
+
+
+def said_at(call: int, answers: Sequence[FixtureAnswer], then: Then) -> FixtureAnswer | None:
+    """Which of some answers (at least one) is said at a call, counted from 0; None where they are used up."""
+    if call < len(answers):
+        return answers[call]
+    return {"repeat": answers[-1], "cycle": answers[call % len(answers)], "error": None}[then]
+
+
 class FixtureFile(Ruled, Described):
     """A written fixture: what a request must hold, and what is answered."""
 
@@ -116,7 +143,7 @@ class FixtureFile(Ruled, Described):
     """What is said."""
     answers: tuple[FixtureAnswer, ...] | None = Field(default=None, min_length=1)
     """What is said at the first call, the second and so on, counted for each namespace."""
-    then: Literal["repeat", "cycle", "error"] = "repeat"
+    then: Then = "repeat"
     """After the last of `answers`: the last one again, the first one again, or an error."""
     priority: int = 0
     """Of several fixtures that fit, those with a higher number come first."""
@@ -137,10 +164,7 @@ class FixtureFile(Ruled, Described):
         """What is said at a call, counted from 0; None where the answers are used up."""
         if self.answer is not None:
             return self.answer
-        answers = self.answers or ()
-        if call < len(answers):
-            return answers[call]
-        return {"repeat": answers[-1], "cycle": answers[call % len(answers)], "error": None}[self.then]
+        return said_at(call, self.answers or (), self.then)
 
 
 @dataclass(frozen=True, slots=True)
