@@ -180,7 +180,7 @@ class Plan:
     """Everything that will be sent, decided before the first byte leaves.
 
     Attributes:
-        status: HTTP status.
+        status: HTTP status; 0 where no head is sent.
         headers: Response headers. A `content-length` among them is that of all the frames.
         frames: The body in the order it is sent.
         at_ms: When each frame leaves, in milliseconds after the plan starts, never falling; None sends all at once.

@@ -31,7 +31,8 @@ class Seen:
         model: The model asked for; None where the request was refused.
         chip: The chip asked for; None where the request was refused.
         stream: Whether a stream was asked for; None where the request was refused.
-        status: HTTP status; None where the client left before its request was whole.
+        status: HTTP status; None where no head was sent: the client left before its request was whole, or
+            a fault kept it back.
         source: Where the answer came from: `fixture:…`, `synthetic`, a kind of error …
         detail: Why it was refused; empty where it was not.
         faults: Types of the faults that acted.

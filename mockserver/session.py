@@ -225,12 +225,13 @@ class Session:
         """Answer from fixture files: each file or folder in turn, and the most special fixture of a folder first.
 
         Raises:
-            OperatorError: a file is no fixture.
-            MockError: a file cannot be scripted.
+            OperatorError: a file is no fixture, or is expired; in a folder, all of them are.
         """
+        from datetime import UTC, datetime
+
         from mockserver.fixture_script import scripted
 
-        for one in scripted([Path(path) for path in paths]):
+        for one in scripted([Path(path) for path in paths], datetime.now(UTC).date()):
             self.call("POST", "/answers", one)
 
     def exchanges(self, **query: Unpack[Which]) -> list[Seen]:

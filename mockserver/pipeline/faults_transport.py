@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mockserver.exchange import Ending
 from mockserver.fields import Rule, exactly_one
-from mockserver.pipeline.fault import Fault, as_writes, times, with_frames
+from mockserver.pipeline.fault import Fault, Layer, as_writes, times, with_frames
 
 if TYPE_CHECKING:
     from mockserver.exchange import Plan
@@ -54,10 +54,15 @@ class ResetPeer(Fault):
     type: Literal["reset_peer"] = "reset_peer"
     after_frames: int = Field(default=0, ge=0)
 
+    @property
+    def unanswered(self) -> bool:
+        """Before the head nothing comes."""
+        return self.after_frames == 0
+
     def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
         """A prefix of the plan, or nothing."""
         if self.after_frames == 0:
-            return replace(plan, frames=(), at_ms=None, ending=Ending.RESET, raw=True, head_at_ms=None)
+            return replace(plan, status=0, frames=(), at_ms=None, ending=Ending.RESET, raw=True, head_at_ms=None)
         return _prefix(plan, self.after_frames, None, Ending.RESET)
 
 
@@ -66,6 +71,8 @@ class Slicer(Fault):
 
     A write may end anywhere: inside a Chinese character, inside `data:`, inside a chunk's size.
     """
+
+    layer: ClassVar[Layer] = Layer.WRITES
 
     type: Literal["slicer"] = "slicer"
     average_bytes: int = Field(default=7, ge=1, le=65_536)
@@ -89,6 +96,8 @@ class Slicer(Fault):
 
 class BadChunkedFraming(Fault):
     """The chunk that carries frame `at_frame` (counted from 0) announces a size that is no number."""
+
+    layer: ClassVar[Layer] = Layer.FRAMING
 
     type: Literal["bad_chunked_framing"] = "bad_chunked_framing"
     at_frame: int = Field(default=1, ge=0)

@@ -17,7 +17,7 @@ from mockserver.sources.match import Seen, match_differences
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from mockserver.exchange import Answer, ChatRequest, Plan
     from mockserver.pipeline.fault import Fault
@@ -126,8 +126,12 @@ class Quota:
     def __init__(self) -> None:
         self._asked: list[tuple[float, int]] = []
 
-    def check(self, limit: RateLimit, now_ms: float, tokens: int) -> None:
-        """Count a request, or raise the Refusal that tells which quota is used up and when it is free again."""
+    def count(self, now_ms: float, tokens: int) -> None:
+        """Count a request and its tokens."""
+        self._asked.append((now_ms, tokens))
+
+    def check(self, limit: RateLimit, now_ms: float) -> None:
+        """Raise the Refusal that tells which quota is used up and when it is free again; a full one does not count."""
         self._asked = [one for one in self._asked if one[0] > now_ms - 86_400_000]
         minute = [one for one in self._asked if one[0] > now_ms - 60_000]
         for name, allowed, used, oldest, window in (
@@ -140,7 +144,6 @@ class Quota:
                 headers = ((b"retry-after", b"%d" % max(wait_s, 1)),) if limit.retry_after else ()
                 detail = f"rate limit: {used} of {allowed} {name} used; free again in {max(wait_s, 1)} s"
                 raise Refusal("rate-limited", detail, headers=headers)
-        self._asked.append((now_ms, tokens))
 
 
 class Namespace:
@@ -188,9 +191,15 @@ class Namespace:
         """The armed faults that fire at a request."""
         return [armed.fault for armed in self.faults if armed.fires(request, dice)]
 
-    def check_quota(self, limit: RateLimit, now_ms: float, tokens: int) -> None:
-        """Count a request against a rate limit; raises Refusal."""
-        self._quotas.setdefault(limit, Quota()).check(limit, now_ms, tokens)
+    def check_quotas(self, limits: Sequence[RateLimit], now_ms: float) -> None:
+        """Raise the Refusal of the first rate limit that is used up."""
+        for limit in limits:
+            self._quotas.setdefault(limit, Quota()).check(limit, now_ms)
+
+    def count(self, limits: Sequence[RateLimit], now_ms: float, tokens: int) -> None:
+        """Count a request that was let in, and its tokens, against rate limits."""
+        for limit in limits:
+            self._quotas.setdefault(limit, Quota()).count(now_ms, tokens)
 
     @property
     def quiet(self) -> bool:

@@ -263,7 +263,7 @@ def _exchange(exchange: Exchange, elapsed_ms: float) -> dict[str, Any]:
         "chip": chat.chip if chat else None,
         "stream": chat.stream if chat else None,
         "ignored": list(chat.ignored) if chat else [],
-        "status": plan.status if plan else None,
+        "status": (plan.status or None) if plan else None,
         "source": plan.source if plan else "",
         "detail": plan.detail if plan else "",
         "faults": list(exchange.faults),
