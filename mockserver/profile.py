@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mockserver import quirks
-from mockserver.errors import OperatorError, suggestion
+from mockserver.errors import OperatorError, nearest, suggestion
 from mockserver.pipeline.admit import RequestRules
 from mockserver.pipeline.moderate import ModerationRules
 from mockserver.pipeline.pace import PaceSettings
@@ -23,6 +23,8 @@ from mockserver.pipeline.refuse import ErrorShape
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from pydantic_core import ErrorDetails
 
     from mockserver.pipeline.moderate import Pattern
     from mockserver.quirks import WireSettings
@@ -349,7 +351,8 @@ def checked(data: object, model: type[M], path: Path | str) -> M:
 
 def explain(wrong: ValidationError, model: type[BaseModel]) -> str:
     """The first error of a validation in one line: key, what was seen, what is allowed."""
-    error = wrong.errors(include_url=False)[0]
+    errors = wrong.errors(include_url=False)
+    error = next((one for one in errors if _misspelt(one, model)), errors[0])
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
     kind, seen = error["type"], error["input"]
     where = f"{where}: " if where else ""
@@ -365,6 +368,12 @@ def explain(wrong: ValidationError, model: type[BaseModel]) -> str:
     if kind == "value_error":
         return f"{where}{message}"
     return f"{where}{shown} is not allowed; allowed: {message}"
+
+
+def _misspelt(error: ErrorDetails, model: type[BaseModel]) -> bool:
+    """Whether an unknown key is like a known one, which then may be told of as missing too."""
+    known = _keys(model, error["loc"][:-1]) if error["type"] == "extra_forbidden" else ()
+    return bool(nearest(str(error["loc"][-1]), known)) if known else False
 
 
 def _keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:

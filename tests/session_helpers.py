@@ -35,4 +35,4 @@ def control(session: Session, method: str, path: str, **more: Any) -> httpx.Resp
     """One request to the control API, as any client sends it."""
     headers = {"authorization": f"Bearer {session.api_key}", "content-type": "application/json"}
     headers |= more.pop("headers", {})
-    return httpx.request(method, f"{session.url}{PREFIX}{path}", headers=headers, trust_env=False, **more)
+    return httpx.request(method, f"{session.url}{PREFIX}{path}", headers=headers, trust_env=False, timeout=10, **more)

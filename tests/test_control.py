@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import jsonschema_rs
 import pytest
 
 from mockserver.config import Config
 from mockserver.live import MockServer
+from mockserver.pipeline.disturb import FAULT_TYPES
 from mockserver.server.control import PREFIX
 from mockserver.server.operations import OPERATIONS
 from mockserver.session import Session
@@ -18,60 +20,147 @@ from tests.command import called
 from tests.session_helpers import asked, control
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 SECRET = "sk-1234567890abcdefghij"  # noqa: S105 - a key of no service
 
-BODIES: dict[tuple[str, str], Any] = {
-    ("POST", "/reset"): {"journal": False, "setup": False, "counters": False},
-    ("POST", "/faults"): {"fault": {"type": "latency", "ms": 1}},
-    ("POST", "/answers"): {"answer": {"text": "你好"}},
-    ("POST", "/clock"): {"advance_ms": 1},
-}
-
-
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: f"{one.method} {one.path}")
-def test_every_operation_answers(session: Session, operation: Any) -> None:
-    """With one fault, one answer and one exchange there, each gives JSON and its own status."""
-    asked(session)
-    for path in ("/faults", "/answers"):
-        control(session, "POST", path, json=BODIES["POST", path])
-
-    body = BODIES.get((operation.method, operation.path))
-    answer = control(session, operation.method, operation.path.replace("{number}", "1"), json=body)
-
-    assert (answer.status_code, answer.headers["content-type"]) == (operation.status, "application/json")
-    assert answer.json() is not None
-
-
+KNOWN = "{}".format(", ".join(sorted({PREFIX + one.path for one in OPERATIONS} | {f"{PREFIX}/openapi.json"})))
+FAULTS = ", ".join(FAULT_TYPES)
+HUGE = str(10**30)
+FAULT = {"type": "timeout"}
 REFUSED: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
-    "unknown-path": ("GET", "/nowhere", {}, 404, "'/_mock/nowhere' is not of the control API; there are: /_"),
-    "line-break": ("GET", "/a%0Ab", {}, 404, "'/_mock/a\\nb' is not of the control API; there are: "),
+    "unknown-path": ("GET", "/nowhere", {}, 404, f"'/_mock/nowhere' is not of the control API; there are: {KNOWN}"),
+    "line-break": ("GET", "/a%0Ab", {}, 404, f"'/_mock/a\\nb' is not of the control API; there are: {KNOWN}"),
     "method": ("PUT", "/faults", {}, 405, "PUT is not allowed here; allowed: GET, HEAD, POST, DELETE"),
-    "number": ("DELETE", "/faults/x", {}, 400, "path: number: 'x' is not allowed; allowed: an integer from 1 to 9"),
-    "zero": ("GET", "/exchanges/0", {}, 400, "path: number: '0' is not allowed; allowed: an integer from 1 to 9"),
-    "huge": ("GET", f"/exchanges/{10**30}", {}, 400, f"path: number: '{10**30}' is not allowed; allowed: an integer"),
+    "document-method": ("POST", "/openapi.json", {}, 405, "POST is not allowed here; allowed: GET, HEAD"),
+    "number": (
+        "DELETE", "/faults/x", {}, 400, "path: number: 'x' is not allowed; allowed: an integer from 1 to 999999999999",
+    ),
+    "zero": (
+        "GET", "/exchanges/0", {}, 400,
+        "path: number: '0' is not allowed; allowed: an integer from 1 to 999999999999",
+    ),
+    "huge": (
+        "GET", f"/exchanges/{HUGE}", {}, 400,
+        f"path: number: '{HUGE}' is not allowed; allowed: an integer from 1 to 999999999999",
+    ),
     "absent-row": ("DELETE", "/faults/7", {}, 404, "fault 7 is not there; there are: none"),
-    "absent-exchange": ("GET", "/exchanges/7/fixture", {}, 404, "exchange 7 is not in the journal of key-"),
-    "query-name": ("GET", "/faults?a=1", {}, 400, "query: 'a' is not a parameter here; allowed: none"),
-    "query-value": ("GET", "/exchanges?status=9", {}, 400, "query: status: '9' is not allowed; allowed: an integer"),
-    "no-json": ("POST", "/reset", {"content": b"{"}, 400, "the body is not valid JSON: "),
+    "absent-answer": ("DELETE", "/answers/7", {}, 404, "answer 7 is not there; there are: none"),
+    "absent-exchange": ("GET", "/exchanges/7/fixture", {}, 404, "exchange 7 is not in the journal of {namespace}"),
+    "query-none": ("GET", "/faults?a=1", {}, 400, "query: 'a' is not a parameter here; allowed: none"),
+    "query-name": ("GET", "/exchanges?modle=1", {}, 400, "query: 'modle' is not a parameter here; did you mean model?"),
+    "query-value": (
+        "GET", "/exchanges?status=9", {}, 400, "query: status: '9' is not allowed; allowed: an integer from 100 to 599",
+    ),
+    "query-boolean": (
+        "GET", "/exchanges?stream=yes", {}, 400, "query: stream: 'yes' is not allowed; allowed: true, false",
+    ),
+    "query-twice": (
+        "GET", "/exchanges?status=200&status=429", {}, 400, "query: status is given twice; give it once",
+    ),
+    "wait": (
+        "GET", "/exchanges?timeout_ms=60000", {}, 400,
+        "query: timeout_ms: '60000' is not allowed; allowed: an integer from 0 to 5000",
+    ),
+    "no-json": (
+        "POST", "/reset", {"content": b"{"}, 400,
+        "the body is not valid JSON: EOF while parsing an object at line 1 column 1",
+    ),
+    "white-space": (
+        "POST", "/reset", {"content": b" "}, 400,
+        "the body is not valid JSON: EOF while parsing a value at line 1 column 1",
+    ),
     "no-object": ("POST", "/reset", {"content": b"[]"}, 400, "the body is an array; allowed: a JSON object"),
-    "too-large": ("POST", "/reset", {"content": b" " * (4 * 2**20 + 1)}, 413, "the body has more than 4194304 bytes"),
+    "too-large": (
+        "POST", "/reset", {"content": b" " * (4 * 2**20 + 1)}, 413,
+        "the body has more than 4194304 bytes; allowed: at most that many",
+    ),
     "type": ("POST", "/reset", {"json": {"setup": 0}}, 400, "setup: 0 is not allowed; allowed: a valid boolean"),
-    "fault-type": ("POST", "/faults", {"json": {"fault": {"type": "cutt"}}}, 400, "fault: type: 'cutt' is not a fault"),
+    "key": ("POST", "/reset", {"json": {"jurnal": True}}, 400, "jurnal: unknown key; did you mean journal?"),
+    "missing": ("POST", "/clock", {}, 400, "advance_ms: missing"),
+    "misspelt": ("POST", "/clock", {"json": {"advance": 1}}, 400, "advance: unknown key; did you mean advance_ms?"),
+    "no-fault": ("POST", "/faults", {"json": {}}, 400, "fault: missing"),
+    "fault-text": (
+        "POST", "/faults", {"json": {"fault": "cut"}}, 400,
+        "fault: 'cut' is not allowed; allowed: an object with type, like {{\"type\": \"timeout\"}}",
+    ),
+    "fault-type": (
+        "POST", "/faults", {"json": {"fault": {"type": "cutt"}}}, 400,
+        "fault: type: 'cutt' is not a fault; did you mean cut?",
+    ),
+    "fault-number": (
+        "POST", "/faults", {"json": {"fault": {"type": 5}}}, 400,
+        f"fault: type: 5 is not a fault; known: {FAULTS}",
+    ),
     "fault-value": (
         "POST", "/faults", {"json": {"fault": {"type": "latency", "ms": "1"}}}, 400,
         "fault: latency: ms: '1' is not allowed; allowed: a valid number",
     ),
-    "missing": ("POST", "/clock", {}, 400, "advance_ms: missing"),
-    "kind": ("POST", "/reset", {"headers": {"content-type": "text/plain"}}, 415, "Content-Type: the control API reads"),
-    "host": ("GET", "/faults", {"headers": {"host": "evil.example"}}, 403, "Host: 'evil.example' is not this server; "),
-    "origin": (
-        "GET", "/faults", {"headers": {"origin": "http://evil.example"}}, 403, "Origin: 'http://evil.example' is",
+    "fault-setting": (
+        "POST", "/faults", {"json": {"fault": {"type": "latency", "mss": 1}}}, 400,
+        "fault: latency: mss: unknown setting; did you mean ms?",
     ),
-    "site": ("GET", "/faults", {"headers": {"sec-fetch-site": "cross-site"}}, 403, "Sec-Fetch-Site: 'cross-site' is"),
+    "fault-rule": (
+        "POST", "/faults", {"json": {"fault": {"type": "cut"}}}, 400,
+        "fault: cut: give either after_frames or after_bytes",
+    ),
+    "times": (
+        "POST", "/faults", {"json": {"fault": FAULT, "times": 0}}, 400,
+        "times: 0 is not allowed; allowed: greater than or equal to 1",
+    ),
+    "fraction": (
+        "POST", "/faults", {"json": {"fault": FAULT, "times": 1.5}}, 400,
+        "times: 1.5 is not allowed; allowed: a valid integer",
+    ),
+    "match-key": (
+        "POST", "/faults", {"json": {"fault": FAULT, "match": {"chipp": "a"}}}, 400,
+        "match.chipp: unknown key; did you mean chip?",
+    ),
+    "match-path": (
+        "POST", "/faults", {"json": {"fault": FAULT, "match": {"body": {"a": 1}}}}, 400,
+        "match.body: 'a' is not a path; write it like $.temperature or $.tools[0].function.name",
+    ),
+    "no-answer": ("POST", "/answers", {"json": {}}, 400, "give either answer or answers"),
+    "says-nothing": (
+        "POST", "/answers", {"json": {"answer": {}}}, 400,
+        "answer: says nothing; give text, pieces, reasoning, tool_calls, blocked or error",
+    ),
+    "two-texts": (
+        "POST", "/answers", {"json": {"answer": {"text": "a", "pieces": []}}}, 400,
+        "answer: text and pieces exclude each other; pieces joined are the text",
+    ),
+    "error-and-text": (
+        "POST", "/answers", {"json": {"answer": {"text": "a", "error": "internal"}}}, 400,
+        "answer: text does not go with error; only delay_ms does",
+    ),
+    "error-kind": (
+        "POST", "/answers", {"json": {"answer": {"error": "rate-limit"}}}, 400,
+        "answer.error.kind: unknown kind 'rate-limit'; did you mean rate-limited?",
+    ),
+    "then": (
+        "POST", "/answers", {"json": {"answers": [{"text": "a"}], "then": "again"}}, 400,
+        "then: 'again' is not allowed; allowed: 'repeat', 'cycle' or 'error'",
+    ),
+    "infinite": (
+        "POST", "/clock", {"content": b'{"advance_ms": 1e400}'}, 400,
+        "advance_ms: inf is not allowed; allowed: less than or equal to 1000000000000",
+    ),
+    "kind": (
+        "POST", "/reset", {"headers": {"content-type": "text/plain"}, "content": b"{}"}, 415,
+        "Content-Type: the control API reads application/json alone",
+    ),
+    "host": (
+        "GET", "/faults", {"headers": {"host": "evil.example"}}, 403,
+        "Host: 'evil.example' is not this server; allowed: localhost, an IP address, --host",
+    ),
+    "origin": (
+        "GET", "/faults", {"headers": {"origin": "http://evil.example"}}, 403,
+        "Origin: 'http://evil.example' is another site; there is no CORS here",
+    ),
+    "site": (
+        "GET", "/faults", {"headers": {"sec-fetch-site": "cross-site"}}, 403,
+        "Sec-Fetch-Site: 'cross-site' is not let in; allowed: same-origin",
+    ),
 }  # fmt: skip
 
 
@@ -79,10 +168,19 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
 def test_refused(session: Session, name: str) -> None:
     """Each refusal is JSON with one line that names the field, what was seen and what is allowed."""
     method, path, more, status, text = REFUSED[name]
-    answer = control(session, method, path, **more)
+    namespace = control(session, "POST", "/reset", json={}).json()["namespace"]
+    answer = control(session, method, path, **{**more, "headers": dict(more.get("headers", {}))})
 
+    assert answer.json() == {"error": text.replace("{namespace}", namespace).replace("{{", "{").replace("}}", "}")}
     assert answer.status_code == status
-    assert answer.json()["error"].startswith(text)
+
+
+def test_no_body_is_an_empty_one(session: Session) -> None:
+    """`curl -X POST …/_mock/reset` needs neither a body nor a Content-Type."""
+    url = f"{session.url}{PREFIX}/reset"
+    answer = httpx.post(url, headers={"authorization": f"Bearer {session.api_key}"}, trust_env=False)
+
+    assert answer.status_code == 200
 
 
 def test_a_token_is_asked_for() -> None:
@@ -101,42 +199,13 @@ def test_a_token_is_asked_for() -> None:
     assert inside.json() == []
 
 
-def references(part: Any) -> Iterator[str]:
-    """All `$ref` of a document."""
-    if isinstance(part, dict):
-        if isinstance(part.get("$ref"), str):
-            yield part["$ref"]
-        for inner in part.values():
-            yield from references(inner)
-    elif isinstance(part, list):
-        for inner in part:
-            yield from references(inner)
-
-
-def test_the_document_is_complete(session: Session) -> None:
-    """It has each operation and no other, each `$ref` leads to a schema, and each schema is one."""
-    document = control(session, "GET", "/openapi.json").json()
-
-    listed = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    assert listed == {(one.method, PREFIX + one.path) for one in OPERATIONS}
-    names = set(document["components"]["schemas"])
-    assert {ref.removeprefix("#/components/schemas/") for ref in references(document)} <= names
-    for name in names:
-        jsonschema_rs.Draft202012Validator(
-            {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
-        )
-    ids = [one["operationId"] for methods in document["paths"].values() for one in methods.values()]
-    assert len(set(ids)) == len(ids)
-
-
 @pytest.mark.parametrize("chip", ["nvidia", "chip3"])
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 def test_a_saved_exchange_is_replayed(mock: MockServer, tmp_path: Path, chip: str, stream: bool) -> None:
     """What the journal saw passes `validate`, holds no key, and another mock answers with the same bytes."""
-    document = {"messages": [{"role": "user", "content": f"my key is {SECRET}"}], "stream": stream}
     with Session(mock, SECRET, chip=chip) as session:
         session.answer("你好! 我是模型。")
-        sent = asked(session, **document).content
+        sent = asked(session, f"my key is {SECRET}", stream=stream).content
         text = control(session, "GET", "/exchanges/1/fixture").text
     (tmp_path / "saved.json").write_text(text, "utf-8")
 
@@ -144,7 +213,7 @@ def test_a_saved_exchange_is_replayed(mock: MockServer, tmp_path: Path, chip: st
     assert called("validate", str(tmp_path))[0] == 0
     masked = json.loads(text)["request"]["body"]
     with MockServer(Config(port=0, fixtures=(tmp_path,), replay="exact")) as other, other.session() as again:
-        assert asked(again.chip(chip), **masked).content == sent
+        assert asked(again.chip(chip), messages=masked["messages"], stream=stream).content == sent
 
 
 def test_an_answer_that_spells_the_key_is_not_saved(mock: MockServer) -> None:
@@ -155,12 +224,17 @@ def test_an_answer_that_spells_the_key_is_not_saved(mock: MockServer) -> None:
         answer = control(session, "GET", "/exchanges/1/fixture")
 
     assert answer.status_code == 409
-    assert answer.json()["error"].startswith("exchange 1 is not saved: the answer spells a secret across its chunks")
+    assert answer.json() == {
+        "error": "exchange 1 is not saved: the answer spells a secret across its chunks, where it cannot be masked"
+    }
 
 
 UNSAVED = {
     "writes": ("slicer", "was sent as network writes by a fault, which a fixture cannot hold; arm the fault instead"),
-}
+    "nothing-sent": (
+        "reset_peer", "was sent as network writes by a fault, which a fixture cannot hold; arm the fault instead",
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", UNSAVED)
@@ -168,10 +242,11 @@ def test_what_cannot_be_saved(session: Session, name: str) -> None:
     """409 with the reason."""
     fault, text = UNSAVED[name]
     session.arm(fault)
-    asked(session)
+    with contextlib.suppress(httpx.TransportError):
+        asked(session)
 
     answer = control(session, "GET", "/exchanges/1/fixture")
-    assert (answer.status_code, answer.json()["error"]) == (409, f"exchange 1 {text}")
+    assert (answer.status_code, answer.json()) == (409, {"error": f"exchange 1 {text}"})
 
 
 def test_a_refused_chat_is_not_saved(session: Session) -> None:
@@ -179,5 +254,23 @@ def test_a_refused_chat_is_not_saved(session: Session) -> None:
     asked(session, messages=[])
 
     answer = control(session, "GET", "/exchanges/1/fixture")
-    assert answer.status_code == 409
-    assert json.loads(answer.text)["error"].startswith("exchange 1 was refused before it was understood as a chat")
+    text = "exchange 1 was refused before it was understood as a chat, so no fixture can answer it"
+    assert (answer.status_code, answer.json()) == (409, {"error": text})
+
+
+def test_a_request_without_an_answer_is_not_saved(session: Session) -> None:
+    """A client that leaves within its body is told of in the journal, and there is nothing to replay."""
+    host, port = session.url.removeprefix("http://").split(":")
+    head = f"POST /maas/m/c/chat/completions HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {session.api_key}\r\n"
+    with socket.create_connection((host, int(port))) as sock:
+        sock.sendall(f"{head}content-length: 100\r\n\r\n{{".encode())
+        begun = session.wait_for(1, in_flight=True)[0]
+        unread = control(session, "GET", "/exchanges/1/fixture")
+    ended = session.wait_for(1)[0]
+    answer = control(session, "GET", "/exchanges/1/fixture")
+
+    assert (begun.status, begun.ending, begun.frames_sent) == (None, None, 0)
+    assert (ended.status, ended.ending, ended.client_left) == (None, "cut", True)
+    text = "exchange 1 has no answer, so there is nothing to replay"
+    assert (answer.status_code, answer.json()) == (409, {"error": text})
+    assert (unread.status_code, unread.json()) == (409, {"error": "exchange 1 is in flight; save it when it has ended"})

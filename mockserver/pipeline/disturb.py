@@ -81,7 +81,9 @@ def disturb(plan: Plan, faults: Sequence[Fault], hand: Hand) -> Plan:
 
 def fault_of(data: Any, *, strict: bool = False) -> Fault:
     """A fault from its JSON form; raises FaultError. Unless strict, numbers may be texts, as in a header."""
-    kind = data.get("type") if isinstance(data, dict) else None
+    if not isinstance(data, dict):
+        raise FaultError(f'{data!r:.60} is not allowed; allowed: an object with type, like {{"type": "timeout"}}')
+    kind = data.get("type")
     if not isinstance(kind, str) or kind not in FAULT_TYPES:
         known = suggestion(str(kind), FAULT_TYPES)
         raise FaultError(f"type: {kind!r} is not a fault; {known}")
@@ -110,7 +112,8 @@ def faults_of_header(text: str) -> list[Fault]:
 
 
 def _explain(kind: str, wrong: ValidationError) -> str:
-    error = wrong.errors(include_url=False)[0]
+    errors = wrong.errors(include_url=False)
+    error = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])  # it may be what is missing
     names = [str(part) for part in error["loc"][1:]]  # the first is the type
     known = [name for name in FAULT_TYPES[kind].model_fields if name != "type"]
     if error["type"] == "extra_forbidden":

@@ -67,7 +67,7 @@ def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation
             body = checked_body(operation.body, await read_body(request)) if operation.body else None
             query = checked_query(operation.query, request.query_params.multi_items())
             key = api_key(headers)
-            namespace = mock.namespaces.default if operation.open else mock.namespaces.claim(key)
+            namespace = mock.namespaces.claim(key) if operation.claims else mock.namespaces.of(key)
             made = await operation.handler(Call(mock, namespace, key, path, query, body))
         except (ForbiddenError, ControlError) as error:
             return _error(error.status, str(error))

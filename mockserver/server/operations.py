@@ -78,6 +78,7 @@ class Operation:
         refusals: Statuses of its own refusals, beside those that follow from the rest of the row.
         returns: What comes back, where the handler makes the response itself.
         open: Whether it is let in from anywhere (health).
+        claims: Whether the API key's namespace is made where there is none.
     """
 
     method: str
@@ -90,6 +91,7 @@ class Operation:
     refusals: tuple[int, ...] = ()
     returns: Any = None
     open: bool = False
+    claims: bool = True
 
     @property
     def numbered(self) -> bool:
@@ -117,8 +119,10 @@ async def list_namespaces(call: Call) -> list[replies.NamespaceRow]:
 
 async def release(call: Call) -> replies.Released:
     """Give the namespace up."""
-    call.mock.service.forget(call.namespace.name)
-    return replies.Released(released=call.mock.namespaces.release(call.key))
+    released = call.mock.namespaces.release(call.key)
+    if released:
+        call.mock.service.forget(call.namespace.name)
+    return replies.Released(released=released)
 
 
 async def list_faults(call: Call) -> list[replies.ArmedRow]:
@@ -271,11 +275,11 @@ _HOW_TO_JUDGE: Final = {
 }
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
-    Operation("GET", "/health", "Whether the server is up, and what it imitates.", health, open=True),
-    Operation("GET", "/ready", "Whether requests are answered; the same as health.", health, open=True),
+    Operation("GET", "/health", "Whether the server is up, and what it imitates.", health, open=True, claims=False),
+    Operation("GET", "/ready", "Whether requests are answered; the same as health.", health, open=True, claims=False),
     Operation("POST", "/reset", "Forget the journal, what was set up, and the counters.", reset, wire.ResetBody),
     Operation("GET", "/namespaces", "All namespaces.", list_namespaces),
-    Operation("DELETE", "/namespace", "Give up the namespace of the API key.", release),
+    Operation("DELETE", "/namespace", "Give up the namespace of the API key.", release, claims=False),
     Operation("GET", "/faults", "Armed faults, in the order they act.", list_faults),
     Operation("POST", "/faults", "Arm a fault.", arm, wire.ArmBody, status=201),
     Operation("DELETE", "/faults", "Disarm all faults.", disarm),

@@ -27,8 +27,11 @@ def saved(exchange: Exchange, key: str, edition: str, now_ms: int) -> str:
         now_ms: Milliseconds since the Unix epoch, for the provenance.
 
     Raises:
-        NotSavedError: nothing was answered, the bytes are no body of their own, or a secret cannot be masked.
+        NotSavedError: it is still going on, nothing was answered, the bytes are no body of their own, or a secret
+            cannot be masked.
     """
+    if exchange.in_flight:
+        raise NotSavedError("is in flight; save it when it has ended")
     if exchange.plan is None:
         raise NotSavedError("has no answer, so there is nothing to replay")
     if exchange.plan.raw:

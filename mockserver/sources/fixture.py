@@ -96,7 +96,9 @@ class Match(Described):
     """The first system message, in the same forms; absent means that it does not matter."""
     messages: tuple[Turn, ...] | None = Field(default=None, min_length=1)
     """The whole dialogue, message by message."""
-    body: Annotated[BodyConditions, PlainValidator(_body_conditions), WithJsonSchema(_BODY_SCHEMA)] = ()
+    body: Annotated[BodyConditions, PlainValidator(_body_conditions), WithJsonSchema(_BODY_SCHEMA)] = Field(
+        default=(), json_schema_extra={"default": {}}
+    )
     """Paths into the body, like $.tools[0].type: a value, {"contains": …}, {"regex": …} or {"exists": true}."""
     stream: bool | None = None
     """Whether a stream is asked for; absent means either."""

@@ -34,7 +34,10 @@ _TELLS: Final = ("finish_reason", "usage", "id", "created")
 
 
 _CODE_SCHEMA: Final = {
-    "anyOf": [{"type": "integer", "minimum": -MOST_WHOLE, "maximum": MOST_WHOLE}, {"type": "string"}]
+    "anyOf": [
+        {"type": "integer", "minimum": -MOST_WHOLE, "maximum": MOST_WHOLE},
+        {"type": ["string", "null"]},
+    ]
 }
 
 
@@ -47,9 +50,11 @@ def _arguments(value: object) -> str:
     raise ValueError(f"{shown(value)} is not allowed; allowed: an object, or the text of one")
 
 
-def _code(value: object) -> int | str:
+def _code(value: object) -> int | str | None:
     value = whole(value)
-    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST_WHOLE):
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST_WHOLE:
         return value
     raise ValueError(f"{shown(value)} is not allowed; allowed: an integer or a text")
 
