@@ -10,7 +10,7 @@ import struct
 import threading
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from unittest.mock import patch
 
 from mockserver.data import shipped
@@ -59,9 +59,41 @@ LINES_HEAD = (
 )
 
 
+class SocketServer:
+    """A server of raw sockets in a thread: one client at a time, on a free port of this machine."""
+
+    port: int = 0
+
+    def __enter__(self) -> Self:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._thread.join(5)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._listening.accept()
+            except OSError:
+                return
+            with client, contextlib.suppress(OSError):
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.talk(client)
+
+    def talk(self, client: socket.socket) -> None:
+        """Speak with one client; its connection is closed afterwards."""
+        raise NotImplementedError
+
+
 @dataclass
-class RawUpstream:
-    """A server of the tests: reads a request, writes what it was told, byte for byte, and ends as it was told.
+class RawUpstream(SocketServer):
+    """Reads a request, writes what it was told, byte for byte, and ends as it was told.
 
     Attributes:
         writes: What is written, one `send` each.
@@ -76,36 +108,14 @@ class RawUpstream:
     heard: list[bytes] = field(default_factory=list)
     gate: threading.Event | None = None
     on_written: Callable[[], None] = lambda: None
-    port: int = 0
-
-    def __enter__(self) -> RawUpstream:
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-        self._thread.join(5)
 
     @property
     def url(self) -> str:
         """Its address."""
         return f"http://127.0.0.1:{self.port}"
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listening.accept()
-            except OSError:
-                return
-            with client, contextlib.suppress(OSError):
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._answer(client)
-
-    def _answer(self, client: socket.socket) -> None:
+    def talk(self, client: socket.socket) -> None:
+        """Answer one request."""
         request = _read_request(client)
         if not request:
             return
