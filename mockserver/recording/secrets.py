@@ -54,6 +54,7 @@ _SHAPES: Final = {kind: tuple(re.compile(one) for one in row) for kind, row in K
 _SAID = re.compile(
     rb'"(content|reasoning_content|reasoning|thinking|text|refusal|arguments)"\s*:\s*"((?:[^"\\]|\\.)*)"', re.DOTALL
 )
+_DECODER: Final = json.JSONDecoder(strict=False)
 _OTHER_CHOICE = re.compile(rb'"index"\s*:\s*[1-9]')
 _CODED = re.compile(rb"%[0-9A-Fa-f]{2}|\\u00[2-7][0-9A-Fa-f]")
 
@@ -67,7 +68,7 @@ class Scrubbing:
     """What the operator wants masked besides.
 
     Attributes:
-        fields: Names of JSON fields whose strings are masked, at any depth, in request and response.
+        fields: Names of JSON fields whose values are masked, at any depth, in request and response.
         patterns: Compiled expressions over bytes; what they match is masked.
     """
 
@@ -156,6 +157,8 @@ class Redactor:
         """The same number of bytes, without a secret."""
         for spans in self._spans(data):
             data = _covered(data, spans)
+        for named in self._fields:
+            data = _without_field(data, named)
         return data
 
     def frames(self, frames: Sequence[bytes]) -> tuple[bytes, ...]:
@@ -241,8 +244,6 @@ class Redactor:
             yield from ([found.span() for found in each] for each in _shaped(kind, data))
         for pattern in self._scrubbing.patterns:
             yield [found.span() for found in pattern.finditer(data)]
-        for field in self._fields:
-            yield [span for found in field.finditer(data) for span in _value_spans(data, found.end())]
 
     def _cut_off(self, body: bytes) -> list[tuple[int, int]]:
         """The beginning of a secret at the very end of a body that was cut."""
@@ -304,21 +305,37 @@ def _covered(data: bytes, spans: Sequence[tuple[int, int]]) -> bytes:
     return b"".join((*made, data[at:]))
 
 
-_STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_VALUE = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)|-?[0-9][0-9.eE+-]*|true|false', re.DOTALL)
+"""A string, to the end where it was cut, or another value that tells something."""
 
 
-def _value_spans(data: bytes, start: int) -> list[tuple[int, int]]:
-    """The insides of all strings of the JSON value at `start`; numbers stay, since masked ones were no JSON."""
-    if data[start : start + 1] == b'"':
-        found = _STRING.match(data, start)
-        return [found.span(1)] if found else []
-    if data[start : start + 1] in {b"{", b"["}:
-        try:
-            _, end = json.JSONDecoder(strict=False).raw_decode(data.decode("latin-1"), start)
-        except (ValueError, RecursionError):
-            end = len(data)
-        return [found.span(1) for found in _STRING.finditer(data, start, end)]
-    return []
+def _without_field(data: bytes, named: re.Pattern[bytes]) -> bytes:
+    """JSON without the values of a field: strings are masked, numbers are 0 and truth is null, padded with spaces."""
+    made, at = [], 0
+    text = data.decode("latin-1")
+    for found in named.finditer(data):
+        start = found.end()
+        if start < at:
+            continue
+        end = start
+        if data[start : start + 1] in {b"{", b"["}:
+            try:
+                _, end = _DECODER.raw_decode(text, start)
+            except (ValueError, RecursionError):
+                end = len(data)
+        elif (value := _VALUE.match(data, start)) is not None:
+            end = value.end()
+        made += [data[at:start], _VALUE.sub(_stand_in, data[start:end])]
+        at = end
+    return b"".join((*made, data[at:]))
+
+
+def _stand_in(found: re.Match[bytes]) -> bytes:
+    value = found[0]
+    if value.startswith(b'"'):
+        whole = len(value) > 1 and value.endswith(b'"')
+        return b'"' + MASK * (len(value) - 1 - whole) + b'"' * whole
+    return (b"null" if value in {b"true", b"false"} else b"0").ljust(len(value))
 
 
 def secrets_of(headers: Mapping[bytes, bytes], query: bytes, more: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
