@@ -80,6 +80,9 @@ class Answer:
         id: The answer's id where it is known (a fixture's); None lets the head stage make one.
         created: Unix seconds where they are known; None lets the head stage decide.
         delay_ms: Milliseconds before the answer begins, in addition to the chip's pace.
+        at_ms: Of a recorded answer that keeps its pace: when it began, when each part came (a piece of reasoning, of
+            content, a call, a piece of its arguments), and when it was whole, in milliseconds after the request.
+            Empty takes the chip's pace.
         source: Where the answer came from, for the journal: `fixture:<file>` or `synthetic`.
     """
 
@@ -93,6 +96,7 @@ class Answer:
     created: int | None = None
     delay_ms: float = 0.0
     source: str = "synthetic"
+    at_ms: tuple[float, ...] = ()
 
     def blocked_after(self, count: int) -> Answer:
         """The answer cut after `count` pieces, reasoning first, and marked blocked; calls of functions go."""
@@ -106,6 +110,11 @@ class Answer:
         return replace(
             self, pieces=pieces, reasoning=reasoning, tool_calls=(), finish_reason="stop", usage=usage, blocked=True
         )
+
+    @property
+    def parts(self) -> int:
+        """How many chunks what is said takes, where each part has its own."""
+        return len(self.reasoning) + len(self.pieces) + sum(1 + len(call.pieces) for call in self.tool_calls)
 
     @property
     def text(self) -> str:
@@ -190,6 +199,7 @@ class Plan:
         source: Where the answer came from, for the log.
         detail: The reason of a refusal.
         joinable: Whether frames that are due together may leave as one transfer chunk; a recording's may not.
+        trailers: Headers after a chunked body that ends complete.
     """
 
     status: int
@@ -202,6 +212,7 @@ class Plan:
     source: str = ""
     detail: str = ""
     joinable: bool = True
+    trailers: Headers = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from tests.fake_time import FakeLoop
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
+    from mockserver.exchange import Headers
+
 FRAMES = tuple(b"<%d>" % number for number in range(40))
 
 
@@ -53,6 +55,13 @@ class Client:
     def write(self, data: bytes) -> None:
         """Take network writes."""
         self.sent.append((round((self._loop.now - self._began) * 1000), data))
+
+    def write_head(self, status: int, headers: Headers) -> bool:  # noqa: ARG002 - as the protocol says
+        """Leave it to `send`."""
+        return False
+
+    def write_trailers(self, trailers: Headers) -> None:
+        """Nobody sends any here."""
 
     async def drained(self) -> None:
         """Wait until the client reads."""

@@ -16,7 +16,7 @@ from mockserver.pipeline.frame import content_type
 from mockserver.pipeline.head import entropy_of, head, response_headers
 from mockserver.pipeline.limit import bounds, limit
 from mockserver.pipeline.moderate import ModerationRules, moderate
-from mockserver.pipeline.pace import PaceSettings, pace
+from mockserver.pipeline.pace import PaceSettings, pace, pace_as_recorded
 from mockserver.pipeline.refuse import own_shape, refuse
 from mockserver.pipeline.structure import structure
 from mockserver.pipeline.vision import check_media
@@ -313,21 +313,23 @@ class Service:
             data = compiled.body(answer, identity)
             headers = ((b"content-type", b"application/json"), (b"content-length", b"%d" % len(data)))
             count = max(len(answer.reasoning) + len(answer.pieces), 1)
-            times = self._times(request.chip, count, entropy, answer.delay_ms)
+            times = self._times(request.chip, count, entropy, answer)
             return Plan(200, (*headers, *identity.headers), (data,), times and times[-1:], source=answer.source)
         made = compiled.stream(answer, identity, include_usage=request.include_usage)
         kind = content_type(wire.frame)
         opening = (
             ((b"content-type", kind), (b"cache-control", b"no-cache")) if kind else ((b"cache-control", b"no-cache"),)
         )
-        times = self._times(request.chip, len(made), entropy, answer.delay_ms)
+        times = self._times(request.chip, len(made), entropy, answer)
         if wire.frame.delivery == "buffered":
             made, times = [b"".join(made)], times and times[-1:]
             opening = (*opening, (b"content-length", b"%d" % len(made[0])))
         return Plan(200, (*opening, *identity.headers), made, times, source=answer.source)
 
-    def _times(self, chip: str, count: int, entropy: bytes, delay_ms: float) -> Sequence[float] | None:
-        return pace(count, self.paces.get(chip), entropy, delay_ms)
+    def _times(self, chip: str, count: int, entropy: bytes, answer: Answer) -> Sequence[float] | None:
+        if answer.at_ms:
+            return pace_as_recorded(count, answer.at_ms, answer.parts)
+        return pace(count, self.paces.get(chip), entropy, answer.delay_ms)
 
     def _wire_form(self, chip: str, changes: bytes) -> Compiled:
         """The compiled wire form of a chip, with the request's own quirks."""

@@ -14,21 +14,24 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from mockserver.pipeline.refuse import header_text
 from mockserver.server.performer import CONNECTION_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from uvicorn.config import Config
     from uvicorn.server import ServerState
+
+    from mockserver.exchange import Headers
 
 HEAD_LIMIT_BYTES = 64 * 1024
 FLUSH_SECONDS = 2.0
 LINGER_SECONDS = 5.0
 LINGER_BYTES = 2 * 2**20
+BODILESS = frozenset({204, 304})
 
 
 class ClientConnection:
@@ -50,10 +53,43 @@ class ClientConnection:
         """Whether more is waiting to be sent than the socket takes."""
         return self._cycle.flow.write_paused
 
+    def write_head(self, status: int, headers: Headers) -> bool:
+        """Begin the answer with header names in their own case, where ASGI's `send` writes them in lower case.
+
+        A date is added where there is none; the framing is that of `send`. What no header may hold is left out.
+        """
+        cycle = self._cycle
+        if cycle.disconnected:
+            return True
+        cycle.response_started, cycle.waiting_for_100_continue = True, False
+        shown = [(name, b" ".join(value.split())) if b"\n" in value else (name, value) for name, value in headers]
+        given = {name.lower(): value for name, value in shown}
+        own = [pair for pair in cycle.default_headers if pair[0] not in given]
+        bodiless = status in BODILESS or cycle.scope["method"] == "HEAD"
+        cycle.chunked_encoding = not bodiless and b"content-length" not in given
+        cycle.expected_content_length = 0 if bodiless else int(given.get(b"content-length", b"0"))
+        if cycle.chunked_encoding:
+            own.append((b"transfer-encoding", b"chunked"))
+        if not cycle.keep_alive:
+            own.append((b"connection", b"close"))
+        lines = [STATUS_LINE.get(status, b"HTTP/1.1 %d \r\n" % status)]
+        lines += [b"%b: %b\r\n" % pair for pair in (*shown, *own)]
+        cycle.transport.write(b"".join((*lines, b"\r\n")))
+        return True
+
+    def write_trailers(self, trailers: Iterable[tuple[bytes, bytes]]) -> None:
+        """End a chunked body with headers behind it; the empty last `send`, which is due after it, writes nothing."""
+        cycle = self._cycle
+        if not cycle.chunked_encoding or cycle.disconnected:
+            return
+        lines = [b"%b: %b\r\n" % pair for pair in trailers]
+        cycle.transport.write(b"".join((b"0\r\n", *lines, b"\r\n")))
+        cycle.chunked_encoding, cycle.expected_content_length = False, 0
+
     def write_part(self, data: bytes) -> None:
         """Send a part of a body that has begun and does not end here: in one call, where ASGI's `send` takes a task."""
         cycle = self._cycle
-        if cycle.disconnected:
+        if cycle.disconnected or not data:
             return
         if cycle.chunked_encoding:
             cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data))

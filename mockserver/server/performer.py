@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Send
 
-    from mockserver.exchange import Exchange, Plan
+    from mockserver.exchange import Exchange, Headers, Plan
     from mockserver.server.clock import Wheel
 
 CONNECTION_KEY = "genstudio_mock.connection"  # where the server puts the `Connection` into the ASGI scope
@@ -38,6 +38,12 @@ class Connection(Protocol):
 
     def write(self, data: bytes) -> None:
         """Write bytes past the HTTP layer, which then takes the answer for sent."""
+
+    def write_head(self, status: int, headers: Headers) -> bool:
+        """Begin the answer with header names in their own case; False where only ASGI's `send` can begin it."""
+
+    def write_trailers(self, trailers: Headers) -> None:
+        """End a chunked body with headers behind it."""
 
     async def drained(self) -> None:
         """Wait until the client has taken enough to write more."""
@@ -83,6 +89,13 @@ class WatchedConnection:
     def write(self, data: bytes) -> None:
         """There is no socket here; plans of network writes are refused before they come so far."""
         raise NotWritableError(len(data))
+
+    def write_head(self, status: int, headers: Headers) -> bool:  # noqa: ARG002 - as the protocol says
+        """Nothing is written: ASGI has names in lower case only."""
+        return False
+
+    def write_trailers(self, trailers: Headers) -> None:
+        """They are left out: the server writes the body's end."""
 
     async def drained(self) -> None:
         """Nothing is ever written."""
