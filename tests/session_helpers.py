@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 from openai import OpenAI
@@ -12,6 +12,9 @@ from mockserver.server.control import PREFIX
 if TYPE_CHECKING:
     from mockserver.session import Session
 
+PLAIN: Final[dict[str, Any]] = {"trust_env": False, "verify": False}
+"""For httpx: no proxy, and no certificates, which take longer to load than the answer to come."""
+
 
 def client(session: Session, retries: int = 0, **more: Any) -> OpenAI:
     """The official SDK, pointed at the session."""
@@ -19,11 +22,11 @@ def client(session: Session, retries: int = 0, **more: Any) -> OpenAI:
 
 
 def asked(session: Session, text: str = "你是谁?", *, timeout_s: float = 10, **more: Any) -> httpx.Response:
-    """An answer as it is on the wire; `more` are further fields of the body."""
+    """An answer as it is on the wire; `more` are further fields of the body, and `headers`."""
+    headers = {"Authorization": f"Bearer {session.api_key}", **more.pop("headers", {})}
     body = {"messages": [{"role": "user", "content": text}], **more}
-    headers = {"Authorization": f"Bearer {session.api_key}"}
     url = f"{session.base_url}/chat/completions"
-    return httpx.post(url, json=body, headers=headers, trust_env=False, timeout=timeout_s)
+    return httpx.post(url, json=body, headers=headers, timeout=timeout_s, **PLAIN)
 
 
 def said(answer: httpx.Response) -> str:
@@ -35,4 +38,4 @@ def control(session: Session, method: str, path: str, **more: Any) -> httpx.Resp
     """One request to the control API, as any client sends it."""
     headers = {"authorization": f"Bearer {session.api_key}", "content-type": "application/json"}
     headers |= more.pop("headers", {})
-    return httpx.request(method, f"{session.url}{PREFIX}{path}", headers=headers, trust_env=False, timeout=10, **more)
+    return httpx.request(method, f"{session.url}{PREFIX}{path}", headers=headers, timeout=10, **PLAIN, **more)
