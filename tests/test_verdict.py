@@ -1,0 +1,268 @@
+"""The verdict on clients: real ones, careless ones, and calls that only look alike."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from openai import APIConnectionError, APIStatusError
+
+from mockserver.exchange import Ending, Exchange, Plan, Request
+from mockserver.server.verdict import ATTEMPT_HEADER, judge
+from tests.session_helpers import asked, client, control
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mockserver.session import Session
+
+MESSAGES: Any = [{"role": "user", "content": "hi"}]
+HALF = b'data: {"choices": [{"delta": {"content": "half"}}]}\n\n'
+WAIT = ((b"retry-after", b"2"),)
+
+
+def one(
+    number: int, at_ms: float, status: int = 200, ending: Ending = Ending.COMPLETE, body: bytes = b"{}", **more: Any
+) -> Exchange:
+    """An exchange that took 10 ms."""
+    headers = {ATTEMPT_HEADER: more.pop("attempt")} if "attempt" in more else {}
+    plan = Plan(status, more.pop("headers", ()), (HALF,), ending=ending)
+    more = {"duration_ms": 10.0, "frames_sent": 1, **more}
+    return Exchange(Request("POST", "/", headers, body), plan, ending=ending, number=number, at_ms=at_ms, **more)
+
+
+CUT, HANG = Ending.CUT, Ending.HANG
+AGAIN = b'{"messages": [{"role": "assistant", "content": "half"}]}'
+SCENES: dict[str, tuple[list[Exchange], list[str]]] = {
+    "nothing": ([], []),
+    "all-is-well": ([one(1, 0), one(2, 100)], []),
+    "waits-as-told": (
+        [one(1, 0, 429, headers=WAIT), one(2, 2_010)],
+        ["good retry-after: waited 2000 ms of 2000 ms asked", "good recovered: a good answer at attempt 2"],
+    ),
+    "comes-too-early-the-second-time": (
+        [one(1, 0, 429, headers=WAIT), one(2, 2_010, 429, headers=WAIT), one(3, 2_030)],
+        [
+            "bad retry-after: asked to wait 2000 ms, came back after 10 ms",
+            "good recovered: a good answer at attempt 3",
+        ],
+    ),
+    "backs-off": (
+        [one(1, 0, 503), one(2, 110, 503), one(3, 320)],
+        ["good backoff: pauses grow: 100, 200 ms", "good recovered: a good answer at attempt 3"],
+    ),
+    "does-not-back-off": (
+        [one(1, 0, 503), one(2, 11, 503), one(3, 24)],
+        ["bad backoff: pauses do not grow: 1, 3 ms", "good recovered: a good answer at attempt 3"],
+    ),
+    "gives-up-at-once": ([one(1, 0, 500)], ["bad gave-up: ended with 500 after 1 attempt"]),
+    "a-new-call-is-no-retry": (
+        [one(1, 0, 503, attempt=b"0"), one(2, 20, attempt=b"0")], ["bad gave-up: ended with 503 after 1 attempt"],
+    ),
+    "parallel-calls-are-no-retries": (
+        [one(number, 0.5 * number, 503) for number in range(12)],
+        ["bad gave-up: ended with 503 after 1 attempt"] * 12,
+    ),
+    "each-of-two-calls-alike-is-retried": (
+        [one(1, 0, 429, headers=WAIT), one(2, 5, 429, headers=WAIT), one(3, 2_010), one(4, 2_015)],
+        ["good retry-after: waited 2000 ms of 2000 ms asked", "good recovered: a good answer at attempt 2"] * 2,
+    ),
+    "a-wrong-request-is-not-tried-again": ([one(number, 20.0 * number, 400) for number in range(12)], []),
+    "a-broken-answer": (
+        [one(1, 0, ending=CUT)], ["note truncated: the last answer broke off (cut) and was not asked for again"],
+    ),
+    "a-broken-answer-asked-for-again": (
+        [one(1, 0, ending=CUT), one(2, 20)], ["good recovered: a good answer at attempt 2"],
+    ),
+    "half-an-answer-taken-for-whole": (
+        [one(1, 0, ending=CUT), one(2, 20, body=AGAIN)],
+        ["bad truncated: half an answer (cut) was taken for whole: a later request goes on with it"],
+    ),
+    "half-an-answer-that-ended-politely": (
+        [one(1, 0, faults=("cut",)), one(2, 20, body=AGAIN)],
+        ["bad truncated: half an answer (no finish_reason) was taken for whole: a later request goes on with it"],
+    ),
+    "who-leaves-early-is-not-judged": ([one(1, 0, ending=CUT, client_left=True)], []),
+    "waits-for-now": (
+        [one(1, 0, 0, HANG, in_flight=True)], ["note timeout: waits for 50000 ms so far on a hanging answer"],
+    ),
+    "never-times-out": (
+        [one(1, -20_000, 0, HANG, in_flight=True)],
+        ["bad timeout: still waits after 70000 ms for an answer that never comes"],
+    ),
+    "times-out": (
+        [one(1, 0, 0, HANG, client_left=True, duration_ms=1_000.0), one(2, 1_500)],
+        ["good recovered: a good answer at attempt 2", "good timeout: left a hanging answer after 1000 ms"],
+    ),
+    "times-out-late": (
+        [one(1, -90_000, 0, HANG, client_left=True, duration_ms=70_000.0)],
+        ["note timeout: left a hanging answer after 70000 ms"],
+    ),
+    "an-attempt-that-left-is-kept-after-its-retry": (
+        [one(2, 1_500), one(1, 0, 0, HANG, client_left=True, duration_ms=1_000.0)],
+        ["good recovered: a good answer at attempt 2", "good timeout: left a hanging answer after 1000 ms"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_what_is_said(name: str) -> None:
+    """Each scene is judged as an onlooker would: no more is said than what can be seen."""
+    exchanges, expected = SCENES[name]
+
+    findings = judge(exchanges, 50_000, 60_000)
+    assert [f"{found.mark} {found.rule}: {found.says}" for found in findings] == expected
+    assert all(found.advice for found in findings if found.mark == "bad")
+
+
+def found(session: Session, **query: Any) -> dict[str, str]:
+    """The marks of all findings by rule."""
+    words = "&".join(f"{name}={value}" for name, value in query.items())
+    findings = control(session, "GET", f"/verdict?{words}").json()["findings"]
+    return {one["rule"]: one["mark"] for one in findings}
+
+
+def ask_sdk(session: Session, retries: int, **more: Any) -> None:
+    """A call of the official SDK that may fail."""
+    with contextlib.suppress(APIStatusError, APIConnectionError):
+        made = client(session, retries).chat.completions.create(model="any", messages=MESSAGES, **more)
+        if more.get("stream"):
+            list(made)
+
+
+def ask_impatient(session: Session, timeout_s: float) -> None:
+    """A client that waits so long and does not try again."""
+    with contextlib.suppress(httpx.ReadTimeout):
+        asked(session, "hi", stream=True, timeout_s=timeout_s)
+
+
+def ask_careless(session: Session) -> None:
+    """A client that tries again at once, for ever."""
+    with httpx.Client(trust_env=False) as asking:
+        url, headers = f"{session.base_url}/chat/completions", {"authorization": f"Bearer {session.api_key}"}
+        for _ in range(12):
+            asking.post(url, json={"messages": MESSAGES}, headers=headers)
+
+
+CLIENTS: dict[str, tuple[str, dict[str, Any], Callable[[Session], None], dict[str, str]]] = {
+    "sdk-waits-as-told": (
+        "status;status=429;retry_after_s=0.2", {"times": 1}, lambda session: ask_sdk(session, 2),
+        {"retry-after": "good", "recovered": "good"},
+    ),
+    "sdk-backs-off": (
+        "status;status=503", {"times": 2}, lambda session: ask_sdk(session, 2),
+        {"backoff": "good", "recovered": "good"},
+    ),
+    "sdk-without-retries": ("status;status=503", {}, lambda session: ask_sdk(session, 0), {"gave-up": "bad"}),
+    "sdk-after-a-reset": ("reset_peer", {"times": 1}, lambda session: ask_sdk(session, 2), {"recovered": "good"}),
+    "sdk-reads-a-cut-stream": (
+        "cut;after_frames=3", {}, lambda session: ask_sdk(session, 2, stream=True), {"truncated": "note"},
+    ),
+    "sdk-asked-what-is-wrong": (
+        "latency;ms=0", {}, lambda session: ask_sdk(session, 2, temperature=99), {},
+    ),
+    "httpx-without-retries": (
+        "status;status=503", {}, lambda session: ask_impatient(session, 5), {"gave-up": "bad"},
+    ),
+    "storm": (
+        "status;status=503", {}, ask_careless, {"backoff": "bad", "storm": "bad", "gave-up": "note"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_real_clients(session: Session, name: str) -> None:
+    """What real clients do is seen and named."""
+    fault, how, ask, expected = CLIENTS[name]
+    session.arm(fault, **how)
+    ask(session)
+
+    assert found(session) == expected
+
+
+def test_urllib3(session: Session) -> None:
+    """Its retries honour Retry-After; without a backoff factor they come at once."""
+    urllib3 = pytest.importorskip("urllib3")
+    url, headers = f"{session.base_url}/chat/completions", {"authorization": f"Bearer {session.api_key}"}
+
+    def ask(**how: Any) -> None:
+        retry = urllib3.Retry(status_forcelist=[429, 503], allowed_methods=None, raise_on_status=False, **how)
+        with urllib3.PoolManager() as pool:
+            pool.request("POST", url, json={"messages": MESSAGES}, headers=headers, retries=retry)
+
+    session.arm("status;status=429;retry_after_s=1", times=1)
+    ask(total=2)
+    assert found(session) == {"retry-after": "good", "recovered": "good"}
+    session.reset()
+    session.arm("status;status=503", times=3)
+    ask(total=3)
+    assert found(session) == {"backoff": "bad", "recovered": "good"}
+
+
+def go_on(session: Session, said: str) -> None:
+    """The next request of a dialogue in which the assistant has said something."""
+    asked(session, messages=[*MESSAGES, {"role": "assistant", "content": said}, {"role": "user", "content": "more"}])
+
+
+def test_a_client_that_goes_on_with_half_an_answer(session: Session) -> None:
+    """An application that puts what came into the dialogue is told of, also where the stream ended politely."""
+    for fault in ("cut;after_frames=4", "cut;after_frames=4;clean=true"):
+        session.reset()
+        session.answer("one two three four")
+        session.arm(fault, times=1)
+        with contextlib.suppress(httpx.RemoteProtocolError):
+            asked(session, "hi", stream=True)
+        half = session.last.carried.text
+        asked(
+            session, messages=[*MESSAGES, {"role": "assistant", "content": half}, {"role": "user", "content": "more"}]
+        )
+
+        assert half
+        assert found(session) == {"truncated": "bad"}
+
+
+def test_a_client_that_goes_on_after_blocked(session: Session) -> None:
+    """What the review had blocked stands in the next dialogue; asking the same again is only worth a note."""
+    session.answer("so far", blocked=True)
+    asked(session, "hi", stream=True)
+    asked(session, "hi", stream=True)
+    assert found(session) == {"blocked": "note"}
+
+    asked(
+        session, messages=[*MESSAGES, {"role": "assistant", "content": "so far"}, {"role": "user", "content": "more"}]
+    )
+    assert found(session) == {"blocked": "bad"}
+
+
+@pytest.mark.parametrize("fault", ["timeout", "stall;after_frames=2"])
+def test_a_client_that_never_times_out(session: Session, fault: str) -> None:
+    """It is in flight while it waits; the longer it waits the worse; when it leaves, that is noticed at once."""
+    session.arm(fault)
+    asking = threading.Thread(target=ask_impatient, args=(session, 0.7))
+    asking.start()
+    waiting = session.wait_for(1, in_flight=True)[0]
+
+    assert (waiting.ending, waiting.in_flight, waiting.faults) == (None, True, (fault.split(";", maxsplit=1)[0],))
+    assert session.exchanges(in_flight=False) == []
+    assert found(session) == {"timeout": "note"}
+    assert found(session, patience_ms=0) == {"timeout": "bad"}
+    session.clock.advance(70_000)
+    assert found(session) == {"timeout": "bad"}
+    asking.join()
+    ended = session.wait_for(1)[0]
+    assert (ended.ending, ended.client_left, ended.frames_sent) == ("hang", True, 0 if fault == "timeout" else 2)
+    assert 300 < ended.duration_ms < 2_000
+
+
+def test_parallel_calls_alike(session: Session) -> None:
+    """Twenty clients that ask the same at once, and all come back as told, are no storm."""
+    session.arm("status;status=429;retry_after_s=0.3", times=20)
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(lambda _: ask_sdk(session, 2), range(20)))
+
+    findings = control(session, "GET", "/verdict").json()["findings"]
+    assert {(one["rule"], one["mark"]) for one in findings} == {("retry-after", "good"), ("recovered", "good")}
