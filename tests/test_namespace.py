@@ -7,9 +7,10 @@ import random
 import pytest
 
 from mockserver.errors import Refusal
-from mockserver.exchange import Answer, ChatRequest, Usage
+from mockserver.exchange import Answer, ChatRequest, Exchange, Request, Usage
 from mockserver.pipeline.disturb import fault_of
 from mockserver.pipeline.faults_content import RateLimit
+from mockserver.server.journal import OVERHEAD_BYTES, Budget, Journal
 from mockserver.server.namespace import MOST_NAMESPACES, ArmedFault, Expectation, Namespaces, Quota, Which
 
 CUT = fault_of({"type": "cut", "after_frames": 1})
@@ -77,13 +78,41 @@ def test_keys_are_apart() -> None:
 
 
 def test_namespaces_are_bounded() -> None:
-    """The oldest claimed namespace goes when there are too many."""
-    namespaces = Namespaces()
-    for number in range(MOST_NAMESPACES + 1):
+    """Of too many the one goes that was not asked about for longest, and who keeps more for it is told."""
+    gone: list[str] = []
+    namespaces = Namespaces(forget=gone.append)
+    for number in range(MOST_NAMESPACES):
+        namespaces.claim(f"key{number}")
+    namespaces.claim("key0")
+    for number in range(MOST_NAMESPACES, 10 * MOST_NAMESPACES):
+        namespaces.claim("key0")
         namespaces.claim(f"key{number}")
 
-    assert namespaces.of("key0") is namespaces.default
-    assert namespaces.of("key1") is not namespaces.default
+    assert namespaces.of("key0") is not namespaces.default
+    assert namespaces.of("key1") is namespaces.default
+    assert len(list(namespaces)) == 1 + MOST_NAMESPACES
+    assert gone[:2] == ["key-2", "key-3"]
+    assert len(gone) == len(set(gone)) == 9 * MOST_NAMESPACES
+
+
+def test_all_journals_together_are_bounded() -> None:
+    """Where the common budget is spent, a journal that grows lets its own oldest go; what is given up is free again."""
+    budget = Budget(most_bytes=5 * OVERHEAD_BYTES)
+    journals = [Journal(budget=budget) for _ in range(3)]
+
+    def keep(journal: Journal, number: int) -> None:
+        one = Exchange(Request("POST", "/"), number=number)
+        journal.begin(one)
+        journal.end(one)
+
+    for number in range(1, 5):
+        for journal in journals:
+            keep(journal, number)
+    assert [[one.number for one in journal] for journal in journals] == [[3, 4], [3, 4], [4]]
+    journals[0].clear()
+    keep(journals[2], 5)
+    assert [one.number for one in journals[2]] == [4, 5]
+    assert budget.used_bytes == 4 * OVERHEAD_BYTES
 
 
 def test_seeds_repeat_after_a_reset() -> None:

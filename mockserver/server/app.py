@@ -63,7 +63,7 @@ class Mock:
     ) -> None:
         self.service = service
         self.clock = clock
-        self.namespaces = Namespaces(service.seed)
+        self.namespaces = Namespaces(service.seed, service.forget)
         self._on_exchange = on_exchange
         self._wheel: Wheel | None = None
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MOST_EXCHANGES = 1000
 MOST_BYTES = 16 * 2**20
+MOST_BYTES_OF_ALL = 256 * 2**20
 OVERHEAD_BYTES = 2048  # what an exchange weighs beyond its body and its frames, roughly
 
 
@@ -63,6 +64,19 @@ class Query:
         )
 
 
+@dataclass(slots=True)
+class Budget:
+    """What several journals may weigh together; where it is spent, the one that grows lets its oldest go.
+
+    Attributes:
+        most_bytes: The most that they may weigh; the newest exchange of each stays nevertheless.
+        used_bytes: What they weigh now.
+    """
+
+    most_bytes: int = MOST_BYTES_OF_ALL
+    used_bytes: int = 0
+
+
 class Journal:
     """Finished exchanges, bounded in entries and in bytes (the oldest go first), and those in flight.
 
@@ -70,12 +84,15 @@ class Journal:
         dropped: Exchanges that had to go to make room.
     """
 
-    def __init__(self, most_exchanges: int = MOST_EXCHANGES, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self, most_exchanges: int = MOST_EXCHANGES, most_bytes: int = MOST_BYTES, budget: Budget | None = None
+    ) -> None:
         self._most_exchanges = most_exchanges
         self._most_bytes = most_bytes
         self._kept: deque[tuple[Exchange, int]] = deque()
         self._open: dict[int, Exchange] = {}
         self._bytes = 0
+        self._budget = budget or Budget()
         self._waiters: set[asyncio.Future[None]] = set()
         self.dropped = 0
 
@@ -113,8 +130,11 @@ class Journal:
             size += held_bytes(exchange.plan.frames)
         self._kept.append((exchange, size))
         self._bytes += size
-        while len(self._kept) > self._most_exchanges or (self._bytes > self._most_bytes and len(self._kept) > 1):
-            self._bytes -= self._kept.popleft()[1]
+        self._budget.used_bytes += size
+        while len(self._kept) > self._most_exchanges or (self._is_too_heavy and len(self._kept) > 1):
+            size = self._kept.popleft()[1]
+            self._bytes -= size
+            self._budget.used_bytes -= size
             self.dropped += 1
         self.planned()
 
@@ -126,6 +146,7 @@ class Journal:
         """Forget everything; what is in flight is not taken in when it ends."""
         self._kept.clear()
         self._open.clear()
+        self._budget.used_bytes -= self._bytes
         self._bytes = self.dropped = 0
 
     async def wait(self, query: Query, count: int, timeout_s: float) -> list[Exchange]:
@@ -141,6 +162,10 @@ class Journal:
             await asyncio.wait([waiter], timeout=left)
             self._waiters.discard(waiter)
         return found
+
+    @property
+    def _is_too_heavy(self) -> bool:
+        return self._bytes > self._most_bytes or self._budget.used_bytes > self._budget.most_bytes
 
     @staticmethod
     def _counted(found: list[Exchange], query: Query) -> int:

@@ -12,7 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from mockserver.errors import Refusal
-from mockserver.server.journal import Journal
+from mockserver.server.journal import Budget, Journal
 from mockserver.sources.match import Seen, match_differences
 
 if TYPE_CHECKING:
@@ -158,9 +158,9 @@ class Namespace:
         journal: What happened.
     """
 
-    def __init__(self, name: str, seed: str) -> None:
+    def __init__(self, name: str, seed: str, budget: Budget | None = None) -> None:
         self.name = name
-        self.journal = Journal()
+        self.journal = Journal(budget=budget)
         self.faults: list[ArmedFault] = []
         self.script: list[Expectation] = []
         self.unexpected = 0
@@ -225,15 +225,25 @@ class Namespace:
 
 
 class Namespaces:
-    """All namespaces of a server. The oldest claimed one goes when there are too many."""
+    """All namespaces of a server: their number and the weight of their journals are bounded.
 
-    def __init__(self, seed: int = 0) -> None:
+    Where there are too many, the one goes that the control API has not been asked about for longest.
+
+    Args:
+        seed: Part of every exchange's seed.
+        forget: Told the name of a namespace that goes.
+    """
+
+    def __init__(self, seed: int = 0, forget: Callable[[str], None] = lambda _name: None) -> None:
         self._seed = seed
-        self.default = Namespace(DEFAULT, f"{seed}:")
+        self._forget = forget
+        self._budget = Budget()
+        self.default = Namespace(DEFAULT, f"{seed}:", self._budget)
         self._claimed: dict[str, Namespace] = {}
         self._made = 0
 
     def __iter__(self) -> Iterator[Namespace]:
+        """The default one, then the claimed ones, the longest unasked first."""
         yield self.default
         yield from self._claimed.values()
 
@@ -245,14 +255,20 @@ class Namespaces:
         """The key's own namespace, made where there is none."""
         if not key:
             return self.default
-        found = self._claimed.get(key)
+        found = self._claimed.pop(key, None)
         if found is None:
             while len(self._claimed) >= MOST_NAMESPACES:
-                del self._claimed[next(iter(self._claimed))]
+                self.release(next(iter(self._claimed)))
             self._made += 1
-            found = self._claimed[key] = Namespace(f"key-{self._made}", f"{self._seed}:{key}")
+            found = Namespace(f"key-{self._made}", f"{self._seed}:{key}", self._budget)
+        self._claimed[key] = found
         return found
 
     def release(self, key: str) -> bool:
         """Give a key's namespace up; whether there was one."""
-        return self._claimed.pop(key, None) is not None
+        gone = self._claimed.pop(key, None)
+        if gone is None:
+            return False
+        gone.reset()
+        self._forget(gone.name)
+        return True

@@ -119,10 +119,7 @@ async def list_namespaces(call: Call) -> list[replies.NamespaceRow]:
 
 async def release(call: Call) -> replies.Released:
     """Give the namespace up."""
-    released = call.mock.namespaces.release(call.key)
-    if released:
-        call.mock.service.forget(call.namespace.name)
-    return replies.Released(released=released)
+    return replies.Released(released=call.mock.namespaces.release(call.key))
 
 
 async def list_faults(call: Call) -> list[replies.ArmedRow]:
