@@ -60,7 +60,9 @@ def document(operations: Sequence[Operation], prefix: str, *, token: bool) -> di
         "components": components,
     }
     if token:
-        components["securitySchemes"] = {"token": {"type": "apiKey", "in": "header", "name": TOKEN_HEADER.decode()}}
+        components["securitySchemes"] = {
+            "token": {"type": "apiKey", "in": "header", "name": TOKEN_HEADER.decode().title()}
+        }
         whole["security"] = [{"token": []}]
         for one in operations:
             if one.open:

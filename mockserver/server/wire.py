@@ -45,6 +45,10 @@ class WhichBody(Match):
 class ArmBody(Body):
     """Arm a fault."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"fault": {"type": "status", "status": 503}, "times": 1}]}
+    )
+
     fault: AnyFault
     match: WhichBody = WhichBody()
     times: Count | None = Field(default=None, description="how often it fires; absent for always")
@@ -54,6 +58,8 @@ class ArmBody(Body):
 
 class ScriptBody(Ruled, Body):
     """Script the next answers."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"answer": {"text": "你好"}}]})
 
     rules: ClassVar[tuple[Rule, ...]] = (exactly_one("answer", "answers", "give either answer or answers"),)
 
@@ -93,6 +99,8 @@ class ScriptBody(Ruled, Body):
 class ResetBody(Body):
     """What to forget."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"setup": False}]})
+
     journal: bool = True
     setup: bool = Field(default=True, description="armed faults and scripted answers")
     counters: bool = True
@@ -100,5 +108,7 @@ class ResetBody(Body):
 
 class ClockBody(Body):
     """Move the namespace's clock, on which quotas run."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"advance_ms": 60_000}]})
 
     advance_ms: float = Field(gt=0, le=10**12)
