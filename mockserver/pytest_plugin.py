@@ -45,8 +45,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run each test that uses the mock once for each chip; tells who survives",
     )
     group.addoption(
-        "--chips-timeout", metavar="SECONDS", type=float, default=30.0,
-        help="with --chips, how long a test may take before it counts as hanging (default 30; Unix only)",
+        "--chips-timeout", metavar="SECONDS", type=float,
+        help="with --chips, how long a test may take before it counts as hanging (default 30; not on Windows)",
     )  # fmt: skip
     group.addoption(
         "--chips-report", metavar="PATH", action="append", default=[],
