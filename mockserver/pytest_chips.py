@@ -123,20 +123,24 @@ class Survival:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the matrix and write the reports."""
-        if hasattr(self._config, "workerinput"):
+        if hasattr(self._config, "workerinput") or self._config.option.collectonly:
             return
         matrix = Matrix(self._chips, self._outcomes)
         terminalreporter.section("genstudio-mock: which test survives which chip")
         terminalreporter.write(as_text(matrix, lambda text, how: terminalreporter._tw.markup(text, **{how: True})))  # noqa: SLF001 - pytest has no public way
-        try:
-            for path in self._paths:
+        for path in self._paths:
+            try:
                 write(matrix, path)
-            summary = os.environ.get(SUMMARY_VARIABLE)
-            if summary:
+            except OperatorError as error:
+                terminalreporter.write_line(str(error), red=True)
+        summary = os.environ.get(SUMMARY_VARIABLE)
+        if summary:
+            try:
                 with Path(summary).open("a", encoding="utf-8") as file:
                     file.write(as_markdown(matrix))
-        except (OperatorError, OSError) as error:
-            terminalreporter.write_line(str(error), red=True)
+            except OSError as error:
+                reason = error.strerror or error
+                terminalreporter.write_line(f"${SUMMARY_VARIABLE}: {summary}: cannot be written: {reason}", red=True)
 
 
 def judge(report: pytest.TestReport, raised: BaseException | None) -> tuple[Fate, str, str]:

@@ -6,96 +6,23 @@ container. Only the standard library is imported until a fault or a fixture file
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 from urllib.parse import urlencode
 
-from mockserver.running import CALL_TIMEOUT_S, MockError
+from mockserver.running import CALL_TIMEOUT_S, MockError, past_proxy
+from mockserver.session_clock import Clock
+from mockserver.session_terms import Match
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mockserver.pipeline.fault import Fault
     from mockserver.running import RunningMock
     from mockserver.seen import Seen, Verdict
+    from mockserver.session_terms import Said, SupportsSetenv, Which
 
 WAIT_TIMEOUT_S: Final = 10.0
-
-
-class Match(TypedDict, total=False):
-    """Which requests are meant; a key that is absent does not matter."""
-
-    model: str
-    """The model that answers."""
-    chip: str
-    """The chip of the path."""
-    stream: bool
-    """Whether a stream is asked for."""
-    contains: str
-    """What the last user message holds."""
-
-
-class Said(Match, total=False):
-    """What is said, in the form of a fixture's `answer`, and to which requests."""
-
-    pieces: Sequence[str]
-    """The content where its cuts matter: one chunk each in a stream."""
-    reasoning: str
-    """What the model thinks first."""
-    tool_calls: Sequence[Mapping[str, Any]]
-    """Functions that are called: `{"name": …, "arguments": {…}}`."""
-    error: str | Mapping[str, Any]
-    """An error instead: a kind like `rate-limited`, or `{"status": …, "code": …, "message": …}`."""
-    blocked: bool
-    """Whether the text review stops the answer after what is said."""
-    delay_ms: float
-    """Milliseconds before the answer begins."""
-    finish_reason: str
-    """Why it ends: stop, length or tool_calls."""
-    usage: Mapping[str, int]
-    """prompt_tokens and completion_tokens."""
-
-
-class Which(TypedDict, total=False):
-    """Which exchanges are meant; a key that is absent does not matter."""
-
-    model: str
-    """The model of the request."""
-    chip: str
-    """The chip of the request."""
-    status: int
-    """The HTTP status of the answer."""
-    stream: bool
-    """Whether a stream was asked for."""
-    text: str
-    """What the request's body holds."""
-    after: int
-    """Only exchanges with a higher number."""
-
-
-class SupportsSetenv(Protocol):
-    """What sets variables, as pytest's monkeypatch does."""
-
-    def setenv(self, name: str, value: str) -> None:
-        """Set a variable."""
-
-
-class Clock:
-    """The clock of one namespace, on which quotas run."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    @property
-    def elapsed_ms(self) -> float:
-        """Milliseconds on it."""
-        elapsed: float = self._session.call("GET", "/clock")["elapsed_ms"]
-        return elapsed
-
-    def advance(self, ms: float) -> None:
-        """Move it on; nobody waits, and no other namespace notices."""
-        self._session.call("POST", "/clock", {"advance_ms": ms})
 
 
 class Session:
@@ -155,8 +82,11 @@ class Session:
         return {"OPENAI_BASE_URL": base_url, "OPENAI_API_BASE": base_url, "OPENAI_API_KEY": self.api_key}
 
     def set_env(self, monkeypatch: SupportsSetenv) -> None:
-        """Set these variables until the test ends; `monkeypatch` is pytest's fixture."""
-        for name, value in self.env().items():
+        """Set these variables until the test ends; `monkeypatch` is pytest's fixture.
+
+        Where a proxy is set, `NO_PROXY` names the mock's host too.
+        """
+        for name, value in {**self.env(), **past_proxy(os.environ, self.url)}.items():
             monkeypatch.setenv(name, value)
 
     def arm(
@@ -182,12 +112,14 @@ class Session:
             MockError: there is no such fault or setting; the text names what is allowed.
         """
         from mockserver.pipeline.disturb import FaultError, fault_of, faults_of_header
+        from mockserver.pipeline.fault import Fault
 
         try:
             if isinstance(fault, str):
                 faults = faults_of_header(fault)
             else:
-                faults = [fault_of(dict(fault)) if isinstance(fault, Mapping) else fault]
+                plain = dict(fault) if isinstance(fault, Mapping) else fault
+                faults = [plain if isinstance(plain, Fault) else fault_of(plain)]
         except FaultError as error:
             raise MockError(str(error)) from None
         for one in faults:
@@ -257,12 +189,33 @@ class Session:
         found = self.call("GET", f"/exchanges?{urlencode({**words, 'frames': 'true'})}", timeout_s=timeout_s)
         return [seen_of(one) for one in found]
 
+    def save(self, path: str | Path, number: int | None = None) -> None:
+        """Write an exchange as a fixture file, for `serve --fixtures` to answer with; never with the API key.
+
+        Args:
+            path: The file; what stood there is replaced.
+            number: The exchange's number; None takes the last one.
+
+        Raises:
+            MockError: there is no such exchange, or it cannot be replayed; the text says why.
+            AssertionError: no request came.
+            OSError: the file cannot be written.
+        """
+        chosen = self.last.number if number is None else number
+        text = self.mock.text("GET", f"/exchanges/{chosen}/fixture", key=self.api_key)
+        path = Path(path)
+        draft = path.with_name(f".{path.name}.draft")
+        draft.write_text(text, "utf-8")
+        draft.replace(path)
+
     @property
     def last(self) -> Seen:
-        """The latest exchange; raises AssertionError where there is none."""
+        """The latest exchange; raises NothingAskedError, an AssertionError, where there is none."""
+        from mockserver.client_saw import NO_REQUEST, NothingAskedError
+
         found = self.exchanges()
         if not found:
-            raise AssertionError("no request came to this namespace; see that the client uses base_url and api_key")
+            raise NothingAskedError(NO_REQUEST)
         return found[-1]
 
     def verdict(self) -> Verdict:

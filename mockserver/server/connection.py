@@ -80,10 +80,11 @@ class ClientConnection:
             await self._cycle.flow.drain()
 
     async def left(self) -> None:
-        """Wait until the client has left."""
-        while not self._cycle.disconnected:
+        """Wait until the client has left, or closed its sending side: nothing more comes that it could wait for."""
+        while not (self._cycle.disconnected or self._protocol.half_closed):
             await self._cycle.message_event.wait()
             self._cycle.message_event.clear()
+        self.cut()
 
     async def reset(self) -> None:
         """Close with a TCP RST, after what was written has left (for at most FLUSH_SECONDS)."""
@@ -104,6 +105,7 @@ class MockProtocol(HttpToolsProtocol):
         head_seconds: From the connection, or a request's first byte, to the end of its head.
         body_seconds: From there to the end of the body.
         half_closed_seconds: How long a client that closed its sending side may wait while it is sent nothing.
+        half_closed: Whether the client has closed its sending side.
     """
 
     head_seconds = 10.0
@@ -126,7 +128,7 @@ class MockProtocol(HttpToolsProtocol):
         self._linger_bytes = 0
         self._received = b""
         self._remaining = b""
-        self._half_closed = False
+        self.half_closed = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the head's deadline at once: a client that says nothing is let go too."""
@@ -176,7 +178,8 @@ class MockProtocol(HttpToolsProtocol):
         if not asked or self._in_head or self._lingering:
             return False
         self.cycle.keep_alive = False
-        self._half_closed = True
+        self.half_closed = True
+        self.cycle.message_event.set()  # wakes who waits for its leaving
         self._arm(self.half_closed_seconds)
         return True
 
@@ -278,9 +281,9 @@ class MockProtocol(HttpToolsProtocol):
             limit = self.head_seconds if self._in_head else self.body_seconds
             message = b'{"code":40800,"msg":"the request\'s %b did not arrive within %.3g s"}' % (what, limit)
             self._answer_and_close(b"408 Request Timeout", message)
-        elif self._half_closed and self.transport.get_write_buffer_size():
+        elif self.half_closed and self.transport.get_write_buffer_size():
             self._arm(self.half_closed_seconds)  # it still reads
-        elif self._half_closed:
+        elif self.half_closed:
             self.transport.abort()
         else:
             self.transport.close()
