@@ -177,11 +177,21 @@ def genstudio_mock(
 
     The markers `chip`, `fault`, `fixture_set` and `genstudio_env` set it up.
     """
-    with genstudio_mock_server.session() as namespace:
+    with _namespace(genstudio_mock_server) as namespace:
         session = _set_up(namespace, request, _genstudio_chip)
         request.node.stash[SESSION_KEY] = session
         yield session
         del request.node.stash[SESSION_KEY]
+
+
+def _namespace(mock: RunningMock) -> Session:
+    """A new namespace; a mock that refuses it, for want of its token say, fails the test in one line."""
+    from mockserver.running import MockError
+
+    try:
+        return mock.session()
+    except MockError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def _set_up(namespace: Session, request: pytest.FixtureRequest, chip: str | None) -> Session:

@@ -117,6 +117,101 @@ def test_env_is_gone():
     assert outcomes(run()) == {"passed": 8}
 
 
+def test_wrong_markers(pytester: pytest.Pytester, run: Run) -> None:
+    """A marker that asks for what is not there is an error of its test, in one line that names the marker."""
+    pytester.makepyfile(
+        """
+import pytest
+
+@pytest.mark.chip("chip33")
+def test_chip(genstudio_mock):
+    pass
+
+@pytest.mark.fault("cutt")
+def test_fault(genstudio_mock):
+    pass
+
+@pytest.mark.fault("cut;after_frames=1", times=0)
+def test_times(genstudio_mock):
+    pass
+
+@pytest.mark.fixture_set("nowhere")
+def test_fixture_set(genstudio_mock):
+    pass
+"""
+    )
+    result = run("-q")
+
+    assert outcomes(result) == {"errors": 4}
+    assert [line for line in result.outlines if line.startswith("@")] == [
+        "@pytest.mark.chip: chip 'chip33' is not in edition 2024-tutorial; did you mean chip3, chip5, chip4?",
+        "@pytest.mark.fault: type: 'cutt' is not a fault; did you mean cut?",
+        "@pytest.mark.fault: POST /_mock/faults: 400: times: 0 is not allowed; allowed: greater than or equal to 1",
+        f"@pytest.mark.fixture_set: {pytester.path / 'nowhere'}: no such file or folder",
+    ]
+    assert not any("Error" in line and line.startswith("E ") for line in result.outlines)
+
+
+@pytest.mark.parametrize("marker", ["chip", "chip(3)"])
+def test_a_chip_without_a_name(pytester: pytest.Pytester, run: Run, marker: str) -> None:
+    """It is told where the tests are collected."""
+    pytester.makepyfile(f"import pytest\n\n@pytest.mark.{marker}\ndef test_it(genstudio_mock):\n    pass")
+    result = run()
+
+    assert outcomes(result) == {"errors": 1}
+    result.stdout.fnmatch_lines(["@pytest.mark.chip: it takes one or several names of chips, each a text"])
+
+
+CONFTEST = """\
+import os
+
+os.environ["OPENAI_BASE_URL"] = "http://127.0.0.1:1/v1"
+os.environ["OPENAI_API_KEY"] = "sk-mine"
+os.environ["HTTP_PROXY"] = "http://127.0.0.1:9"
+"""
+STRICT = """\
+[pytest]
+addopts = --import-mode=importlib --strict-config
+filterwarnings = error
+xfail_strict = true
+"""
+PROJECT = """\
+import openai, pytest
+
+def ask(**more):
+    messages = [{"role": "user", "content": "你是谁?"}]
+    return openai.OpenAI(max_retries=0, **more).chat.completions.create(model="", messages=messages)
+
+@pytest.mark.genstudio_env
+def test_led_there(genstudio_mock):
+    ask()
+    assert genstudio_mock.last.status == 200
+
+def test_asks_the_proxy(genstudio_mock):
+    ask(base_url=genstudio_mock.base_url, api_key=genstudio_mock.api_key)
+"""
+
+
+def test_in_a_project_of_its_own(pytester: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strict settings, a client set up for elsewhere, a proxy, no home, a folder that needs quoting: all is well.
+
+    Where the client asks the proxy, because nobody led it past, the report says so.
+    """
+    folder = pytester.mkdir("用户 项目") / "tests"
+    folder.mkdir()
+    for name, text in {"../conftest.py": CONFTEST, "../pytest.ini": STRICT, "test_it.py": PROJECT}.items():
+        (folder / name).write_text(text, "utf-8")
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("HOME", raising=False)
+    result = run()
+
+    assert outcomes(result) == {"passed": 1, "failed": 1}
+    assert (
+        "no request has ended in this test's namespace; a proxy is set: NO_PROXY=127.0.0.1 or the marker genstudio_env "
+        "leads past it"
+    ) in result.outlines
+
+
 def test_unittest(pytester: pytest.Pytester, run: Run) -> None:
     """A test case of the standard library gets the fixture as its kind get fixtures, and markers work."""
     pytester.makepyfile(

@@ -260,9 +260,34 @@ def test_one(genstudio_mock):
             "before\n## Which test survives which chip\n\n| test | nvidia | amd |"
         )
 
+    def test_reports_that_cannot_be_written(
+        self, pytester: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The run's outcome is what it is; a line tells what is missing."""
+        pytester.makepyfile("def test_it(genstudio_mock):\n    pass")
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", "nowhere/summary.md")
+        result = run("--chips", "chip3", "--chips-report", "nowhere/r.md", "--chips-report", "r.json")
+
+        assert outcomes(result) == {"passed": 1}
+        assert {
+            "--chips-report nowhere/r.md: cannot be written: No such file or directory",
+            "$GITHUB_STEP_SUMMARY: nowhere/summary.md: cannot be written: No such file or directory",
+        } <= set(result.outlines)
+        assert (pytester.path / "r.json").exists()
+
+    def test_nothing_is_told_of_what_did_not_run(self, pytester: pytest.Pytester, run: Run) -> None:
+        """`--collect-only` shows the tests, one for each chip, and no matrix."""
+        pytester.makepyfile("def test_it(genstudio_mock):\n    pass")
+        result = run("--chips", "nvidia,chip3", "--collect-only", "-q")
+
+        assert [line for line in result.outlines if "::" in line] == [
+            f"test_nothing_is_told_of_what_did_not_run.py::test_it[{chip}]" for chip in ("nvidia", "chip3")
+        ]
+        assert "survives" not in str(result.stdout)
+
     WRONG: list[tuple[str, str]] = [  # noqa: RUF012 - a table for the test below
         ("--chips chip33", "*--chips: 'chip33' is not in edition 2024-tutorial; did you mean chip3, chip5, chip4?"),
-        ("--chips ,", "*--chips: ',' names no chip; allowed: all, nvidia, *"),
+        ("--chips ,", "*--chips: ',' names no chip; allowed: all, nvidia, amd, chip1, chip2, chip3, chip4, chip5"),
         ("--chips all --chips-timeout 0", "*--chips-timeout: 0 is not allowed; allowed: more than 0 seconds"),
         (
             "-p no_timers --chips all --chips-timeout 5",
@@ -270,7 +295,11 @@ def test_one(genstudio_mock):
         ),
         ("--chips all --chips-report r.txt", "*--chips-report: 'r.txt' is not allowed; allowed: [*].md, [*].json"),
         ("--chips-report r.md", "*--chips-report: there is no matrix without --chips; add --chips all"),
-        ("--chips all --genstudio-mock-args=--prot", "*unknown flag --prot; did you mean *"),
+        ("--chips all --genstudio-mock-args=--prot", "*unknown flag --prot; did you mean --port, --host, --profiles?"),
+        (
+            "--chips all --genstudio-mock-args='",
+            """*--genstudio-mock-args: "'" cannot be split into flags: No closing quotation""",
+        ),
         ("--chips all --genstudio-mock-url http://127.0.0.1:1", "*http://127.0.0.1:1: no mock answers there: *"),
     ]
 
@@ -282,4 +311,5 @@ def test_one(genstudio_mock):
         result = run(*words.split())
 
         assert result.ret == pytest.ExitCode.USAGE_ERROR
+        assert len([one for one in result.errlines if one.startswith("ERROR")]) == 1
         result.stderr.fnmatch_lines([line])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mockserver.data import shipped
 from mockserver.live import MockServer
 from mockserver.shared import SharedMock, _lease, _read_where
 from tests.inner_pytest import ASK, PLUGINS, outcomes, runner
@@ -28,6 +29,13 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     return runner(pytester, monkeypatch)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _imported(mock: MockServer) -> None:
+    """What a mock imports late is imported before pytester notes what there is: after a test it forgets the rest."""
+    with mock.session() as session:
+        session.exchanges()
+
+
 class TestServer:
     """The mock of a run: found, configured, ended."""
 
@@ -44,6 +52,21 @@ class TestServer:
         result = run()
         assert outcomes(result) == {"errors": 1}
         result.stdout.fnmatch_lines([f"{url}: no mock answers there: *"])
+
+    def test_a_guarded_one(self, pytester: pytest.Pytester, run: Run) -> None:
+        """A mock that asks for its token, as one in a container does: with --genstudio-mock-token it lets a run in."""
+        pytester.makepyfile(ASK + "def test_it(genstudio_mock):\n    assert ask(genstudio_mock)\n")
+        with MockServer(control_token="a-token") as mock:  # noqa: S106 - of a mock that lives as long as this test
+            url = ("--genstudio-mock-url", mock.url)
+            assert outcomes(run(*url, "--genstudio-mock-token", "a-token")) == {"passed": 1}
+            assert outcomes(run(*url, "--genstudio-mock-token", "a-token", "--chips", "chip3", "-n", "2")) == {
+                "passed": 1
+            }
+            result = run(*url)
+
+        assert outcomes(result) == {"errors": 1}
+        text = "POST /_mock/reset: 401: X-Mock-Token: missing or wrong; the server printed it when it started"
+        assert text in result.outlines
 
     def test_its_settings(self, pytester: pytest.Pytester, run: Run) -> None:
         """The flags of serve, and the configuration file beside pytest's."""
@@ -63,7 +86,9 @@ class TestServer:
         result = run("--genstudio-mock-args", "--edition 2025")
 
         assert outcomes(result) == {"errors": 1}
-        result.stdout.re_match_lines([r"edition: '2025' is not in .*; known: 2024-tutorial, 2025-reference"])
+        assert (
+            f"edition: '2025' is not in {shipped('profiles')}; known: 2024-tutorial, 2025-reference" in result.outlines
+        )
 
     def test_no_mock_without_need(self, pytester: pytest.Pytester, run: Run) -> None:
         """A suite that does not use the mock starts none and imports nothing of it."""
