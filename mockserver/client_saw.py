@@ -21,10 +21,7 @@ ADVICE: Final = {
     "json": "this is one JSON body: see that the client reads choices[0].message.content",
 }
 """What to do about a silent empty answer, by wire format."""
-NO_REQUEST: Final = (
-    "no request has ended in this namespace; see that the client uses the session's base_url and api_key, and that no "
-    "answer is still under way: wait_for(1) waits for its end"
-)
+NO_REQUEST: Final = "no request came to this namespace; see that the client uses the session's base_url and api_key"
 
 
 class ClientSawError(AssertionError):

@@ -99,7 +99,7 @@ def _wire_log(session: Session) -> list[str]:
     from mockserver.seen import wire_log
 
     try:
-        return wire_log(session.exchanges()) or [f"no request has ended in this test's namespace{_proxied(session)}"]
+        return wire_log(session.exchanges()) or [f"no request came to this test's namespace{_proxied(session)}"]
     except MockError as error:
         return [str(error)]
 

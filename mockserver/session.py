@@ -1,4 +1,4 @@
-"""A test's handle on a running mock: arm a fault, script an answer, see what happened.
+"""A test's handle on a running mock: arm a fault, script an answer, see what happened (in `witness`).
 
 Everything goes through the control API over plain HTTP, so the mock may run in a thread, in another process or in a
 container. Only the standard library is imported until a fault or a fixture file is given.
@@ -9,23 +9,36 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, Unpack
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from mockserver.running import CALL_TIMEOUT_S, MockError, past_proxy
-from mockserver.session_clock import Clock
+from mockserver.running import MockError, past_proxy
 from mockserver.session_terms import Match
+from mockserver.witness import Witness
 
 if TYPE_CHECKING:
     from mockserver.pipeline.fault import Fault
     from mockserver.running import RunningMock
-    from mockserver.seen import Seen, Verdict
-    from mockserver.session_terms import Said, SupportsSetenv, Which
-
-WAIT_TIMEOUT_S: Final = 10.0
+    from mockserver.session_terms import Said, SupportsSetenv
 
 
-class Session:
+class Clock:
+    """The clock of one namespace, on which quotas run."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def elapsed_ms(self) -> float:
+        """Milliseconds on it."""
+        elapsed: float = self._session.call("GET", "/clock")["elapsed_ms"]
+        return elapsed
+
+    def advance(self, ms: float) -> None:
+        """Move it on; nobody waits, and no other namespace notices."""
+        self._session.call("POST", "/clock", {"advance_ms": ms})
+
+
+class Session(Witness):
     """One namespace of a running mock: what a test has set up and what it has seen, apart from all other tests.
 
     A context manager that gives the namespace up at the end. `chip` and `model` give the same namespace seen through
@@ -39,8 +52,7 @@ class Session:
     """
 
     def __init__(self, mock: RunningMock, api_key: str, model: str | None = None, chip: str | None = None) -> None:
-        self.mock = mock
-        self.api_key = api_key
+        super().__init__(mock, api_key)
         self._model = model
         self._chip = chip
 
@@ -49,10 +61,6 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def call(self, method: str, path: str, body: object = None, *, timeout_s: float = CALL_TIMEOUT_S) -> Any:
-        """One operation of the control API on this namespace; see `RunningMock.call`."""
-        return self.mock.call(method, path, body, key=self.api_key, timeout_s=timeout_s)
 
     @property
     def url(self) -> str:
@@ -153,108 +161,14 @@ class Session:
         """Answer from fixture files: each file or folder in turn, and the most special fixture of a folder first.
 
         Raises:
-            OperatorError: a file is no fixture.
-            MockError: a file cannot be scripted.
+            OperatorError: a file is no fixture, or is expired; in a folder, all of them are.
         """
+        from datetime import UTC, datetime
+
         from mockserver.fixture_script import scripted
 
-        for one in scripted([Path(path) for path in paths]):
+        for one in scripted([Path(path) for path in paths], datetime.now(UTC).date()):
             self.call("POST", "/answers", one)
-
-    def exchanges(self, **query: Unpack[Which]) -> list[Seen]:
-        """What happened, oldest first.
-
-        Args:
-            query: Only exchanges with this model, chip, status, stream, text in the request's body, or after a number.
-        """
-        return self._exchanges(query, CALL_TIMEOUT_S)
-
-    def wait_for(self, count: int, timeout_s: float = WAIT_TIMEOUT_S, **query: Unpack[Which]) -> list[Seen]:
-        """The exchanges, as soon as there are so many; nobody sleeps meanwhile.
-
-        Raises:
-            TimeoutError: there are still fewer when the time (at most 60 s) is over.
-        """
-        wait = {**query, "count": count, "timeout_ms": round(timeout_s * 1000)}
-        found = self._exchanges(wait, timeout_s + CALL_TIMEOUT_S)
-        if len(found) < count:
-            seen = "; ".join(map(str, found)) or "none"
-            raise TimeoutError(f"waited {timeout_s:g} s for {count} exchanges and saw {len(found)}: {seen}")
-        return found
-
-    def _exchanges(self, query: Mapping[str, Any], timeout_s: float) -> list[Seen]:
-        from mockserver.seen import seen_of
-
-        words = {name: str(value).lower() if isinstance(value, bool) else value for name, value in query.items()}
-        found = self.call("GET", f"/exchanges?{urlencode({**words, 'frames': 'true'})}", timeout_s=timeout_s)
-        return [seen_of(one) for one in found]
-
-    def save(self, path: str | Path, number: int | None = None) -> None:
-        """Write an exchange as a fixture file, for `serve --fixtures` to answer with; never with the API key.
-
-        Args:
-            path: The file; what stood there is replaced.
-            number: The exchange's number; None takes the last one.
-
-        Raises:
-            MockError: there is no such exchange, or it cannot be replayed; the text says why.
-            AssertionError: no request came.
-            OSError: the file cannot be written.
-        """
-        chosen = self.last.number if number is None else number
-        text = self.mock.text("GET", f"/exchanges/{chosen}/fixture", key=self.api_key)
-        path = Path(path)
-        draft = path.with_name(f".{path.name}.draft")
-        draft.write_text(text, "utf-8")
-        draft.replace(path)
-
-    @property
-    def last(self) -> Seen:
-        """The latest exchange; raises NothingAskedError, an AssertionError, where there is none."""
-        from mockserver.client_saw import NO_REQUEST, NothingAskedError
-
-        found = self.exchanges()
-        if not found:
-            raise NothingAskedError(NO_REQUEST)
-        return found[-1]
-
-    def verdict(self) -> Verdict:
-        """What the exchanges say of the client."""
-        from mockserver.seen import verdict_of
-
-        return verdict_of(self.call("GET", "/verdict"))
-
-    def assert_resilient(self) -> None:
-        """Fail where the client took an error badly; the message says how, and what to do about it.
-
-        Raises:
-            AssertionError: a finding is bad, or no request came at all.
-        """
-        from mockserver.seen import told
-
-        __tracebackhide__ = True
-        _ = self.last
-        verdict = self.verdict()
-        bad = [told(one) for one in verdict.findings if one.mark == "bad"]
-        if bad:
-            raise AssertionError("the client is not resilient:\n" + "\n".join(bad))
-
-    def assert_client_saw(self, text: str | None, *, exchanges: int = 1) -> None:
-        """Fail where the application shows another text than went over the wire.
-
-        Args:
-            text: What the application shows; white space around it does not count.
-            exchanges: How many of the last exchanges it shows, joined.
-
-        Raises:
-            SilentEmptyError: the wire carried content, and the text is empty.
-            WrongTextError: the text is another one.
-            NothingAskedError: no request came.
-        """
-        from mockserver.client_saw import compare
-
-        __tracebackhide__ = True
-        compare(text, self.exchanges()[-exchanges:])
 
     @property
     def unmet(self) -> list[dict[str, Any]]:

@@ -57,6 +57,8 @@ class Which(TypedDict, total=False):
     """What the request's body holds."""
     after: int
     """Only exchanges with a higher number."""
+    in_flight: bool
+    """Only those in flight, or only those that have ended."""
 
 
 class SupportsSetenv(Protocol):

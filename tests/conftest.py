@@ -216,13 +216,13 @@ def live(request: pytest.FixtureRequest, servers: dict[str, Live]) -> Live:
 
 @pytest.fixture(scope="module")
 def mock() -> Iterator[MockServer]:
-    """A mock in a thread, for all tests of a file."""
+    """One mock for the tests of a file, as a test author has it."""
     with MockServer() as mock:
         yield mock
 
 
 @pytest.fixture
 def session(mock: MockServer) -> Iterator[Session]:
-    """A namespace of its own."""
+    """A namespace of it for one test."""
     with mock.session() as session:
         yield session

@@ -79,8 +79,7 @@ class TestClientSaw:
             with pytest.raises(NothingAskedError) as caught:
                 look()
             assert str(caught.value) == (
-                "no request has ended in this namespace; see that the client uses the session's base_url and api_key, "
-                "and that no answer is still under way: wait_for(1) waits for its end"
+                "no request came to this namespace; see that the client uses the session's base_url and api_key"
             )
 
     @pytest.mark.parametrize("chip", ["nvidia", "chip3"])

@@ -48,6 +48,6 @@ def test_the_six_lines_are_those_that_are_tested() -> None:
 def test_every_method_of_a_session_is_documented() -> None:
     """The table of sessions names each public method and property."""
     told = " ".join(row[0] for row in table(GUIDE, "on a session"))
-    public = {name for name in vars(Session) if not name.startswith("_")} - {"call", "close", "url"}
+    public = {name for name in dir(Session) if not name.startswith("_")} - {"call", "close", "url"}
 
     assert not {name for name in public if name not in told}

@@ -207,7 +207,7 @@ def test_in_a_project_of_its_own(pytester: pytest.Pytester, run: Run, monkeypatc
 
     assert outcomes(result) == {"passed": 1, "failed": 1}
     assert (
-        "no request has ended in this test's namespace; a proxy is set: NO_PROXY=127.0.0.1 or the marker genstudio_env "
+        "no request came to this test's namespace; a proxy is set: NO_PROXY=127.0.0.1 or the marker genstudio_env "
         "leads past it"
     ) in result.outlines
 

@@ -72,7 +72,7 @@ class TestSeen:
         """What hung is there as soon as the client has left: nobody need wait for it."""
         session.arm(fault)
         with pytest.raises(APITimeoutError):
-            list(client(session, timeout_s=0.5).chat.completions.create(model="any", messages=HELLO, stream=True))
+            list(client(session, timeout=0.5).chat.completions.create(model="any", messages=HELLO, stream=True))
 
         assert (session.last.ending, session.last.client_left) == ("hang", True)
 

@@ -16,8 +16,10 @@ from mockserver.pipeline.disturb import FAULT_TYPES
 from mockserver.pipeline.faults_transport import Cut
 from mockserver.running import CONTROL, MockError, RunningMock, past_proxy
 from mockserver.seen import wire_log
-from mockserver.server import control
-from tests.session_helpers import asked, said
+from mockserver.server.control import PREFIX
+from mockserver.server.operations import MOST_WAIT_MS
+from mockserver.witness import LONGEST_WAIT_MS
+from tests.session_helpers import asked, control, said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,6 +127,20 @@ class TestAnswers:
         assert said(asked(session)) == "你好"
         session.assert_all_used()
 
+    UNANSWERED = ("status;status=500", "rate_limit;rpm=0", "timeout", "reset_peer")
+
+    @pytest.mark.parametrize("fault", UNANSWERED)
+    def test_what_was_not_sent_is_not_used(self, session: Session, tmp_path: Path, fault: str) -> None:
+        """Where not even the head of an answer leaves, no scripted answer and no answer of a fixture is used up."""
+        (tmp_path / "a.json").write_text('{"match": {}, "answers": [{"text": "1"}, {"text": "2"}]}', "utf-8")
+        session.answer("first")
+        session.answer_from(tmp_path / "a.json")
+        session.arm(fault, times=1)
+        with contextlib.suppress(httpx.TransportError):
+            asked(session, "hi", timeout_s=0.2)
+
+        assert [said(asked(session, "hi")) for _ in range(3)] == ["first", "1", "2"]
+
     def test_its_forms(self, session: Session) -> None:
         """Pieces, calls of functions, errors, blocked answers, usage."""
         session.answer(pieces=["one", "two"], usage={"prompt_tokens": 5, "completion_tokens": 9})
@@ -192,6 +208,27 @@ class TestFixtureFiles:
         assert [said(asked(session, "count")) for _ in range(2)] == ["one", "two"]
         assert asked(session, "count").status_code == 404
 
+    def test_answers_that_cycle(self, session: Session, tmp_path: Path) -> None:
+        """After the last the first comes again; all are used once each has been said."""
+        cycle = {"match": {"user": "next"}, "answers": [{"text": "a"}, {"text": "b"}], "then": "cycle"}
+        (tmp_path / "a.json").write_text(json.dumps(cycle), "utf-8")
+        session.answer_from(tmp_path / "a.json")
+
+        assert said(asked(session, "next")) == "a"
+        assert [one["used"] for one in session.unmet] == [1]
+        assert [said(asked(session, "next")) for _ in range(4)] == ["b", "a", "b", "a"]
+        session.assert_all_used()
+
+    def test_expired_files_of_a_folder(self, session: Session, tmp_path: Path) -> None:
+        """They are left out, beside one whose last day is far."""
+        for name, text, day in (("a", "old", "2024-02-29"), ("b", "new", "9999-12-31")):
+            fixture = {"match": {"user": "which?"}, "answer": {"text": text}, "expires": day}
+            (tmp_path / f"{name}.json").write_text(json.dumps(fixture), "utf-8")
+        session.answer_from(tmp_path)
+
+        assert said(asked(session, "which?")) == "new"
+        assert len(control(session, "GET", "/answers").json()["answers"]) == 1
+
     def test_another_test_does_not_see_it(self, session: Session, mock: MockServer, tmp_path: Path) -> None:
         """What is scripted here is answered here alone."""
         (tmp_path / "a.json").write_text('{"match": {}, "answer": {"text": "mine"}}', "utf-8")
@@ -204,13 +241,13 @@ class TestFixtureFiles:
     WRONG: list[tuple[str, str]] = [  # noqa: RUF012 - a table for the test below
         ('{"match": {}}', "give either answer or answers"),
         (
-            '{"match": {}, "answers": [{"text": "x"}], "then": "cycle"}',
-            'then: "cycle" cannot be scripted; allowed here: repeat, error; or use --fixtures',
+            '{"match": {}, "answer": {"text": "x"}, "expires": "2024-02-29"}',
+            "expires: 2024-02-29 is over; it no longer fits any request",
         ),
         ('{"request": {}, "response": {}}', "is a recording; allowed here: a fixture with match and answer"),
     ]
 
-    @pytest.mark.parametrize(("data", "text"), WRONG, ids=["no answer", "cycle", "recording"])
+    @pytest.mark.parametrize(("data", "text"), WRONG, ids=["no answer", "expired", "recording"])
     def test_files_that_cannot_be_scripted(self, session: Session, tmp_path: Path, data: str, text: str) -> None:
         """One line names the file and what is allowed."""
         path = tmp_path / "a.json"
@@ -318,5 +355,6 @@ def test_a_token_is_passed_on() -> None:
 
 
 def test_one_path_of_the_control_api() -> None:
-    """The session asks where the control API answers."""
-    assert CONTROL == control.PREFIX
+    """The session asks where the control API answers, and waits no longer than it allows."""
+    assert CONTROL == PREFIX
+    assert LONGEST_WAIT_MS == MOST_WAIT_MS
