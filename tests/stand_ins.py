@@ -54,7 +54,7 @@ import asyncio, sys
 from llm_mock_api.mock_server import MockServer, MockServerOptions
 
 async def main():  # its own command prints that it is there before it is
-    server = MockServer(MockServerOptions(port=int(sys.argv[1]), host="127.0.0.1"))
+    server = MockServer(MockServerOptions(port=int(sys.argv[1]), host="127.0.0.1", default_latency=0))
     server.fallback({SAYS!r})
     await server.start()
     print("listening")

@@ -198,6 +198,8 @@ def _blocked_text(r: Reading) -> Seen:
         return None
     if r.text:
         return "kept"
+    if any(one.get("reasoning_content") for _, choice in r.choices for one in (choice, *r.said)):
+        return None  # the review may have stopped the thought, before there was a text to keep
     return "emptied" if _number(r.usage.get("completion_tokens")) > 1 else None
 
 
