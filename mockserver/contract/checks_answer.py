@@ -73,13 +73,11 @@ def content_length(r: Reading, _c: Context) -> Verdict:
 
 def as_asked(r: Reading, _c: Context) -> Verdict:
     """A stream comes where one was asked for, one object where not."""
-    if not r.answered or not r.body:
+    if not r.answered or not r.body or not r.complete:
         return NOT_APPLICABLE
     if r.wants_stream:
-        return holds_if(r.streamed and "delta" in json.dumps(r.objects[0]), "a stream was asked for; one body came")
-    if r.framing != "json":
-        return broken(f"no stream was asked for; the body begins {r.body[:40]!r}")
-    return HOLDS
+        return holds_if(r.framing in {"sse", "json-lines"}, f"a stream was asked for; the body begins {r.body[:40]!r}")
+    return holds_if(r.framing == "json", f"no stream was asked for; the body begins {r.body[:40]!r}")
 
 
 _BODY: Final[dict[str, type]] = {"id": str, "object": str, "created": int, "model": str, "choices": list, "usage": dict}
@@ -96,6 +94,8 @@ def completion_shape(r: Reading, c: Context) -> Verdict:
         return broken(fault)
     if one["object"] != "chat.completion":
         return broken(f'object is {one["object"]!r}; due "chat.completion"')
+    if not one["choices"]:
+        return broken("choices is empty; due one")
     for number, choice in enumerate(one["choices"]):
         message = choice.get("message") if isinstance(choice, dict) else None
         if not isinstance(message, dict):
@@ -192,6 +192,16 @@ def model_echo(r: Reading, c: Context) -> Verdict:
     return holds_if(found[0] == due, f"model is {_short(found[0])}; due {due!r}")
 
 
+def says_something(r: Reading, _c: Context) -> Verdict:
+    """An answer whose usage counts more than the end token says something: a text, a thought or a call."""
+    count = r.usage.get("completion_tokens")
+    if not (r.whole or r.completion) or r.blocked or r.asked.get("stop") or not isinstance(count, int) or count < 2:
+        return NOT_APPLICABLE
+    told = ("content", "reasoning_content", "tool_calls")
+    places = [*r.said, *(choice for _, choice in r.choices)]
+    return holds_if(any(one.get(key) for one in places for key in told), f"completion_tokens is {count}; nothing came")
+
+
 def finish_value(r: Reading, _c: Context) -> Verdict:
     """The finish reason is a known one."""
     if not r.answered or r.finish_reason is None:
@@ -223,7 +233,7 @@ def limit_kept(r: Reading, _c: Context) -> Verdict:
     count = r.usage.get("completion_tokens")
     if not r.answered or not isinstance(limit, int) or not isinstance(count, int):
         return NOT_APPLICABLE
-    return holds_if(count <= limit, f"{count} completion tokens; max_tokens is {limit}")
+    return holds_if(count <= limit, f"completion_tokens is {count}; max_tokens is {limit}")
 
 
 def stop_kept(r: Reading, _c: Context) -> Verdict:
@@ -244,7 +254,7 @@ def blocked_form(r: Reading, _c: Context) -> Verdict:
         if "blocked" in one and one["blocked"] is not True:
             return broken(f"blocked is {_short(one['blocked'])}; due true or no such key")
         if one.get("blocked") is True and number + 1 < len(r.objects):
-            return broken(f"{len(r.objects) - number - 1} objects follow the one with blocked: true")
+            return broken(f"objects after the one with blocked: true: {len(r.objects) - number - 1}; due none")
     return HOLDS
 
 
@@ -258,7 +268,7 @@ def tool_calls(r: Reading, _c: Context) -> Verdict:
             one["id"] += call.get("id") or ""
             one["name"] += function.get("name") or ""
             one["arguments"] += function.get("arguments") or ""
-    if not pieces:
+    if not pieces or not (r.whole or r.completion):
         return NOT_APPLICABLE
     for one in pieces.values():
         try:

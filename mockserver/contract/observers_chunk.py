@@ -95,7 +95,8 @@ def _speaks(delta: Json) -> bool:
 def _usage_chunk(r: Reading) -> Seen:
     if not r.whole or not r.chunks or not isinstance(r.chunks[-1].get("usage"), dict):
         return None
-    return "own" if not r.chunks[-1].get("choices") else "finish"
+    choices = r.chunks[-1].get("choices")
+    return None if choices is None else "finish" if choices else "own"
 
 
 def _usage_order(r: Reading) -> Seen:
@@ -194,7 +195,7 @@ def _blocked_usage(r: Reading) -> Seen:
 
 
 def _blocked_text(r: Reading) -> Seen:
-    if r.completion is None or not r.blocked:
+    if r.completion is None or not r.blocked or not r.choices:
         return None
     if r.text:
         return "kept"
