@@ -228,7 +228,7 @@ def usage_adds_up(r: Reading, _c: Context) -> Verdict:
 
 
 def limit_kept(r: Reading, _c: Context) -> Verdict:
-    """No more tokens come than `max_tokens` allows, and an answer that used them all says so."""
+    """No more tokens come than `max_tokens` allows."""
     limit = r.asked.get("max_tokens") or r.asked.get("max_completion_tokens")
     count = r.usage.get("completion_tokens")
     if not r.answered or not isinstance(limit, int) or not isinstance(count, int):
