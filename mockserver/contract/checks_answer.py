@@ -19,7 +19,7 @@ FINISH_REASONS: Final = ("stop", "length", "tool_calls", "content_filter")
 _ENDINGS: Final = {
     Ending.CUT: "the connection closed before the body's end",
     Ending.RESET: "the connection was reset",
-    Ending.HANG: "the body did not end in time",
+    Ending.HANG: "the body did not end in time, or goes on past 1 MiB",
 }
 
 
@@ -260,16 +260,18 @@ def blocked_form(r: Reading, _c: Context) -> Verdict:
 
 def tool_calls(r: Reading, _c: Context) -> Verdict:
     """Each tool call has an id, a name and arguments that are a JSON object, and the finish says tool_calls."""
-    pieces: dict[int, Json] = {}
-    for said in r.said if r.answered else []:
-        for position, call in enumerate(said.get("tool_calls") or []):
-            one = pieces.setdefault(call.get("index", position), {"id": "", "name": "", "arguments": ""})
-            function = call.get("function") or {}
-            one["id"] += call.get("id") or ""
-            one["name"] += function.get("name") or ""
-            one["arguments"] += function.get("arguments") or ""
-    if not pieces or not (r.whole or r.completion):
+    listed = [said["tool_calls"] for said in r.said if said.get("tool_calls")]
+    if not listed or not (r.whole or r.completion):
         return NOT_APPLICABLE
+    pieces: dict[str, dict[str, str]] = {}
+    for calls in listed:
+        for position, call in enumerate(calls if isinstance(calls, list) else [calls]):
+            function = call.get("function", {}) if isinstance(call, dict) else None
+            if not isinstance(function, dict):
+                return broken(f"tool call {_short(call)}; due an object with a function")
+            one = pieces.setdefault(str(call.get("index", position)), {"id": "", "name": "", "arguments": ""})
+            for key, value in (("id", call.get("id")), *((key, function.get(key)) for key in ("name", "arguments"))):
+                one[key] += value if isinstance(value, str) else ""
     for one in pieces.values():
         try:
             whole = isinstance(json.loads(one["arguments"]), dict) and bool(one["id"]) and bool(one["name"])

@@ -64,11 +64,14 @@ def _role_elsewhere(r: Reading) -> Seen:
 def _finish_reason_open(r: Reading) -> Seen:
     if not r.whole or not r.finishes:
         return None
-    found = {
-        {None: "null", "": "empty"}.get(choice["finish_reason"], MIXED) if "finish_reason" in choice else "absent"
-        for _, choice in r.choices[: r.finishes[0]]
-    }
+    found = {_open_form(choice) for _, choice in r.choices[: r.finishes[0]]}
     return (found.pop() if len(found) == 1 else MIXED) if found else None
+
+
+def _open_form(choice: Json) -> str:
+    if "finish_reason" not in choice:
+        return "absent"
+    return {"None": "null", "''": "empty"}.get(repr(choice["finish_reason"]), MIXED)
 
 
 def _usage_when(r: Reading) -> Seen:
