@@ -76,7 +76,7 @@ class RequestPart(Data):
 class ResponsePart(Data):
     """What came back, as it came."""
 
-    status: int = Field(ge=200, le=599)
+    status: int = Field(ge=200, le=999)
     headers: tuple[Header, ...] = ()
     head_at_ms: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """When the head came, in milliseconds after the request was sent; not known where it is missing."""

@@ -56,7 +56,7 @@ _SAID = re.compile(
 )
 _DECODER: Final = json.JSONDecoder(strict=False)
 _OTHER_CHOICE = re.compile(rb'"index"\s*:\s*[1-9]')
-_CODED = re.compile(rb"%[0-9A-Fa-f]{2}|\\u00[2-7][0-9A-Fa-f]")
+_ESCAPED = re.compile(rb"\\+u00([2-7][0-9A-Fa-f])")
 
 
 class SpelledSecretError(Exception):
@@ -193,7 +193,9 @@ class Redactor:
                 body=self.masked(request.body),
             ),
         )
-        self.check_spelled(self._looked_through(plan))
+        body = self._looked_through(plan)
+        self.check(body)
+        self.check_spelled(body)
         return kept
 
     def _looked_through(self, plan: Plan) -> bytes:
@@ -269,8 +271,7 @@ def _shaped(kind: str, data: bytes) -> Iterator[Iterator[re.Match[bytes]]]:
 
 def _decoded(text: bytes) -> bytes:
     """The text with percent signs and escapes of ASCII letters resolved."""
-    plain = unquote_to_bytes(text)
-    return _CODED.sub(lambda found: bytes([int(found[0][-2:], 16)]), plain)
+    return _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), unquote_to_bytes(text))
 
 
 def _unescaped(text: bytes) -> bytes:
