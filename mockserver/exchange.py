@@ -190,7 +190,7 @@ class Plan:
     """Everything that will be sent, decided before the first byte leaves.
 
     Attributes:
-        status: HTTP status.
+        status: HTTP status; 0 where no head is sent.
         headers: Response headers. A `content-length` among them is that of all the frames.
         frames: The body in the order it is sent.
         at_ms: When each frame leaves, in milliseconds after the plan starts, never falling; None sends all at once.
@@ -251,6 +251,7 @@ class Exchange:
         seed: What the faults' dice were thrown with.
         faults: Types of the faults that acted.
         at_ms: When the request came, in milliseconds on the mock's monotonic clock.
+        in_flight: Whether it is still going on; how it ends, and after how long, is not known yet.
     """
 
     request: Request
@@ -265,6 +266,7 @@ class Exchange:
     seed: int = 0
     faults: tuple[str, ...] = ()
     at_ms: float = 0.0
+    in_flight: bool = False
 
     @property
     def ignored(self) -> tuple[str, ...]:

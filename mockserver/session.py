@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mockserver.seen import Seen, Verdict
 
 WAIT_TIMEOUT_S: Final = 10.0
+LONGEST_WAIT_MS: Final = 5_000
+"""How long the control API lets one request wait; a longer wait is several requests."""
 
 
 class Match(TypedDict, total=False):
@@ -72,6 +74,8 @@ class Which(TypedDict, total=False):
     """What the request's body holds."""
     after: int
     """Only exchanges with a higher number."""
+    in_flight: bool
+    """Only those in flight, or only those that have ended."""
 
 
 class SupportsSetenv(Protocol):
@@ -221,34 +225,43 @@ class Session:
         """Answer from fixture files: each file or folder in turn, and the most special fixture of a folder first.
 
         Raises:
-            OperatorError: a file is no fixture.
-            MockError: a file cannot be scripted.
+            OperatorError: a file is no fixture, or is expired; in a folder, all of them are.
         """
+        from datetime import UTC, datetime
+
         from mockserver.fixture_script import scripted
 
-        for one in scripted([Path(path) for path in paths]):
+        for one in scripted([Path(path) for path in paths], datetime.now(UTC).date()):
             self.call("POST", "/answers", one)
 
     def exchanges(self, **query: Unpack[Which]) -> list[Seen]:
-        """What happened, oldest first.
+        """What happened, oldest first, then what is in flight.
 
         Args:
-            query: Only exchanges with this model, chip, status, stream, text in the request's body, or after a number.
+            query: Only exchanges with this model, chip, status, stream, text in the request's body, after a number, or
+                in flight.
         """
         return self._exchanges(query, CALL_TIMEOUT_S)
 
     def wait_for(self, count: int, timeout_s: float = WAIT_TIMEOUT_S, **query: Unpack[Which]) -> list[Seen]:
-        """The exchanges, as soon as there are so many; nobody sleeps meanwhile.
+        """The exchanges, as soon as so many have ended; with `in_flight=True`, as soon as so many are in flight.
+
+        Nobody sleeps meanwhile. What is in flight is given too, behind what has ended, unless the query says otherwise.
 
         Raises:
-            TimeoutError: there are still fewer when the time (at most 60 s) is over.
+            TimeoutError: there are still fewer when the time is over.
         """
-        wait = {**query, "count": count, "timeout_ms": round(timeout_s * 1000)}
-        found = self._exchanges(wait, timeout_s + CALL_TIMEOUT_S)
-        if len(found) < count:
-            seen = "; ".join(map(str, found)) or "none"
-            raise TimeoutError(f"waited {timeout_s:g} s for {count} exchanges and saw {len(found)}: {seen}")
-        return found
+        left_ms = round(timeout_s * 1000)
+        while True:
+            wait_ms = min(left_ms, LONGEST_WAIT_MS)
+            found = self._exchanges({**query, "count": count, "timeout_ms": wait_ms}, CALL_TIMEOUT_S)
+            counted = found if query.get("in_flight") else [one for one in found if not one.in_flight]
+            if len(counted) >= count:
+                return found
+            left_ms -= wait_ms
+            if left_ms <= 0:
+                seen = "; ".join(map(str, found)) or "none"
+                raise TimeoutError(f"waited {timeout_s:g} s for {count} exchanges and saw {len(counted)}: {seen}")
 
     def _exchanges(self, query: Mapping[str, Any], timeout_s: float) -> list[Seen]:
         from mockserver.seen import seen_of

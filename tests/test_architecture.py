@@ -24,6 +24,7 @@ LAYERS: dict[str, int] = {
     "mockserver/__init__.py": 0,
     "mockserver/errors.py": 0,
     "mockserver/exchange.py": 0,
+    "mockserver/fields.py": 0,
     "mockserver/data.py": 0,
     "mockserver/pipeline/": 1,
     "mockserver/quirks.py": 2,  # puts the stages' settings together

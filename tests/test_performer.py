@@ -70,6 +70,11 @@ class Client:
     async def left(self) -> None:
         """Nobody waits for that here."""
 
+    left_at: float | None = None
+
+    def when_left(self, tell: Callable[[], None] | None) -> None:
+        """Nobody is told here: the tests move time until the performer looks."""
+
     async def send(self, message: Any) -> None:
         """ASGI's send."""
         if not self.reads.is_set():

@@ -18,10 +18,12 @@ from mockserver.pipeline.disturb import FAULT_TYPES
 from mockserver.pipeline.faults_transport import Cut
 from mockserver.running import CONTROL, MockError, RunningMock
 from mockserver.seen import wire_log
-from mockserver.server import control
+from mockserver.server.control import PREFIX
+from mockserver.server.operations import MOST_WAIT_MS
+from mockserver.session import LONGEST_WAIT_MS
+from tests.session_helpers import asked, client, control, said
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from mockserver.session import Session
@@ -32,43 +34,12 @@ BARE = ("chip3", "chip4", "chip5")
 TOKEN = "a-token"  # noqa: S105 - of a mock that lives as long as a test
 
 
-@pytest.fixture(scope="module")
-def mock() -> Iterator[MockServer]:
-    """One mock for all tests here."""
-    with MockServer() as mock:
-        yield mock
-
-
-@pytest.fixture
-def session(mock: MockServer) -> Iterator[Session]:
-    """A namespace of its own."""
-    with mock.session() as session:
-        yield session
-
-
-def client(session: Session, retries: int = 0) -> OpenAI:
-    """The official SDK, pointed at the session."""
-    return OpenAI(base_url=session.base_url, api_key=session.api_key, max_retries=retries)
-
-
 def streamed(session: Session, text: str = "你是谁?") -> str:
     """What the SDK makes of a stream."""
     chunks = client(session).chat.completions.create(
         model="any", messages=[{"role": "user", "content": text}], stream=True
     )
     return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
-
-
-def asked(session: Session, text: str = "你是谁?", **more: Any) -> httpx.Response:
-    """An answer as it is on the wire."""
-    body = {"messages": [{"role": "user", "content": text}], **more}
-    headers = {"Authorization": f"Bearer {session.api_key}"}
-    return httpx.post(f"{session.base_url}/chat/completions", json=body, headers=headers, trust_env=False)
-
-
-def said(answer: httpx.Response) -> str:
-    """The text of an answer that is not streamed."""
-    return str(answer.json()["choices"][0]["message"]["content"])
 
 
 class TestClientSaw:
@@ -251,6 +222,20 @@ class TestAnswers:
         assert said(asked(session)) == "你好"
         session.assert_all_used()
 
+    UNANSWERED = ("status;status=500", "rate_limit;rpm=0", "timeout", "reset_peer")
+
+    @pytest.mark.parametrize("fault", UNANSWERED)
+    def test_what_was_not_sent_is_not_used(self, session: Session, tmp_path: Path, fault: str) -> None:
+        """Where not even the head of an answer leaves, no scripted answer and no answer of a fixture is used up."""
+        (tmp_path / "a.json").write_text('{"match": {}, "answers": [{"text": "1"}, {"text": "2"}]}', "utf-8")
+        session.answer("first")
+        session.answer_from(tmp_path / "a.json")
+        session.arm(fault, times=1)
+        with contextlib.suppress(httpx.TransportError):
+            asked(session, "hi", timeout_s=0.2)
+
+        assert [said(asked(session, "hi")) for _ in range(3)] == ["first", "1", "2"]
+
     def test_its_forms(self, session: Session) -> None:
         """Pieces, calls of functions, errors, blocked answers, usage."""
         session.answer(pieces=["one", "two"], usage={"prompt_tokens": 5, "completion_tokens": 9})
@@ -314,6 +299,27 @@ class TestFixtureFiles:
         assert [said(asked(session, "count")) for _ in range(2)] == ["one", "two"]
         assert asked(session, "count").status_code == 404
 
+    def test_answers_that_cycle(self, session: Session, tmp_path: Path) -> None:
+        """After the last the first comes again; all are used once each has been said."""
+        cycle = {"match": {"user": "next"}, "answers": [{"text": "a"}, {"text": "b"}], "then": "cycle"}
+        (tmp_path / "a.json").write_text(json.dumps(cycle), "utf-8")
+        session.answer_from(tmp_path / "a.json")
+
+        assert said(asked(session, "next")) == "a"
+        assert [one["used"] for one in session.unmet] == [1]
+        assert [said(asked(session, "next")) for _ in range(4)] == ["b", "a", "b", "a"]
+        session.assert_all_used()
+
+    def test_expired_files_of_a_folder(self, session: Session, tmp_path: Path) -> None:
+        """They are left out, beside one whose last day is far."""
+        for name, text, day in (("a", "old", "2024-02-29"), ("b", "new", "9999-12-31")):
+            fixture = {"match": {"user": "which?"}, "answer": {"text": text}, "expires": day}
+            (tmp_path / f"{name}.json").write_text(json.dumps(fixture), "utf-8")
+        session.answer_from(tmp_path)
+
+        assert said(asked(session, "which?")) == "new"
+        assert len(control(session, "GET", "/answers").json()["answers"]) == 1
+
     def test_another_test_does_not_see_it(self, session: Session, mock: MockServer, tmp_path: Path) -> None:
         """What is scripted here is answered here alone."""
         (tmp_path / "a.json").write_text('{"match": {}, "answer": {"text": "mine"}}', "utf-8")
@@ -325,11 +331,14 @@ class TestFixtureFiles:
 
     WRONG: list[tuple[str, str]] = [  # noqa: RUF012 - a table for the test below
         ('{"match": {}}', "a.json: give either answer or answers"),
-        ('{"match": {}, "answers": [{"text": "x"}], "then": "cycle"}', 'then: "cycle" cannot be scripted'),
+        (
+            '{"match": {}, "answer": {"text": "x"}, "expires": "2024-02-29"}',
+            "a.json: expires: 2024-02-29 is over; it no longer fits any request",
+        ),
         ('{"request": {}, "response": {}}', "is a recording; allowed here: a fixture with match and answer"),
     ]
 
-    @pytest.mark.parametrize(("data", "text"), WRONG, ids=["no answer", "cycle", "recording"])
+    @pytest.mark.parametrize(("data", "text"), WRONG, ids=["no answer", "expired", "recording"])
     def test_files_that_cannot_be_scripted(self, session: Session, tmp_path: Path, data: str, text: str) -> None:
         """One line names the file and what is allowed."""
         path = tmp_path / "a.json"
@@ -506,5 +515,6 @@ def test_a_token_is_passed_on() -> None:
 
 
 def test_one_path_of_the_control_api() -> None:
-    """The session asks where the control API answers."""
-    assert CONTROL == control.PREFIX
+    """The session asks where the control API answers, and waits no longer than it allows."""
+    assert CONTROL == PREFIX
+    assert LONGEST_WAIT_MS == MOST_WAIT_MS

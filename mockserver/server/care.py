@@ -30,11 +30,11 @@ async def perform_with_care(
     whole = plan.ending is Ending.COMPLETE
     if not plan.raw:
         head_at = plan.head_at_ms if plan.head_at_ms is not None else (at[0] if at else 0.0)
-        await until(started + head_at / 1000, wheel)
+        await until(started + head_at / 1000, wheel, connection.when_left)
         if plan.joinable or not connection.write_head(plan.status, plan.headers):
             await send({"type": "http.response.start", "status": plan.status, "headers": plan.headers})
     for number, frame in enumerate(plan.frames):
-        await until(started + at[number] / 1000, wheel)
+        await until(started + at[number] / 1000, wheel, connection.when_left)
         if connection.gone:
             return
         if plan.raw:
@@ -50,6 +50,7 @@ async def perform_with_care(
         return
     if plan.ending is Ending.HANG:
         await connection.left()
+        connection.cut()
         exchange.client_left = True
     elif plan.ending is Ending.RESET:
         await connection.reset()

@@ -20,7 +20,7 @@ from mockserver.pipeline.refuse import header_text
 from mockserver.server.performer import CONNECTION_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from uvicorn.config import Config
     from uvicorn.server import ServerState
@@ -117,9 +117,18 @@ class ClientConnection:
         if self._cycle.flow.write_paused and not self._cycle.disconnected:
             await self._cycle.flow.drain()
 
+    @property
+    def left_at(self) -> float | None:
+        """When the client closed its sending side, in seconds on the loop's clock; None where it did not."""
+        return self._protocol.closed_at
+
+    def when_left(self, tell: Callable[[], None] | None) -> None:
+        """Have `tell` called as soon as the connection is lost; None calls nobody."""
+        self._protocol.tell_left = tell
+
     async def left(self) -> None:
-        """Wait until the client has left."""
-        while not self._cycle.disconnected:
+        """Wait until the client has left; to one that nothing more is sent to, closing its sending side is that."""
+        while not self._cycle.disconnected and self._protocol.closed_at is None:
             await self._cycle.message_event.wait()
             self._cycle.message_event.clear()
 
@@ -139,6 +148,8 @@ class MockProtocol(HttpToolsProtocol):
     """One client connection with limits on the head's size and on the time that head and body may take.
 
     Attributes:
+        closed_at: When the client closed its sending side, in seconds on the loop's clock; None while it is open.
+        tell_left: Called when the connection is lost.
         head_seconds: From the connection, or a request's first byte, to the end of its head.
         body_seconds: From there to the end of the body.
         half_closed_seconds: How long a client that closed its sending side may wait while it is sent nothing.
@@ -164,7 +175,8 @@ class MockProtocol(HttpToolsProtocol):
         self._linger_bytes = 0
         self._received = b""
         self._remaining = b""
-        self._half_closed = False
+        self.closed_at: float | None = None
+        self.tell_left: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the head's deadline at once: a client that says nothing is let go too."""
@@ -175,6 +187,8 @@ class MockProtocol(HttpToolsProtocol):
         """Stop the clock."""
         self._disarm()
         super().connection_lost(exc)
+        if self.tell_left is not None:
+            self.tell_left()
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, count the head's bytes, and keep the deadline that fits what is still missing."""
@@ -214,7 +228,8 @@ class MockProtocol(HttpToolsProtocol):
         if not asked or self._in_head or self._lingering:
             return False
         self.cycle.keep_alive = False
-        self._half_closed = True
+        self.closed_at = self.loop.time()
+        self.cycle.message_event.set()
         self._arm(self.half_closed_seconds)
         return True
 
@@ -316,9 +331,9 @@ class MockProtocol(HttpToolsProtocol):
             limit = self.head_seconds if self._in_head else self.body_seconds
             message = b'{"code":40800,"msg":"the request\'s %b did not arrive within %.3g s"}' % (what, limit)
             self._answer_and_close(b"408 Request Timeout", message)
-        elif self._half_closed and self.transport.get_write_buffer_size():
+        elif self.closed_at is not None and self.transport.get_write_buffer_size():
             self._arm(self.half_closed_seconds)  # it still reads
-        elif self._half_closed:
+        elif self.closed_at is not None:
             self.transport.abort()
         else:
             self.transport.close()
