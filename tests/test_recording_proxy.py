@@ -429,9 +429,12 @@ def test_streams_at_the_same_time(tmp_path: Path) -> None:
         def serve_one(self, client: socket.socket) -> None:
             threading.Thread(target=super().serve_one, args=(client,), daemon=True).start()
 
-    with Many([LINES_HEAD, *chunked(*[LINE] * 30)]) as upstream, recording_of(upstream.url, tmp_path) as proxy:
-        with ThreadPoolExecutor(16) as pool:
-            seen = list(pool.map(lambda number: ask(proxy.port, body=chat_body(f"{number}")), range(16)))
+    with (
+        Many([LINES_HEAD, *chunked(*[LINE] * 30)]) as upstream,
+        recording_of(upstream.url, tmp_path) as proxy,
+        ThreadPoolExecutor(16) as pool,
+    ):
+        seen = list(pool.map(lambda number: ask(proxy.port, body=chat_body(f"{number}")), range(16)))
 
     assert [(one.body, one.ending) for one in seen] == [(LINE * 30, Ending.COMPLETE)] * 16
     assert [kept(path).frames for path in proxy.files] == [(LINE,) * 30] * 16
