@@ -20,10 +20,10 @@ from mockserver.recording.secrets import (
     Redactor,
     Scrubbing,
     SpelledSecretError,
-    findings,
     query_secrets,
     secret_values,
 )
+from mockserver.recording.shapes import findings
 
 if TYPE_CHECKING:
     from mockserver.exchange import Headers

@@ -48,7 +48,7 @@ def meaning(plan: Plan) -> Answer:
     Raises:
         ValueError: The body is no completion and no stream of chunks.
     """
-    body = unpacked(b"".join(plan.frames), coding_of(plan))
+    body = body_of(plan)
     objects = objects_of(body)
     if not any("choices" in one for one in objects):
         raise ValueError("the body holds no completion")
@@ -74,6 +74,11 @@ def _parts_in(one: Json) -> int:
     """How many chunks of their own the parts in a chunk make: text, reasoning, a call that begins, arguments."""
     said = answer_of([one])
     return len(said.pieces) + len(said.reasoning) + sum(bool(call.name) + len(call.pieces) for call in said.tool_calls)
+
+
+def body_of(plan: Plan) -> bytes:
+    """A plan's body without its content coding; raises ValueError where that cannot be taken off."""
+    return unpacked(b"".join(plan.frames), coding_of(plan))
 
 
 def coding_of(plan: Plan) -> bytes:
