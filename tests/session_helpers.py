@@ -12,10 +12,22 @@ from mockserver.server.control import PREFIX
 if TYPE_CHECKING:
     from mockserver.session import Session
 
+CHIPS = ("nvidia", "amd", "chip1", "chip2", "chip3", "chip4", "chip5")
+BARE = ("chip3", "chip4", "chip5")
+"""Chips that stream bare JSON lines, in the edition of the tutorial."""
+
 
 def client(session: Session, retries: int = 0, **more: Any) -> OpenAI:
     """The official SDK, pointed at the session."""
     return OpenAI(base_url=session.base_url, api_key=session.api_key, max_retries=retries, **more)
+
+
+def streamed(session: Session, text: str = "你是谁?") -> str:
+    """What the SDK makes of a stream."""
+    chunks = client(session).chat.completions.create(
+        model="any", messages=[{"role": "user", "content": text}], stream=True
+    )
+    return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
 
 
 def asked(session: Session, text: str = "你是谁?", *, timeout_s: float = 10, **more: Any) -> httpx.Response:
