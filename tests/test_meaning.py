@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,12 +111,13 @@ def test_halves_of_characters_find_each_other(sent: list[str], pieces: tuple[str
 
 def test_odd_values_are_not_believed() -> None:
     """Counts below zero, truth for a number, and indexes that are none do not get into an answer."""
-    objects = [
+    call = {"index": [1], "function": {"name": "f"}}
+    objects: list[dict[str, Any]] = [
         {"created": True, "id": "\ud800", "usage": {"prompt_tokens": -5, "completion_tokens": 1.5}},
-        {"choices": [5, {"index": 0, "delta": {"content": 5, "tool_calls": [6, {"index": [1], "function": {"name": "f"}}]}}]},
+        {"choices": [5, {"index": 0, "delta": {"content": 5, "tool_calls": [6, call]}}]},
         {"choices": 5, "usage": [1]},
         {"choices": [{"index": 0, "delta": {"tool_calls": {"a": 1}}}]},
-    ]  # fmt: skip
+    ]
 
     made = answer_of(objects)
 

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from mockserver.errors import OperatorError
 from mockserver.exchange import Ending, Exchange, Plan, Request
 from mockserver.exchange_file import ExchangeFile, Provenance, exchange_of, file_of, read
-from mockserver.recording.convert import convert, exchanges
+from mockserver.recording.convert import FORMATS, convert, exchanges
 from mockserver.recording.imported import Hints
 from mockserver.recording.secrets import Scrubbing
 from mockserver.recording.store import Store
 from mockserver.sources.meaning import meaning
+from tests.snippets import ROOT
+from tests.test_docs import table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -295,3 +297,14 @@ def test_targets(target: str, message: str, tmp_path: Path) -> None:
         convert(store.root, tmp_path / target, HINTS, Scrubbing())
 
     assert (tmp_path / "there.har").read_text() == "mine"
+
+
+def test_the_documented_formats_are_those_of_the_program() -> None:
+    """The table of formats in the documents has each format's file names, and how many exchanges one holds."""
+    documented = [
+        (suffixes.replace("`", "").split(), held == "many")
+        for _, suffixes, _, _, held, _ in table(ROOT / "docs" / "recording.md", "format")
+        if suffixes != "a folder"
+    ]
+
+    assert documented == [(list(row.suffixes), row.many) for row in FORMATS.values()]
