@@ -22,7 +22,7 @@ from pydantic_core import from_json
 
 from mockserver.errors import OperatorError
 from mockserver.exchange import Ending, Exchange, Plan, Request
-from mockserver.kept_headers import REQUEST_HEADERS, RESPONSE_HEADERS, Header, kept, raw
+from mockserver.kept_headers import REQUEST_HEADERS, RESPONSE_HEADERS, Header, kept, raw, with_length
 from mockserver.kept_headers import checked as checked_headers
 from mockserver.profile import Data, checked
 from mockserver.readable import Text, bytes_of, plain, text_of
@@ -196,8 +196,11 @@ def plan_of(file: ExchangeFile, source: str = "recording") -> Plan:
     came = file.response
     frames = tuple(bytes_of(send.data) for send in came.sends)
     times = tuple(send.at_ms for send in came.sends)
+    headers = raw(came.headers)
+    if came.status not in {204, 304}:  # whose length is that of a body which is not sent
+        headers = with_length(headers, sum(map(len, frames)), whole=came.ending is Ending.COMPLETE)
     return Plan(
-        came.status, raw(came.headers), frames, times or None, came.ending, came.head_at_ms,
+        came.status, headers, frames, times or None, came.ending, came.head_at_ms,
         source=source, joinable=False, trailers=raw(came.trailers),
     )  # fmt: skip
 

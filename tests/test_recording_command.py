@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Self
 
@@ -204,6 +205,25 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
     files = [read(path) for path in tmp_path.rglob("*.json")]
     assert answered == [Ending.COMPLETE] * 10
     assert sorted(int((file.request.body or {})["messages"][0]["content"]) for file in files) == list(range(10))
+
+
+def test_a_kill_while_files_are_written(tmp_path: Path) -> None:
+    """Whatever was under way, every JSON file is whole after `kill -9`."""
+    head = [LINES_HEAD, *chunked(*[LINE % b"a"] * 3000)]
+    with (
+        RawUpstream([b"".join(head)]) as upstream,
+        Running("--upstream", upstream.url, "--out", str(tmp_path), "--mode", "all") as running,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        asked = [pool.submit(ask, running.port, body=chat_body(f"{number}")) for number in range(40)]
+        while not any(tmp_path.rglob("*.json")):
+            assert running.process.poll() is None
+        running.process.kill()
+        wait(asked)
+
+    files = list(tmp_path.rglob("*.json"))
+    assert files
+    assert {len(read(path).response.sends) for path in files} == {3000}
 
 
 SIGNALS = {"SIGINT": signal.SIGINT, "SIGTERM": signal.SIGTERM}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -438,3 +439,22 @@ def test_streams_at_the_same_time(tmp_path: Path) -> None:
 
     assert [(one.body, one.ending) for one in seen] == [(LINE * 30, Ending.COMPLETE)] * 16
     assert [kept(path).frames for path in proxy.files] == [(LINE,) * 30] * 16
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES], ids=["disk-full", "not-allowed"])
+def test_a_file_that_cannot_be_written_costs_the_client_nothing(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer passes through whole, one line tells why there is no file, and no half of one is left."""
+
+    def full(_descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with RawUpstream([LINES_HEAD, *chunked(LINE)]) as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        monkeypatch.setattr("mockserver.recording.store.os.fsync", full)
+        seen = ask(proxy.port)
+
+    folder = tmp_path / "mt-infini-3b" / "chip3"
+    assert (seen.body, seen.ending) == (LINE, Ending.COMPLETE)
+    assert proxy.told == [f"not kept: {folder}: cannot be written: {os.strerror(number)}"]
+    assert list(folder.iterdir()) == []
