@@ -22,9 +22,9 @@ PATH = "/maas/mt-infini-3b/chip3/chat/completions"
 LINE = '{"id": "chatcmpl-1", "created": 5, "choices": [{"index": 0, "delta": {"content": "%s"}}]}\n'
 
 
-def recorded(says: str) -> str:
+def recorded(says: str, user: str = "录音在哪里?") -> str:
     """The text of a recording, one piece in ten milliseconds."""
-    body = json.dumps({"messages": [{"role": "user", "content": "录音在哪里?"}], "stream": True}).encode()
+    body = json.dumps({"messages": [{"role": "user", "content": user}], "stream": True}).encode()
     frames = tuple((LINE % piece).encode() for piece in says)
     plan = Plan(200, (), frames, tuple(10.0 * (number + 1) for number in range(len(frames))), head_at_ms=4.0)
     exchange = Exchange(Request("POST", PATH, {}, body), plan, len(frames))
@@ -39,10 +39,10 @@ class Served:
         self.now_s = 0.0
         self.sources: Sources = sources(config, edition_of(config), lambda: self.now_s)
 
-    def said(self, chip: str = "chip3") -> Answer | Plan | None:
+    def said(self, chip: str = "chip3", user: str = "录音在哪里?") -> Answer | Plan | None:
         """What is answered a second later; None for a refusal."""
         self.now_s += 1
-        messages: list[Any] = [{"role": "user", "content": "录音在哪里?"}]
+        messages: list[Any] = [{"role": "user", "content": user}]
         request = ChatRequest("mt-infini-3b", chip, messages, stream=True, body={"messages": messages, "stream": True})
         try:
             return self.sources.answer(request)
@@ -130,3 +130,21 @@ def test_a_recording_that_breaks_is_told_and_left_out(
 
     assert served.said() is None
     assert [record.getMessage().startswith(f"{path}: ") for record in caplog.records] == [True]
+
+
+def test_recordings_stand_between_the_operators_fixtures_and_the_shipped_ones(tmp_path: Path) -> None:
+    """What was recorded is served though the package has an answer of its own; what was written beside it wins."""
+    served = Served(tmp_path)
+    shipped = served.said(user="你是谁?")
+    (tmp_path / "a.json").write_text(recorded("录", "你是谁?"), "utf-8")
+    recording = served.said(user="你是谁?")
+    (tmp_path / "mt-infini-3b" / "any").mkdir(parents=True)
+    answer = {"match": {"user": "你是谁?"}, "answer": {"text": "我"}, "source": "a test"}
+    (tmp_path / "mt-infini-3b" / "any" / "b.json").write_text(json.dumps(answer), "utf-8")
+    written_one = served.said(user="你是谁?")
+
+    assert [getattr(one, "source", None) for one in (shipped, recording, written_one)] == [
+        "fixture:mt-infini-3b/any/who-are-you-streamed.json",
+        "recording:a.json",
+        "fixture:mt-infini-3b/any/b.json",
+    ]
