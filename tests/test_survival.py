@@ -123,5 +123,6 @@ def test_the_timer_of_somebody_else_goes_on() -> None:
     assert 30 < left <= 600
     assert interval == 7
     assert signal.getsignal(signal.SIGALRM) is theirs
-    with bounded(None):
-        assert signal.getsignal(signal.SIGALRM) is theirs
+    for seconds in (None, 10_000):
+        with bounded(seconds):
+            assert signal.getsignal(signal.SIGALRM) is theirs
