@@ -179,8 +179,8 @@ def test_a_target_that_answers_nothing_is_no_profile(tmp_path: Path) -> None:
         code, _, err = run(command_learn, "--base-url", url, "--model", "no-such", "--chip", "chip3", "--output",
                            str(tmp_path), "--path-template", "/nowhere")  # fmt: skip
 
-    assert code == 2
-    assert "learn: none of " in err
+    assert code == 3
+    assert "does not serve this (status 404" in err
     assert not list(tmp_path.rglob("*.toml"))
 
 

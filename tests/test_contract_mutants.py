@@ -152,7 +152,7 @@ def _header(name: bytes, value: bytes) -> Callable[[Plan], Plan]:
 FAULTS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     "500 on everything": (lambda plan: replace(plan, status=500), "status"),
     "200 on everything": (lambda plan: replace(plan, status=200), "status"),
-    "429 on everything": (lambda plan: replace(plan, status=429), "status"),
+    "503 on everything": (lambda plan: replace(plan, status=503), "status"),
     "the body is cut": (lambda plan: replace(plan, ending=Ending.CUT, frames=plan.frames[:-1]), "ends"),
     "the connection is reset": (lambda plan: replace(plan, ending=Ending.RESET), "ends"),
     "the body never ends": (lambda plan: replace(plan, ending=Ending.HANG), "ends"),
@@ -164,6 +164,7 @@ FAULTS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     "a frame comes twice": (_frames(lambda frames: [*frames[:3], *frames[2:]]), "completion-count"),
     "two frames change places": (
         _frames(lambda frames: [frames[0], frames[2], frames[1], *frames[3:]]), "stream-is-body"),
+    "nothing is said": (_replace('"content":', '"contents":'), "says-something"),
     "the finish is lost": (_frames(lambda frames: [one for one in frames if b'"usage"' not in one]), "finish-once"),
     "the stream goes on after the finish": (_frames(lambda frames: [*frames, frames[2]]), "finish-last"),
     "the done marker comes first": (_frames(lambda frames: [frames[-1], *frames[:-1]]), "done-last"),

@@ -9,7 +9,7 @@ from mockserver.contract import checks_error as error
 from mockserver.contract import checks_stream as stream
 from mockserver.contract.checks_wire import WIRE_CHECKS
 from mockserver.contract.reading import Reading
-from mockserver.contract.verdict import Check, Severity
+from mockserver.contract.verdict import NOT_APPLICABLE, Check, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +43,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     _clause("created", _MUST, answer.created, f"{_REFERENCE}, created"),
     _clause("model-echo", _SHOULD, answer.model_echo, f"{_REFERENCE}, model: the model of this request"),
     _clause("role", _MUST, stream.role, f"{_TUTORIAL}, sample of a stream"),
+    _clause("says-something", _MUST, answer.says_something, f"{_TUTORIAL}, both samples counted"),
     _clause("finish-value", _MUST, answer.finish_value, f"{_REFERENCE}, finish_reason; tool_calls as observed"),
     _clause("finish-once", _MUST, stream.finish_once, f"{_TUTORIAL}, sample of a stream"),
     _clause("finish-last", _MUST, stream.finish_last, f"{_TUTORIAL}, sample of a stream"),
@@ -71,7 +72,18 @@ CHECKS: Final[tuple[Check, ...]] = (
 )
 
 
+ON_ANY_BYTES: Final = frozenset({"status", "ends", "utf8", "content-length"})
+"""Clauses that hold for whatever comes; the others are about an answer to a valid request, or about a refusal."""
+
+
 def judge(exchange: Exchange, context: Context) -> dict[Check, Verdict]:
-    """Every clause's verdict on one exchange, in the table's order."""
+    """Every clause's verdict on one exchange, in the table's order.
+
+    Where a refusal was due and an answer came, `status` alone says so: what such an answer looks like is nobody's rule.
+    """
     reading = Reading(exchange)
-    return {check: check.judge(reading, context) for check in CHECKS}
+    unrefused = context.refusal is not None and reading.answered
+    return {
+        check: NOT_APPLICABLE if unrefused and check.id not in ON_ANY_BYTES else check.judge(reading, context)
+        for check in CHECKS
+    }

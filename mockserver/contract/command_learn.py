@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from mockserver.contract import learn, saved
-from mockserver.contract.client import Address, HttpTransport
+from mockserver.contract.client import HttpTransport
 from mockserver.contract.command import (
     BROKEN,
     HOLDS,
     add_target_arguments,
+    address_of,
     budget_of,
     guarded,
     key_of,
@@ -91,7 +92,7 @@ def _ask(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OperatorError(f"--output {folder}: {error.strerror or error}") from None
-    address = Address(args.base_url, args.path_template)
+    address = address_of(args)
     timed = clock or library.REAL_CLOCK
     send = HttpTransport(address, key_of(args.api_key_env, environ), timed.seconds)
     profile = learn.blank(edition, args.chip)

@@ -64,11 +64,14 @@ def _role_elsewhere(r: Reading) -> Seen:
 def _finish_reason_open(r: Reading) -> Seen:
     if not r.whole or not r.finishes:
         return None
-    found = {
-        {None: "null", "": "empty"}.get(choice["finish_reason"], MIXED) if "finish_reason" in choice else "absent"
-        for _, choice in r.choices[: r.finishes[0]]
-    }
+    found = {_open_form(choice) for _, choice in r.choices[: r.finishes[0]]}
     return (found.pop() if len(found) == 1 else MIXED) if found else None
+
+
+def _open_form(choice: Json) -> str:
+    if "finish_reason" not in choice:
+        return "absent"
+    return {"None": "null", "''": "empty"}.get(repr(choice["finish_reason"]), MIXED)
 
 
 def _usage_when(r: Reading) -> Seen:
@@ -95,7 +98,8 @@ def _speaks(delta: Json) -> bool:
 def _usage_chunk(r: Reading) -> Seen:
     if not r.whole or not r.chunks or not isinstance(r.chunks[-1].get("usage"), dict):
         return None
-    return "own" if not r.chunks[-1].get("choices") else "finish"
+    choices = r.chunks[-1].get("choices")
+    return None if choices is None else "finish" if choices else "own"
 
 
 def _usage_order(r: Reading) -> Seen:
@@ -194,10 +198,12 @@ def _blocked_usage(r: Reading) -> Seen:
 
 
 def _blocked_text(r: Reading) -> Seen:
-    if r.completion is None or not r.blocked:
+    if r.completion is None or not r.blocked or not r.choices:
         return None
     if r.text:
         return "kept"
+    if any(one.get("reasoning_content") for _, choice in r.choices for one in (choice, *r.said)):
+        return None  # the review may have stopped the thought, before there was a text to keep
     return "emptied" if _number(r.usage.get("completion_tokens")) > 1 else None
 
 
