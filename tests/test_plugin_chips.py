@@ -204,7 +204,7 @@ class TestChips:
         pytest.importorskip("pytest_asyncio")
         pytester.makepyfile(test_it=ASK + "".join(FATES.values()))
         plugins = ("-p", "anyio", "-p", "pytest_asyncio.plugin", "-o", "asyncio_default_fixture_loop_scope=function")
-        run("--chips", "nvidia", "--chips-timeout", "2", "--chips-report", "r.json", "-n", "4", *plugins)
+        run("--chips", "nvidia", "--chips-timeout", "2", "--chips-report", "r.json", "-n", "2", *plugins)
 
         data: dict[str, Any] = json.loads((pytester.path / "r.json").read_text("utf-8"))
         cells = {row["test"].partition("::")[2]: row["chips"]["nvidia"] for row in data["tests"]}
