@@ -202,9 +202,12 @@ class TestChips:
     def test_every_fate(self, pytester: pytest.Pytester, run: Run) -> None:
         """However a test is written and wherever it fails, its cell says what became of it."""
         pytest.importorskip("pytest_asyncio")
-        pytester.makepyfile(test_it=ASK + "".join(FATES.values()))
+        start = (
+            "def test_start(genstudio_mock_server):\n    pass\n"  # unbounded, so that nobody has to wait for the mock
+        )
+        pytester.makepyfile(test_it=ASK + start + "".join(FATES.values()))
         plugins = ("-p", "anyio", "-p", "pytest_asyncio.plugin", "-o", "asyncio_default_fixture_loop_scope=function")
-        run("--chips", "nvidia", "--chips-timeout", "2", "--chips-report", "r.json", "-n", "2", *plugins)
+        run("--chips", "nvidia", "--chips-timeout", "1", "--chips-report", "r.json", *plugins)
 
         data: dict[str, Any] = json.loads((pytester.path / "r.json").read_text("utf-8"))
         cells = {row["test"].partition("::")[2]: row["chips"]["nvidia"] for row in data["tests"]}
