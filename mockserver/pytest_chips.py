@@ -127,7 +127,8 @@ class Survival:
             return
         matrix = Matrix(self._chips, self._outcomes)
         terminalreporter.section("genstudio-mock: which test survives which chip")
-        terminalreporter.write(as_text(matrix, lambda text, how: terminalreporter._tw.markup(text, **{how: True})))  # noqa: SLF001 - pytest has no public way
+        writer = self._config.get_terminal_writer()
+        terminalreporter.write(as_text(matrix, lambda text, how: writer.markup(text, **{how: True})))
         for path in self._paths:
             try:
                 write(matrix, path)

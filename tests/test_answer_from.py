@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mockserver.errors import OperatorError
-from mockserver.live import MockServer
 from tests.session_helpers import asked, control, said
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mockserver.live import MockServer
     from mockserver.session import Session
 
 
