@@ -76,7 +76,7 @@ class TestChips:
     def test_the_matrix(self, pytester: pytest.Pytester, run: Run, workers: tuple[str, ...]) -> None:
         """Each test that uses the mock runs once for each chip; what became of it is printed and written."""
         pytester.makepyfile(test_it=CHIPS)
-        result = run("--chips", "nvidia,chip3", "--chips-timeout", "1", "--chips-report", "r.md",
+        result = run("--chips", "nvidia,chip3", "--chips-timeout", "3", "--chips-report", "r.md",
                      "--chips-report", "r.json", *workers)  # fmt: skip
 
         assert outcomes(result) == {"passed": 5, "failed": 6, "skipped": 2}
@@ -86,7 +86,7 @@ class TestChips:
         result.stdout.fnmatch_lines(["4 passed, 2 wrong text, 1 silent empty, 2 exception, 1 hang, 2 skipped"])
         markdown = (pytester.path / "r.md").read_text("utf-8")
         assert "| `test_it.py::test_hang` | passed | hang |" in markdown
-        assert "- `test_it.py::test_hang` on chip3: hang: still running after 1 s (--chips-timeout)" in markdown
+        assert "- `test_it.py::test_hang` on chip3: hang: still running after 3 s (--chips-timeout)" in markdown
         data: dict[str, Any] = json.loads((pytester.path / "r.json").read_text("utf-8"))
         fates = {row["test"]: [row["chips"][chip]["fate"] for chip in data["chips"]] for row in data["tests"]}
         assert data["chips"] == ["nvidia", "chip3"]

@@ -153,10 +153,9 @@ def test_exit(genstudio_mock):
 def test_every_fate(pytester: pytest.Pytester, run: Run) -> None:
     """However a test is written and wherever it fails, its cell says what became of it."""
     pytest.importorskip("pytest_asyncio")
-    start = "def test_start(genstudio_mock_server):\n    pass\n"  # unbounded, so that nobody has to wait for the mock
-    pytester.makepyfile(test_it=ASK + start + "".join(FATES.values()))
+    pytester.makepyfile(test_it=ASK + "".join(FATES.values()))
     plugins = ("-p", "anyio", "-p", "pytest_asyncio.plugin", "-o", "asyncio_default_fixture_loop_scope=function")
-    run("--chips", "nvidia", "--chips-timeout", "1", "--chips-report", "r.json", *plugins)
+    run("--chips", "nvidia", "--chips-timeout", "2", "--chips-report", "r.json", *plugins)
 
     data: dict[str, Any] = json.loads((pytester.path / "r.json").read_text("utf-8"))
     cells = {row["test"].partition("::")[2]: row["chips"]["nvidia"] for row in data["tests"]}
