@@ -86,7 +86,7 @@ def _live(args: argparse.Namespace, edition: Edition, target: Target, err: TextI
     chip = edition.chips[target.chip]
     budget = budget_of(args)
     runner = Runner(send, edition, chip, target.model, clock=timed, budget=budget, address=target.address)
-    asked = learn.probes(edition, target.model, args.max_tokens)
+    asked = list(learn.probes(edition, target.model, args.max_tokens).values())
     asked += cases.breaks(edition, target.model, args.max_tokens)[:REFUSALS]
     mock = _mock(edition, target)
     pairs: Pairs = []
