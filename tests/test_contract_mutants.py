@@ -152,7 +152,7 @@ def _header(name: bytes, value: bytes) -> Callable[[Plan], Plan]:
 FAULTS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     "500 on everything": (lambda plan: replace(plan, status=500), "status"),
     "200 on everything": (lambda plan: replace(plan, status=200), "status"),
-    "429 on everything": (lambda plan: replace(plan, status=429), "status"),
+    "503 on everything": (lambda plan: replace(plan, status=503), "status"),
     "the body is cut": (lambda plan: replace(plan, ending=Ending.CUT, frames=plan.frames[:-1]), "ends"),
     "the connection is reset": (lambda plan: replace(plan, ending=Ending.RESET), "ends"),
     "the body never ends": (lambda plan: replace(plan, ending=Ending.HANG), "ends"),

@@ -155,7 +155,7 @@ def breaks(edition: Edition, model: str, max_tokens: int = DEFAULT_MAX_TOKENS) -
         case("no key", good, "missing-key", headers={b"authorization": None}),
         case("key without Bearer", good, "malformed-key", headers={b"authorization": b"Basic abc"}),
         case("unknown chip", good, "unknown-chip", chip="no-such-chip"),
-        case("unknown model", {**good, "model": None}, "unknown-model", model="no-such-model"),
+        case("unknown model", {**good, "model": "no-such-model"}, "unknown-model", model="no-such-model"),
         case("trailing comma", valid.replace(b"}]", b"},]"), "invalid-json"),
         case("half a body", valid[: len(valid) // 2], "invalid-json"),
         case("no messages", _without(good, "messages")),

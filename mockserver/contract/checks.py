@@ -9,7 +9,7 @@ from mockserver.contract import checks_error as error
 from mockserver.contract import checks_stream as stream
 from mockserver.contract.checks_wire import WIRE_CHECKS
 from mockserver.contract.reading import Reading
-from mockserver.contract.verdict import Check, Severity
+from mockserver.contract.verdict import NOT_APPLICABLE, Check, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +71,18 @@ CHECKS: Final[tuple[Check, ...]] = (
 )
 
 
+ON_ANY_BYTES: Final = frozenset({"status", "ends", "utf8", "content-length"})
+"""Clauses that hold for whatever comes; the others are about an answer to a valid request, or about a refusal."""
+
+
 def judge(exchange: Exchange, context: Context) -> dict[Check, Verdict]:
-    """Every clause's verdict on one exchange, in the table's order."""
+    """Every clause's verdict on one exchange, in the table's order.
+
+    Where a refusal was due and an answer came, `status` alone says so: what such an answer looks like is nobody's rule.
+    """
     reading = Reading(exchange)
-    return {check: check.judge(reading, context) for check in CHECKS}
+    unrefused = context.refusal is not None and reading.answered
+    return {
+        check: NOT_APPLICABLE if unrefused and check.id not in ON_ANY_BYTES else check.judge(reading, context)
+        for check in CHECKS
+    }

@@ -152,7 +152,7 @@ def one_choice(r: Reading, _c: Context) -> Verdict:
     for one, choice in r.choices:
         if len(one["choices"]) != 1 or choice.get("index") != 0:
             return broken(
-                f"{len(one['choices'])} choices, the first with index {choice.get('index')!r}; due one, index 0"
+                f"choices: {len(one['choices'])}, the first with index {choice.get('index')!r}; due one, with index 0"
             )
     return HOLDS
 

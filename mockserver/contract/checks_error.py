@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.contract.verdict import HOLDS, NOT_APPLICABLE, Verdict, broken, holds_if
 
 if TYPE_CHECKING:
     from mockserver.contract.reading import Reading
     from mockserver.contract.verdict import Context
+
+
+_DATE: Final = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
 
 
 def _body(r: Reading) -> Any:
@@ -41,9 +45,10 @@ def error_shape(r: Reading, c: Context) -> Verdict:
     upstream = isinstance(error, dict) and isinstance(error.get("message"), str)
     if not gateway and not upstream:
         return broken(f"the body has {', '.join(body) or 'no keys'}; due code and msg, or error with message")
-    if c.refusal is None:
-        return HOLDS
-    due = c.edition.file.errors[c.refusal].family
+    row = c.edition.file.errors[c.refusal] if c.refusal else None
+    if row is None or r.status != row.status:
+        return HOLDS  # another refusal than the due one has a shape of its own
+    due = row.family
     return holds_if((due == "gateway") == gateway, f"the body has {', '.join(body)}; due the {due} family")
 
 
@@ -74,9 +79,12 @@ def error_fits_status(r: Reading, _c: Context) -> Verdict:
 
 
 def retry_after(r: Reading, _c: Context) -> Verdict:
-    """A Retry-After is whole seconds."""
+    """A Retry-After is whole seconds or an HTTP date."""
     sent = r.headers.get("retry-after")
-    return NOT_APPLICABLE if sent is None else holds_if(sent.isdigit(), f"retry-after is {sent!r}; due whole seconds")
+    if sent is None:
+        return NOT_APPLICABLE
+    good = (sent.isascii() and sent.isdigit()) or _DATE.fullmatch(sent) is not None
+    return holds_if(good, f"retry-after is {sent!r}; due whole seconds or an HTTP date")
 
 
 def allow(r: Reading, _c: Context) -> Verdict:

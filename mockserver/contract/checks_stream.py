@@ -80,11 +80,8 @@ def usage_once(r: Reading, c: Context) -> Verdict:
 
 
 def usage_asked(r: Reading, c: Context) -> Verdict:
-    """A stream reports usage where it was asked for, or where the profile says that it always does."""
-    shape = c.chip.wire.shape
-    if not r.streamed or not r.complete or r.blocked or shape.usage == "never":
-        return NOT_APPLICABLE
-    if not (r.wants_usage or shape.usage_when == "always"):
+    """A stream reports usage where it was asked for, unless the profile says that it never does."""
+    if not r.streamed or not r.complete or r.blocked or not r.wants_usage or c.chip.wire.shape.usage == "never":
         return NOT_APPLICABLE
     return holds_if(bool(r.usages), "no chunk reports usage")
 

@@ -1,16 +1,19 @@
 """The runner's own HTTP/1.1 client: it keeps when each piece of a body came, and how the body ended.
 
-Built on the standard library's `http.client`. One connection a request, no redirects, no proxy. The API key never
-leaves this file but on the wire: exchanges hold a placeholder, and the key's bytes are cut out of what comes back.
+Built on the standard library's `http.client`. One connection a request; redirects are not followed; https goes through
+the proxy of `HTTPS_PROXY`, unless `NO_PROXY` names the host. The API key never leaves this file but on the wire:
+exchanges hold a placeholder, and the key's bytes are cut out of what comes back.
 """
 
 from __future__ import annotations
 
 import http.client
 import ssl
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from mockserver.errors import OperatorError
 from mockserver.exchange import Ending, Exchange, Plan, Request
@@ -20,11 +23,12 @@ if TYPE_CHECKING:
 
 PLACEHOLDER: Final = "$API_KEY"
 DEFAULT_PATH: Final = "/maas/{model}/{chip}/chat/completions"
+DEFAULT_TIMEOUT_S: Final = 30.0
 READ_BYTES: Final = 64 * 1024
 
 
 class UnreachableError(Exception):
-    """The target took no connection; the text says which and why, in one line."""
+    """There is no one to hold a contract against; the text says who and why, and what to do, in one line."""
 
 
 class Transport(Protocol):
@@ -41,10 +45,14 @@ class Address:
     Attributes:
         base_url: `http://host:port`, with a path before the template's where the target has one.
         path_template: With `{model}` and `{chip}`; other OpenAI-compatible servers want `/v1/chat/completions`.
+        ca_file: Trusts the certificates of this file instead of the system's.
+        timeout_s: Seconds for the connection, and for the silence between two reads.
     """
 
     base_url: str
     path_template: str = DEFAULT_PATH
+    ca_file: str | None = None
+    timeout_s: float = DEFAULT_TIMEOUT_S
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
@@ -59,6 +67,17 @@ class Address:
         if not self.path_template.startswith("/"):
             raise OperatorError(f"--path-template: {self.path_template!r} does not begin with a slash")
 
+    @property
+    def host(self) -> str:
+        """Scheme, host and port, as messages name the target; without credentials."""
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+    @property
+    def names_chip(self) -> bool:
+        """Whether the path says which chip is asked."""
+        return "{chip}" in self.path_template
+
     def path(self, model: str, chip: str) -> str:
         """The path of one endpoint."""
         named = self.path_template.replace("{model}", quote(model, safe="")).replace("{chip}", quote(chip, safe=""))
@@ -72,7 +91,6 @@ class HttpTransport:
         address: Where to.
         key: The API key; put in place of the placeholder, and never kept.
         clock: Seconds on a clock that does not go back.
-        timeout_s: For the connection, and between two reads.
         longest_s: For a whole answer; a stream that goes on is noted as hanging.
         most_bytes: Of a body; what goes on is noted as hanging.
     """
@@ -83,14 +101,14 @@ class HttpTransport:
         key: str,
         clock: Callable[[], float],
         *,
-        timeout_s: float = 30.0,
         longest_s: float = 60.0,
         most_bytes: int = 4 * 2**20,
     ) -> None:
+        self._address = address
         self._parts = urlsplit(address.base_url)
+        self._tls = _tls(address.ca_file) if self._parts.scheme == "https" else None
         self._key = key
         self._clock = clock
-        self._timeout = timeout_s
         self._longest = longest_s
         self._most = most_bytes
 
@@ -102,6 +120,13 @@ class HttpTransport:
             try:
                 self._send(connection, request)
                 response = connection.getresponse()
+            except http.client.BadStatusLine as error:
+                if isinstance(error, http.client.RemoteDisconnected):
+                    return Exchange(request, duration_ms=self._since(started), ending=_ending_of(error))
+                said = self._clean(str(error.args[0]).encode("latin-1", "replace")).decode("latin-1")
+                raise UnreachableError(
+                    f"{self._address.host} does not speak HTTP: it says {said[:60]!r}; is --base-url right?"
+                ) from None
             except (OSError, http.client.HTTPException) as error:
                 ending = _ending_of(error)
                 return Exchange(request, duration_ms=self._since(started), ending=ending)
@@ -116,18 +141,20 @@ class HttpTransport:
             connection.close()
 
     def _connect(self) -> http.client.HTTPConnection:
-        host, port = self._parts.hostname or "", self._parts.port
+        host, port, timeout = self._parts.hostname or "", self._parts.port, self._address.timeout_s
         made: http.client.HTTPConnection
-        if self._parts.scheme == "https":
-            made = http.client.HTTPSConnection(host, port, timeout=self._timeout, context=ssl.create_default_context())
+        if self._tls is None:
+            made = http.client.HTTPConnection(host, port, timeout=timeout)
+        elif via := proxy_of(host):
+            made = http.client.HTTPSConnection(*via[:2], timeout=timeout, context=self._tls)
+            made.set_tunnel(host, port, via[2])
         else:
-            made = http.client.HTTPConnection(host, port, timeout=self._timeout)
+            made = http.client.HTTPSConnection(host, port, timeout=timeout, context=self._tls)
         try:
             made.connect()
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             made.close()
-            reason = error.strerror or str(error) or type(error).__name__
-            raise UnreachableError(f"{self._parts.scheme}://{self._parts.netloc} cannot be reached: {reason}") from None
+            raise UnreachableError(f"{self._address.host} cannot be reached: {_reason(error)}") from None
         return made
 
     def _send(self, connection: http.client.HTTPConnection, request: Request) -> None:
@@ -161,6 +188,47 @@ class HttpTransport:
     def _clean(self, data: bytes) -> bytes:
         key = self._key.encode("latin-1", "replace")
         return data.replace(key, PLACEHOLDER.encode()) if len(key) >= 8 else data
+
+
+def proxy_of(host: str) -> tuple[str, int, dict[str, str]] | None:
+    """Host, port and headers of the proxy that `HTTPS_PROXY` names for a host; None for a direct connection.
+
+    Raises:
+        OperatorError: the variable is no address of an http proxy.
+    """
+    url = getproxies().get("https")
+    if not url or proxy_bypass(host):
+        return None
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    try:
+        port = parts.port or 80
+    except ValueError:
+        port = 0
+    if parts.scheme != "http" or not parts.hostname or not port:
+        raise OperatorError("HTTPS_PROXY: give http://[user:password@]host[:port]")
+    pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+    headers = {"Proxy-Authorization": f"Basic {b64encode(pair.encode()).decode()}"} if parts.username else {}
+    return parts.hostname, port, headers
+
+
+def _tls(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise OperatorError(f"--ca {ca_file}: no certificates can be read: {error.strerror or error}") from None
+
+
+def _reason(error: Exception) -> str:
+    """Why there is no connection, and what to do."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message}); --ca FILE trusts the certificates of a file"
+    if isinstance(error, ssl.SSLError):
+        return f"it does not speak TLS as it should ({error.reason or error}); is https right?"
+    if isinstance(error, TimeoutError):
+        return "it does not take the connection in time; is --base-url right?"
+    return (
+        f"{getattr(error, 'strerror', None) or error or type(error).__name__}; is it running, and is --base-url right?"
+    )
 
 
 def _ending_of(error: Exception) -> Ending:

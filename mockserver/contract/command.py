@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 from urllib.parse import urlsplit
 
 from mockserver.contract import saved
-from mockserver.contract.client import DEFAULT_PATH, Address, HttpTransport, UnreachableError
+from mockserver.contract.client import DEFAULT_PATH, DEFAULT_TIMEOUT_S, Address, HttpTransport, UnreachableError
 from mockserver.contract.reading import Reading
 from mockserver.contract.result import Budget
 from mockserver.contract.verdict import Context, Outcome
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 HOLDS, BROKEN, USAGE, UNREACHABLE = 0, 1, 2, 3
 POLITE_PER_MINUTE: Final = 12.0
 """Requests a minute where the target is not on this machine: the service's free tier allows no more."""
+LONGEST_TIMEOUT_S: Final = 3600.0
 
 
 def add_target_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -44,6 +45,9 @@ def add_target_arguments(parser: argparse.ArgumentParser, *, required: bool = Tr
     target.add_argument("--profiles", type=Path, action="append", default=[], metavar="DIR", help="further profiles")
     target.add_argument("--path-template", default=DEFAULT_PATH, help="say /v1/chat/completions; default: %(default)s")
     target.add_argument("--api-key-env", metavar="VAR", help="environment variable that holds the API key")
+    target.add_argument("--ca", metavar="FILE", help="https: trust the certificates of this file, not the system's")
+    silence = "longest silence; default: %(default)g"
+    target.add_argument("--timeout", type=float, default=DEFAULT_TIMEOUT_S, metavar="SECONDS", help=silence)
     cost = parser.add_argument_group("cost, for each chip")
     standard = Budget()
     cost.add_argument("--requests", type=int, default=standard.requests, help="at most; default: %(default)s")
@@ -86,7 +90,7 @@ def guarded(work: Callable[[], int], err: TextIO) -> int:
         print(f"genstudio-mock: {error}", file=err)
         return USAGE
     except UnreachableError as error:
-        print(f"genstudio-mock: {error}; is it running, and is --base-url right?", file=err)
+        print(f"genstudio-mock: {error}", file=err)
         return UNREACHABLE
 
 
@@ -167,12 +171,29 @@ def targets_of(args: argparse.Namespace, environ: Mapping[str, str]) -> tuple[Ed
     names = list(edition.chips) if args.chip == "all" else [one.strip() for one in args.chip.split(",") if one.strip()]
     key = key_of(args.api_key_env, environ)
     made = [
-        Target(args.base_url, args.model, chip_of(edition, name).name, edition, key, args.path_template)
+        Target(
+            args.base_url,
+            args.model,
+            chip_of(edition, name).name,
+            edition,
+            key,
+            args.path_template,
+            args.ca,
+            args.timeout,
+        )
         for name in names
     ]
-    for target in made:
-        _ = target.address
+    address_of(args)
     return edition, made
+
+
+def address_of(args: argparse.Namespace) -> Address:
+    """Where the target listens; raises OperatorError for what cannot be."""
+    if not 0 < args.timeout <= LONGEST_TIMEOUT_S:
+        raise OperatorError(
+            f"--timeout: {args.timeout:g} is not allowed; allowed: more than 0, at most {LONGEST_TIMEOUT_S:g} seconds"
+        )
+    return Address(args.base_url, args.path_template, args.ca, args.timeout)
 
 
 def key_of(variable: str | None, environ: Mapping[str, str]) -> str:
@@ -229,7 +250,7 @@ def _replay(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -
         exchange = kept.exchange
         if args.base_url:
             key = key_of(args.api_key_env, environ)
-            send = HttpTransport(Address(args.base_url, args.path_template), key, library.REAL_CLOCK.seconds)
+            send = HttpTransport(address_of(args), key, library.REAL_CLOCK.seconds)
             headers = {n: v for n, v in exchange.request.headers.items() if n != b"host"}
             exchange = send(replace(exchange.request, headers=headers))
         context = Context(edition, library.chip_of(edition, kept.chip), kept.model, kept.refusal)

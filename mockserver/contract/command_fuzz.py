@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from mockserver import quirks
 from mockserver.contract.client import Address
 from mockserver.contract.command import guarded
+from mockserver.contract.result import counted
 from mockserver.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -85,10 +86,11 @@ def _fuzz(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err
     edition = edition_of(args.edition, args.profiles)
     wire = chip_of(edition, args.chip).wire
     fuzz = _library()
-    counts = {"tried": 0}
+    tried = 0
 
     def progress(count: int, problem: str) -> None:
-        counts["tried"] = count
+        nonlocal tried
+        tried = count
         total = f"{count}/{args.examples}" if count <= args.examples else f"{count}, looking for a smaller one"
         print(f"{total}: {problem or 'ok'}"[:160], file=err, flush=True)
 
@@ -103,8 +105,7 @@ def _fuzz(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err
         progress=progress,
     )
     if failure is None:
-        tried = counts["tried"]
-        print(f"{tried} stream{'' if tried == 1 else 's'}, all read rightly", file=out)
+        print(f"{counted(tried, 'stream')}, all read rightly", file=out)
         return 0
     out.write(failure.explain())
     lines = _client_lines(words, args.timeout, as_json=args.json)

@@ -15,11 +15,13 @@ from mockserver.contract.command import (
     BROKEN,
     HOLDS,
     add_target_arguments,
+    address_of,
     budget_of,
     guarded,
     key_of,
     write_whole,
 )
+from mockserver.contract.result import counted
 from mockserver.contract.runner import BudgetSpentError, Runner
 from mockserver.errors import OperatorError
 from mockserver.exchange_file import Provenance, exchange_of, file_of, read, written
@@ -73,8 +75,9 @@ def _learn(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
         notes.insert(0, f"these follow from them, and change no byte more: {', '.join(found.implied)}")
     write_whole(path, learn.text_of(file, notes))
     quirks = [f"{claim.name}: {claim.source}" for claim in file.quirks]
-    counted = f"{len(quirks)} quirk{'' if len(quirks) == 1 else 's'}"
-    print("\n  ".join([f"{args.chip}: {counted}", *quirks, *notes, file.latency.source]), file=out)
+    print(
+        "\n  ".join([f"{args.chip}: {counted(len(quirks), 'quirk')}", *quirks, *notes, file.latency.source]), file=out
+    )
     print(f"wrote {path}; genstudio-mock serve --profiles {args.output} speaks so", file=out)
     return _check(args, edition, exchanges, out)
 
@@ -100,7 +103,7 @@ def _ask(
     kept = {name: file for name, case in probes.items() if (file := _kept(folder / f"{name}.json", place, case))}
     if len(kept) == len(probes):
         kept = {}
-    address = Address(args.base_url, args.path_template)
+    address = address_of(args)
     send = HttpTransport(address, key_of(args.api_key_env, environ), clock.seconds)
     profile, budget = learn.blank(edition, args.chip), budget_of(args)
     runner = Runner(send, edition, profile, args.model, clock=clock, budget=budget, address=address)
@@ -113,9 +116,9 @@ def _ask(
             continue
         try:
             exchange = runner.ask(case)
-        except BudgetSpentError:
-            left = len(probes) - len(found)
-            print(f"the budget does not reach; run it again for the {left} left out", file=err)
+        except BudgetSpentError as stopped:
+            left = counted(len(probes) - len(found), "probe")
+            print(f"{left} left out: {str(stopped) or 'the budget does not reach'}; run it again", file=err)
             break
         plan = exchange.plan
         if plan is None:
@@ -153,6 +156,6 @@ def _check(args: argparse.Namespace, edition: Edition, exchanges: dict[str, Exch
     if faults:
         print("the mock with this profile is not like the recordings:", *faults, sep="\n  ", file=out)
         return BROKEN
-    shown = f"the form of {len(exchanges)} exchange{'' if len(exchanges) == 1 else 's'}"
+    shown = f"the form of {counted(len(exchanges), 'exchange')}"
     print(f"checked: the mock with this profile keeps its contract and has {shown}", file=out)
     return HOLDS

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from mockserver.contract import strategies
 from mockserver.contract.fuzz_server import StreamServer, load, serving
+from mockserver.contract.result import counted
 from mockserver.contract.streams import Stream, harmless, smaller, sweep
 from mockserver.errors import OperatorError, suggestion
 from mockserver.exchange import Exchange, Plan, Request
@@ -63,16 +64,12 @@ class Failure:
     def explain(self) -> str:
         """What went wrong and with which stream, for people."""
         added = f" (with {', '.join(self.stream.quirks)})" if self.stream.quirks else ""
-        size = f"{_count(len(self.stream.frames), 'frame')} in {_count(len(self.writes), 'write')}"
+        size = f"{counted(len(self.stream.frames), 'frame')} in {counted(len(self.writes), 'write')}"
         return f"{self.problem}\na stream of {size}{added}:\n{self.hexdump()}\n"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def _hexdump(number: int, data: bytes) -> str:
-    rows = [f"write {number}, {_count(len(data), 'byte')}"]
+    rows = [f"write {number}, {counted(len(data), 'byte')}"]
     for at in range(0, len(data), 16):
         part = data[at : at + 16]
         text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in part)

@@ -20,7 +20,7 @@ from mockserver.contract import cases, dialect, rehearsal
 from mockserver.contract.checks import judge
 from mockserver.contract.checks_wire import WIRE_CHECKS
 from mockserver.contract.reading import Reading
-from mockserver.contract.result import Budget, Clock
+from mockserver.contract.result import Budget, Clock, counted
 from mockserver.contract.runner import Runner
 from mockserver.contract.verdict import Context, Outcome
 from mockserver.profile import ChipFile, ChipProfile, Edition, Latency, QuirkClaim
@@ -156,13 +156,13 @@ def learned(edition: Edition, model: str, chip: str, exchanges: Mapping[str, Exc
         wire = quirks.apply(wire, one.axis, one.quirk) if one.quirk else wire
     claims, implied, notes = [], [], []
     for one in seen:
-        counted = f"{one.agreeing} of {one.of} exchanges"
+        share = f"{one.agreeing} of {counted(one.of, 'exchange')}"
         if one.agreeing < one.of:
-            notes.append(f"{one.axis.field}: {one.seen} in {counted}, otherwise in the rest")
+            notes.append(f"{one.axis.field}: {one.seen} in {share}, otherwise in the rest")
         if one.quirk is None:
             notes.append(f"{one.axis.field}: {one.seen!r} was seen, which no quirk is named for ({one.proof})")
         elif _shows(base, wire, one.axis):
-            source = f"{chip}-probes/{one.proof}.json, {date}; {counted} show it, confidence {one.confidence:.0%}"
+            source = f"{chip}-probes/{one.proof}.json, {date}; {share} show it, confidence {one.confidence:.0%}"
             claims.append(QuirkClaim(name=one.quirk.name, claim="observed", source=source))
         elif not dialect.alike(quirks.apply(base, one.axis, one.quirk), base):
             implied.append(one.quirk.name)
@@ -203,7 +203,7 @@ def latency_of(exchanges: Iterable[Exchange], date: str) -> Latency:
     ttft, itl = median(first), median(between) if between else 0.0
     spread = (_quantile(between, 90) - itl) / itl if between and itl > 0 else 0.0
     source = (
-        f"{len(first)} streams, {date}: TTFT p50 {ttft:.1f}, p90 {_quantile(first, 90):.1f}, p99 "
+        f"{counted(len(first), 'stream')}, {date}: TTFT p50 {ttft:.1f}, p90 {_quantile(first, 90):.1f}, p99 "
         f"{_quantile(first, 99):.1f} ms; ITL p50 {itl:.1f}, p90 {_quantile(between, 90):.1f}, p99 "
         f"{_quantile(between, 99):.1f} ms"
     )
@@ -238,12 +238,15 @@ def _quantile(values: Sequence[float], percent: int) -> float:
 def text_of(file: ChipFile, notes: Sequence[str] = ()) -> str:
     """A chip's profile as TOML, in the form of the shipped ones; notes become comments."""
     lines = [f"# {note}" for note in notes] + [f"summary = {_quoted(file.summary)}"]
-    for claim in file.quirks:
-        lines += ["", "[[quirks]]", *(f"{key} = {_quoted(value)}" for key, value in claim.model_dump().items())]
-    lines += ["", "[latency]"]
+    lines += ["", *map(claim_text, file.quirks), "[latency]"]
     for key, value in file.latency.model_dump().items():
         lines.append(f"{key} = {value:g}" if isinstance(value, float) else f"{key} = {_quoted(value)}")
     return "\n".join(lines) + "\n"
+
+
+def claim_text(claim: QuirkClaim) -> str:
+    """One claim as TOML, a blank line after it."""
+    return "\n".join(["[[quirks]]", *(f"{key} = {_quoted(value)}" for key, value in claim.model_dump().items()), ""])
 
 
 def _quoted(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mockserver.contract.cases import Phase
 from mockserver.contract.checks import CHECKS
-from mockserver.contract.client import DEFAULT_PATH, Address, HttpTransport
+from mockserver.contract.client import DEFAULT_PATH, DEFAULT_TIMEOUT_S, Address, HttpTransport
 from mockserver.contract.reading import Reading
 from mockserver.contract.result import Budget, Clock
 from mockserver.contract.runner import Runner
@@ -40,6 +40,8 @@ class Target:
         edition: The state of the documents, or its name; None takes the default one.
         key: The API key; it is never kept or shown.
         path_template: The path, with `{model}` and `{chip}`.
+        ca_file: Trusts the certificates of this file instead of the system's.
+        timeout_s: Seconds for the connection, and for the silence between two reads.
     """
 
     base_url: str
@@ -48,11 +50,13 @@ class Target:
     edition: Edition | str | None = None
     key: str = field(default="sk-test", repr=False)
     path_template: str = DEFAULT_PATH
+    ca_file: str | None = None
+    timeout_s: float = DEFAULT_TIMEOUT_S
 
     @property
     def address(self) -> Address:
         """Where it listens, checked; raises OperatorError for what is no address."""
-        return Address(self.base_url, self.path_template)
+        return Address(self.base_url, self.path_template, self.ca_file, self.timeout_s)
 
     def read_edition(self) -> Edition:
         """The edition, read where only its name is known."""
@@ -90,7 +94,7 @@ def check(
         clock: Time.
 
     Raises:
-        UnreachableError: nobody listens.
+        UnreachableError: nobody is there who answers the first request.
         OperatorError: the target names something that is not there.
     """
     edition = target.read_edition()

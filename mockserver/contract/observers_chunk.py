@@ -94,7 +94,7 @@ def _usage_chunk(r: Reading) -> Seen:
         return None
     if not r.chunks[-1].get("choices"):
         return "own"
-    return "finish" if r.finishes and r.finishes[-1] == len(r.choices) - 1 else "own, with choices"
+    return "own, with choices" if r.finishes and r.finishes[-1] < len(r.choices) - 1 else "finish"
 
 
 def _usage_order(r: Reading) -> Seen:
@@ -123,6 +123,8 @@ def _role_chunk(r: Reading) -> Seen:
     first = r.said[0]
     if _speaks(first) or "reasoning_content" in r.choices[0][1]:
         return "merged"
+    if first.get("content") == "" and _empty_deltas(r) and r.said[1:2] and r.said[1].get("content"):
+        return "merged"  # with the empty piece before the first one
     return {"": "with-content", None: "with-null"}.get(first["content"], MIXED) if "content" in first else "alone"
 
 
@@ -197,6 +199,8 @@ def _blocked_text(r: Reading) -> Seen:
         return None
     if r.text:
         return "kept"
+    if any(one.get("reasoning_content") for _, choice in r.choices for one in (choice, *r.said)):
+        return None  # the review may have stopped the thought, before there was a text to keep
     return "emptied" if _number(r.usage.get("completion_tokens")) > 1 else None
 
 

@@ -13,6 +13,7 @@ from mockserver.contract.checks import CHECKS
 from mockserver.contract.checks_wire import ledger
 from mockserver.contract.reading import Reading
 from mockserver.contract.relations import DIALOGUE, RELATIONS
+from mockserver.contract.result import counted
 from mockserver.contract.verdict import Outcome, Severity
 
 if TYPE_CHECKING:
@@ -45,8 +46,10 @@ class Run:
 
     @property
     def exit_code(self) -> int:
-        """0 where every clause of weight holds, 1 where one is broken."""
-        return 1 if any(result.broken for result in self.results) else 0
+        """0 where every clause of weight holds, 1 where one is broken, 3 where the target was lost on the way."""
+        if any(result.broken for result in self.results):
+            return 1
+        return 3 if any(result.stopped for result in self.results) else 0
 
     def clauses(self) -> list[tuple[str, str, Severity]]:
         """Id, sentence and severity of each clause that applied anywhere, in the table's order."""
@@ -94,7 +97,7 @@ def terminal(run: Run) -> str:
         lines.append((" ".join([name.ljust(width), *marks]) + note).rstrip())
     for result in run.results:
         lines += _deviations(run, result) + _findings(run, result)
-        lines += [f"{result.chip.name}: note: {note}" for note in result.notes]
+        lines += [f"{result.chip.name}: {note}" for note in _notes(result)]
     return "\n".join([*lines, "", _summary(run)]) + "\n"
 
 
@@ -107,7 +110,7 @@ def _deviations(run: Run, result: Result) -> list[str]:
 def _findings(run: Run, result: Result) -> list[str]:
     lines = []
     for one in result.findings:
-        times = f", in {one.times} cases" if one.times > 1 else ""
+        times = f", in {counted(one.times, 'case')}" if one.times > 1 else ""
         lines += [
             "",
             f"{one.chip}: {one.clause.id} ({one.clause.severity}) broken by {one.case.name!r}{times}",
@@ -118,14 +121,21 @@ def _findings(run: Run, result: Result) -> list[str]:
     return lines
 
 
+def _notes(result: Result) -> list[str]:
+    """What was left out, and whether the run came to its end."""
+    ended = [f"stopped after {counted(len(result.exchanges), 'request')}: {result.stopped}"] if result.stopped else []
+    return [f"note: {note}" for note in result.notes] + ended
+
+
 def _summary(run: Run) -> str:
     broken = sum(len(result.broken) for result in run.results)
     observed = sum(len(result.findings) for result in run.results) - broken
-    asked = sum(len(result.exchanges) for result in run.results)
-    told = f", {observed} more observed" if observed else ""
-    if not broken:
-        return f"The contract holds: {len(run.clauses())} clauses, {asked} requests{told}."
-    return f"The contract is broken: {broken} findings in {asked} requests{told}."
+    asked = counted(sum(len(result.exchanges) for result in run.results), "request")
+    told = f"{asked}, {observed} more observed" if observed else asked
+    if broken:
+        return f"The contract is broken: {counted(broken, 'finding')} in {told}."
+    holds = "is not broken as far as the run came" if run.exit_code else "holds"
+    return f"The contract {holds}: {counted(len(run.clauses()), 'clause')}, {told}."
 
 
 # --- for programs -------------------------------------------------------------------------------------------------
@@ -148,6 +158,7 @@ def _chip_data(run: Run, result: Result) -> dict[str, Any]:
         "chip": result.chip.name,
         "requests": len(result.exchanges),
         "notes": result.notes,
+        "stopped": result.stopped,
         "clauses": {name: result.outcome(name).value for name, _, _ in run.clauses()},
         "ledger": [
             {"clause": one.clause, "declared": one.declared, "seen": one.seen, "state": one.state}
@@ -208,7 +219,8 @@ def markdown(run: Run) -> str:
     """A table, and a section for each finding."""
     chips = [result.chip.name for result in run.results]
     lines = [f"# Contract of {run.model} at {run.base_url}", "", _summary(run), ""]
-    lines += ["| clause | " + " | ".join(chips) + " | what holds |", "|" + " --- |" * (len(chips) + 2)]
+    lines += [f"- {result.chip.name}: {note}" for result in run.results for note in _notes(result)]
+    lines += ["", "| clause | " + " | ".join(chips) + " | what holds |", "|" + " --- |" * (len(chips) + 2)]
     for name, sentence, _ in run.clauses():
         marks = " | ".join(_MARKS[result.outcome(name)] for result in run.results)
         lines.append(f"| {name} | {marks} | {sentence.replace('|', '/')} |")

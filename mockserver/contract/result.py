@@ -81,6 +81,7 @@ class Result:
         findings: One for each broken clause, in the order they were found.
         exchanges: All that was sent and received, with its case.
         notes: What was left out, and why.
+        stopped: Why the run ended before its time; empty where it did not.
     """
 
     chip: ChipProfile
@@ -88,6 +89,7 @@ class Result:
     findings: list[Finding] = field(default_factory=list)
     exchanges: list[tuple[Case, Exchange]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    stopped: str = ""
 
     @property
     def broken(self) -> list[Finding]:
@@ -98,3 +100,8 @@ class Result:
         """What a clause comes to over all cases: broken once is broken."""
         seen = self.verdicts.get(clause, Counter())
         return next((one for one in (Outcome.BROKEN, Outcome.HOLDS) if seen[one]), Outcome.NOT_APPLICABLE)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun: 1 finding, 2 findings."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final
 from mockserver.contract import cases
 from mockserver.contract.cases import Case, Phase
 from mockserver.contract.checks import judge
-from mockserver.contract.client import DEFAULT_PATH, PLACEHOLDER, Address
+from mockserver.contract.client import DEFAULT_PATH, PLACEHOLDER, Address, UnreachableError
 from mockserver.contract.reading import Reading
 from mockserver.contract.relations import DIALOGUE, Relation
-from mockserver.contract.result import Budget, Clock, Finding, Result
+from mockserver.contract.result import Budget, Clock, Finding, Result, counted
 from mockserver.contract.verdict import Check, Context, Outcome, Verdict
-from mockserver.exchange import Exchange, Request
+from mockserver.exchange import Ending, Exchange, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT_S: Final = 60.0
 MOST_RETRIES: Final = 3
+MOST_SILENT: Final = 3
+"""So many answers in a row may fail to end before the target is left alone: each costs half a minute."""
 FALLBACK_WAIT_S: Final = 2.0
 _SHARES: Final = {Phase.EXAMPLES: 0.5, Phase.BROKEN: 0.8, Phase.GENERATED: 0.92, Phase.DIALOGUE: 1.0}
 """Which part of the budget may be used up when a phase ends; what is left falls to the next."""
@@ -35,6 +37,10 @@ _SHARES: Final = {Phase.EXAMPLES: 0.5, Phase.BROKEN: 0.8, Phase.GENERATED: 0.92,
 
 class BudgetSpentError(Exception):
     """The next request would pass the budget."""
+
+
+class StoppedError(BudgetSpentError):
+    """The target should not be asked any more; the text says why."""
 
 
 class Runner:
@@ -73,6 +79,7 @@ class Runner:
         self._progress = progress
         self._spent_requests = 0
         self._spent_tokens = 0
+        self._silent = 0
         self._not_before = 0.0
         self._by_name: dict[str, Exchange] = {}
         self.result = Result(chip)
@@ -92,18 +99,23 @@ class Runner:
         """
         plans: dict[Phase, Callable[[int], Iterator[Case]]] = {
             Phase.EXAMPLES: lambda _n: iter(cases.examples(self._edition, self._model, self.budget.max_tokens)),
-            Phase.BROKEN: lambda _n: iter(cases.breaks(self._edition, self._model, self.budget.max_tokens)),
+            Phase.BROKEN: lambda _n: self._breaks(),
             Phase.GENERATED: lambda n: iter(generated(n) if generated else ()),
             Phase.DIALOGUE: lambda _n: self._dialogue(turns),
         }
         if Phase.GENERATED in phases and generated is None:
             self.result.notes.append("generated requests are left out: they need hypothesis (pip install hypothesis)")
-        for phase in phases:
-            limit = int(self.budget.requests * _SHARES[phase]) if len(phases) > 1 else self.budget.requests
-            left_out = self._phase(plans[phase](max(limit - self._spent_requests, 0)), limit)
-            if left_out:
-                self.result.notes.append(f"{phase}: {left_out} cases are left out, the budget does not reach")
-        self._shrink_all()
+        try:
+            for phase in phases:
+                limit = int(self.budget.requests * _SHARES[phase]) if len(phases) > 1 else self.budget.requests
+                left_out = self._phase(plans[phase](max(limit - self._spent_requests, 0)), limit)
+                if left_out:
+                    self.result.notes.append(f"{phase}: the budget does not reach {counted(left_out, 'further case')}")
+            self._shrink_all()
+        except (StoppedError, UnreachableError) as error:
+            if not self.result.exchanges:
+                raise UnreachableError(str(error)) from None
+            self.result.stopped = str(error)
         return self.result
 
     def _phase(self, planned: Iterator[Case], limit: int) -> int:
@@ -112,8 +124,10 @@ class Runner:
                 return 1 + sum(1 for _ in planned) if case.phase is not Phase.DIALOGUE else 0
             try:
                 self.ask(case)
+            except StoppedError:
+                raise
             except BudgetSpentError:
-                return 1
+                return 1 + sum(1 for _ in planned) if case.phase is not Phase.DIALOGUE else 1
         return 0
 
     def ask(self, case: Case) -> Exchange:
@@ -176,10 +190,33 @@ class Runner:
             exchange = self._send(self.request(case))
             reading = Reading(exchange)
             self._spent_tokens += _cost(reading, case)
-            if reading.status != 429 or case.refusal == "rate-limited" or attempt == MOST_RETRIES:
+            if reading.status != 429 or case.refusal == "rate-limited":
                 break
-            self._clock.sleep(_wait_asked(reading, attempt))
+            self._wait_as_asked(reading, attempt)
+        self._check_worth(reading, case)
         return exchange
+
+    def _wait_as_asked(self, reading: Reading, attempt: int) -> None:
+        """Wait after a 429; raises StoppedError where the target wants more than is waited."""
+        seconds = _wait_asked(reading, attempt, self._clock.unix_s() if self._clock.unix_s else None)
+        if seconds > LONGEST_WAIT_S or attempt == MOST_RETRIES:
+            asked = f"Retry-After: {reading.headers['retry-after']}" if "retry-after" in reading.headers else "no time"
+            raise StoppedError(
+                f"the target answers 429 and asks to wait ({asked[:60]}); tried {attempt + 1} of {MOST_RETRIES + 1} "
+                f"times, waits of at most {LONGEST_WAIT_S:g} s; --per-minute asks more slowly"
+            )
+        self._clock.sleep(seconds)
+
+    def _check_worth(self, reading: Reading, case: Case) -> None:
+        """Whether to go on: raises UnreachableError or StoppedError where further requests can tell nothing."""
+        if self._spent_requests == 1 and case.refusal is None:
+            why = _no_target(reading)
+            if why:
+                raise UnreachableError(f"{self._address.host} {why}")
+        hangs = reading.exchange.ending is Ending.HANG
+        self._silent = self._silent + 1 if hangs else 0
+        if self._silent >= MOST_SILENT:
+            raise StoppedError(f"{MOST_SILENT} answers in a row did not end in time")
 
     def _wait_turn(self) -> None:
         if self.budget.per_second <= 0:
@@ -188,6 +225,11 @@ class Runner:
         if now < self._not_before:
             self._clock.sleep(self._not_before - now)
         self._not_before = max(now, self._not_before) + 1 / self.budget.per_second
+
+    def _breaks(self) -> Iterator[Case]:
+        """The cases with one rule broken that the target's path has a place for."""
+        found = cases.breaks(self._edition, self._model, self.budget.max_tokens)
+        return (one for one in found if one.chip is None or self._address.names_chip)
 
     # --- a dialogue ---
 
@@ -214,6 +256,8 @@ class Runner:
             if isinstance(finding.clause, Check) and isinstance(finding.case.body, dict):
                 try:
                     self.result.findings[number] = self._smaller(finding, finding.clause)
+                except StoppedError:
+                    raise
                 except BudgetSpentError:
                     return
 
@@ -249,10 +293,47 @@ def _cost(reading: Reading, case: Case) -> int:
     return case.most_tokens if reading.answered else 0
 
 
-def _wait_asked(reading: Reading, attempt: int) -> float:
+def _no_target(reading: Reading) -> str:
+    """Why the first valid request shows that there is nobody to hold the contract against; empty where there is."""
+    said = reading.body[:120].decode("utf-8", "replace")
+    shown = f"status {reading.status}: {' '.join(said.split()) or 'no body'}"
+    match reading.status:
+        case 0 if reading.exchange.ending is Ending.HANG:
+            return "takes the request and does not answer in time; is --base-url right?"
+        case 0:
+            return "takes the request and closes the connection without an answer; is --base-url right?"
+        case 401 | 403:
+            return f"refuses the API key ({shown}); --api-key-env VAR names the variable that holds a good one"
+        case 402:
+            return f"wants to be paid first ({shown})"
+        case 404:
+            return f"does not serve this ({shown}); are --model, --chip and --path-template right?"
+        case 301 | 302 | 303 | 307 | 308:
+            where = reading.headers.get("location", "nowhere")[:200]
+            return f"redirects to {where} (status {reading.status}), which is not followed; is --base-url right?"
+    return ""
+
+
+def _wait_asked(reading: Reading, attempt: int, now_s: int | None) -> float:
+    """Seconds that a 429 asks to wait: a Retry-After in seconds or as a date, else a guess that doubles."""
     asked = reading.headers.get("retry-after", "")
-    seconds = float(asked) if asked.isdigit() else FALLBACK_WAIT_S * 2**attempt
-    return min(seconds, LONGEST_WAIT_S)
+    if asked.isascii() and asked.isdigit():
+        return float(asked)
+    date, here = _moment(asked), _moment(reading.headers.get("date", ""))
+    since = here if here is not None else now_s
+    if date is not None and since is not None:
+        return max(date - since, 0.0)
+    return float(FALLBACK_WAIT_S * 2**attempt)
+
+
+def _moment(date: str) -> float | None:
+    """Unix seconds of an HTTP date; None for what is none."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _host(base_url: str) -> bytes:
