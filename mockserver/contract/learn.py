@@ -161,7 +161,7 @@ def learned(edition: Edition, model: str, chip: str, exchanges: Mapping[str, Exc
             notes.append(f"{one.axis.field}: {one.seen} in {share}, otherwise in the rest")
         if one.quirk is None:
             notes.append(f"{one.axis.field}: {one.seen!r} was seen, which no quirk is named for ({one.proof})")
-        elif _shows(base, wire, one.axis):
+        elif shows(base, wire, one.axis):
             source = f"{chip}-probes/{one.proof}.json, {date}; {share} show it, confidence {one.confidence:.0%}"
             claims.append(QuirkClaim(name=one.quirk.name, claim="observed", source=source))
         elif not dialect.alike(quirks.apply(base, one.axis, one.quirk), base):
@@ -173,7 +173,7 @@ def learned(edition: Edition, model: str, chip: str, exchanges: Mapping[str, Exc
     return Learned(file, tuple(implied), tuple(notes))
 
 
-def _shows(base: WireSettings, wire: WireSettings, axis: Axis) -> bool:
+def shows(base: WireSettings, wire: WireSettings, axis: Axis) -> bool:
     """Whether an axis of `wire` differs from `base` in a way that some byte can show."""
     due = dialect.declared(base, axis)
     if dialect.declared(wire, axis) == due:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from mockserver.contract.reading import Json, Reading, Seen
 
-_FEWEST_CHUNKS: Final = 3  # with fewer, first and last say too little about "every"
+_FEWEST_CHUNKS: Final = 3  # with fewer, first and last are all there are
 
 
 # --- shape --------------------------------------------------------------------------------------------------------
@@ -23,10 +23,8 @@ _FEWEST_CHUNKS: Final = 3  # with fewer, first and last say too little about "ev
 def _place(present: list[bool]) -> str | None:
     if not any(present):
         return "never" if present else None
-    if len(present) < _FEWEST_CHUNKS:
-        return None
     if all(present):
-        return "every"
+        return "every" if len(present) >= _FEWEST_CHUNKS else None
     if present[0] and not any(present[1:]):
         return "first"
     return "last" if present[-1] and not any(present[:-1]) else MIXED
