@@ -164,6 +164,7 @@ FAULTS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     "a frame comes twice": (_frames(lambda frames: [*frames[:3], *frames[2:]]), "completion-count"),
     "two frames change places": (
         _frames(lambda frames: [frames[0], frames[2], frames[1], *frames[3:]]), "stream-is-body"),
+    "nothing is said": (_replace('"content":', '"contents":'), "says-something"),
     "the finish is lost": (_frames(lambda frames: [one for one in frames if b'"usage"' not in one]), "finish-once"),
     "the stream goes on after the finish": (_frames(lambda frames: [*frames, frames[2]]), "finish-last"),
     "the done marker comes first": (_frames(lambda frames: [frames[-1], *frames[:-1]]), "done-last"),

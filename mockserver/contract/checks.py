@@ -43,6 +43,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     _clause("created", _MUST, answer.created, f"{_REFERENCE}, created"),
     _clause("model-echo", _SHOULD, answer.model_echo, f"{_REFERENCE}, model: the model of this request"),
     _clause("role", _MUST, stream.role, f"{_TUTORIAL}, sample of a stream"),
+    _clause("says-something", _MUST, answer.says_something, f"{_TUTORIAL}, both samples counted"),
     _clause("finish-value", _MUST, answer.finish_value, f"{_REFERENCE}, finish_reason; tool_calls as observed"),
     _clause("finish-once", _MUST, stream.finish_once, f"{_TUTORIAL}, sample of a stream"),
     _clause("finish-last", _MUST, stream.finish_last, f"{_TUTORIAL}, sample of a stream"),

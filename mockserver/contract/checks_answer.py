@@ -19,7 +19,7 @@ FINISH_REASONS: Final = ("stop", "length", "tool_calls", "content_filter")
 _ENDINGS: Final = {
     Ending.CUT: "the connection closed before the body's end",
     Ending.RESET: "the connection was reset",
-    Ending.HANG: "the body did not end in time",
+    Ending.HANG: "the body did not end in time, or goes on past 1 MiB",
 }
 
 
@@ -73,13 +73,11 @@ def content_length(r: Reading, _c: Context) -> Verdict:
 
 def as_asked(r: Reading, _c: Context) -> Verdict:
     """A stream comes where one was asked for, one object where not."""
-    if not r.answered or not r.body:
+    if not r.answered or not r.body or not r.complete:
         return NOT_APPLICABLE
     if r.wants_stream:
-        return holds_if(r.streamed and "delta" in json.dumps(r.objects[0]), "a stream was asked for; one body came")
-    if r.framing != "json":
-        return broken(f"no stream was asked for; the body begins {r.body[:40]!r}")
-    return HOLDS
+        return holds_if(r.framing in {"sse", "json-lines"}, f"a stream was asked for; the body begins {r.body[:40]!r}")
+    return holds_if(r.framing == "json", f"no stream was asked for; the body begins {r.body[:40]!r}")
 
 
 _BODY: Final[dict[str, type]] = {"id": str, "object": str, "created": int, "model": str, "choices": list, "usage": dict}
@@ -96,6 +94,8 @@ def completion_shape(r: Reading, c: Context) -> Verdict:
         return broken(fault)
     if one["object"] != "chat.completion":
         return broken(f'object is {one["object"]!r}; due "chat.completion"')
+    if not one["choices"]:
+        return broken("choices is empty; due one")
     for number, choice in enumerate(one["choices"]):
         message = choice.get("message") if isinstance(choice, dict) else None
         if not isinstance(message, dict):
@@ -192,6 +192,16 @@ def model_echo(r: Reading, c: Context) -> Verdict:
     return holds_if(found[0] == due, f"model is {_short(found[0])}; due {due!r}")
 
 
+def says_something(r: Reading, _c: Context) -> Verdict:
+    """An answer whose usage counts more than the end token says something: a text, a thought or a call."""
+    count = r.usage.get("completion_tokens")
+    if not (r.whole or r.completion) or r.blocked or r.asked.get("stop") or not isinstance(count, int) or count < 2:
+        return NOT_APPLICABLE
+    told = ("content", "reasoning_content", "tool_calls")
+    places = [*r.said, *(choice for _, choice in r.choices)]
+    return holds_if(any(one.get(key) for one in places for key in told), f"completion_tokens is {count}; nothing came")
+
+
 def finish_value(r: Reading, _c: Context) -> Verdict:
     """The finish reason is a known one."""
     if not r.answered or r.finish_reason is None:
@@ -218,12 +228,12 @@ def usage_adds_up(r: Reading, _c: Context) -> Verdict:
 
 
 def limit_kept(r: Reading, _c: Context) -> Verdict:
-    """No more tokens come than `max_tokens` allows, and an answer that used them all says so."""
+    """No more tokens come than `max_tokens` allows."""
     limit = r.asked.get("max_tokens") or r.asked.get("max_completion_tokens")
     count = r.usage.get("completion_tokens")
     if not r.answered or not isinstance(limit, int) or not isinstance(count, int):
         return NOT_APPLICABLE
-    return holds_if(count <= limit, f"{count} completion tokens; max_tokens is {limit}")
+    return holds_if(count <= limit, f"completion_tokens is {count}; max_tokens is {limit}")
 
 
 def stop_kept(r: Reading, _c: Context) -> Verdict:
@@ -244,22 +254,24 @@ def blocked_form(r: Reading, _c: Context) -> Verdict:
         if "blocked" in one and one["blocked"] is not True:
             return broken(f"blocked is {_short(one['blocked'])}; due true or no such key")
         if one.get("blocked") is True and number + 1 < len(r.objects):
-            return broken(f"{len(r.objects) - number - 1} objects follow the one with blocked: true")
+            return broken(f"objects after the one with blocked: true: {len(r.objects) - number - 1}; due none")
     return HOLDS
 
 
 def tool_calls(r: Reading, _c: Context) -> Verdict:
     """Each tool call has an id, a name and arguments that are a JSON object, and the finish says tool_calls."""
-    pieces: dict[int, Json] = {}
-    for said in r.said if r.answered else []:
-        for position, call in enumerate(said.get("tool_calls") or []):
-            one = pieces.setdefault(call.get("index", position), {"id": "", "name": "", "arguments": ""})
-            function = call.get("function") or {}
-            one["id"] += call.get("id") or ""
-            one["name"] += function.get("name") or ""
-            one["arguments"] += function.get("arguments") or ""
-    if not pieces:
+    listed = [said["tool_calls"] for said in r.said if said.get("tool_calls")]
+    if not listed or not (r.whole or r.completion):
         return NOT_APPLICABLE
+    pieces: dict[str, dict[str, str]] = {}
+    for calls in listed:
+        for position, call in enumerate(calls if isinstance(calls, list) else [calls]):
+            function = call.get("function", {}) if isinstance(call, dict) else None
+            if not isinstance(function, dict):
+                return broken(f"tool call {_short(call)}; due an object with a function")
+            one = pieces.setdefault(str(call.get("index", position)), {"id": "", "name": "", "arguments": ""})
+            for key, value in (("id", call.get("id")), *((key, function.get(key)) for key in ("name", "arguments"))):
+                one[key] += value if isinstance(value, str) else ""
     for one in pieces.values():
         try:
             whole = isinstance(json.loads(one["arguments"]), dict) and bool(one["id"]) and bool(one["name"])

@@ -21,6 +21,8 @@ def chunk_shape(r: Reading, _c: Context) -> Verdict:
         return NOT_APPLICABLE
     for number, one in enumerate(r.chunks):
         choices = one.get("choices")
+        if "error" in one:
+            return broken(f"chunk {number} is an error: {json.dumps(one['error'], ensure_ascii=False)[:80]}")
         if not isinstance(choices, list):
             return broken(f"chunk {number} has no choices; its keys: {', '.join(one)}")
         if one.get("object", "chat.completion.chunk") != "chat.completion.chunk":
@@ -45,11 +47,11 @@ def role(r: Reading, _c: Context) -> Verdict:
 
 def finish_once(r: Reading, _c: Context) -> Verdict:
     """One chunk has a finish reason (a blocked answer's may be null)."""
-    if not r.streamed or not r.complete:
+    if not r.whole:
         return NOT_APPLICABLE
     if r.blocked and not r.finishes:
         return HOLDS
-    return holds_if(len(r.finishes) == 1, f"{len(r.finishes)} chunks have a finish_reason; due one")
+    return holds_if(len(r.finishes) == 1, f"chunks with a finish_reason: {len(r.finishes)}; due one")
 
 
 def finish_last(r: Reading, _c: Context) -> Verdict:
@@ -57,7 +59,7 @@ def finish_last(r: Reading, _c: Context) -> Verdict:
     if not r.streamed or not r.finishes:
         return NOT_APPLICABLE
     after = len(r.choices) - 1 - r.finishes[0]
-    return holds_if(after == 0, f"{after} chunks with choices follow the one with finish_reason")
+    return holds_if(after == 0, f"chunks with choices after the one with finish_reason: {after}; due none")
 
 
 def done_last(r: Reading, _c: Context) -> Verdict:
@@ -66,7 +68,7 @@ def done_last(r: Reading, _c: Context) -> Verdict:
         return NOT_APPLICABLE
     markers = len(r.events) - len(r.objects)
     after = len(r.events) - 1 - r.events.index(DONE)
-    return holds_if(after == 0, f"{markers} done markers, {after} events after the first")
+    return holds_if(after == 0, f"done markers: {markers}, events after the first: {after}; due none")
 
 
 def usage_once(r: Reading, c: Context) -> Verdict:
@@ -76,12 +78,12 @@ def usage_once(r: Reading, c: Context) -> Verdict:
     if c.chip.wire.shape.usage == "every":
         totals = [usage.get("completion_tokens", 0) for usage in r.usages]
         return holds_if(totals == sorted(totals), f"completion_tokens falls: {totals}")
-    return holds_if(len(r.usages) == 1, f"{len(r.usages)} chunks report usage; due one")
+    return holds_if(len(r.usages) == 1, f"chunks that report usage: {len(r.usages)}; due one")
 
 
 def usage_asked(r: Reading, c: Context) -> Verdict:
     """A stream reports usage where it was asked for, unless the profile says that it never does."""
-    if not r.streamed or not r.complete or r.blocked or not r.wants_usage or c.chip.wire.shape.usage == "never":
+    if not r.whole or r.blocked or not r.wants_usage or c.chip.wire.shape.usage == "never":
         return NOT_APPLICABLE
     return holds_if(bool(r.usages), "no chunk reports usage")
 
@@ -89,7 +91,7 @@ def usage_asked(r: Reading, c: Context) -> Verdict:
 def completion_count(r: Reading, c: Context) -> Verdict:
     """A finished stream's completion tokens are its pieces and the end token."""
     wire = c.chip.wire.chunk
-    if not r.streamed or not r.complete or r.finish_reason != "stop" or r.blocked or not r.usages or wire.one_chunk:
+    if not r.whole or r.finish_reason != "stop" or r.blocked or not r.usages or wire.one_chunk:
         return NOT_APPLICABLE
     if (
         any(delta.get("tool_calls") for delta in r.said)
@@ -100,12 +102,15 @@ def completion_count(r: Reading, c: Context) -> Verdict:
     pieces = sum(bool(delta.get("content")) or bool(delta.get("reasoning_content")) for delta in r.said)
     pieces += sum("reasoning_content" in choice for _, choice in r.choices)
     count = r.usage.get("completion_tokens")
-    return holds_if(count == pieces + 1, f"completion_tokens is {count}; {pieces} pieces came, so {pieces + 1} are due")
+    return holds_if(
+        count == pieces + 1,
+        f"completion_tokens is {count}; pieces that came: {pieces}, with the end token {pieces + 1}",
+    )
 
 
 def framed_to_the_byte(r: Reading, c: Context) -> Verdict:
     """The stream's objects, written again in the dialect that was seen, give the same bytes."""
-    if not r.streamed or not r.complete or r.problem:
+    if not r.whole:
         return NOT_APPLICABLE
     seen = observe(r)
     if any(axis.field == "comments" and value is True for axis, value in seen.items()):

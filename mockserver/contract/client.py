@@ -102,7 +102,7 @@ class HttpTransport:
         clock: Callable[[], float],
         *,
         longest_s: float = 60.0,
-        most_bytes: int = 4 * 2**20,
+        most_bytes: int = 2**20,
     ) -> None:
         self._address = address
         self._parts = urlsplit(address.base_url)

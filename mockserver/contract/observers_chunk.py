@@ -57,11 +57,14 @@ def _role_elsewhere(r: Reading) -> Seen:
 def _finish_reason_open(r: Reading) -> Seen:
     if not r.whole or not r.finishes:
         return None
-    found = {
-        {None: "null", "": "empty"}.get(choice["finish_reason"], MIXED) if "finish_reason" in choice else "absent"
-        for _, choice in r.choices[: r.finishes[0]]
-    }
+    found = {_open_form(choice) for _, choice in r.choices[: r.finishes[0]]}
     return (found.pop() if len(found) == 1 else MIXED) if found else None
+
+
+def _open_form(choice: Json) -> str:
+    if "finish_reason" not in choice:
+        return "absent"
+    return {"None": "null", "''": "empty"}.get(repr(choice["finish_reason"]), MIXED)
 
 
 def _usage_when(r: Reading) -> Seen:
@@ -88,10 +91,14 @@ def _speaks(delta: Json) -> bool:
 
 
 def _usage_chunk(r: Reading) -> Seen:
-    if not r.whole or not r.chunks or not isinstance(r.chunks[-1].get("usage"), dict):
+    last = r.chunks[-1] if r.whole and r.chunks else {}
+    choices = last.get("choices")
+    if "usage" not in last or choices is None:
         return None
-    if not r.chunks[-1].get("choices"):
+    if not choices:
         return "own"
+    if not isinstance(last["usage"], dict):
+        return None
     return "own, with choices" if r.finishes and r.finishes[-1] < len(r.choices) - 1 else "finish"
 
 
@@ -193,7 +200,7 @@ def _blocked_usage(r: Reading) -> Seen:
 
 
 def _blocked_text(r: Reading) -> Seen:
-    if r.completion is None or not r.blocked:
+    if r.completion is None or not r.blocked or not r.choices:
         return None
     if r.text:
         return "kept"

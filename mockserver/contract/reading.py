@@ -132,8 +132,8 @@ class Reading:
 
     @property
     def whole(self) -> bool:
-        """Whether this is a streamed answer that came to its end and can be read."""
-        return self.streamed and self.complete and not self.problem
+        """Whether this is a streamed answer that came to its end, can be read and holds no error."""
+        return self.streamed and self.complete and not self.problem and not any("error" in one for one in self.objects)
 
     @property
     def chunks(self) -> list[Json]:

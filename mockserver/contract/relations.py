@@ -61,8 +61,8 @@ def _reordered(value: Any) -> Any:
 
 
 def shorter(body: Json) -> Json:
-    """The same question with half of the tokens."""
-    return {**body, "max_tokens": max((body.get("max_tokens") or 8) // 2, 1)}
+    """The same question with room for one token."""
+    return {**body, "max_tokens": 1}
 
 
 def with_nulls(body: Json) -> Json:
@@ -72,8 +72,8 @@ def with_nulls(body: Json) -> Json:
 
 def same_text(first: Reading, second: Reading) -> Verdict:
     """Both texts are alike."""
-    if not (first.answered and second.answered) or first.blocked or second.blocked:
-        return NOT_APPLICABLE
+    if not all(one.whole or one.completion for one in (first, second)) or first.blocked or second.blocked:
+        return NOT_APPLICABLE  # one that is cut or cannot be read breaks other clauses
     return holds_if(first.text == second.text, f"the texts differ: {first.text[:40]!r} and {second.text[:40]!r}")
 
 
@@ -87,7 +87,7 @@ def no_longer(first: Reading, second: Reading) -> Verdict:
     one, other = first.usage.get("completion_tokens"), second.usage.get("completion_tokens")
     if not isinstance(one, int) or not isinstance(other, int):
         return NOT_APPLICABLE
-    return holds_if(other <= one, f"{other} tokens with the smaller max_tokens, {one} with the greater")
+    return holds_if(other <= one, f"completion_tokens is {one}, and {other} with a smaller max_tokens")
 
 
 def prompt_grows(first: Reading, second: Reading) -> Verdict:
