@@ -181,7 +181,7 @@ def test_learning_is_taken_up_again(tmp_path: Path) -> None:
         _, _, second = run(command_learn, "--base-url", url, *words, "--tokens", "9000")
         _, _, third = run(command_learn, "--base-url", url, *words, "--tokens", "9000")
         next(tmp_path.rglob("05-*.json")).unlink()
-        _, _, fourth = run(command_learn, "--base-url", url, *words, "--tokens", "9000", "--max-tokens", "30")
+        _, _, fourth = run(command_learn, "--base-url", url, *words, "--tokens", "9000", "--model", "qwen1.5-72b-chat")
 
     assert "23 probes left out: the budget does not reach; run it again\n" in first
     assert second.count("kept from") == 4
