@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from dataclasses import replace
@@ -184,3 +185,27 @@ def test_every_shipped_chip_is_learnt_back(name: str) -> None:
         assert alike(wire, chip.wire), chip.name
         assert declared == {claim.name for claim in found.file.quirks} | set(found.implied), chip.name
         assert found.notes == (), chip.name
+
+
+def test_what_a_server_says_cannot_break_the_file() -> None:
+    """A field whose name holds line ends and control characters stays on its line, in the file and on a terminal."""
+    edition = library.edition_of("2024-tutorial")
+    chip = edition.chips["nvidia"]
+    evil = "\n[latency]\n\x1b[31m\u2028"
+
+    def spoilt(exchange: Exchange) -> Exchange:
+        assert exchange.plan is not None
+        changed = [
+            frame.replace(b'"model": "', b'"model": ' + json.dumps(evil).encode()[:-1])
+            for frame in exchange.plan.frames
+        ]
+        return replace(exchange, plan=replace(exchange.plan, frames=changed))
+
+    seen = {name: spoilt(one) for name, one in ask(edition, chip).items()}
+    found = learn.learned(edition, MODEL, "nvidia", seen, "2026-11-22")
+    text = learn.text_of(found.file, found.notes)
+
+    assert any("model-echo" in note for note in found.notes)
+    assert all(note.isprintable() for note in found.notes)
+    assert tomllib.loads(text)["summary"] == found.file.summary
+    assert tomllib.loads(text)["latency"]["source"] == found.file.latency.source

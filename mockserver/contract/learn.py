@@ -170,7 +170,12 @@ def learned(edition: Edition, model: str, chip: str, exchanges: Mapping[str, Exc
     file = ChipFile(summary=summary, quirks=tuple(claims), latency=latency_of(exchanges.values(), date))
     profile = ChipProfile(chip, summary, (*edition.file.quirks, *claims), wire, file.latency)
     notes += _beyond(Context(edition, profile, model), exchanges)
-    return Learned(file, tuple(implied), tuple(notes))
+    return Learned(file, tuple(implied), tuple(map(_printable, notes)))
+
+
+def _printable(text: str) -> str:
+    """Text from a server as it may stand on one line of a file or a terminal."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def shows(base: WireSettings, wire: WireSettings, axis: Axis) -> bool:
