@@ -162,8 +162,8 @@ def _serve(args: argparse.Namespace, out: TextIO) -> int:
         server = StreamServer(exchange, args.port)
     except OSError as error:
         raise OperatorError(f"--port {args.port}: cannot be bound: {error.strerror or error}") from None
-    print(f"serving {args.serve} at {server.base_url}/chat/completions; Ctrl-C ends", file=out, flush=True)
     try:
+        print(f"serving {args.serve} at {server.base_url}/chat/completions; Ctrl-C ends", file=out, flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:
         return 0
