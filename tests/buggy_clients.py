@@ -248,7 +248,6 @@ def one_line_a_read(base_url: str) -> str:
     return "".join(said(json.loads(data.decode("utf-8-sig"))) for data in reads(base_url) if data.strip())
 
 
-Client = "Callable[[str], str]"
 BUGS: Final[dict[Callable[[str], str], tuple[str, int]]] = {
     decodes_each_read: ("nvidia", 4),
     wants_a_space: ("nvidia", 4),
