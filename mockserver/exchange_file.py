@@ -36,7 +36,7 @@ PARTS_START: Final = ',\n  "request": {\n'
 """What stands in a written file before the parts that are sealed."""
 _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff]")
 
-Origin = Literal["proxy", "har", "vcr", "curl", "lines"]
+Origin = Literal["proxy", "har", "vcr", "curl", "lines", "learn", "fuzz"]
 
 
 class UnreadableFileError(OperatorError):

@@ -14,51 +14,44 @@ if TYPE_CHECKING:
 
     from mockserver.contract.reading import Json, Reading, Seen
 
-_FEWEST_CHUNKS: Final = 3  # with fewer, first and last say too little about "every"
+_FEWEST_CHUNKS: Final = 3  # with fewer, first and last are all there are
 
 
 # --- shape --------------------------------------------------------------------------------------------------------
 
 
-def _place(present: list[bool]) -> str:
-    if all(present):
-        return "every"
+def _place(present: list[bool]) -> str | None:
     if not any(present):
-        return "never"
+        return "never" if present else None
+    if all(present):
+        return "every" if len(present) >= _FEWEST_CHUNKS else None
     if present[0] and not any(present[1:]):
         return "first"
     return "last" if present[-1] and not any(present[:-1]) else MIXED
 
 
 def _placement(key: str) -> Callable[[Reading], Seen]:
-    def observe(r: Reading) -> Seen:
-        if not r.whole or len(r.chunks) < _FEWEST_CHUNKS:
-            return None
-        return _place([key in chunk for chunk in r.chunks])
-
-    return observe
+    return lambda r: _place([key in chunk for chunk in r.chunks]) if r.whole else None
 
 
 def _usage(r: Reading) -> Seen:
-    if not r.whole or len(r.chunks) < _FEWEST_CHUNKS:
-        return None
-    place = _place([isinstance(chunk.get("usage"), dict) for chunk in r.chunks])
+    place = _place([isinstance(chunk.get("usage"), dict) for chunk in r.chunks]) if r.whole else None
     return None if place == "never" and (r.blocked or not r.wants_usage) else place
 
 
 def _role(r: Reading) -> Seen:
-    if not r.whole or len(r.choices) < _FEWEST_CHUNKS:
-        return None
-    return _place([bool(delta.get("role")) for delta in r.said])
+    return _place([bool(delta.get("role")) for delta in r.said]) if r.whole else None
 
 
 def _role_elsewhere(r: Reading) -> Seen:
     if not r.whole:
         return None
-    bare = [delta for delta in r.said if not delta.get("role")]
-    if not bare:
-        return None
-    return "empty" if any(delta.get("role") == "" for delta in bare) else "absent"
+    bare = {
+        {"": "empty", None: "null"}.get(delta["role"], MIXED) if "role" in delta else "absent"
+        for delta in r.said
+        if not delta.get("role")
+    }
+    return (bare.pop() if len(bare) == 1 else MIXED) if bare else None
 
 
 def _finish_reason_open(r: Reading) -> Seen:
@@ -77,7 +70,9 @@ def _open_form(choice: Json) -> str:
 def _usage_when(r: Reading) -> Seen:
     if not r.whole or r.wants_usage or r.blocked:
         return None
-    return "always" if r.usages else "on-request"
+    if r.usages:
+        return "always"
+    return None if any("usage" in chunk for chunk in r.chunks) else "on-request"  # null unasked: it never comes
 
 
 def _usage_elsewhere(r: Reading) -> Seen:
@@ -96,10 +91,15 @@ def _speaks(delta: Json) -> bool:
 
 
 def _usage_chunk(r: Reading) -> Seen:
-    if not r.whole or not r.chunks or not isinstance(r.chunks[-1].get("usage"), dict):
+    last = r.chunks[-1] if r.whole and r.chunks else {}
+    choices = last.get("choices")
+    if "usage" not in last or choices is None:
         return None
-    choices = r.chunks[-1].get("choices")
-    return None if choices is None else "finish" if choices else "own"
+    if not choices:
+        return "own"
+    if not isinstance(last["usage"], dict):
+        return None
+    return "own, with choices" if r.finishes and r.finishes[-1] < len(r.choices) - 1 else "finish"
 
 
 def _usage_order(r: Reading) -> Seen:
@@ -123,12 +123,14 @@ def _usage_details(r: Reading) -> Seen:
 
 
 def _role_chunk(r: Reading) -> Seen:
-    if not r.whole or r.blocked or not r.said:
-        return None
+    if not r.whole or r.blocked or not r.said or not (r.text or r.said[0].get("content") == ""):
+        return None  # what the role's chunk has beside a call of a function is another matter
     first = r.said[0]
     if _speaks(first) or "reasoning_content" in r.choices[0][1]:
         return "merged"
-    return "with-content" if first.get("content") == "" else "alone"
+    if first.get("content") == "" and _empty_deltas(r) and r.said[1:2] and r.said[1].get("content"):
+        return "merged"  # with the empty piece before the first one
+    return {"": "with-content", None: "with-null"}.get(first["content"], MIXED) if "content" in first else "alone"
 
 
 def _finish_chunk(r: Reading) -> Seen:
