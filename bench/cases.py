@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from itertools import repeat
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
@@ -77,13 +78,15 @@ def write_fixtures(folder: Path) -> None:
 
 
 def small_answer(bench: Bench) -> list[Figure]:
-    """Server CPU of a small answer that is not streamed."""
-    return [_cpu("one small answer (µs of server CPU)", bench, "bare-small", SMALL_TEXT, SMALL_ANSWERS, Goal(3))]
+    """Server CPU of a small answer that is not streamed: to a request seen before, and to one never seen."""
+    again = _cpu("small answer, asked before (µs of server CPU)", bench, "bare-small", SMALL_TEXT, Goal(3))
+    new = _cpu("small answer, never asked (µs of server CPU)", bench, "bare-small", SMALL_TEXT, Goal(3), new=True)
+    return [again, new]
 
 
 def chunk(bench: Bench) -> list[Figure]:
     """Server CPU of one chunk of a stream that is sent as fast as the client reads."""
-    return [_cpu("one chunk, unpaced (µs of server CPU)", bench, "bare-stream", LONG_TEXT, LONG_ANSWERS, Goal(1.5))]
+    return [_cpu("one chunk, unpaced (µs of server CPU)", bench, "bare-stream", LONG_TEXT, Goal(1.5))]
 
 
 def paced(bench: Bench) -> list[Figure]:
@@ -121,7 +124,7 @@ def memory(bench: Bench) -> list[Figure]:
     request = _small_request(bench)
     with Command(request, bench.core) as command:
         fresh = command.resident_mb()
-        ask(command.address, request, 1000)
+        ask(command.address, repeat(request, 1000))
         used = command.resident_mb()
     return [
         Figure("memory after start (MB resident)", fresh, goal=Goal(70, "mock")),
@@ -129,16 +132,18 @@ def memory(bench: Bench) -> list[Figure]:
     ]
 
 
-def _cpu(name: str, bench: Bench, bare_kind: str, text: str, count: int, goal: Goal) -> Figure:
+def _cpu(name: str, bench: Bench, bare_kind: str, text: str, goal: Goal, *, new: bool = False) -> Figure:
     """CPU time of one answer, or of one of its chunks where it is streamed."""
     stream = text == LONG_TEXT
+    count = LONG_ANSWERS if stream else SMALL_ANSWERS
     found: list[list[float]] = [[], []]
     with bench.server("mock") as mock, bench.server(bare_kind) as bare:
         for turn in range(ROUNDS + 1):
+            users = [f"{turn:02}-{number:05}" if new else "" for number in range(count)]
             for server, costs in zip((mock, bare), found, strict=True):
-                request = post(server.path, text, stream=stream)
+                requests = [post(server.path, text, stream=stream, user=user) for user in users]
                 before = server.cpu_seconds()
-                ask(server.address, request, count)
+                ask(server.address, requests)
                 spent = server.cpu_seconds() - before
                 if turn:  # the first warms up
                     costs.append(spent * 1e6 / count / (CHUNKS if stream else 1))

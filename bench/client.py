@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 TIMEOUT_SECONDS = 20.0
 READ_BYTES = 16 * 1024  # a buffer so big that malloc maps it anew for each read would cost 50 µs a read
 LAST_CHUNK = b"0\r\n\r\n"
 
 
-def post(path: str, text: str, *, stream: bool = False) -> bytes:
-    """The bytes of a chat request with one user message."""
-    document = {"model": None, "stream": stream, "messages": [{"role": "user", "content": text}]}
+def post(path: str, text: str, *, stream: bool = False, user: str = "") -> bytes:
+    """The bytes of a chat request with one user message; `user` makes it another request with the same answer."""
+    document = {"model": None, "stream": stream, "user": user, "messages": [{"role": "user", "content": text}]}
     body = json.dumps(document, ensure_ascii=False).encode()
     head = (
         f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer bench\r\n"
@@ -54,14 +54,15 @@ def receive(connection: socket.socket) -> bytes:
     return head + b"\r\n\r\n" + b"".join(parts)
 
 
-def ask(address: tuple[str, int], request: bytes, count: int, *, connections: int = 10) -> None:
-    """Send a request `count` times over kept connections, as many at once as there are connections."""
+def ask(address: tuple[str, int], requests: Iterable[bytes], *, connections: int = 10) -> None:
+    """Send the requests over kept connections, as many at once as there are connections."""
+    waiting = iter(requests)
     with ExitStack() as stack:
         opened = [stack.enter_context(connect(address)) for _ in range(connections)]
-        for _ in range(count // connections):
-            for connection in opened:
+        while together := list(zip(opened, waiting)):  # noqa: B905 - the last ones may be fewer
+            for connection, request in together:
                 connection.sendall(request)
-            for connection in opened:
+            for connection, _ in together:
                 receive(connection)
 
 

@@ -7,7 +7,6 @@ and uvicorn is not imported.
 from __future__ import annotations
 
 import ipaddress
-import secrets
 import time
 from typing import TYPE_CHECKING, Literal
 
@@ -68,8 +67,14 @@ def guard_of(config: Config, listening: socket.socket) -> Guard | None:
         return None
     name = listening.getsockname()
     local = isinstance(name, str) or ipaddress.ip_address(name[0].partition("%")[0]).is_loopback
-    token = config.control_token or (None if local else secrets.token_urlsafe(16))
+    token = config.control_token or (None if local else _new_token())
     return Guard(token, frozenset({config.host.lower()}))
+
+
+def _new_token() -> str:
+    import secrets  # late: most mocks listen on loopback and need no token
+
+    return secrets.token_urlsafe(16)
 
 
 def profile_roots(config: Config) -> list[Path]:

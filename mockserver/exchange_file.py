@@ -58,7 +58,7 @@ RESPONSE_HEADERS: Final = frozenset(
 _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff]")
 
 Header = tuple[str, str]
-Origin = Literal["proxy", "har", "vcr", "curl", "lines"]
+Origin = Literal["proxy", "har", "vcr", "curl", "lines", "learn", "fuzz"]
 
 
 class Send(Data):

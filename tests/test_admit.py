@@ -140,6 +140,15 @@ def test_ignored_fields_are_named() -> None:
     assert request.stream
 
 
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_an_integer_may_be_written_with_a_point(edition: str) -> None:
+    """5.0 is an integer, as JSON Schema says, and counts as one from there on."""
+    request = enter(edition, b'{"model": null, "messages": [{"content": "x"}], "max_tokens": 5.0, "n": 1.0}')
+
+    assert type(request.body["max_tokens"]) is int
+    assert (request.body["max_tokens"], request.body["n"]) == (5, 1)
+
+
 @pytest.mark.parametrize(
     ("edition", "body", "expected"),
     [
@@ -224,7 +233,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "top_p": ({"top_p": -0.1}, "-0.1 is out of range; allowed: a number from 0 to 1 (or null)"),
     "top_k": ({"top_k": -2}, "-2 is out of range; allowed: an integer, at least -1 (or null)"),
     "n": ({"n": 2}, "2 is out of range; allowed: an integer, only 1 (or null)"),
-    "n ": ({"n": 1.0}, "1.0 (a number) is not allowed; allowed: an integer, only 1 (or null)"),
+    "n ": ({"n": 1.5}, "1.5 (a number) is not allowed; allowed: an integer, only 1 (or null)"),
     "max_tokens": ({"max_tokens": 0}, "0 is out of range; allowed: an integer, at least 1 (or null)"),
     "presence_penalty": ({"presence_penalty": 3}, "3 is out of range; allowed: a number from -2 to 2 (or null)"),
     "tools": ({"tools": {}}, "{} (an object) is not allowed; allowed: an array (or null)"),

@@ -117,6 +117,8 @@ def admit(
     for name, value in document.items():
         rule = rules.get(name)
         if rule is not None:
+            if type(value) is float and rule.type == "integer" and value.is_integer():
+                value = document[name] = int(value)  # noqa: PLW2901 - 5.0 is an integer, as JSON Schema says
             check_field(name, value, rule)
         elif name not in {"model", "messages"}:
             ignored.append(name)

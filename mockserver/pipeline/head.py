@@ -16,8 +16,8 @@ from mockserver.exchange import Head, Headers
 
 IdForm = Literal["chatcmpl-22", "hex-32", "chatcmpl-uuid", "chatcmpl-hex"]
 
-_SHORTUUID = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # 57 characters, none easily mistaken
-_PAIRS: Final = tuple(first + second for second in _SHORTUUID for first in _SHORTUUID)
+_SHORTUUID: Final = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # 57 characters, none easily mistaken
+_DIGITS: Final = bytes(_SHORTUUID[byte % len(_SHORTUUID)] for byte in range(256))
 _LETTERS: Final = bytes(b"abcdefghijklmnopqrstuvwxyz"[byte % 26] for byte in range(256))
 
 
@@ -69,7 +69,7 @@ def head(
 
 
 def answer_id(form: IdForm, entropy: bytes) -> str:
-    """An id in the given form, drawn from the first 16 bytes of `entropy`."""
+    """An id in the given form, drawn from the first bytes of `entropy`."""
     text = entropy[:16].hex()
     if form == "hex-32":
         return text
@@ -77,12 +77,7 @@ def answer_id(form: IdForm, entropy: bytes) -> str:
         return "chatcmpl-" + text
     if form == "chatcmpl-uuid":
         return f"chatcmpl-{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
-    number = int.from_bytes(entropy[:16])
-    pairs = []
-    for _ in range(11):  # 22 digits, two by two: the divisions are the cost of an id
-        number, pair = divmod(number, len(_PAIRS))
-        pairs.append(_PAIRS[pair])
-    return "chatcmpl-" + "".join(pairs)
+    return "chatcmpl-" + entropy[:22].translate(_DIGITS).decode()
 
 
 def response_headers(settings: HeadSettings, entropy: bytes, now_ms: int) -> Headers:

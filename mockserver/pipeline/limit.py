@@ -28,10 +28,12 @@ def bounds(body: Mapping[str, Any]) -> tuple[int | None, tuple[str, ...]]:
     Raises:
         Refusal: more than `MOST_STOPS` stop sequences.
     """
-    given = [one for one in (body.get("max_completion_tokens"), body.get("max_tokens")) if one is not None]
-    most = min(given, default=None)
-    stop = body.get("stop")
-    stops = (stop,) if isinstance(stop, str) else tuple(stop or ())
+    most, newer, stop = body.get("max_tokens"), body.get("max_completion_tokens"), body.get("stop")
+    if newer is not None and (most is None or newer < most):
+        most = newer
+    if stop is None:
+        return most, ()
+    stops = (stop,) if isinstance(stop, str) else tuple(stop)
     if len(stops) > MOST_STOPS:
         raise Refusal(
             "invalid-field", f"stop: {len(stops)} strings were sent; allowed: at most {MOST_STOPS}", param="stop"
@@ -54,7 +56,9 @@ def limit(answer: Answer, max_tokens: int | None, stops: Sequence[str]) -> Answe
 
 
 def _stop(answer: Answer, stops: Sequence[str]) -> Answer:
-    text = answer.text if any(stops) else ""
+    if not stops:
+        return answer
+    text = answer.text
     found = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
     if not found:
         return answer

@@ -61,7 +61,6 @@ class Structure:
 
 PLAIN = Structure()
 SCHEMA_WHERE = "response_format.json_schema.schema"
-_FIELDS = ("tools", "tool_choice", "response_format")
 
 
 def structure(body: Mapping[str, Any]) -> Structure:
@@ -70,7 +69,7 @@ def structure(body: Mapping[str, Any]) -> Structure:
     Raises:
         Refusal: `invalid-field`, naming the field and what is allowed.
     """
-    if all(body.get(name) is None for name in _FIELDS):
+    if body.get("tools") is None and body.get("tool_choice") is None and body.get("response_format") is None:
         return PLAIN
     functions = _functions(body.get("tools"))
     choice, named = _choice(body.get("tool_choice"), functions)

@@ -70,8 +70,10 @@ def tcp_socket(host: str, port: int) -> socket.socket:
             0
         ]
         made = socket.socket(family, kind, socket.IPPROTO_TCP)
-    except (OSError, UnicodeError) as error:  # UnicodeError: a name that no domain can have
-        raise OperatorError(f"--host {host}: {getattr(error, 'strerror', None) or error}") from None
+    except UnicodeError:
+        raise OperatorError(f"--host {host}: no name of a host; a part between dots has 1 to 63 characters") from None
+    except OSError as error:
+        raise OperatorError(f"--host {host}: {error.strerror or error}") from None
     try:
         if sys.platform != "win32":
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

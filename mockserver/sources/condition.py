@@ -10,7 +10,6 @@ import json
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -47,21 +46,21 @@ def normal(text: str) -> str:
     return folded(text).strip()
 
 
-@dataclass(frozen=True)
 class Text:
-    """A text of a request: as sent, and as it is compared."""
+    """A text of a request: as sent, and as it is compared.
 
-    sent: str
+    Attributes:
+        sent: The text as sent.
+        folded: The text after NFKC.
+        normal: The same without white space around it.
+    """
 
-    @cached_property
-    def folded(self) -> str:
-        """The text after NFKC."""
-        return folded(self.sent)
+    __slots__ = ("folded", "normal", "sent")
 
-    @cached_property
-    def normal(self) -> str:
-        """The same without white space around it."""
-        return self.folded.strip()
+    def __init__(self, sent: str) -> None:
+        self.sent = sent
+        self.folded = folded(sent)
+        self.normal = self.folded.strip()
 
 
 class _Missing:

@@ -82,17 +82,14 @@ def _piece() -> re.Pattern[str]:
     return re.compile(_PIECE, re.VERBOSE | re.DOTALL)
 
 
-_MAY_ATTACH = re.compile(
-    "[^\\x00-\u02ff\u2010-\u2027\u3000-\u3029\u3040-\u3098\u309b-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff9d\U00020000-\U0003ffff]"
+# Patterns as text: `re` compiles each when it is first needed and keeps it, which saves their time at the start.
+_MAY_ATTACH = (
+    "[^\\x00-\u02ff\u2010-\u2027\u3000-\u3029\u3040-\u3098\u309b-\ua4cf"
+    "\uac00-\ud7a3\uf900-\ufaff\uff00-\uff9d\U00020000-\U0003ffff]"
 )
-_EXTENDS = re.compile(
-    "[\u0e33\u0eb3\u1160-\u11ff\u200c\u200d\ud7b0-\ud7fb\uff9e\uff9f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
-)
-_AWAITS = re.compile(
-    "[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u0d4e\u1100-\u115f\u200d\ua960-\ua97c\U000110bd\U000110cd]"
-)
-
-_FLAGS = re.compile("[\U0001f1e6-\U0001f1ff]")
+_EXTENDS = "[\u0e33\u0eb3\u1160-\u11ff\u200c\u200d\ud7b0-\ud7fb\uff9e\uff9f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
+_AWAITS = "[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u0d4e\u1100-\u115f\u200d\ua960-\ua97c\U000110bd\U000110cd]"
+_FLAGS = "[\U0001f1e6-\U0001f1ff]"
 
 
 class Estimator:
@@ -170,7 +167,7 @@ def _whole(text: str, lengths: Iterable[int]) -> tuple[str, ...]:
 
     The rules are those of Unicode's annex 29 read generously: where they are in doubt, nothing is cut.
     """
-    careful = _MAY_ATTACH.search(text) is not None
+    careful = re.search(_MAY_ATTACH, text) is not None
     made, start, end = [], 0, 0
     for length in lengths:
         if end > start and not (careful and _attached(text[end - 1], text[end])):
@@ -184,11 +181,11 @@ def _whole(text: str, lengths: Iterable[int]) -> tuple[str, ...]:
 
 def _attached(before: str, after: str) -> bool:
     """Whether two characters next to each other may belong to one character as a reader sees it."""
-    if unicodedata.category(after)[0] == "M" or _EXTENDS.match(after):
+    if unicodedata.category(after)[0] == "M" or re.match(_EXTENDS, after):
         return True
-    if _AWAITS.match(before) or unicodedata.combining(before) == 9:  # 9 is a virama, which joins consonants
+    if re.match(_AWAITS, before) or unicodedata.combining(before) == 9:  # 9 is a virama, which joins consonants
         return True
-    return before + after == "\r\n" or (_FLAGS.match(before) and _FLAGS.match(after)) is not None
+    return before + after == "\r\n" or (re.match(_FLAGS, before) and re.match(_FLAGS, after)) is not None
 
 
 def _qwen() -> Lengths:
@@ -247,24 +244,20 @@ def prompt_tokens(request: ChatRequest, edition: Edition) -> int:
     are those of ChatML: 你是谁? is 3 + 11 + 5 + 3 = 22, system message and joke 3 + 2 × 5 + 18 + 5 = 36.
     """
     entry, defaults = edition.entry(request.model), edition.file.defaults
-    opening = defaults.template_tokens if entry.template_tokens is None else entry.template_tokens
+    total = defaults.template_tokens if entry.template_tokens is None else entry.template_tokens
     system = defaults.system_tokens if entry.system_tokens is None else entry.system_tokens
-    if any(message.get("role") == "system" for message in request.messages):
-        system = 0
-    said = [text for message in request.messages for text in _prompt_texts(message)]
+    said: list[str] = []
+    for message in request.messages:
+        if message.get("role") == "system":
+            system = 0
+        said += _prompt_texts(message)
+        total += MESSAGE_TOKENS + MEDIA_TOKENS * media_parts(message)
     tools = request.body.get("tools")
     if tools:
         said.append(json.dumps(tools, ensure_ascii=False))
     short = sum(map(len, said)) <= VOCABULARY_CHARACTERS
     counter = tokenizer(entry.tokenizer) if short else ESTIMATOR
-    media = sum(map(media_parts, request.messages))
-    return (
-        opening
-        + system
-        + MESSAGE_TOKENS * len(request.messages)
-        + MEDIA_TOKENS * media
-        + sum([_count(counter, text) for text in said])
-    )
+    return total + system + sum([_count(counter, text) for text in said])
 
 
 def _count(counter: Tokenizer, text: str) -> int:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from mockserver.sources.tokens import Tokenizer
 
 _ID_ALPHABET = string.ascii_letters + string.digits
-_WORD = re.compile("[A-Za-z]{3,}|[\u3400-\u9fff]{2,}")
-_HUMP = re.compile("(?<=[a-z])(?=[A-Z])")
+_WORD = "[A-Za-z]{3,}|[\u3400-\u9fff]{2,}"
+_HUMP = "(?<=[a-z])(?=[A-Z])"
 _COMMON = {"the", "and", "for", "get", "with", "from", "this", "that", "what", "which", "you", "are", "can", "how"}
 
 
@@ -52,13 +52,13 @@ def chosen(wanted: Structure, last_role: str, asked: str) -> tuple[Function, ...
 
 def _spaced(name: str) -> str:
     """The name as words: `get_weather` and `getWeather` are `get weather`."""
-    return _HUMP.sub(" ", name).replace("_", " ").replace("-", " ").lower()
+    return re.sub(_HUMP, " ", name).replace("_", " ").replace("-", " ").lower()
 
 
 def _words(text: str) -> set[str]:
     """The words that may tell what a text is about: long enough in Latin letters, pairs of characters in Chinese."""
     found: set[str] = set()
-    for word in _WORD.findall(text):
+    for word in re.findall(_WORD, text):
         if word.isascii():
             found.add(word.lower())
         else:

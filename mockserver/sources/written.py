@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import inspect
 import json
-import textwrap
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -47,6 +44,10 @@ class Described(Data):
     @classmethod
     def sentences(cls) -> dict[str, str]:
         """The sentence below each field, read from the source when a schema is asked for: at start it costs 40 ms."""
+        import ast
+        import inspect
+        import textwrap
+
         tree = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
         lines = tree.body if isinstance(tree, ast.ClassDef) else []
         return {
