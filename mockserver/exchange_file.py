@@ -58,7 +58,7 @@ RESPONSE_HEADERS: Final = frozenset(
 _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff]")
 
 Header = tuple[str, str]
-Origin = Literal["proxy", "har", "vcr", "curl", "lines", "learn", "fuzz"]
+Origin = Literal["proxy", "har", "vcr", "curl", "lines", "learn", "fuzz", "contract"]
 
 
 class Send(Data):
@@ -125,10 +125,24 @@ class Provenance(Data):
     seal: str = ""
 
 
+class Judged(Data):
+    """What the contract said of an exchange, and what it was measured against; the edition is the provenance's."""
+
+    clause: str
+    evidence: str
+    model: str
+    chip: str
+    refusal: str | None = None
+    """The kind of refusal that was due; None for an answer."""
+    authorization: str | None = None
+    """The request's header as it is sent again, with a placeholder for the key."""
+
+
 class ExchangeFile(Data):
     """One file."""
 
     provenance: Provenance
+    contract: Judged | None = None
     request: RequestPart
     response: ResponsePart
 
@@ -244,7 +258,11 @@ def file_of(exchange: Exchange, provenance: Provenance) -> ExchangeFile:
 def written(file: ExchangeFile) -> str:
     """The file's text."""
     provenance = _shown(_indented(file.provenance.model_dump(mode="json", exclude_defaults=True)))
-    return '{\n  "provenance": ' + provenance.replace("\n", "\n  ") + ",\n" + file.parts_text + "}\n"
+    judged = ""
+    if file.contract is not None:
+        part = _shown(_indented(file.contract.model_dump(mode="json", exclude_defaults=True)))
+        judged = '  "contract": ' + part.replace("\n", "\n  ") + ",\n"
+    return '{\n  "provenance": ' + provenance.replace("\n", "\n  ") + ",\n" + judged + file.parts_text + "}\n"
 
 
 def body_sha256(frames: Iterable[bytes]) -> str:
