@@ -96,8 +96,8 @@ def test_deviations_fail_both_ways(deviant: str) -> None:
     code, out, _ = run(*asked(deviant, "nvidia,chip3"), "--quiet")
 
     assert code == 1
-    assert "undeclared  declared done, seen no-done" in out
-    assert "gone        declared json-lines, seen sse" in out
+    assert "undeclared: declared done, seen no-done" in out
+    assert "gone: declared json-lines, seen sse" in out
     assert "chip3: the declared json-lines is gone: A stream is data-only server-sent events." in out
 
 
