@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mockserver.exchange import ChatRequest, Exchange
     from mockserver.pipeline.pace import PaceSettings
     from mockserver.profile import Edition, Moderation
-    from mockserver.sources.recordings import Played
+    from mockserver.sources.played import Played
 
 
 def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None) -> Mock:
@@ -99,11 +99,12 @@ def played(config: Config) -> Played | None:
     """The recordings of the operator's directories and how they are played; None where there are no directories."""
     if not config.fixtures:
         return None
-    from mockserver.sources.recordings import Played, Recordings, ReplaySettings, load
+    from mockserver.sources.played import Played
+    from mockserver.sources.recordings import ReplaySettings
 
-    recordings = Recordings(one for folder in config.fixtures for one in load(folder))
+    speed = config.speed if config.speed is not None else float(config.pace == "recorded")
     identity: Literal["kept", "fresh"] = "fresh" if config.clock == "real" else "kept"
-    return Played(recordings, ReplaySettings(config.replay, config.speed, identity))
+    return Played(config.fixtures, ReplaySettings(config.replay, speed, identity))
 
 
 def texts(request: ChatRequest) -> Sequence[str]:
@@ -127,7 +128,7 @@ def moderation(edition: Edition, added: Moderation | None) -> ModerationRules:
 
 
 def paces(pace: str | PaceSettings, edition: Edition) -> Mapping[str, PaceSettings]:
-    """The speed of each chip; none sends all at once."""
-    if pace == "off":
+    """The speed of each chip; none sends all at once, and what was recorded brings its own."""
+    if pace in {"off", "recorded"}:
         return {}
     return {name: chip.pace if isinstance(pace, str) else pace for name, chip in edition.chips.items()}

@@ -21,6 +21,7 @@ ADVICE: Final = {
     "json": "this is one JSON body: see that the client reads choices[0].message.content",
 }
 """What to do about a silent empty answer, by wire format."""
+NO_REQUEST: Final = "no request came to this namespace; see that the client uses the session's base_url and api_key"
 
 
 class ClientSawError(AssertionError):
@@ -61,9 +62,7 @@ def compare(text: str | None, exchanges: Sequence[Seen]) -> None:
     """
     __tracebackhide__ = True
     if not exchanges:
-        raise NothingAskedError(
-            "no request came to this namespace; see that the client uses the session's base_url and api_key"
-        )
+        raise NothingAskedError(NO_REQUEST)
     shown, sent = (text or "").strip(), "".join(one.carried.text for one in exchanges).strip()
     if shown == sent:
         return

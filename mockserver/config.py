@@ -137,20 +137,21 @@ class Config:
     strict: bool = _row(
         False, kinds.SWITCH, ANSWERS, "refuse a request that no fixture matches; nothing is synthesised"
     )
-    pace: Literal["off", "profile"] | PaceSettings = _row(
+    pace: Literal["off", "profile", "recorded"] | PaceSettings = _row(
         "off",
         kinds.PACE,
         ANSWERS,
-        "off, profile (each chip's own), or first_token_ms=…,inter_token_ms=…,jitter=…",
+        "off, profile (each chip's own), recorded (recordings' own), or first_token_ms=…,inter_token_ms=…,jitter=…",
         "PACE",
     )
     replay: Literal["exact", "regenerate"] = _row(
         "exact", kinds.choice("exact", "regenerate"), ANSWERS,
         "recordings as the bytes they were, or said anew in the asked chip's wire form", "MODE",
     )  # fmt: skip
-    speed: float = _row(
-        0.0, kinds.FACTOR, ANSWERS, "of exact replays: 0 at once, 1 as recorded, 10 ten times as fast", "FACTOR"
-    )
+    speed: float | None = _row(
+        None, kinds.FACTOR, ANSWERS,
+        "of the recorded pace, which it asks for: 1 as recorded, 10 ten times as fast, 0 not at all", "FACTOR",
+    )  # fmt: skip
     seed: int = _row(0, kinds.integer(0, 2**32 - 1), ANSWERS, "part of all that is synthesised or derived", "NUMBER")
     clock: Literal["fixed", "real"] = _row(
         "fixed", kinds.choice("fixed", "real"), ANSWERS,

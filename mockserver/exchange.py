@@ -80,6 +80,9 @@ class Answer:
         id: The answer's id where it is known (a fixture's); None lets the head stage make one.
         created: Unix seconds where they are known; None lets the head stage decide.
         delay_ms: Milliseconds before the answer begins, in addition to the chip's pace.
+        at_ms: Of a recorded answer that keeps its pace: when it began, when each part came (a piece of reasoning, of
+            content, a call, a piece of its arguments), and when it was whole, in milliseconds after the request.
+            Empty takes the chip's pace.
         source: Where the answer came from, for the journal: `fixture:<file>` or `synthetic`.
     """
 
@@ -93,6 +96,7 @@ class Answer:
     created: int | None = None
     delay_ms: float = 0.0
     source: str = "synthetic"
+    at_ms: tuple[float, ...] = ()
 
     def blocked_after(self, count: int) -> Answer:
         """The answer cut after `count` pieces, reasoning first, and marked blocked; calls of functions go."""
@@ -106,6 +110,11 @@ class Answer:
         return replace(
             self, pieces=pieces, reasoning=reasoning, tool_calls=(), finish_reason="stop", usage=usage, blocked=True
         )
+
+    @property
+    def parts(self) -> int:
+        """How many chunks what is said takes, where each part has its own."""
+        return len(self.reasoning) + len(self.pieces) + sum(1 + len(call.pieces) for call in self.tool_calls)
 
     @property
     def text(self) -> str:
@@ -180,7 +189,7 @@ class Plan:
     """Everything that will be sent, decided before the first byte leaves.
 
     Attributes:
-        status: HTTP status.
+        status: HTTP status; 0 where no head is sent.
         headers: Response headers. A `content-length` among them is that of all the frames.
         frames: The body in the order it is sent.
         at_ms: When each frame leaves, in milliseconds after the plan starts, never falling; None sends all at once.
@@ -190,6 +199,7 @@ class Plan:
         source: Where the answer came from, for the log.
         detail: The reason of a refusal.
         joinable: Whether frames that are due together may leave as one transfer chunk; a recording's may not.
+        trailers: Headers after a chunked body that ends complete.
     """
 
     status: int
@@ -202,6 +212,7 @@ class Plan:
     source: str = ""
     detail: str = ""
     joinable: bool = True
+    trailers: Headers = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +250,7 @@ class Exchange:
         seed: What the faults' dice were thrown with.
         faults: Types of the faults that acted.
         at_ms: When the request came, in milliseconds on the mock's monotonic clock.
+        in_flight: Whether it is still going on; how it ends, and after how long, is not known yet.
     """
 
     request: Request
@@ -253,6 +265,7 @@ class Exchange:
     seed: int = 0
     faults: tuple[str, ...] = ()
     at_ms: float = 0.0
+    in_flight: bool = False
 
     @property
     def ignored(self) -> tuple[str, ...]:

@@ -12,15 +12,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from functools import cached_property
 from json.encoder import encode_basestring as _quoted
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 from pydantic_core import from_json
 
 from mockserver.errors import OperatorError
 from mockserver.exchange import Ending, Exchange, Plan, Request
+from mockserver.kept_headers import REQUEST_HEADERS, RESPONSE_HEADERS, Header, kept, raw
+from mockserver.kept_headers import checked as checked_headers
 from mockserver.profile import Data, checked
 from mockserver.readable import Text, bytes_of, plain, text_of
 
@@ -28,44 +31,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from mockserver.exchange import Headers
 
-REQUEST_HEADERS: Final = frozenset({"accept", "content-type"})
-RESPONSE_HEADERS: Final = frozenset(
-    {
-        "allow",
-        "cache-control",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "request-id",
-        "retry-after",
-        "retry-after-ms",
-        "traceresponse",
-        "www-authenticate",
-        "x-accel-buffering",
-        "x-content-type-options",
-        "x-maas-request-id",
-        "x-ratelimit-limit-requests",
-        "x-ratelimit-limit-tokens",
-        "x-ratelimit-remaining-requests",
-        "x-ratelimit-remaining-tokens",
-        "x-ratelimit-reset-requests",
-        "x-ratelimit-reset-tokens",
-        "x-request-id",
-    }
-)
+PARTS_START: Final = ',\n  "request": {\n'
+"""What stands in a written file before the parts that are sealed."""
 _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff]")
 
-Header = tuple[str, str]
 Origin = Literal["proxy", "har", "vcr", "curl", "lines", "learn", "fuzz", "contract"]
 
 
-class Send(Data):
-    """One transfer chunk, or one read where the upstream did not chunk."""
+class UnreadableFileError(OperatorError):
+    """A file that is not there, may not be read, or is no JSON, whatever it was to hold."""
 
-    at_ms: float = Field(ge=0, allow_inf_nan=False)
-    """Milliseconds after the request was sent."""
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One transfer chunk, or one read where the upstream did not chunk. No model: a stream has thousands.
+
+    Attributes:
+        at_ms: Milliseconds after the request was sent.
+        data: Its bytes.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+    at_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     data: Text
 
 
@@ -82,7 +70,7 @@ class RequestPart(Data):
     @field_validator("headers")
     @classmethod
     def _allowed(cls, headers: tuple[Header, ...]) -> tuple[Header, ...]:
-        return _checked_headers(headers, REQUEST_HEADERS)
+        return checked_headers(headers, REQUEST_HEADERS)
 
 
 class ResponsePart(Data):
@@ -90,13 +78,22 @@ class ResponsePart(Data):
 
     status: int = Field(ge=200, le=599)
     headers: tuple[Header, ...] = ()
+    head_at_ms: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """When the head came, in milliseconds after the request was sent; not known where it is missing."""
     sends: tuple[Send, ...] = ()
     ending: Ending = Ending.COMPLETE
+    trailers: tuple[Header, ...] = ()
+    """Headers after a chunked body."""
 
     @field_validator("headers")
     @classmethod
     def _allowed(cls, headers: tuple[Header, ...]) -> tuple[Header, ...]:
-        return _checked_headers(headers, RESPONSE_HEADERS)
+        return checked_headers(headers, RESPONSE_HEADERS)
+
+    @field_validator("trailers")
+    @classmethod
+    def _allowed_behind(cls, trailers: tuple[Header, ...]) -> tuple[Header, ...]:
+        return checked_headers(trailers, None)
 
     @field_validator("sends")
     @classmethod
@@ -161,8 +158,10 @@ class ExchangeFile(Data):
             '  "response": {',
             f'    "status": {came.status},',
             f'    "headers": {_listed(map(_pair, came.headers))},',
+            *([] if came.head_at_ms is None else [f'    "head_at_ms": {came.head_at_ms!r},']),
             f'    "sends": {_listed(map(_send, came.sends))},',
-            f'    "ending": "{came.ending}"',
+            f'    "ending": "{came.ending}"' + ("," if came.trailers else ""),
+            *([f'    "trailers": {_listed(map(_pair, came.trailers))}'] if came.trailers else []),
             "  }",
         ]
         return _shown("\n".join(lines) + "\n")
@@ -191,9 +190,9 @@ def read_if_exchange(path: Path) -> ExchangeFile | None:
     try:
         document = from_json(path.read_bytes())
     except OSError as error:
-        raise OperatorError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise UnreadableFileError(f"{path}: cannot be read: {error.strerror or error}") from None
     except ValueError as error:
-        raise OperatorError(f"{path}: not a JSON file: {error}") from None
+        raise UnreadableFileError(f"{path}: not a JSON file: {error}") from None
     if not isinstance(document, dict) or "response" not in document:
         return None
     return checked(document, ExchangeFile, path)
@@ -202,7 +201,7 @@ def read_if_exchange(path: Path) -> ExchangeFile | None:
 def exchange_of(file: ExchangeFile, source: str = "recording") -> Exchange:
     """The exchange that a file holds."""
     asked, plan = file.request, plan_of(file, source)
-    request = Request(asked.method, asked.path, dict(_raw(asked.headers)), request_body(asked))
+    request = Request(asked.method, asked.path, dict(raw(asked.headers)), request_body(asked))
     return Exchange(request, plan, len(plan.frames), plan.at_ms[-1] if plan.at_ms else 0.0, plan.ending)
 
 
@@ -211,7 +210,10 @@ def plan_of(file: ExchangeFile, source: str = "recording") -> Plan:
     came = file.response
     frames = tuple(bytes_of(send.data) for send in came.sends)
     times = tuple(send.at_ms for send in came.sends)
-    return Plan(came.status, _raw(came.headers), frames, times or None, came.ending, source=source, joinable=False)
+    return Plan(
+        came.status, raw(came.headers), frames, times or None, came.ending, came.head_at_ms,
+        source=source, joinable=False, trailers=raw(came.trailers),
+    )  # fmt: skip
 
 
 def request_body(asked: RequestPart) -> bytes:
@@ -240,19 +242,27 @@ def file_of(exchange: Exchange, provenance: Provenance) -> ExchangeFile:
         request=RequestPart(
             method="GET" if asked.method == "GET" else "POST",
             path=asked.path,
-            headers=_kept(asked.headers.items(), REQUEST_HEADERS),
+            headers=kept(asked.headers.items(), REQUEST_HEADERS),
             body=body,
             data=data,
         ),
         response=ResponsePart(
             status=plan.status,
-            headers=_kept(plan.headers, RESPONSE_HEADERS),
-            sends=tuple(Send(at_ms=round(at, 3), data=text_of(data)) for at, data in exchange.sends),
+            headers=kept(plan.headers, RESPONSE_HEADERS),
+            head_at_ms=None if plan.head_at_ms is None else round(plan.head_at_ms, 3),
+            sends=tuple(Send(round(at, 3), text_of(data)) for at, data in exchange.sends),
             ending=exchange.ending,
+            trailers=kept(plan.trailers, None),
         ),
     )
     sealed = made.provenance.model_copy(update={"seal": _seal(made.parts_text)})
     return made.model_copy(update={"provenance": sealed})
+
+
+def is_as_written(text: str) -> bool:
+    """Whether a file's text is, from its request on, what was written: quicker than reading it and asking `edited`."""
+    head, found, parts = text.partition(PARTS_START)
+    return bool(found) and f'"seal": "{_seal((found[2:] + parts).removesuffix("}" + chr(10)))}"' in head
 
 
 def written(file: ExchangeFile) -> str:
@@ -298,21 +308,3 @@ def _shown(text: str) -> str:
 
 def _seal(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _checked_headers(headers: tuple[Header, ...], allowed: frozenset[str]) -> tuple[Header, ...]:
-    for name, value in headers:
-        if name.lower() not in allowed:
-            raise ValueError(f"header {name!r} is not kept in files; allowed: {', '.join(sorted(allowed))}")
-        if any(character in value for character in "\r\n\0"):
-            raise ValueError(f"header {name!r} holds a line break")
-    return headers
-
-
-def _kept(headers: Iterable[tuple[bytes, bytes]], allowed: frozenset[str]) -> tuple[Header, ...]:
-    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
-    return tuple(pair for pair in pairs if pair[0].lower() in allowed)
-
-
-def _raw(headers: Iterable[Header]) -> Headers:
-    return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers)

@@ -10,17 +10,19 @@ from mockserver.sources.fixture import Fixture, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import date
     from pathlib import Path
 
 
-def scripted(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
+def scripted(paths: Sequence[Path], today: date) -> Iterator[dict[str, Any]]:
     """Bodies for `POST /_mock/answers`, in the order in which they are tried.
 
     Args:
         paths: Fixture files, and folders that hold `<model>/<chip>/…json`; whatever fits in one goes before the next.
+        today: What is expired on this day is left out.
 
     Raises:
-        OperatorError: a path is missing or holds no fixture, or a fixture's answers cycle without end.
+        OperatorError: a path is missing or holds no fixture, or all that it holds are expired.
     """
     for path in paths:
         if path.is_file():
@@ -31,8 +33,12 @@ def scripted(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
             raise OperatorError(f"{path}: no such file or folder")
         if not files:
             raise OperatorError(f"{path}: holds no fixture; fixtures are *.json with match and answer")
+        expired = [(file, note) for file, fixture in files if (note := fixture.file.expiry(today))]
+        if len(expired) == len(files):
+            raise OperatorError("; ".join(f"{file}: {note}" for file, note in expired))
         for file, fixture in files:
-            yield from _bodies(file, fixture)
+            if not fixture.file.is_expired(today):
+                yield _body(file, fixture)
 
 
 def _one(path: Path) -> Fixture:
@@ -48,18 +54,9 @@ def _below(root: Path) -> list[tuple[Path, Fixture]]:
     return [(path, fixture) for path, fixture in found if fixture is not None]
 
 
-def _bodies(path: Path, fixture: Fixture) -> Iterator[dict[str, Any]]:
+def _body(path: Path, fixture: Fixture) -> dict[str, Any]:
     data = json.loads(path.read_bytes().decode("utf-8-sig"))
     match = {**data["match"], "model": fixture.model, "chip": fixture.chip}
     if "answer" in data:
-        yield {"answer": data["answer"], "match": match, "times": None}
-        return
-    then = fixture.file.then
-    if then == "cycle":
-        raise OperatorError(f'{path}: then: "cycle" cannot be scripted; allowed here: repeat, error; or use --fixtures')
-    *first, last = data["answers"]
-    for answer in first:
-        yield {"answer": answer, "match": match, "times": 1}
-    yield {"answer": last, "match": match, "times": 1 if then == "error" else None}
-    if then == "error":
-        yield {"answer": {"error": "no-match"}, "match": match, "times": None}
+        return {"answer": data["answer"], "match": match, "times": None}
+    return {"answers": data["answers"], "then": fixture.file.then, "match": match}

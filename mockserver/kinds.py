@@ -117,7 +117,7 @@ def _parse_switch(text: str) -> bool:
 
 def _pace(value: Any, _place: Place) -> str | PaceSettings:
     _demand(isinstance(value, str))
-    if value in {"off", "profile"}:
+    if value in {"off", "profile", "recorded"}:
         return str(value)
     figures: dict[str, float] = {}
     for part in value.split(","):
@@ -169,8 +169,8 @@ SECONDS: Final = Kind(
 FACTOR: Final = Kind("a number, 0 or more", _seconds, {"type": "number", "minimum": 0}, float, "{:g}".format)
 SWITCH: Final = Kind("true or false", _switch, {"type": "boolean"}, _parse_switch, lambda value: str(value).lower())
 PACE: Final = Kind(
-    "off, profile, or first_token_ms=NUMBER,inter_token_ms=NUMBER,jitter=NUMBER with at least one of the three, "
-    "0 or more, jitter at most 1",
+    "off, profile, recorded, or first_token_ms=NUMBER,inter_token_ms=NUMBER,jitter=NUMBER with at least one of "
+    "the three, 0 or more, jitter at most 1",
     _pace,
     {"type": "string", "minLength": 1},
     show=_show_pace,

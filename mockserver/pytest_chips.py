@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 ALL: Final = "all"
 ATTRIBUTE: Final = "genstudio_mock_outcome"
 SUMMARY_VARIABLE: Final = "GITHUB_STEP_SUMMARY"
+DEFAULT_SECONDS: Final = 30.0
+SOON_S: Final = 0.001
 
 
 class HangError(BaseException):
@@ -72,11 +75,17 @@ class Survival:
     def __init__(self, config: pytest.Config, chips: tuple[str, ...]) -> None:
         self._chips = chips
         self._config = config
-        self._seconds: float = config.getoption("chips_timeout")
+        asked: float | None = config.getoption("chips_timeout")
+        self._seconds = DEFAULT_SECONDS if asked is None else asked
         self._paths = [Path(path) for path in config.getoption("chips_report")]
         self._outcomes: list[Outcome] = []
         if self._seconds <= 0:
             raise pytest.UsageError(f"--chips-timeout: {self._seconds:g} is not allowed; allowed: more than 0 seconds")
+        if asked is not None and not can_bound():
+            raise pytest.UsageError(
+                "--chips-timeout: this system has no interval timers, so nothing ends a test that hangs; "
+                "leave it out and give the client a timeout"
+            )
         for path in self._paths:
             if path.suffix not in FORMS:
                 raise pytest.UsageError(f"--chips-report: {str(path)!r} is not allowed; allowed: *.md, *.json")
@@ -100,7 +109,7 @@ class Survival:
         """Attach the outcome."""
         report = yield
         chip = _chip(item)
-        if chip is not None and (report.when == "call" or (report.when == "setup" and not report.passed)):
+        if chip is not None and (report.when == "call" or not report.passed):
             fate, detail, says = judge(report, call.excinfo.value if call.excinfo else None)
             test = item.nodeid.replace(f"[{chip}]", "").replace(f"[{chip}-", "[")
             setattr(report, ATTRIBUTE, {"test": test, "chip": chip, "fate": fate, "detail": detail, "says": says})
@@ -109,25 +118,29 @@ class Survival:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect."""
         outcome = getattr(report, ATTRIBUTE, None)
-        if outcome is not None:
+        if outcome is not None and str(report.outcome) != "rerun":  # another try follows, and that one counts
             self._outcomes.append(Outcome(**outcome))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the matrix and write the reports."""
-        if hasattr(self._config, "workerinput"):
+        if hasattr(self._config, "workerinput") or self._config.option.collectonly:
             return
         matrix = Matrix(self._chips, self._outcomes)
         terminalreporter.section("genstudio-mock: which test survives which chip")
-        terminalreporter.write(as_text(matrix))
-        try:
-            for path in self._paths:
+        terminalreporter.write(as_text(matrix, lambda text, how: terminalreporter._tw.markup(text, **{how: True})))  # noqa: SLF001 - pytest has no public way
+        for path in self._paths:
+            try:
                 write(matrix, path)
-            summary = os.environ.get(SUMMARY_VARIABLE)
-            if summary:
+            except OperatorError as error:
+                terminalreporter.write_line(str(error), red=True)
+        summary = os.environ.get(SUMMARY_VARIABLE)
+        if summary:
+            try:
                 with Path(summary).open("a", encoding="utf-8") as file:
                     file.write(as_markdown(matrix))
-        except (OperatorError, OSError) as error:
-            terminalreporter.write_line(str(error), red=True)
+            except OSError as error:
+                reason = error.strerror or error
+                terminalreporter.write_line(f"${SUMMARY_VARIABLE}: {summary}: cannot be written: {reason}", red=True)
 
 
 def judge(report: pytest.TestReport, raised: BaseException | None) -> tuple[Fate, str, str]:
@@ -136,7 +149,11 @@ def judge(report: pytest.TestReport, raised: BaseException | None) -> tuple[Fate
         return "passed", "", ""
     if report.skipped:
         return "skipped", "", ""
-    says = next(iter(str(raised).splitlines()), "")
+    while isinstance(raised, BaseExceptionGroup) and len(raised.exceptions) == 1:  # of a task group
+        raised = raised.exceptions[0]
+    says = next(iter(str(raised or report.longrepr).splitlines()), "").strip()
+    if raised is None:
+        return "failed", "", says
     if isinstance(raised, HangError):
         return "hang", "", says
     if isinstance(raised, SilentEmptyError):
@@ -156,13 +173,19 @@ def _chip(item: pytest.Item) -> str | None:
     return chip
 
 
+def can_bound() -> bool:
+    """Whether this system has interval timers (Unix), without which nothing ends a test that hangs."""
+    return hasattr(signal, "setitimer")
+
+
 @contextlib.contextmanager
 def bounded(seconds: float | None) -> Iterator[None]:
     """Raise HangError in the block after so many seconds, and again as often, should a client have swallowed it.
 
-    Only in the main thread and only where the system has interval timers (Unix); elsewhere nothing bounds the block.
+    Only in the main thread and only where the system has interval timers; elsewhere nothing bounds the block. A timer
+    that somebody else has set, to bound the whole test say, goes on after the block.
     """
-    if seconds is None or not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+    if seconds is None or not can_bound() or threading.current_thread() is not threading.main_thread():
         yield
         return
 
@@ -170,9 +193,12 @@ def bounded(seconds: float | None) -> Iterator[None]:
         raise HangError(f"still running after {seconds:g} s (--chips-timeout)")
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+    started = time.monotonic()
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - started), SOON_S), interval)

@@ -5,6 +5,7 @@ Nothing of the mock is imported before a test uses it, so that a suite that does
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,8 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run each test that uses the mock once for each chip; tells who survives",
     )
     group.addoption(
-        "--chips-timeout", metavar="SECONDS", type=float, default=30.0,
-        help="with --chips, how long a test may take before it counts as hanging (default 30; Unix only)",
+        "--chips-timeout", metavar="SECONDS", type=float,
+        help="with --chips, how long a test may take before it counts as hanging (default 30; not on Windows)",
     )  # fmt: skip
     group.addoption(
         "--chips-report", metavar="PATH", action="append", default=[],
@@ -76,6 +77,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if CHIP_FIXTURE not in metafunc.fixturenames:
         return
     marker = metafunc.definition.get_closest_marker("chip")
+    if marker and not (marker.args and all(isinstance(name, str) for name in marker.args)):
+        pytest.fail("@pytest.mark.chip: it takes one or several names of chips, each a text", pytrace=False)
     chips = marker.args if marker else metafunc.config.stash.get(CHIPS_KEY, ())
     if chips:
         metafunc.parametrize(CHIP_FIXTURE, chips, indirect=True)
@@ -96,9 +99,17 @@ def _wire_log(session: Session) -> list[str]:
     from mockserver.seen import wire_log
 
     try:
-        return wire_log(session.exchanges()) or ["no request has ended in this test's namespace"]
+        return wire_log(session.exchanges()) or [f"no request came to this test's namespace{_proxied(session)}"]
     except MockError as error:
         return [str(error)]
+
+
+def _proxied(session: Session) -> str:
+    """Why none may have come: a proxy that clients ask instead."""
+    from mockserver.running import past_proxy
+
+    names = past_proxy(os.environ, session.url)
+    return f"; a proxy is set: NO_PROXY={names['NO_PROXY']} or the marker genstudio_env leads past it" if names else ""
 
 
 def mock_url(config: pytest.Config) -> str:
@@ -107,8 +118,14 @@ def mock_url(config: pytest.Config) -> str:
 
 
 def mock_flags(config: pytest.Config) -> list[str]:
-    """Flags for the mock of this run."""
-    return shlex.split(config.getoption("genstudio_mock_args") or config.getini("genstudio_mock_args"))
+    """Flags for the mock of this run; raises OperatorError where quotes are not closed."""
+    from mockserver.errors import OperatorError
+
+    text = config.getoption("genstudio_mock_args") or config.getini("genstudio_mock_args")
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise OperatorError(f"--genstudio-mock-args: {text!r} cannot be split into flags: {error}") from None
 
 
 @pytest.fixture(scope="session")
@@ -131,7 +148,7 @@ def genstudio_mock_server(
             _shared_folder(pytestconfig, tmp_path_factory), mock_flags(pytestconfig), pytestconfig.rootpath
         )
     except (MockError, OperatorError) as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     try:
         yield shared
     finally:
@@ -160,15 +177,40 @@ def genstudio_mock(
 
     The markers `chip`, `fault`, `fixture_set` and `genstudio_env` set it up.
     """
-    with genstudio_mock_server.session() as namespace:
-        session = namespace.chip(_genstudio_chip) if _genstudio_chip else namespace
-        for marker in request.node.iter_markers("fixture_set"):
-            session.answer_from(*(request.path.parent / path for path in marker.args))
-        for marker in reversed(list(request.node.iter_markers("fault"))):
-            for text in marker.args:
-                session.arm(text, **marker.kwargs)
-        if request.node.get_closest_marker("genstudio_env"):
-            session.set_env(request.getfixturevalue("monkeypatch"))
+    with _namespace(genstudio_mock_server) as namespace:
+        session = _set_up(namespace, request, _genstudio_chip)
         request.node.stash[SESSION_KEY] = session
         yield session
         del request.node.stash[SESSION_KEY]
+
+
+def _namespace(mock: RunningMock) -> Session:
+    """A new namespace; a mock that refuses it, for want of its token say, fails the test in one line."""
+    from mockserver.running import MockError
+
+    try:
+        return mock.session()
+    except MockError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+
+
+def _set_up(namespace: Session, request: pytest.FixtureRequest, chip: str | None) -> Session:
+    """What the markers ask for; a marker that asks for what is not there fails the test in one line."""
+    from mockserver.errors import OperatorError
+    from mockserver.running import MockError
+
+    name = "chip"
+    try:
+        session = namespace.chip(chip) if chip else namespace
+        name = "fixture_set"
+        for marker in request.node.iter_markers(name):
+            session.answer_from(*(request.path.parent / str(path) for path in marker.args))
+        name = "fault"
+        for marker in reversed(list(request.node.iter_markers(name))):
+            for text in marker.args:
+                session.arm(text, **marker.kwargs)
+    except (MockError, OperatorError) as error:
+        raise pytest.fail.Exception(f"@pytest.mark.{name}: {error}", pytrace=False) from None
+    if request.node.get_closest_marker("genstudio_env"):
+        session.set_env(request.getfixturevalue("monkeypatch"))
+    return session

@@ -12,10 +12,13 @@ from urllib.parse import quote, urlsplit
 from mockserver.errors import suggestion
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mockserver.session import Session
 
 CONTROL: Final = "/_mock"
 CALL_TIMEOUT_S: Final = 10.0
+PROXIES: Final = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 
 class MockError(Exception):
@@ -102,6 +105,12 @@ class RunningMock:
     def call(
         self, method: str, path: str, body: object = None, *, key: str = "", timeout_s: float = CALL_TIMEOUT_S
     ) -> Any:
+        """One operation of the control API: the JSON that came back; else as `text`."""
+        return json.loads(self.text(method, path, body, key=key, timeout_s=timeout_s))
+
+    def text(
+        self, method: str, path: str, body: object = None, *, key: str = "", timeout_s: float = CALL_TIMEOUT_S
+    ) -> str:
         """One operation of the control API.
 
         Args:
@@ -112,7 +121,7 @@ class RunningMock:
             timeout_s: How long to wait for an answer.
 
         Returns:
-            The JSON that came back.
+            The text of the JSON that came back.
 
         Raises:
             MockError: the mock cannot be reached or refuses.
@@ -129,16 +138,35 @@ class RunningMock:
         try:
             connection.request(method, CONTROL + path, data, headers)
             response = connection.getresponse()
-            text = response.read()
+            data = response.read()
         except (OSError, http.client.HTTPException) as error:
             raise MockError(f"{self._url}: no mock answers there: {error or type(error).__name__}") from None
         finally:
             connection.close()
         try:
+            text = data.decode()
             value = json.loads(text)
         except ValueError:
             raise MockError(f"{self._url}: {response.status} without JSON; is this a mock?") from None
         if response.status >= 400:
             reason = value.get("error", value) if isinstance(value, dict) else value
             raise MockError(f"{method} {CONTROL}{path}: {response.status}: {reason}")
-        return value
+        return text
+
+
+def past_proxy(environ: Mapping[str, str], url: str) -> dict[str, str]:
+    """`NO_PROXY`, in both its spellings, with the host of a URL added to it.
+
+    Where a proxy is set, clients would ask it for the mock too, and it knows nothing of this machine's loopback.
+
+    Returns:
+        Nothing where no proxy is set, or where the host is named already.
+    """
+    if not any(environ.get(name) for name in PROXIES):
+        return {}
+    host = urlsplit(url).hostname or ""
+    names = [name.strip() for name in (environ.get("no_proxy") or environ.get("NO_PROXY", "")).split(",")]
+    if host in names or "*" in names:
+        return {}
+    joined = ",".join([*filter(None, names), host])
+    return {"NO_PROXY": joined, "no_proxy": joined}

@@ -23,7 +23,7 @@ class Seen:
     Attributes:
         number: Its number in its namespace, from 1.
         at_ms: When the request came, in milliseconds on the namespace's monotonic clock.
-        duration_ms: From the head of the request to the end.
+        duration_ms: From the head of the request to the end, or until now.
         method: HTTP method.
         path: The path, decoded.
         request_headers: Those that the mock keeps, by name in lower case; never the API key.
@@ -31,12 +31,13 @@ class Seen:
         model: The model asked for; None where the request was refused.
         chip: The chip asked for; None where the request was refused.
         stream: Whether a stream was asked for; None where the request was refused.
-        status: HTTP status; None where the client left before its request was whole.
+        status: HTTP status; None where no head was sent: the client left before its request was whole, or
+            a fault kept it back.
         source: Where the answer came from: `fixture:…`, `synthetic`, a kind of error …
         detail: Why it was refused; empty where it was not.
         faults: Types of the faults that acted.
         seed: What the faults' dice were thrown with; the request header `X-Mock-Seed` repeats it.
-        ending: How it ended: `complete`, `cut`, `reset` or `hang`.
+        ending: How it ended: `complete`, `cut`, `reset` or `hang`; None while it is in flight.
         client_left: Whether it was the client that ended it.
         frames_planned: How many frames the answer had.
         frames_sent: How many of them were sent.
@@ -60,13 +61,18 @@ class Seen:
     detail: str
     faults: tuple[str, ...]
     seed: int
-    ending: str
+    ending: str | None
     client_left: bool
     frames_planned: int
     frames_sent: int
     headers: tuple[tuple[str, str], ...]
     sends: tuple[tuple[float, str], ...]
     carried: Carried
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether it is still going on; frames and time are those so far."""
+        return self.ending is None
 
     @property
     def request(self) -> dict[str, Any]:
@@ -84,7 +90,8 @@ class Seen:
 
     def __str__(self) -> str:
         """The line of a log: number, request, status, ending."""
-        words = [f"#{self.number}", self.method, self.path, str(self.status or "-"), self.content_type, self.ending]
+        words = [f"#{self.number}", self.method, self.path, str(self.status or "-"), self.content_type]
+        words.append(self.ending or "in flight")
         words.append(f"{self.frames_sent} of {self.frames_planned} frames")
         words.append(f"{self.duration_ms:.1f} ms")
         if self.client_left:

@@ -1,4 +1,4 @@
-"""A test's handle on a running mock: arm a fault, script an answer, see what happened.
+"""A test's handle on a running mock: arm a fault, script an answer, see what happened (in `witness`).
 
 Everything goes through the control API over plain HTTP, so the mock may run in a thread, in another process or in a
 container. Only the standard library is imported until a fault or a fixture file is given.
@@ -6,79 +6,19 @@ container. Only the standard library is imported until a fault or a fixture file
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypedDict, Unpack
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from mockserver.running import CALL_TIMEOUT_S, MockError
+from mockserver.running import MockError, past_proxy
+from mockserver.session_terms import Match
+from mockserver.witness import Witness
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mockserver.pipeline.fault import Fault
     from mockserver.running import RunningMock
-    from mockserver.seen import Seen, Verdict
-
-WAIT_TIMEOUT_S: Final = 10.0
-
-
-class Match(TypedDict, total=False):
-    """Which requests are meant; a key that is absent does not matter."""
-
-    model: str
-    """The model that answers."""
-    chip: str
-    """The chip of the path."""
-    stream: bool
-    """Whether a stream is asked for."""
-    contains: str
-    """What the last user message holds."""
-
-
-class Said(Match, total=False):
-    """What is said, in the form of a fixture's `answer`, and to which requests."""
-
-    pieces: Sequence[str]
-    """The content where its cuts matter: one chunk each in a stream."""
-    reasoning: str
-    """What the model thinks first."""
-    tool_calls: Sequence[Mapping[str, Any]]
-    """Functions that are called: `{"name": …, "arguments": {…}}`."""
-    error: str | Mapping[str, Any]
-    """An error instead: a kind like `rate-limited`, or `{"status": …, "code": …, "message": …}`."""
-    blocked: bool
-    """Whether the text review stops the answer after what is said."""
-    delay_ms: float
-    """Milliseconds before the answer begins."""
-    finish_reason: str
-    """Why it ends: stop, length or tool_calls."""
-    usage: Mapping[str, int]
-    """prompt_tokens and completion_tokens."""
-
-
-class Which(TypedDict, total=False):
-    """Which exchanges are meant; a key that is absent does not matter."""
-
-    model: str
-    """The model of the request."""
-    chip: str
-    """The chip of the request."""
-    status: int
-    """The HTTP status of the answer."""
-    stream: bool
-    """Whether a stream was asked for."""
-    text: str
-    """What the request's body holds."""
-    after: int
-    """Only exchanges with a higher number."""
-
-
-class SupportsSetenv(Protocol):
-    """What sets variables, as pytest's monkeypatch does."""
-
-    def setenv(self, name: str, value: str) -> None:
-        """Set a variable."""
+    from mockserver.session_terms import Said, SupportsSetenv
 
 
 class Clock:
@@ -98,7 +38,7 @@ class Clock:
         self._session.call("POST", "/clock", {"advance_ms": ms})
 
 
-class Session:
+class Session(Witness):
     """One namespace of a running mock: what a test has set up and what it has seen, apart from all other tests.
 
     A context manager that gives the namespace up at the end. `chip` and `model` give the same namespace seen through
@@ -112,8 +52,7 @@ class Session:
     """
 
     def __init__(self, mock: RunningMock, api_key: str, model: str | None = None, chip: str | None = None) -> None:
-        self.mock = mock
-        self.api_key = api_key
+        super().__init__(mock, api_key)
         self._model = model
         self._chip = chip
 
@@ -122,10 +61,6 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def call(self, method: str, path: str, body: object = None, *, timeout_s: float = CALL_TIMEOUT_S) -> Any:
-        """One operation of the control API on this namespace; see `RunningMock.call`."""
-        return self.mock.call(method, path, body, key=self.api_key, timeout_s=timeout_s)
 
     @property
     def url(self) -> str:
@@ -155,8 +90,11 @@ class Session:
         return {"OPENAI_BASE_URL": base_url, "OPENAI_API_BASE": base_url, "OPENAI_API_KEY": self.api_key}
 
     def set_env(self, monkeypatch: SupportsSetenv) -> None:
-        """Set these variables until the test ends; `monkeypatch` is pytest's fixture."""
-        for name, value in self.env().items():
+        """Set these variables until the test ends; `monkeypatch` is pytest's fixture.
+
+        Where a proxy is set, `NO_PROXY` names the mock's host too.
+        """
+        for name, value in {**self.env(), **past_proxy(os.environ, self.url)}.items():
             monkeypatch.setenv(name, value)
 
     def arm(
@@ -182,12 +120,14 @@ class Session:
             MockError: there is no such fault or setting; the text names what is allowed.
         """
         from mockserver.pipeline.disturb import FaultError, fault_of, faults_of_header
+        from mockserver.pipeline.fault import Fault
 
         try:
             if isinstance(fault, str):
                 faults = faults_of_header(fault)
             else:
-                faults = [fault_of(dict(fault)) if isinstance(fault, Mapping) else fault]
+                plain = dict(fault) if isinstance(fault, Mapping) else fault
+                faults = [plain if isinstance(plain, Fault) else fault_of(plain)]
         except FaultError as error:
             raise MockError(str(error)) from None
         for one in faults:
@@ -221,87 +161,14 @@ class Session:
         """Answer from fixture files: each file or folder in turn, and the most special fixture of a folder first.
 
         Raises:
-            OperatorError: a file is no fixture.
-            MockError: a file cannot be scripted.
+            OperatorError: a file is no fixture, or is expired; in a folder, all of them are.
         """
+        from datetime import UTC, datetime
+
         from mockserver.fixture_script import scripted
 
-        for one in scripted([Path(path) for path in paths]):
+        for one in scripted([Path(path) for path in paths], datetime.now(UTC).date()):
             self.call("POST", "/answers", one)
-
-    def exchanges(self, **query: Unpack[Which]) -> list[Seen]:
-        """What happened, oldest first.
-
-        Args:
-            query: Only exchanges with this model, chip, status, stream, text in the request's body, or after a number.
-        """
-        return self._exchanges(query, CALL_TIMEOUT_S)
-
-    def wait_for(self, count: int, timeout_s: float = WAIT_TIMEOUT_S, **query: Unpack[Which]) -> list[Seen]:
-        """The exchanges, as soon as there are so many; nobody sleeps meanwhile.
-
-        Raises:
-            TimeoutError: there are still fewer when the time (at most 60 s) is over.
-        """
-        wait = {**query, "count": count, "timeout_ms": round(timeout_s * 1000)}
-        found = self._exchanges(wait, timeout_s + CALL_TIMEOUT_S)
-        if len(found) < count:
-            seen = "; ".join(map(str, found)) or "none"
-            raise TimeoutError(f"waited {timeout_s:g} s for {count} exchanges and saw {len(found)}: {seen}")
-        return found
-
-    def _exchanges(self, query: Mapping[str, Any], timeout_s: float) -> list[Seen]:
-        from mockserver.seen import seen_of
-
-        words = {name: str(value).lower() if isinstance(value, bool) else value for name, value in query.items()}
-        found = self.call("GET", f"/exchanges?{urlencode({**words, 'frames': 'true'})}", timeout_s=timeout_s)
-        return [seen_of(one) for one in found]
-
-    @property
-    def last(self) -> Seen:
-        """The latest exchange; raises AssertionError where there is none."""
-        found = self.exchanges()
-        if not found:
-            raise AssertionError("no request came to this namespace; see that the client uses base_url and api_key")
-        return found[-1]
-
-    def verdict(self) -> Verdict:
-        """What the exchanges say of the client."""
-        from mockserver.seen import verdict_of
-
-        return verdict_of(self.call("GET", "/verdict"))
-
-    def assert_resilient(self) -> None:
-        """Fail where the client took an error badly; the message says how, and what to do about it.
-
-        Raises:
-            AssertionError: a finding is bad, or no request came at all.
-        """
-        from mockserver.seen import told
-
-        __tracebackhide__ = True
-        _ = self.last
-        verdict = self.verdict()
-        bad = [told(one) for one in verdict.findings if one.mark == "bad"]
-        if bad:
-            raise AssertionError("the client is not resilient:\n" + "\n".join(bad))
-
-    def assert_client_saw(self, text: str | None, *, exchanges: int = 1) -> None:
-        """Fail where the application shows another text than went over the wire.
-
-        Args:
-            text: What the application shows; white space around it does not count.
-            exchanges: How many of the last exchanges it shows, joined.
-
-        Raises:
-            SilentEmptyError: the wire carried content, and the text is empty.
-            WrongTextError: the text is another one.
-            NothingAskedError: no request came.
-        """
-        from mockserver.client_saw import compare
-
-        __tracebackhide__ = True
-        compare(text, self.exchanges()[-exchanges:])
 
     @property
     def unmet(self) -> list[dict[str, Any]]:

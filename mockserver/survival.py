@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -12,14 +13,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-Fate = Literal["passed", "wrong text", "silent empty", "exception", "hang", "skipped"]
+Fate = Literal["passed", "wrong text", "silent empty", "exception", "hang", "failed", "skipped"]
 MEANINGS: Final[dict[Fate, str]] = {
     "passed": "the test passed",
     "wrong text": "an assertion failed",
     "silent empty": "assert_client_saw: the wire carried content, and the client showed nothing and raised nothing",
     "exception": "the client raised; the cell names the exception",
     "hang": "the test did not end in time",
+    "failed": "nothing was raised where that was expected: a strict xfail",
     "skipped": "the test was skipped, or was expected to fail and did",
+}
+COLOURS: Final[dict[Fate, str]] = {
+    "passed": "green",
+    "wrong text": "red",
+    "silent empty": "red",
+    "exception": "red",
+    "hang": "red",
+    "failed": "red",
+    "skipped": "yellow",
 }
 MISSING: Final = "-"
 
@@ -47,6 +58,11 @@ class Outcome:
         """What stands in the matrix."""
         return self.detail if self.fate == "exception" else self.fate
 
+    @property
+    def survived(self) -> bool:
+        """Whether nothing went wrong."""
+        return self.fate in {"passed", "skipped"}
+
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
@@ -67,47 +83,76 @@ class Matrix:
 
     @property
     def rows(self) -> dict[str, dict[str, Outcome]]:
-        """Outcomes by test and chip; tests in alphabetical order, since workers end in any order."""
+        """Outcomes by test and chip; tests in alphabetical order, since workers end in any order.
+
+        A test may report several times (subtests, the call, the teardown): the first that went wrong counts.
+        """
         rows: dict[str, dict[str, Outcome]] = {}
         for one in self.outcomes:
-            rows.setdefault(one.test, {})[one.chip] = one
-        return dict(sorted(rows.items()))
+            row = rows.setdefault(one.test, {})
+            if one.chip not in row or row[one.chip].survived:
+                row[one.chip] = one
+        return {test: {chip: row[chip] for chip in self.columns if chip in row} for test, row in sorted(rows.items())}
 
     @property
     def summary(self) -> str:
         """How many of each fate."""
-        counts = {fate: sum(one.fate == fate for one in self.outcomes) for fate in MEANINGS}
-        return ", ".join(f"{count} {fate}" for fate, count in counts.items() if count) or "no test uses the mock"
-
-    def table(self) -> list[list[str]]:
-        """Head and rows."""
-        lines = [["test", *self.columns]]
-        for test, row in self.rows.items():
-            lines.append([test, *(row[chip].cell if chip in row else MISSING for chip in self.columns)])
-        return lines
+        fates = [one.fate for row in self.rows.values() for one in row.values()]
+        counted = [f"{fates.count(fate)} {fate}" for fate in MEANINGS if fate in fates]
+        return ", ".join(counted) or "no test uses the mock"
 
 
-def as_text(matrix: Matrix) -> str:
-    """For a terminal."""
-    table = matrix.table()
-    widths = [max(len(line[at]) for line in table) for at in range(len(table[0]))]
-    lines = ["  ".join(cell.ljust(wide) for cell, wide in zip(line, widths, strict=True)).rstrip() for line in table]
-    return "\n".join([*lines, "", matrix.summary]) + "\n"
+def as_text(matrix: Matrix, paint: Callable[[str, str], str] = lambda text, _: text) -> str:
+    """For a terminal.
+
+    Args:
+        matrix: What is shown.
+        paint: Gives a text in a colour (`green`, `red`, `yellow`), or as a head (`bold`).
+    """
+    rows, columns = matrix.rows, matrix.columns
+    lines = [[("test", "bold"), *((chip, "bold") for chip in columns)]]
+    for test, row in rows.items():
+        cells = [(row[chip].cell, COLOURS[row[chip].fate]) if chip in row else (MISSING, "") for chip in columns]
+        lines.append([(test, ""), *cells])
+    wide = [max(_columns(line[at][0]) for line in lines) for at in range(len(lines[0]))]
+    text = "".join(
+        "  ".join(
+            (paint(cell, colour) if colour else cell) + " " * (wide[at] - _columns(cell))
+            for at, (cell, colour) in enumerate(line)
+        ).rstrip()
+        + "\n"
+        for line in lines
+    )
+    return f"{text}\n{matrix.summary}\n"
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def as_markdown(matrix: Matrix) -> str:
     """For a person who reads it later: the matrix, and a line for each that did not survive."""
-    head, *rows = [[cell.replace("|", "\\|") for cell in line] for line in matrix.table()]
-    lines = ["## Which test survives which chip", "", _markdown_row(head), _markdown_row(["---"] * len(head))]
-    lines += [_markdown_row([f"`{test}`", *cells]) for test, *cells in rows]
-    lines += ["", matrix.summary, ""]
-    told = [one for one in matrix.outcomes if one.fate not in {"passed", "skipped"}]
-    lines += [f"- `{one.test}` on {one.chip}: {one.cell}: {one.says}" for one in sorted(told, key=lambda one: one.test)]
-    return "\n".join(lines).rstrip() + "\n"
+    columns = matrix.columns
+    lines = [
+        "## Which test survives which chip",
+        "",
+        _markdown(["test", *columns]),
+        _markdown(["---"] * (1 + len(columns))),
+    ]
+    told = []
+    for test, row in matrix.rows.items():
+        lines.append(_markdown([f"`{test}`", *(row[chip].cell if chip in row else MISSING for chip in columns)]))
+        told += [
+            ": ".join([f"- `{test}` on {chip}", one.cell, *([one.says] if one.says else [])])
+            for chip, one in row.items()
+            if not one.survived
+        ]
+    return "\n".join([*lines, "", matrix.summary, "", *told]).rstrip() + "\n"
 
 
-def _markdown_row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _markdown(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def as_json(matrix: Matrix) -> str:
@@ -115,9 +160,7 @@ def as_json(matrix: Matrix) -> str:
     tests = [
         {
             "test": test,
-            "chips": {
-                chip: {"fate": one.fate, "detail": one.detail, "says": one.says} for chip, one in sorted(row.items())
-            },
+            "chips": {chip: {"fate": one.fate, "detail": one.detail, "says": one.says} for chip, one in row.items()},
         }
         for test, row in matrix.rows.items()
     ]

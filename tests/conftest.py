@@ -20,6 +20,7 @@ from mockserver.assemble import build
 from mockserver.config import Config
 from mockserver.data import shipped
 from mockserver.exchange import Answer, Request, ToolCall, Usage
+from mockserver.live import MockServer
 from mockserver.pipeline.respond import Arrival, Service
 from mockserver.profile import load_edition
 from mockserver.server.app import Mock, create_app
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from mockserver.pipeline.respond import Service
     from mockserver.profile import Edition
     from mockserver.quirks import WireSettings
+    from mockserver.session import Session
 
 settings.register_profile(
     "tests", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
@@ -210,3 +212,17 @@ def servers(editions: dict[str, Edition]) -> Iterator[dict[str, Live]]:
 def live(request: pytest.FixtureRequest, servers: dict[str, Live]) -> Live:
     """Each edition's server in turn."""
     return servers[request.param]
+
+
+@pytest.fixture(scope="module")
+def mock() -> Iterator[MockServer]:
+    """One mock for the tests of a file, as a test author has it."""
+    with MockServer() as mock:
+        yield mock
+
+
+@pytest.fixture
+def session(mock: MockServer) -> Iterator[Session]:
+    """A namespace of it for one test."""
+    with mock.session() as session:
+        yield session

@@ -10,7 +10,7 @@ import struct
 import threading
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from unittest.mock import patch
 
 from mockserver.data import shipped
@@ -59,9 +59,41 @@ LINES_HEAD = (
 )
 
 
+class SocketServer:
+    """A server of raw sockets in a thread: one client at a time, on a free port of this machine."""
+
+    port: int = 0
+
+    def __enter__(self) -> Self:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._thread.join(5)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._listening.accept()
+            except OSError:
+                return
+            with client, contextlib.suppress(OSError):
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.talk(client)
+
+    def talk(self, client: socket.socket) -> None:
+        """Speak with one client; its connection is closed afterwards."""
+        raise NotImplementedError
+
+
 @dataclass
-class RawUpstream:
-    """A server of the tests: reads a request, writes what it was told, byte for byte, and ends as it was told.
+class RawUpstream(SocketServer):
+    """Reads a request, writes what it was told, byte for byte, and ends as it was told.
 
     Attributes:
         writes: What is written, one `send` each.
@@ -76,36 +108,14 @@ class RawUpstream:
     heard: list[bytes] = field(default_factory=list)
     gate: threading.Event | None = None
     on_written: Callable[[], None] = lambda: None
-    port: int = 0
-
-    def __enter__(self) -> RawUpstream:
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-        self._thread.join(5)
 
     @property
     def url(self) -> str:
         """Its address."""
         return f"http://127.0.0.1:{self.port}"
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listening.accept()
-            except OSError:
-                return
-            with client, contextlib.suppress(OSError):
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._answer(client)
-
-    def _answer(self, client: socket.socket) -> None:
+    def talk(self, client: socket.socket) -> None:
+        """Answer one request."""
         request = _read_request(client)
         if not request:
             return
@@ -232,6 +242,7 @@ class Seen:
     chunks: list[bytes]
     ending: Ending
     raw: bytes = b""
+    trailers: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def body(self) -> bytes:
@@ -273,8 +284,8 @@ def see(client: socket.socket) -> Seen:
     head, _, body = raw.partition(b"\r\n\r\n")
     first, *rest = head.decode("latin-1").split("\r\n")
     headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in rest)]
-    chunks = list(_chunks(body)) if _is_chunked(head) else [body] if body else []
-    return Seen(int(first.split(" ")[1]) if head else 0, headers, chunks, ending, raw)
+    chunks, trailers = dechunked(body) if _is_chunked(head) else ([body] if body else [], None)
+    return Seen(int(first.split(" ")[1]) if head else 0, headers, chunks, ending, raw, trailers or [])
 
 
 def _is_chunked(head: bytes) -> bool:
@@ -285,34 +296,24 @@ def _whole(raw: bytes) -> bool:
     head, end, body = raw.partition(b"\r\n\r\n")
     if not end:
         return False
-    if head.startswith(b"HTTP/1.1 204"):
+    if head.startswith((b"HTTP/1.1 204", b"HTTP/1.1 304")):
         return True
     if _is_chunked(head):
-        return body.endswith(b"0\r\n\r\n") and _ends_with_zero_chunk(body)
+        return dechunked(body)[1] is not None
     length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), None)
     return length is not None and len(body) >= length
 
 
-def _ends_with_zero_chunk(body: bytes) -> bool:
+def dechunked(body: bytes) -> tuple[list[bytes], list[tuple[str, str]] | None]:
+    """The transfer chunks of a body, and the trailers behind them; None for those where the body is not whole."""
+    chunks: list[bytes] = []
     at = 0
-    while True:
-        end = body.find(b"\r\n", at)
-        if end < 0:
-            return False
+    while (end := body.find(b"\r\n", at)) >= 0:
         size = int(body[at:end], 16)
         if size == 0:
-            return True
+            tail, whole, _ = body[end:].partition(b"\r\n\r\n")
+            lines = (line.partition(":") for line in tail.decode("latin-1").split("\r\n")[1:])
+            return chunks, [(name, value.strip()) for name, _, value in lines] if whole else None
+        chunks.append(body[end + 2 : end + 2 + size])
         at = end + 2 + size + 2
-
-
-def _chunks(body: bytes) -> Iterator[bytes]:
-    at = 0
-    while True:
-        end = body.find(b"\r\n", at)
-        if end < 0:
-            return
-        size = int(body[at:end], 16)
-        if size == 0:
-            return
-        yield body[end + 2 : end + 2 + size]
-        at = end + 2 + size + 2
+    return chunks, None

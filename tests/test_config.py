@@ -125,8 +125,8 @@ def test_pace(tmp_path: Path, text: str, value: object) -> None:
 
 
 PACES = (
-    "off, profile, or first_token_ms=NUMBER,inter_token_ms=NUMBER,jitter=NUMBER with at least one of the three, "
-    "0 or more, jitter at most 1"
+    "off, profile, recorded, or first_token_ms=NUMBER,inter_token_ms=NUMBER,jitter=NUMBER with at least one of "
+    "the three, 0 or more, jitter at most 1"
 )
 WRONG_FLAGS: list[tuple[str, Any, str]] = [
     ("port", "x", "--port: 'x' is not allowed; allowed: an integer from 0 to 65535"),

@@ -1,109 +1,34 @@
-"""A profile is learnt from what a target does, holds for it and for the mock, and drift from it is told."""
+"""A profile is learnt from what a target does, and the mock under it does the same."""
 
 from __future__ import annotations
 
-import argparse
-import io
 import json
 import re
-import shutil
-import subprocess
 import tomllib
-from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache, reduce
-from typing import TYPE_CHECKING, Any
+from functools import reduce
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver import quirks
-from mockserver.contract import command_drift, command_learn, drift, learn, library, rehearsal
+from mockserver.contract import command_learn, learn, library
 from mockserver.contract.checks_wire import WIRE_CHECKS
-from mockserver.contract.client import Address, HttpTransport
 from mockserver.contract.dialect import alike
 from mockserver.contract.library import Target
-from mockserver.contract.result import Budget, Clock
-from mockserver.contract.runner import Runner
-from mockserver.contract.verdict import Severity
+from mockserver.contract.result import Budget
 from mockserver.data import shipped
 from mockserver.exchange import Exchange, Plan, Request
-from mockserver.exchange_file import Provenance, file_of, read
-from mockserver.profile import ChipFile, Edition, load_edition, read_toml
-from mockserver.recording.store import Store
+from mockserver.exchange_file import read
+from mockserver.profile import load_edition
 from tests.conftest import EDITIONS
-from tests.contract_live import Quiet, serving, serving_with
+from tests.contract_live import serving, serving_with
+from tests.learning import MODEL, OtherServer, ask, few, quirk_sets, run, tutorial
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-    from mockserver.profile import ChipProfile
-
-MODEL = "mt-infini-3b"
-
-
-@cache
-def tutorial() -> Edition:
-    """The default edition."""
-    return load_edition("2024-tutorial", [shipped("profiles")])
-
-
-def run(which: Any, *words: str) -> tuple[int, str, str]:
-    """A command with its arguments; exit code, output and errors."""
-    parser = argparse.ArgumentParser()
-    which.add_arguments(parser)
-    out, err = io.StringIO(), io.StringIO()
-    code = which.main(parser.parse_args(words), {}, out, err)
-    return code, out.getvalue(), err.getvalue()
-
-
-class OtherServer(Quiet):
-    """A server that is not ours: OpenAI's form of 2026 as many gateways write it, in one way after another its own."""
-
-    def do_POST(self) -> None:  # noqa: N802 - the base class calls it
-        """Answer a chat request."""
-        try:
-            asked = json.loads(self.request_body())
-            assert isinstance(asked["messages"], list)
-        except (ValueError, KeyError, TypeError, AssertionError):
-            self.answer(400, {"error": {"message": "bad request", "type": "invalid_request_error"}})
-            return
-        pieces = ["你好", "，", "世界", "！", " How", " are", " you", "?"][: asked.get("max_tokens") or 8]
-        usage = {"prompt_tokens": 9, "completion_tokens": len(pieces), "total_tokens": 9 + len(pieces)}
-        head = {"id": "chatcmpl-0123456789abcdef0123456789abcdef", "created": 1_700_000_000, "model": asked["model"]}
-        if not asked.get("stream"):
-            message = {"role": "assistant", "content": "".join(pieces)}
-            choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-            self.answer(200, {**head, "object": "chat.completion", "choices": [choice], "usage": usage})
-            return
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.send_header("transfer-encoding", "chunked")
-        self.end_headers()
-        deltas: list[tuple[dict[str, str], str | None]] = [({"role": "assistant", "content": ""}, None)]
-        deltas += [({"content": piece}, None) for piece in pieces] + [({}, "stop")]
-        for delta, finish in deltas:
-            choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-            self.event({**head, "object": "chat.completion.chunk", "choices": [choice]})
-        if (asked.get("stream_options") or {}).get("include_usage"):
-            self.event({**head, "object": "chat.completion.chunk", "choices": [], "usage": usage})
-        self.send_chunk(b"data: [DONE]\n\n")
-        self.send_chunk(b"")
-
-    def event(self, chunk: dict[str, Any]) -> None:
-        """One event, as a compact JSON text in ASCII."""
-        self.send_chunk(b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n")
-
-    def answer(self, status: int, document: dict[str, Any]) -> None:
-        """One JSON body."""
-        data = json.dumps(document, ensure_ascii=False).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
 
 
 @pytest.mark.parametrize("chip", ["nvidia", "chip3"])
@@ -181,7 +106,7 @@ def test_learning_is_taken_up_again(tmp_path: Path) -> None:
         _, _, second = run(command_learn, "--base-url", url, *words, "--tokens", "9000")
         _, _, third = run(command_learn, "--base-url", url, *words, "--tokens", "9000")
         next(tmp_path.rglob("05-*.json")).unlink()
-        _, _, fourth = run(command_learn, "--base-url", url, *words, "--tokens", "9000", "--max-tokens", "30")
+        _, _, fourth = run(command_learn, "--base-url", url, *words, "--tokens", "9000", "--model", "qwen1.5-72b-chat")
 
     assert "23 probes left out: the budget does not reach; run it again\n" in first
     assert second.count("kept from") == 4
@@ -226,154 +151,9 @@ def test_latency_is_measured_from_the_pieces() -> None:
     )
 
 
-def test_no_drift_is_exit_code_0(tmp_path: Path) -> None:
-    """A target that is as its profile says has no drift, live or recorded."""
-    words = ["--model", MODEL, "--chip", "chip3"]
-    with serving(tutorial()) as url:
-        run(command_learn, "--base-url", url, *words, "--output", str(tmp_path))
-        live = run(command_drift, "--base-url", url, *words)
-    recorded = run(command_drift, *words, "--against", str(tmp_path / "2024-tutorial" / "chip3-probes"))
-
-    assert (live[0], live[1].splitlines()[0]) == (0, "chip3: no drift in 33 exchanges; only observed:")
-    assert (recorded[0], recorded[1].splitlines()[0]) == (0, "chip3: no drift in 27 exchanges; only observed:")
-    assert {line.split()[-1] for line in live[1].splitlines()[2:]} == {"observed"}
-
-
-@contextmanager
-def changed_chip(name: str, text: str) -> Iterator[str]:
-    """A mock of the tutorial whose chip differs from its profile; yields its base URL."""
-    chip = tutorial().chips[name]
-    with serving(rehearsal.with_chip(tutorial(), replace(chip, wire=quirks.changed(chip.wire, text)))) as url:
-        yield url
-
-
-PROGRAMS = {"patch": ["patch", "-p1", "-i"], "git": ["git", "apply"]}
-
-
-@pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.parametrize(
-    "last_line", ["\n", "# the end, with U+2028 \u2028 in it"], ids=["whole", "no newline at the end"]
-)
-def test_drift_is_a_table_and_a_patch(
-    program: str, last_line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A chip that speaks events now is told field by field, and the patch makes its profile right again."""
-    if shutil.which(program) is None:
-        pytest.skip(f"{program} is not installed")
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "mine" / "2024-tutorial" / "chip3.toml"
-    path.parent.mkdir(parents=True)
-    before = "# kept\n" + (shipped("profiles") / "2024-tutorial" / "chip3.toml").read_text("utf-8") + last_line
-    path.write_text(before, "utf-8")
-    words = ["--model", MODEL, "--chip", "chip3", "--profiles", "mine"]
-    with changed_chip("chip3", "sse,done,type-event-stream,-object-last") as url:
-        code, out, _ = run(command_drift, "--base-url", url, *words, "--patch", "drift.patch", "--output", "whole")
-        subprocess.run([*PROGRAMS[program], "drift.patch"], check=True, capture_output=True)
-        again = run(command_drift, "--base-url", url, *words, "--patch", "none.patch")
-        whole = run(command_drift, "--base-url", url, *words[:4], "--profiles", "whole")
-
-    assert code == 1
-    assert out.splitlines()[0].startswith("chip3: 4 differences in 33 exchanges")
-    assert out.splitlines()[1].split() == ["field", "mock", "live", "severity"]
-    assert any(line.split() == ["frame-framing", "json-lines", "sse", "must"] for line in out.splitlines())
-    assert '-name = "json-lines"\n' in out
-    assert (again[0], "@@" in again[1]) == (0, False), again[1]
-    assert (whole[0], "@@" in whole[1]) == (0, False), whole[1]
-    assert path.read_text("utf-8").startswith("# kept\n")
-    assert path.read_text("utf-8").endswith(last_line)
-    assert not (tmp_path / "none.patch").exists()
-
-
-def test_recordings_are_compared(tmp_path: Path) -> None:
-    """What `record` wrote is compared as it lies, and its requests can be asked of a live target."""
-    with changed_chip("chip3", "blank-line-between") as url:
-        _record(url, tmp_path / "fixtures", "chip3")
-        words = ["--model", MODEL, "--chip", "chip3"]
-        live = run(command_drift, "--base-url", url, *words, "--fixtures", str(tmp_path / "fixtures"))
-    recorded = run(command_drift, *words, "--against", str(tmp_path / "fixtures"))
-    other = run(command_drift, "--model", MODEL, "--chip", "nvidia", "--against", str(tmp_path / "fixtures"))
-
-    for code, out, _ in (live, recorded):
-        assert code == 1
-        assert out.splitlines()[0] == "chip3: 1 difference in 2 exchanges"
-        assert "frame-lines-apart  line-after-line" in out
-    assert other[:2] == (2, "")
-    assert other[2] == (
-        f"genstudio-mock: --against {tmp_path / 'fixtures'}: holds no recording of chip nvidia; "
-        "genstudio-mock record and learn make some\n"
-    )
-
-
-def _record(url: str, folder: Path, chip: str) -> None:
-    """Two questions, asked of a target and kept as the recorder keeps them; a written answer lies beside them."""
-    send = HttpTransport(Address(url), "sk-test", lambda: 0.0)
-    provenance = Provenance(recorded_at="2026-11-22T00:00:00Z", tool="test", body_sha256="")
-    for stream in (True, False):
-        body = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}], "stream": stream}
-        path = f"/maas/{MODEL}/{chip}/chat/completions"
-        headers = {b"content-type": b"application/json", b"authorization": b"Bearer sk-test"}
-        Store(folder).save(file_of(send(Request("POST", path, headers, json.dumps(body).encode())), provenance))
-    (folder / MODEL / chip / "written.json").write_text('{"answer": {"content": "hi"}}')
-
-
-def test_drift_as_json() -> None:
-    """With --report json the rows, how many exchanges were compared and the patch are one document."""
-    with changed_chip("chip3", "crlf") as url:
-        code, out, _ = run(command_drift, "--base-url", url, "--model", MODEL, "--chip", "nvidia,chip3",
-                           "--report", "json")  # fmt: skip
-
-    found = {one["chip"]: one for one in json.loads(out)}
-    row = {"field": "frame-newline", "mock": "lf", "live": "crlf", "severity": "should"}
-    assert code == 1
-    assert row in found["chip3"]["rows"]
-    assert found["chip3"]["patch"].startswith("--- a/profiles/2024-tutorial/chip3.toml\n")
-    assert found["nvidia"]["patch"] == ""
-    assert found["nvidia"]["exchanges"] == 33
-
-
-@pytest.mark.parametrize(
-    ("first_ms", "every_ms", "rows"),
-    [
-        (450.0, 42.0, []),
-        (520.0, 60.0, []),
-        (1500.0, 42.0, [("TTFT", "medium (450 ms)", "slow (1500 ms)")]),
-        (450.0, 5.0, [("ITL", "fast (42 ms)", "instant (5 ms)")]),
-    ],
-)
-def test_the_timing_class_is_compared(first_ms: float, every_ms: float, rows: list[tuple[str, str, str]]) -> None:
-    """Times are compared by class, so that noise is no drift; another class is told and does not count."""
-    chip = tutorial().chips["chip3"]
-    exchange = ask(tutorial(), chip)["02-single-turn-streamed"]
-    assert exchange.plan is not None
-    times = [first_ms + every_ms * number for number in range(len(exchange.plan.frames))]
-    paced = replace(exchange, plan=replace(exchange.plan, at_ms=times))
-
-    found = drift.compare(chip, [("one", exchange, paced)])
-
-    assert [(row.field, row.mock, row.live) for row in found] == rows
-    assert {row.severity for row in found} <= {Severity.OBSERVED}
-
-
-def ask(edition: Edition, chip: ChipProfile) -> dict[str, Exchange]:
-    """What a mock in this process answers to the probes."""
-    made = rehearsal.service(rehearsal.with_chip(edition, chip))
-    send = rehearsal.transport(made, edition.file.defaults.created * 1000)
-    model = next(iter(edition.models))
-    runner = Runner(send, edition, chip, model, clock=Clock(lambda: 0.0, lambda _s: None))
-    asked = {name: case for name, case in learn.probes(edition, model).items() if "-again-" not in name}
-    return {name: send(runner.request(case)) for name, case in asked.items()}
-
-
 def sent(exchanges: dict[str, Exchange]) -> dict[str, tuple[object, list[bytes]]]:
     """Headers and bytes of exchanges."""
     return {n: (one.plan.headers, list(one.plan.frames)) for n, one in exchanges.items() if one.plan is not None}
-
-
-quirk_sets = st.lists(st.sampled_from(list(quirks.QUIRKS)), max_size=8, unique=True).map(
-    lambda names: [one for one in names if one != "blocked-text-emptied" or "blocked-no-usage" not in names]
-)
-"""Names of quirks; without usage nothing tells whether a blocked body was emptied, or was empty."""
-few = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @few
@@ -407,40 +187,25 @@ def test_every_shipped_chip_is_learnt_back(name: str) -> None:
         assert found.notes == (), chip.name
 
 
-@few
-@given(st.sampled_from(EDITIONS), st.sampled_from(["nvidia", "chip3"]), quirk_sets)
-def test_a_patched_profile_has_no_drift(name: str, chip_name: str, names: list[str]) -> None:
-    """Whatever quirks a chip took on, the patched file says what the patch says, and drift finds nothing more."""
-    edition = library.edition_of(name)
-    chip = edition.chips[chip_name]
-    live = ask(edition, replace(chip, wire=reduce(quirks.changed, names, chip.wire)))
-    path = shipped("profiles") / name / f"{chip_name}.toml"
+def test_what_a_server_says_cannot_break_the_file() -> None:
+    """A field whose name holds line ends and control characters stays on its line, in the file and on a terminal."""
+    edition = library.edition_of("2024-tutorial")
+    chip = edition.chips["nvidia"]
+    evil = "\n[latency]\n\x1b[31m\u2028"
 
-    after = drift.patched(read_toml(path, ChipFile), chip, live, "now")
-    text = drift.edited(path.read_text("utf-8"), after)
-    wire = reduce(quirks.changed, (one.name for one in (*edition.file.quirks, *after.quirks)), quirks.STANDARD)
-    patched = replace(chip, claims=after.quirks, wire=wire)
-    mine = ask(edition, patched)
-    rows = drift.compare(patched, [(one, mine[one], live[one]) for one in live])
+    def spoilt(exchange: Exchange) -> Exchange:
+        assert exchange.plan is not None
+        changed = [
+            frame.replace(b'"model": "', b'"model": ' + json.dumps(evil).encode()[:-1])
+            for frame in exchange.plan.frames
+        ]
+        return replace(exchange, plan=replace(exchange.plan, frames=changed))
 
-    assert ChipFile.model_validate(tomllib.loads(text)) == after
-    assert [row for row in rows if row.severity is not Severity.OBSERVED] == []
+    seen = {name: spoilt(one) for name, one in ask(edition, chip).items()}
+    found = learn.learned(edition, MODEL, "nvidia", seen, "2026-11-22")
+    text = learn.text_of(found.file, found.notes)
 
-
-def test_drift_of_the_schema_is_told() -> None:
-    """A field that is gone and one that is new are rows of the table."""
-    with serving_with(OtherServer) as url:
-        code, out, _ = run(command_drift, "--base-url", url, "--model", MODEL, "--chip", "nvidia",
-                           "--path-template", "/v1/chat/completions")  # fmt: skip
-
-    rows = [line.split() for line in out.splitlines()]
-    assert code == 1
-    assert ["choices[].logprobs", "absent", "null", "should"] in rows
-
-
-def test_wrong_usage_of_drift_is_one_line() -> None:
-    """Neither a live target nor recordings: the line says what to give."""
-    code, out, err = run(command_drift, "--model", MODEL, "--chip", "chip3")
-
-    assert (code, out) == (2, "")
-    assert err == "genstudio-mock: drift: nothing to compare with; say --base-url URL or --against DIR\n"
+    assert any("model-echo" in note for note in found.notes)
+    assert all(note.isprintable() for note in found.notes)
+    assert tomllib.loads(text)["summary"] == found.file.summary
+    assert tomllib.loads(text)["latency"]["source"] == found.file.latency.source

@@ -11,44 +11,17 @@ import pytest
 
 from mockserver.config import Config
 from mockserver.live import MockServer
-from mockserver.server.control import OPERATIONS, PREFIX
+from mockserver.server.control import PREFIX
+from mockserver.server.operations import OPERATIONS
 from mockserver.session import Session
 from tests.command import called
+from tests.session_helpers import asked, control
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 SECRET = "sk-1234567890abcdefghij"  # noqa: S105 - a key of no service
-JSON = {"content-type": "application/json"}
-
-
-@pytest.fixture(scope="module")
-def mock() -> Iterator[MockServer]:
-    """One mock for all tests here."""
-    with MockServer() as mock:
-        yield mock
-
-
-@pytest.fixture
-def session(mock: MockServer) -> Iterator[Session]:
-    """A namespace of its own."""
-    with mock.session() as session:
-        yield session
-
-
-def call(session: Session, method: str, path: str, **more: Any) -> httpx.Response:
-    """One request to the control API, as sent by any client."""
-    headers = {"authorization": f"Bearer {session.api_key}", **JSON, **more.pop("headers", {})}
-    return httpx.request(method, f"{session.url}{PREFIX}{path}", headers=headers, trust_env=False, **more)
-
-
-def chat(session: Session, **more: Any) -> httpx.Response:
-    """One chat, so that there is an exchange."""
-    headers = {"authorization": f"Bearer {session.api_key}"}
-    body = {"messages": [{"role": "user", "content": "你是谁?"}], **more}
-    return httpx.post(f"{session.base_url}/chat/completions", json=body, headers=headers, trust_env=False)
-
 
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/reset"): {"journal": False, "setup": False, "counters": False},
@@ -61,12 +34,12 @@ BODIES: dict[tuple[str, str], Any] = {
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: f"{one.method} {one.path}")
 def test_every_operation_answers(session: Session, operation: Any) -> None:
     """With one fault, one answer and one exchange there, each gives JSON and its own status."""
-    chat(session)
+    asked(session)
     for path in ("/faults", "/answers"):
-        call(session, "POST", path, json=BODIES["POST", path])
+        control(session, "POST", path, json=BODIES["POST", path])
 
     body = BODIES.get((operation.method, operation.path))
-    answer = call(session, operation.method, operation.path.replace("{number}", "1"), json=body)
+    answer = control(session, operation.method, operation.path.replace("{number}", "1"), json=body)
 
     assert (answer.status_code, answer.headers["content-type"]) == (operation.status, "application/json")
     assert answer.json() is not None
@@ -84,7 +57,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
     "query-name": ("GET", "/faults?a=1", {}, 400, "query: 'a' is not a parameter here; allowed: none"),
     "query-value": ("GET", "/exchanges?status=9", {}, 400, "query: status: '9' is not allowed; allowed: an integer"),
     "no-json": ("POST", "/reset", {"content": b"{"}, 400, "the body is not valid JSON: "),
-    "no-object": ("POST", "/reset", {"content": b"[]"}, 400, "the body must be a JSON object"),
+    "no-object": ("POST", "/reset", {"content": b"[]"}, 400, "the body is an array; allowed: a JSON object"),
     "too-large": ("POST", "/reset", {"content": b" " * (4 * 2**20 + 1)}, 413, "the body has more than 4194304 bytes"),
     "type": ("POST", "/reset", {"json": {"setup": 0}}, 400, "setup: 0 is not allowed; allowed: a valid boolean"),
     "fault-type": ("POST", "/faults", {"json": {"fault": {"type": "cutt"}}}, 400, "fault: type: 'cutt' is not a fault"),
@@ -106,7 +79,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
 def test_refused(session: Session, name: str) -> None:
     """Each refusal is JSON with one line that names the field, what was seen and what is allowed."""
     method, path, more, status, text = REFUSED[name]
-    answer = call(session, method, path, **more)
+    answer = control(session, method, path, **more)
 
     assert answer.status_code == status
     assert answer.json()["error"].startswith(text)
@@ -142,7 +115,7 @@ def references(part: Any) -> Iterator[str]:
 
 def test_the_document_is_complete(session: Session) -> None:
     """It has each operation and no other, each `$ref` leads to a schema, and each schema is one."""
-    document = call(session, "GET", "/openapi.json").json()
+    document = control(session, "GET", "/openapi.json").json()
 
     listed = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     assert listed == {(one.method, PREFIX + one.path) for one in OPERATIONS}
@@ -160,26 +133,26 @@ def test_the_document_is_complete(session: Session) -> None:
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 def test_a_saved_exchange_is_replayed(mock: MockServer, tmp_path: Path, chip: str, stream: bool) -> None:
     """What the journal saw passes `validate`, holds no key, and another mock answers with the same bytes."""
-    asked = {"messages": [{"role": "user", "content": f"my key is {SECRET}"}], "stream": stream}
+    document: dict[str, Any] = {"messages": [{"role": "user", "content": f"my key is {SECRET}"}], "stream": stream}
     with Session(mock, SECRET, chip=chip) as session:
         session.answer("你好! 我是模型。")
-        sent = chat(session, **asked).content
-        text = call(session, "GET", "/exchanges/1/fixture").text
+        sent = asked(session, **document).content
+        text = control(session, "GET", "/exchanges/1/fixture").text
     (tmp_path / "saved.json").write_text(text, "utf-8")
 
     assert SECRET not in text
     assert called("validate", str(tmp_path))[0] == 0
     masked = json.loads(text)["request"]["body"]
     with MockServer(Config(port=0, fixtures=(tmp_path,), replay="exact")) as other, other.session() as again:
-        assert chat(again.chip(chip), **masked).content == sent
+        assert asked(again.chip(chip), **masked).content == sent
 
 
 def test_an_answer_that_spells_the_key_is_not_saved(mock: MockServer) -> None:
     """A mask cannot cover what runs across chunks, so nothing is given."""
     with Session(mock, SECRET) as session:
         session.answer(f"your key is {SECRET}")
-        chat(session, stream=True)
-        answer = call(session, "GET", "/exchanges/1/fixture")
+        asked(session, stream=True)
+        answer = control(session, "GET", "/exchanges/1/fixture")
 
     assert answer.status_code == 409
     assert answer.json()["error"].startswith("exchange 1 is not saved: the answer spells a secret across its chunks")
@@ -195,16 +168,16 @@ def test_what_cannot_be_saved(session: Session, name: str) -> None:
     """409 with the reason."""
     fault, text = UNSAVED[name]
     session.arm(fault)
-    chat(session)
+    asked(session)
 
-    answer = call(session, "GET", "/exchanges/1/fixture")
+    answer = control(session, "GET", "/exchanges/1/fixture")
     assert (answer.status_code, answer.json()["error"]) == (409, f"exchange 1 {text}")
 
 
 def test_a_refused_chat_is_not_saved(session: Session) -> None:
     """There is nothing that a fixture could answer."""
-    chat(session, messages=[])
+    asked(session, messages=[])
 
-    answer = call(session, "GET", "/exchanges/1/fixture")
+    answer = control(session, "GET", "/exchanges/1/fixture")
     assert answer.status_code == 409
     assert json.loads(answer.text)["error"].startswith("exchange 1 was refused before it was understood as a chat")

@@ -122,7 +122,7 @@ BROKEN: dict[str, tuple[str, str]] = {
     ),
     "unknown kind of error": (
         f'{{{MATCH}, "answer": {{"error": "rate-limit"}}}}',
-        "answer.error: unknown kind 'rate-limit'; did you mean rate-limited?",
+        "answer.error.kind: unknown kind 'rate-limit'; did you mean rate-limited?",
     ),
     "error without status": (
         f'{{{MATCH}, "answer": {{"error": {{"message": "a"}}}}}}',

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 import threading
 import unittest
@@ -13,6 +15,7 @@ import httpx
 import pytest
 
 from mockserver.config import Config
+from mockserver.data import shipped
 from mockserver.errors import OperatorError
 from mockserver.live import MockServer, asgi_app
 from mockserver.running import MockError
@@ -89,9 +92,14 @@ WRONG: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     "value": (lambda: {"seed": -1}, "seed: -1 is not allowed; allowed: an integer from 0 to 4294967295"),
     "unknown edition": (
         lambda: {"edition": "1999"},
-        "/profiles; known: 2024-tutorial, 2025-reference",
+        f"edition: '1999' is not in {shipped('profiles')}; known: 2024-tutorial, 2025-reference",
     ),
-    "busy port": (busy, "cannot be bound: Address already in use; --port 0 takes a free one"),
+    "busy port": (
+        busy,
+        "--port {port}: 127.0.0.1:{port} cannot be bound: "
+        + os.strerror(errno.EADDRINUSE)
+        + "; --port 0 takes a free one",
+    ),
 }
 
 
@@ -104,7 +112,7 @@ def test_what_is_wrong_is_raised_where_it_is_started(settings: Callable[[], dict
     with held, pytest.raises(OperatorError) as wrong:
         MockServer(**given).start()
 
-    assert text in str(wrong.value)
+    assert str(wrong.value) == text.format(**given)
     assert threads() == []
 
 

@@ -16,7 +16,7 @@ CUT = fault_of({"type": "cut", "after_frames": 1})
 ANSWER = Answer(("hi",), Usage(1, 2))
 
 
-def say(_request: ChatRequest) -> Answer:
+def say(_request: ChatRequest, _call: int) -> Answer:
     """A scripted reply."""
     return ANSWER
 
@@ -96,25 +96,31 @@ def test_seeds_repeat_after_a_reset() -> None:
     assert len(set(first)) == 3
 
 
+def let_in(quota: Quota, limit: RateLimit, now_ms: float, tokens: int = 10) -> None:
+    """A request that is counted where it is not refused."""
+    quota.check(limit, now_ms)
+    quota.count(now_ms, tokens)
+
+
 def test_requests_a_minute() -> None:
     """The third request of a minute with two allowed is refused until the first is a minute old."""
     quota, limit = Quota(), RateLimit(rpm=2, rpd=None, tpm=None, retry_after=True)
-    quota.check(limit, 0, 10)
-    quota.check(limit, 20_000, 10)
+    let_in(quota, limit, 0)
+    let_in(quota, limit, 20_000)
 
     with pytest.raises(Refusal) as caught:
-        quota.check(limit, 30_500, 10)
+        let_in(quota, limit, 30_500)
 
     assert str(caught.value) == "rate limit: 2 of 2 requests a minute used; free again in 30 s"
     assert caught.value.headers == ((b"retry-after", b"30"),)
-    quota.check(limit, 60_001, 10)
+    let_in(quota, limit, 60_001)
 
 
 def test_tokens_a_minute_and_requests_a_day() -> None:
     """Tokens and days have quotas of their own."""
     quota = Quota()
-    quota.check(RateLimit(rpm=None, rpd=None, tpm=100), 0, 100)
+    let_in(quota, RateLimit(rpm=None, rpd=None, tpm=100), 0, 100)
     with pytest.raises(Refusal, match="100 of 100 tokens a minute used; free again in 60 s"):
-        quota.check(RateLimit(rpm=None, rpd=None, tpm=100), 1, 1)
+        quota.check(RateLimit(rpm=None, rpd=None, tpm=100), 1)
     with pytest.raises(Refusal, match="1 of 1 requests a day used; free again in 86340 s"):
-        quota.check(RateLimit(rpm=None, rpd=1, tpm=None), 60_001, 1)
+        quota.check(RateLimit(rpm=None, rpd=1, tpm=None), 60_001)

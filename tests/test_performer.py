@@ -16,6 +16,8 @@ from tests.fake_time import FakeLoop
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
+    from mockserver.exchange import Headers
+
 FRAMES = tuple(b"<%d>" % number for number in range(40))
 
 
@@ -54,12 +56,24 @@ class Client:
         """Take network writes."""
         self.sent.append((round((self._loop.now - self._began) * 1000), data))
 
+    def write_head(self, status: int, headers: Headers) -> bool:  # noqa: ARG002 - as the protocol says
+        """Leave it to `send`."""
+        return False
+
+    def write_trailers(self, trailers: Headers) -> None:
+        """Nobody sends any here."""
+
     async def drained(self) -> None:
         """Wait until the client reads."""
         await self.reads.wait()
 
     async def left(self) -> None:
         """Nobody waits for that here."""
+
+    left_at: float | None = None
+
+    def when_left(self, tell: Callable[[], None] | None) -> None:
+        """Nobody is told here: the tests move time until the performer looks."""
 
     async def send(self, message: Any) -> None:
         """ASGI's send."""

@@ -7,9 +7,11 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -21,12 +23,13 @@ from mockserver.recording.command import add_record_arguments, main, span
 from mockserver.recording.paths import path_map
 from mockserver.recording.show import visible
 from mockserver.recording.store import folder_name
-from tests.recording_helpers import CHAT, LINES_HEAD, RawUpstream, ask, chunked
+from tests.recording_helpers import CHAT, LINES_HEAD, RawUpstream, ask, chat_body, chunked, posted
 
 LINE = b'{"choices": [{"index": 0, "delta": {"content": "%b"}}]}\n'
 ROOT = Path(__file__).parent.parent
 MAIN = (
-    "import argparse, os, sys; from mockserver.recording.command import add_record_arguments, main;"
+    "import argparse, os, sys; from mockserver.recording import command;"
+    "from mockserver.recording.command import add_record_arguments, main; command.GRACE_SECONDS = %r;"
     "p = argparse.ArgumentParser(); add_record_arguments(p);"
     "sys.exit(main(p.parse_args(sys.argv[1:]), os.environ, sys.stdout, sys.stderr))"
 )
@@ -136,14 +139,21 @@ def test_control_characters_do_not_reach_the_terminal() -> None:
 class Running:
     """`genstudio-mock record` as a process."""
 
-    def __init__(self, *words: str, **environ: str) -> None:
+    def __init__(self, *words: str, grace_seconds: float = 5.0, **environ: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", MAIN, *words, "--port", "0"],
+            [sys.executable, "-c", MAIN % grace_seconds, *words, "--port", "0"],
             cwd=ROOT, env={**os.environ, **environ}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self.process.stdout is not None
         self.said = self.process.stdout.readline()
         self.port = int(self.process.stdout.readline().split(":")[-1].split("/")[0])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
 
     def end(self, sent: signal.Signals) -> tuple[int, str]:
         """Send a signal; the exit code and standard error."""
@@ -190,27 +200,103 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
     assert sorted(int((file.request.body or {})["messages"][0]["content"]) for file in files) == list(range(10))
 
 
+SIGNALS = {"SIGINT": signal.SIGINT, "SIGTERM": signal.SIGTERM}
+
+
+@pytest.mark.parametrize("sent", SIGNALS.values(), ids=SIGNALS)
+def test_a_signal_in_mid_stream(sent: signal.Signals, tmp_path: Path) -> None:
+    """A stream that does not end in its grace time is cut, which is told in one line, and nothing of it is kept."""
+    head = [LINES_HEAD, chunked(LINE % b"a")[0]]
+    with (
+        RawUpstream(head, Ending.HANG) as upstream,
+        Running("--upstream", upstream.url, "--out", str(tmp_path), grace_seconds=0.1) as running,
+        socket.create_connection(("127.0.0.1", running.port), timeout=5) as client,
+    ):
+        client.sendall(posted(chat_body()))
+        while LINE % b"a" not in client.recv(65536):
+            pass
+        code, err = running.end(sent)
+        seen = client.recv(65536)
+
+    assert (code, err) == (0, f"not kept: stopped before the answer to '{CHAT}' was whole\n")
+    assert seen == b""
+    assert list(tmp_path.rglob("*.json")) == []
+
+
+def test_the_port_is_in_a_file(tmp_path: Path) -> None:
+    """`--port-file` has the port while connections are accepted, and is gone afterwards."""
+    port_file = tmp_path / "port"
+    with Running("--upstream", "http://127.0.0.1:1", "--out", str(tmp_path), "--port-file", str(port_file)) as running:
+        assert port_file.read_text() == f"{running.port}\n"
+        assert running.end(signal.SIGTERM) == (0, "")
+
+    assert not port_file.exists()
+
+
+def test_a_port_file_that_cannot_be_written(tmp_path: Path) -> None:
+    """One line and exit code 2, though the address was had already."""
+    words = [sys.executable, "-m", "mockserver", "record", "--upstream", "http://127.0.0.1:1", "--port", "0"]
+    words += ["--out", str(tmp_path), "--port-file", "none/port"]
+
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+
+    message = "--port-file none/port: cannot be written: No such file or directory\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
+
+
+LOCAL = ("--upstream", "http://127.0.0.1:1")
+WRONG = [
+    (("--upstream", "x"), "--upstream 'x': give http(s)://host[:port][/path]; example: https://cloud.infini-ai.com"),
+    (
+        (*LOCAL, "--upstream-key-env", "NOT_SET"),
+        "--upstream-key-env NOT_SET: the variable is not set; example: export NOT_SET=sk-…",
+    ),
+    (
+        (*LOCAL, "--upstream-key-env", "SHORT"),
+        "--upstream-key-env SHORT: a key is at least 6 printable ASCII characters",
+    ),
+    (("--upstream", "https://a", "--upstream-ca", "none.pem"), "--upstream-ca none.pem: No such file or directory"),
+    ((*LOCAL, "--map", "/maas"), "--map '/maas': give FROM=TO, two path prefixes; example: /maas/{model}/{chip}=/v1"),
+    ((*LOCAL, "--map", "m=/v1"), "--map 'm=/v1': give FROM=TO, two path prefixes; example: /maas/{model}/{chip}=/v1"),
+    ((*LOCAL, "--map", "/maas/{a}=/{b}"), "--map '/maas/{a}=/{b}': {b} is not in FROM; placeholders there: a"),
+    ((*LOCAL, "--map", "/{a}/{a}=/"), "--map '/{a}/{a}=/': {a}: placeholders in FROM are names that differ"),
+    ((*LOCAL, "--timeout", "0"), "--timeout 0: give seconds over 0; example: --timeout 120"),
+    ((*LOCAL, "--timeout", "nan"), "--timeout nan: give seconds over 0; example: --timeout 120"),
+    ((*LOCAL, "--speed", "-1"), "--speed -1: give a number, 0 or more; example: --speed 1"),
+    ((*LOCAL, "--port", "99999"), "--port 99999: give 0 to 65535; 0 takes a free one"),
+    ((*LOCAL, "--out", "a-file"), "--out a-file: is no folder; give a folder, which is made where there is none"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "message"), WRONG, ids=[" ".join(words[2:]) or words[1] for words, _ in WRONG])
+def test_wrong_use_is_one_line(
+    words: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot start says what was seen, what is allowed, and stops."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a-file").touch()
+    parser = argparse.ArgumentParser()
+    add_record_arguments(parser)
+    arguments = parser.parse_args(["--port", "0", *words])
+
+    with pytest.raises(OperatorError) as caught:
+        main(arguments, {"SHORT": "abc"}, io.StringIO(), io.StringIO())
+
+    assert str(caught.value) == message
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--upstream", "x"), "--upstream 'x': give http(s)://host"),
-        (
-            ("--upstream", "http://a", "--upstream-key-env", "NOT_SET"),
-            "--upstream-key-env NOT_SET: the variable is not set",
-        ),
-        (
-            ("--upstream", "http://a", "--scrub-pattern", "(?=a)"),
-            "--scrub-pattern: '(?=a)' is not a regular expression",
-        ),
-        (("--upstream", "http://a", "--timeout", "0"), "--timeout must be over 0"),
-        (("--upstream", "http://a", "--edition", "none"), "none"),
+        (("--scrub-pattern", "(?=a)"), "--scrub-pattern: '(?=a)' is not a regular expression"),
+        (("--edition", "none"), "none"),
     ],
 )
-def test_wrong_use_is_one_line(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
-    """What cannot start says why."""
+def test_wrong_use_names_the_flag(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    """Where the rest of the text is another module's, the flag and the value are in it, in one line."""
     parser = argparse.ArgumentParser()
     add_record_arguments(parser)
-    arguments = parser.parse_args([*words, "--out", str(tmp_path), "--port", "0"])
+    arguments = parser.parse_args([*LOCAL, *words, "--out", str(tmp_path), "--port", "0"])
 
     with pytest.raises(OperatorError) as caught:
         main(arguments, {}, io.StringIO(), io.StringIO())

@@ -236,7 +236,9 @@ def test_what_the_upstream_gets(tmp_path: Path) -> None:
     ("writes", "says"),
     [
         pytest.param(
-            [b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx"], "sent 'gzip'", id="packed"
+            [b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\nx"],
+            "content-encoding 'br'",
+            id="packed",
         ),
         pytest.param([LINES_HEAD, *chunked(*[b"x" * 60] * 40)], "is over", id="too-long"),
     ],

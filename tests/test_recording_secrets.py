@@ -117,14 +117,22 @@ def test_what_is_no_key(text: bytes) -> None:
     [
         pytest.param('{"user": "张三", "n": 1}', '{"user": "******", "n": 1}', id="string"),
         pytest.param(r'{"user":"a\"b"}', '{"user":"****"}', id="escapes"),
-        pytest.param('{"user": {"name": "ab", "n": [1, "c"]}}', '{"user": {"****": "**", "*": [1, "*"]}}', id="nested"),
-        pytest.param('{"user": 12}', '{"user": 12}', id="numbers-stay"),
+        pytest.param('{"user": {"name": "ab", "n": [7, "c"]}}', '{"user": {"****": "**", "*": [0, "*"]}}', id="nested"),
+        pytest.param('{"user": -12.5e3, "n": 12}', '{"user": 0      , "n": 12}', id="number"),
+        pytest.param('{"user":true,"a":{"user":false}}', '{"user":null,"a":{"user":null }}', id="truth"),
+        pytest.param('{"user": null}', '{"user": null}', id="null"),
+        pytest.param('{"user": {"user": "ab"}}', '{"user": {"****": "**"}}', id="in-itself"),
+        pytest.param('{"user": "abc', '{"user": "***', id="cut-in-a-string"),
+        pytest.param('{"user": {"a": "bc', '{"user": {"*": "**', id="cut-in-an-object"),
         pytest.param('{"username": "ab"}', '{"username": "ab"}', id="other-names-stay"),
     ],
 )
 def test_fields_are_scrubbed(body: str, expected: str) -> None:
-    """`--scrub-field user` covers the strings of that field and leaves JSON behind."""
-    assert Redactor(scrubbing=Scrubbing(("user",))).masked(body.encode()).decode() == expected
+    """`--scrub-field user` covers whatever that field holds, leaves JSON behind and changes no length."""
+    masked = Redactor(scrubbing=Scrubbing(("user",))).masked(body.encode())
+
+    assert masked.decode() == expected
+    assert len(masked) == len(body.encode())
 
 
 def test_patterns_are_scrubbed() -> None:

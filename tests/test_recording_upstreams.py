@@ -1,19 +1,17 @@
-"""Recording upstreams that nobody here wrote: other OpenAI-compatible servers, nginx with TLS, a CONNECT proxy.
-
-A server that is not installed is skipped. `GENSTUDIO_MOCK_UPSTREAMS` names folders to look for their commands in,
-besides PATH.
-"""
+"""Recording upstreams that nobody here wrote: other OpenAI-compatible servers, nginx with TLS, a CONNECT proxy."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
 import threading
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,25 +21,80 @@ from mockserver.exchange_file import plan_of, read
 from mockserver.recording.paths import path_map
 from mockserver.sources.meaning import meaning
 from mockserver.sources.recordings import exact_plan, recording
-from tests.recording_helpers import LINES_HEAD, PlanApp, RawUpstream, ask, chunked, recording_of, serving
+from tests.recording_helpers import (
+    LINES_HEAD,
+    PlanApp,
+    RawUpstream,
+    SocketServer,
+    ask,
+    chunked,
+    recording_of,
+    serving,
+)
+from tests.third_party import node_programs, python_programs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-WHERE = os.pathsep.join([os.environ.get("GENSTUDIO_MOCK_UPSTREAMS", ""), os.environ.get("PATH", "")])
-NGINX = shutil.which("nginx", path=os.pathsep.join([WHERE, "/usr/sbin"]))
+NGINX = shutil.which("nginx", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
 OPENSSL = shutil.which("openssl")
 PATH = "/maas/gpt-4o/nvidia/chat/completions"
 TO_V1 = [path_map("/maas/{model}/{chip}=/v1")]
+SAYS = "我是 a mock 🙂"
 
-SERVERS: dict[str, Callable[[str, int], tuple[list[str], dict[str, str]]]] = {
-    "llm-mock-api": lambda command, port: (
-        [command, "start", "-H", "127.0.0.1", "-p", str(port), "-f", "我是 a mock"],
-        {},
+
+@dataclass(frozen=True)
+class Server:
+    """A server that others wrote.
+
+    Attributes:
+        folder: Installs it; returns where its command is.
+        words: The command, without its folder; `PORT` stands for the port.
+        environ: Variables, likewise.
+        files: Files that it is to find where it runs.
+    """
+
+    folder: Callable[[], Path]
+    words: str
+    environ: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+def node(name: str, package: str) -> Callable[[], Path]:
+    """Installs a package of npm."""
+    return lambda: node_programs(name, package) / "node_modules" / ".bin"
+
+
+RULES = f"""
+version: 1
+rules:
+  - name: all
+    when: {{messages_contain: 你好}}
+    respond: {{content: "{SAYS}"}}
+"""
+FIXTURE = {"fixtures": [{"match": {"userMessage": "你好"}, "response": {"content": SAYS}}]}
+SERVERS = {
+    "llm-mock-api": Server(
+        lambda: python_programs("upstream-llm-mock-api", "llm-mock-api==0.1.2"),
+        f"llm-mock-api start -H 127.0.0.1 -p PORT -f {SAYS!r}",
     ),
-    "llmock": lambda command, port: ([command, "serve", "--host", "127.0.0.1", "--port", str(port)], {}),
-    "mock-llm": lambda command, port: ([command], {"PORT": str(port), "HOST": "127.0.0.1"}),
+    "llmock": Server(
+        lambda: python_programs("upstream-llmock", "llmock==0.2.2"), "llmock serve --host 127.0.0.1 --port PORT"
+    ),
+    "fakellm": Server(
+        lambda: python_programs("upstream-fakellm", "fakellm==0.3.5"),
+        "fakellm serve --host 127.0.0.1 --port PORT",
+        files={"fakellm.yaml": RULES},
+    ),
+    "mock-llm": Server(
+        node("upstream-mock-llm", "@dwmkerr/mock-llm@0.1.29"), "mock-llm", {"PORT": "PORT", "HOST": "127.0.0.1"}
+    ),
+    "aimock": Server(
+        node("upstream-aimock", "@copilotkit/aimock@1.43.0"),
+        "llmock -p PORT -h 127.0.0.1 -f answers.json -c 3 -l 5",
+        files={"answers.json": json.dumps(FIXTURE)},
+    ),
 }
 
 
@@ -71,19 +124,27 @@ def process(words: Sequence[str], port: int, folder: Path, **environ: str) -> It
             started.wait(10)
 
 
-@pytest.mark.parametrize("name", SERVERS)
-@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
-def test_other_servers_are_recorded(name: str, stream: bool, tmp_path: Path) -> None:
-    """What another server sends is kept chunk by chunk, means something, and is replayed as it came."""
-    command = shutil.which(name, path=WHERE)
-    if command is None:
-        pytest.skip(f"{name} is not installed")
-    port, root = free_port(), tmp_path / "fixtures"
-    words, environ = SERVERS[name](command, port)
-    body = json.dumps({"model": "gpt-4o", "stream": stream, "messages": [{"role": "user", "content": "你好"}]}).encode()
+@pytest.fixture(scope="module", params=SERVERS)
+def upstream_port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of each of the servers in turn."""
+    server, port = SERVERS[request.param], free_port()
+    commands, folder = server.folder(), tmp_path_factory.mktemp(request.param)
+    for name, text in server.files.items():
+        (folder / name).write_text(text, "utf-8")
+    command, *words = [word.replace("PORT", str(port)) for word in shlex.split(server.words)]
+    environ = {name: value.replace("PORT", str(port)) for name, value in server.environ.items()}
+    with process([str(commands / command), *words], port, folder, **environ):
+        yield port
 
-    with process(words, port, tmp_path, **environ), recording_of(f"http://127.0.0.1:{port}", root, maps=TO_V1) as proxy:
-        live = ask(proxy.port, PATH, body, ["Authorization: Bearer sk-not-a-real-key-1234"])
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+def test_other_servers_are_recorded(upstream_port: int, stream: bool, tmp_path: Path) -> None:
+    """What another server sends is kept chunk by chunk, means something, and is replayed as it came."""
+    root = tmp_path / "fixtures"
+    asked = {"model": "gpt-4o", "stream": stream, "messages": [{"role": "user", "content": "你好"}]}
+
+    with recording_of(f"http://127.0.0.1:{upstream_port}", root, maps=TO_V1) as proxy:
+        live = ask(proxy.port, PATH, json.dumps(asked).encode(), ["Authorization: Bearer sk-not-a-real-key-1234"])
     made = recording(proxy.files[0], read(proxy.files[0]))
     assert made is not None
     with serving(PlanApp(exact_plan(made, 0))) as again_port:
@@ -155,33 +216,15 @@ def test_tls(tmp_path: Path) -> None:
     assert not stranger.files
 
 
-class ConnectProxy:
-    """A proxy of `CONNECT`, of the tests: it notes the heads that it was sent."""
+class ConnectProxy(SocketServer):
+    """A proxy of `CONNECT`: it notes the heads that it was sent."""
 
     def __init__(self, answer: bytes) -> None:
         self._answer = answer
         self.heads: list[bytes] = []
 
-    def __enter__(self) -> ConnectProxy:
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-        self._thread.join(5)
-
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listening.accept()
-                with client, contextlib.suppress(OSError):
-                    self._tunnel(client)
-
-    def _tunnel(self, client: socket.socket) -> None:
+    def talk(self, client: socket.socket) -> None:
+        """Open a tunnel, or do not."""
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             head += client.recv(1)

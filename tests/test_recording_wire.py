@@ -55,7 +55,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("chunks", SHAPES.values(), ids=SHAPES)
-@pytest.mark.parametrize("trailers", [b"", b"X-Checksum: 1\r\n"], ids=["", "trailers"])
+@pytest.mark.parametrize("trailers", [b"", b"X-Checksum: 1\r\nServer-Timing: a;dur=5\r\n"], ids=["", "trailers"])
 def test_every_transfer_chunk_is_a_send(chunks: list[bytes], trailers: bytes, tmp_path: Path) -> None:
     """The client gets the bytes, and the file holds each transfer chunk as it was sent, trailers or not."""
     upstream = RawUpstream([LINES_HEAD, *chunked(*chunks, trailers=trailers)])
@@ -66,6 +66,8 @@ def test_every_transfer_chunk_is_a_send(chunks: list[bytes], trailers: bytes, tm
     assert (seen.status, seen.body, seen.ending) == (200, b"".join(chunks), Ending.COMPLETE)
     assert list(kept(proxy.files[0]).frames) == chunks
     assert kept(proxy.files[0]).headers == ((b"X-Request-ID", b"r-1"), (b"Content-Type", b"application/json"))
+    assert seen.trailers == ([("X-Checksum", "1"), ("Server-Timing", "a;dur=5")] if trailers else [])
+    assert [pair[0].decode() for pair in kept(proxy.files[0]).trailers] == [name for name, _ in seen.trailers]
 
 
 @pytest.mark.parametrize(
@@ -254,17 +256,62 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[list[b
         yield play
 
 
+TRAILERS = st.lists(st.tuples(st.sampled_from(["X-Checksum", "grpc-status"]), st.text("ab1 =", max_size=5)), max_size=2)
+
+
 @settings(max_examples=60, deadline=None)
-@given(chunks=ANY_CHUNKS, ending=st.sampled_from(ENDED))
+@given(chunks=ANY_CHUNKS, ending=st.sampled_from(ENDED), trailers=TRAILERS)
 def test_record_then_replay_is_the_same(
-    stage: Callable[[list[bytes], Ending], tuple[Seen, Seen]], chunks: list[bytes], ending: Ending
+    stage: Callable[[list[bytes], Ending], tuple[Seen, Seen]],
+    chunks: list[bytes],
+    ending: Ending,
+    trailers: list[tuple[str, str]],
 ) -> None:
-    """For any list of chunks and any ending, a replay gives a client the same chunks, in order, and the same ending."""
-    live, again = stage([LINES_HEAD, *chunked(*chunks)[: None if ending is Ending.COMPLETE else len(chunks)]], ending)
+    """For any chunks, trailers and ending, a replay gives a client the same head, chunks, trailers and ending."""
+    tail = "".join(f"{name}: {value}\r\n" for name, value in trailers).encode()
+    writes = chunked(*chunks, trailers=tail)
+
+    live, again = stage([LINES_HEAD, *writes[: None if ending is Ending.COMPLETE else len(chunks)]], ending)
 
     assert (live.ending, live.body) == (ending, b"".join(chunks))
     assert (again.ending, again.chunks) == (ending, chunks)
-    assert again.headers[1:] == live.headers[1:]
+    assert live.trailers == again.trailers
+    assert live.trailers == ([(name, value.strip()) for name, value in trailers] if ending is Ending.COMPLETE else [])
+    assert [pair for pair in again.headers if pair[0] != "date"] == [pair for pair in live.headers if pair[0] != "date"]
+
+
+def test_a_head_keeps_its_case_order_and_date(tmp_path: Path) -> None:
+    """What passes through has the upstream's header names as they were, both of two equal ones, and its date."""
+    names = ["X-Request-ID: r-1", "x-b: 1", "X-B: 2", "DATE: Sun, 22 Nov 2026 00:00:00 GMT", "Content-Length: 0"]
+    upstream = RawUpstream(["\r\n".join(["HTTP/1.1 200 OK", *names, "", ""]).encode()])
+
+    with upstream, recording_of(upstream.url, tmp_path) as proxy:
+        seen = ask(proxy.port)
+
+    assert [f"{name}: {value}" for name, value in seen.headers] == names
+
+
+def test_the_heads_time_is_its_own(tmp_path: Path) -> None:
+    """When the head came is kept beside the times of the body, and a replay sends it then."""
+    gate = threading.Event()
+    upstream = RawUpstream([LINES_HEAD, b"".join(chunked(LINE))], gate=gate)
+
+    with (
+        upstream,
+        recording_of(upstream.url, tmp_path) as proxy,
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client,
+    ):
+        client.sendall(posted(chat_body()))
+        got = client.recv(65536)
+        assert got.endswith(b"\r\n\r\n")
+        gate.set()
+        while not got.endswith(b"0\r\n\r\n"):
+            got += client.recv(65536)
+    plan = kept(proxy.files[0])
+
+    assert plan.at_ms is not None
+    assert plan.head_at_ms is not None
+    assert plan.head_at_ms < plan.at_ms[0]
 
 
 @pytest.mark.parametrize("at_ms", [None, (0.0, 0.0, 0.0), (1.0, 2.0, 2.0)], ids=["at-once", "due-together", "paced"])

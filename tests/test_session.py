@@ -1,157 +1,32 @@
-"""A test's handle on a running mock: faults, answers, what was seen, and what the client made of it."""
+"""A test's handle on a running mock: faults, answers, fixture files, clock and address."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import threading
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from openai import APIStatusError, OpenAI
+from openai import OpenAI
 
-from mockserver.client_saw import NothingAskedError, SilentEmptyError, WrongTextError
 from mockserver.errors import OperatorError
 from mockserver.live import MockServer
 from mockserver.pipeline.disturb import FAULT_TYPES
 from mockserver.pipeline.faults_transport import Cut
-from mockserver.running import CONTROL, MockError, RunningMock
+from mockserver.running import CONTROL, MockError, RunningMock, past_proxy
 from mockserver.seen import wire_log
-from mockserver.server import control
+from mockserver.server.control import PREFIX
+from mockserver.server.operations import MOST_WAIT_MS
+from mockserver.witness import LONGEST_WAIT_MS
+from tests.session_helpers import asked, control, said
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from mockserver.session import Session
 
-CHIPS = ("nvidia", "amd", "chip1", "chip2", "chip3", "chip4", "chip5")
-BARE = ("chip3", "chip4", "chip5")
-"""Chips that stream bare JSON lines, in the edition of the tutorial."""
 TOKEN = "a-token"  # noqa: S105 - of a mock that lives as long as a test
-
-
-@pytest.fixture(scope="module")
-def mock() -> Iterator[MockServer]:
-    """One mock for all tests here."""
-    with MockServer() as mock:
-        yield mock
-
-
-@pytest.fixture
-def session(mock: MockServer) -> Iterator[Session]:
-    """A namespace of its own."""
-    with mock.session() as session:
-        yield session
-
-
-def client(session: Session, retries: int = 0) -> OpenAI:
-    """The official SDK, pointed at the session."""
-    return OpenAI(base_url=session.base_url, api_key=session.api_key, max_retries=retries)
-
-
-def streamed(session: Session, text: str = "你是谁?") -> str:
-    """What the SDK makes of a stream."""
-    chunks = client(session).chat.completions.create(
-        model="any", messages=[{"role": "user", "content": text}], stream=True
-    )
-    return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
-
-
-def asked(session: Session, text: str = "你是谁?", **more: Any) -> httpx.Response:
-    """An answer as it is on the wire."""
-    body = {"messages": [{"role": "user", "content": text}], **more}
-    headers = {"Authorization": f"Bearer {session.api_key}"}
-    return httpx.post(f"{session.base_url}/chat/completions", json=body, headers=headers, trust_env=False)
-
-
-def said(answer: httpx.Response) -> str:
-    """The text of an answer that is not streamed."""
-    return str(answer.json()["choices"][0]["message"]["content"])
-
-
-class TestClientSaw:
-    """What the application shows against what went over the wire."""
-
-    @pytest.mark.parametrize("chip", CHIPS)
-    def test_the_silent_empty_answer_is_caught(self, session: Session, chip: str) -> None:
-        """The SDK shows nothing of bare JSON lines and raises nothing; on the other chips it shows all."""
-        session = session.chip(chip)
-        shown = streamed(session)
-
-        if chip not in BARE:
-            session.assert_client_saw(shown)
-            return
-        with pytest.raises(SilentEmptyError) as caught:
-            session.assert_client_saw(shown)
-        assert str(caught.value).startswith(
-            f"the client saw nothing, but {chip} sent 17 content chunks as json-lines; '我是来自无问芯穹"
-        )
-        assert "(exchange 1, 200 application/json, complete); these are bare JSON lines without `data:`" in str(
-            caught.value
-        )
-        assert caught.value.exchanges[0].carried.text.startswith("我是")
-
-    def test_a_text_that_was_cut_short(self, session: Session) -> None:
-        """The message says where the texts part."""
-        session.answer("一二三四")
-        asked(session)
-
-        with pytest.raises(WrongTextError) as caught:
-            session.assert_client_saw("一二")
-        assert str(caught.value).endswith("; what the client saw stops after 2 of 4 characters")
-        with pytest.raises(WrongTextError, match="the client saw 2 more characters: '五六'"):
-            session.assert_client_saw("一二三四五六")
-        with pytest.raises(WrongTextError, match="they part at character 1: '两三四' for '二三四'"):
-            session.assert_client_saw("一两三四")
-
-    def test_several_exchanges_shown_together(self, session: Session) -> None:
-        """An application that asks twice shows both answers."""
-        session.answer("one ")
-        session.answer("two")
-        asked(session)
-        asked(session)
-
-        session.assert_client_saw("two")
-        session.assert_client_saw("one two", exchanges=2)
-
-    def test_an_error_is_no_silent_answer(self, session: Session) -> None:
-        """Where the wire carried no content, nothing is what the client should see."""
-        session.answer(error={"status": 503, "message": "busy"})
-        asked(session)
-
-        session.assert_client_saw("")
-        session.assert_client_saw(None)
-        with pytest.raises(WrongTextError, match="there was no content on the wire"):
-            session.assert_client_saw("an apology")
-
-    def test_nothing_was_asked(self, session: Session) -> None:
-        """A client with another address or key is told so, and passes nothing."""
-        text = "no request came to this namespace; see that the client uses the session's base_url and api_key"
-        with pytest.raises(NothingAskedError) as caught:
-            session.assert_client_saw("")
-        assert str(caught.value) == text
-        with pytest.raises(AssertionError, match="no request came"):
-            _ = session.last
-        with pytest.raises(AssertionError, match="no request came"):
-            session.assert_resilient()
-
-    @pytest.mark.parametrize("chip", ["nvidia", "chip3"])
-    @pytest.mark.parametrize(
-        "fault", ["slicer;average_bytes=3;delay_ms=0", "bandwidth;bytes_per_s=1000000", "drop_done"]
-    )
-    def test_faults_that_lose_nothing(self, session: Session, chip: str, fault: str) -> None:
-        """However the bytes are portioned, what was said can be read from them."""
-        session = session.chip(chip)
-        session.answer("汉字 and 🙂")
-        session.arm(fault)
-        asked(session, stream=True)
-
-        assert session.last.carried.text == "汉字 and 🙂"
-        assert session.last.carried.framing == ("json-lines" if chip in BARE else "sse")
-
-
 NEEDED = {
     "status": ";status=500", "latency": ";ms=1", "first_token_delay": ";ms=1", "stall": ";after_frames=1;ms=1",
     "cut": ";after_frames=3", "limit_data": ";bytes=300", "timeout": "", "bandwidth": ";bytes_per_s=1000000",
@@ -219,6 +94,7 @@ class TestFaults:
             {"type": "status", "status": 200},
             "status: status: 200 is not allowed; allowed: greater than or equal to 400",
         ),
+        (3, f"type: None is not a fault; known: {', '.join(FAULT_TYPES)}"),
     ]
 
     @pytest.mark.parametrize(("fault", "text"), WRONG, ids=[text[:20] for _, text in WRONG])
@@ -227,7 +103,7 @@ class TestFaults:
         with pytest.raises(MockError) as wrong:
             session.arm(fault)
 
-        assert text in str(wrong.value)
+        assert str(wrong.value) == text
 
 
 class TestAnswers:
@@ -250,6 +126,20 @@ class TestAnswers:
         assert asked(session).status_code == 503
         assert said(asked(session)) == "你好"
         session.assert_all_used()
+
+    UNANSWERED = ("status;status=500", "rate_limit;rpm=0", "timeout", "reset_peer")
+
+    @pytest.mark.parametrize("fault", UNANSWERED)
+    def test_what_was_not_sent_is_not_used(self, session: Session, tmp_path: Path, fault: str) -> None:
+        """Where not even the head of an answer leaves, no scripted answer and no answer of a fixture is used up."""
+        (tmp_path / "a.json").write_text('{"match": {}, "answers": [{"text": "1"}, {"text": "2"}]}', "utf-8")
+        session.answer("first")
+        session.answer_from(tmp_path / "a.json")
+        session.arm(fault, times=1)
+        with contextlib.suppress(httpx.TransportError):
+            asked(session, "hi", timeout_s=0.2)
+
+        assert [said(asked(session, "hi")) for _ in range(3)] == ["first", "1", "2"]
 
     def test_its_forms(self, session: Session) -> None:
         """Pieces, calls of functions, errors, blocked answers, usage."""
@@ -290,8 +180,12 @@ class TestAnswers:
 
     def test_parts_that_do_not_go_together(self, session: Session) -> None:
         """The control API's reason is passed on."""
-        with pytest.raises(MockError, match=r"POST /_mock/answers: 400: .*text and pieces exclude each other"):
+        with pytest.raises(MockError) as wrong:
             session.answer("x", pieces=["x"])
+
+        assert str(wrong.value) == (
+            "POST /_mock/answers: 400: answer: text and pieces exclude each other; pieces joined are the text"
+        )
 
 
 class TestFixtureFiles:
@@ -314,6 +208,27 @@ class TestFixtureFiles:
         assert [said(asked(session, "count")) for _ in range(2)] == ["one", "two"]
         assert asked(session, "count").status_code == 404
 
+    def test_answers_that_cycle(self, session: Session, tmp_path: Path) -> None:
+        """After the last the first comes again; all are used once each has been said."""
+        cycle = {"match": {"user": "next"}, "answers": [{"text": "a"}, {"text": "b"}], "then": "cycle"}
+        (tmp_path / "a.json").write_text(json.dumps(cycle), "utf-8")
+        session.answer_from(tmp_path / "a.json")
+
+        assert said(asked(session, "next")) == "a"
+        assert [one["used"] for one in session.unmet] == [1]
+        assert [said(asked(session, "next")) for _ in range(4)] == ["b", "a", "b", "a"]
+        session.assert_all_used()
+
+    def test_expired_files_of_a_folder(self, session: Session, tmp_path: Path) -> None:
+        """They are left out, beside one whose last day is far."""
+        for name, text, day in (("a", "old", "2024-02-29"), ("b", "new", "9999-12-31")):
+            fixture = {"match": {"user": "which?"}, "answer": {"text": text}, "expires": day}
+            (tmp_path / f"{name}.json").write_text(json.dumps(fixture), "utf-8")
+        session.answer_from(tmp_path)
+
+        assert said(asked(session, "which?")) == "new"
+        assert len(control(session, "GET", "/answers").json()["answers"]) == 1
+
     def test_another_test_does_not_see_it(self, session: Session, mock: MockServer, tmp_path: Path) -> None:
         """What is scripted here is answered here alone."""
         (tmp_path / "a.json").write_text('{"match": {}, "answer": {"text": "mine"}}', "utf-8")
@@ -324,12 +239,15 @@ class TestFixtureFiles:
             assert said(asked(other)) != "mine"
 
     WRONG: list[tuple[str, str]] = [  # noqa: RUF012 - a table for the test below
-        ('{"match": {}}', "a.json: give either answer or answers"),
-        ('{"match": {}, "answers": [{"text": "x"}], "then": "cycle"}', 'then: "cycle" cannot be scripted'),
+        ('{"match": {}}', "give either answer or answers"),
+        (
+            '{"match": {}, "answer": {"text": "x"}, "expires": "2024-02-29"}',
+            "expires: 2024-02-29 is over; it no longer fits any request",
+        ),
         ('{"request": {}, "response": {}}', "is a recording; allowed here: a fixture with match and answer"),
     ]
 
-    @pytest.mark.parametrize(("data", "text"), WRONG, ids=["no answer", "cycle", "recording"])
+    @pytest.mark.parametrize(("data", "text"), WRONG, ids=["no answer", "expired", "recording"])
     def test_files_that_cannot_be_scripted(self, session: Session, tmp_path: Path, data: str, text: str) -> None:
         """One line names the file and what is allowed."""
         path = tmp_path / "a.json"
@@ -338,120 +256,17 @@ class TestFixtureFiles:
         with pytest.raises(OperatorError) as wrong:
             session.answer_from(path)
 
-        assert str(path) in str(wrong.value)
-        assert text in str(wrong.value)
+        assert str(wrong.value) == f"{path}: {text}"
 
     def test_places_without_fixtures(self, session: Session, tmp_path: Path) -> None:
         """A path that is missing, and a folder that holds nothing."""
-        with pytest.raises(OperatorError, match="nowhere: no such file or folder"):
-            session.answer_from(tmp_path / "nowhere")
-        with pytest.raises(OperatorError, match="holds no fixture"):
-            session.answer_from(tmp_path)
-
-
-class TestSeen:
-    """What happened."""
-
-    def test_an_exchange(self, session: Session) -> None:
-        """Request, answer and what it said; the key is nowhere."""
-        asked(session.chip("chip4"), temperature=0.5, stream=True)
-
-        seen = session.last
-        assert (seen.number, seen.method, seen.status, seen.chip, seen.stream) == (1, "POST", 200, "chip4", True)
-        assert seen.request["temperature"] == 0.5
-        assert seen.content_type == "application/json"
-        assert seen.frames_sent == seen.frames_planned == len(seen.sends) == 19
-        assert seen.carried.chunks == 17
-        assert session.api_key not in repr(seen)
-
-    def test_queries(self, session: Session) -> None:
-        """By chip, status, stream, text and number."""
-        asked(session, "one")
-        asked(session.chip("chip4"), "two", stream=True)
-        asked(session, model=5)
-
-        def numbers(**query: Any) -> list[int]:
-            return [one.number for one in session.exchanges(**query)]
-
-        assert numbers() == [1, 2, 3]
-        assert numbers(chip="chip4") == numbers(stream=True) == numbers(text="two") == [2]
-        assert numbers(status=400) == numbers(after=2) == [3]
-
-    def test_waiting_for_exchanges(self, session: Session) -> None:
-        """Who waits is told as soon as they are there."""
-        asking = threading.Thread(target=lambda: [asked(session) for _ in range(2)])
-        asking.start()
-
-        assert len(session.wait_for(2)) == 2
-        asking.join()
-
-    def test_waiting_in_vain(self, session: Session) -> None:
-        """The message tells what came instead."""
-        asked(session)
-
-        with pytest.raises(TimeoutError, match=r"waited 0\.01 s for 2 exchanges and saw 1: #1  POST  /maas/"):
-            session.wait_for(2, timeout_s=0.01)
-
-    def test_wire_log(self, session: Session) -> None:
-        """An exchange is a line, its first and last frame, and what it said or why it was refused."""
-        asked(session.chip("chip3"), stream=True)
-        asked(session, model=5)
-
-        first, head, tail, what, second, frame, why = wire_log(session.exchanges())
-        assert first.startswith("#1  POST  /maas/mt-infini-3b/chip3/chat/completions  200  application/json  complete")
-        assert head.startswith('    first  \'{"id":')
-        assert "finish_reason" in tail or "usage" in tail
-        assert what.startswith("    said   17 content chunks as json-lines; '我是")
-        assert second.startswith("#2  POST  /maas/mt-infini-3b/nvidia/chat/completions  400")
-        assert frame.startswith("    first")
-        assert why.startswith("    why    ")
-
-    def test_a_long_wire_log_is_cut(self, session: Session) -> None:
-        """The last ten exchanges are shown."""
-        for _ in range(12):
-            asked(session)
-
-        log = wire_log(session.exchanges())
-        assert log[0] == "(2 earlier exchanges left out)"
-        assert log[1].startswith("#3 ")
-
-    def test_reset(self, session: Session) -> None:
-        """Nothing is left of what was set up and seen."""
-        session.arm("status;status=500")
-        session.answer("x")
-        asked(session)
-        session.reset()
-
-        assert session.exchanges() == []
-        assert session.unmet == []
-        assert asked(session).status_code == 200
-        assert session.last.number == 1
-
-
-class TestVerdict:
-    """What the exchanges say of the client."""
-
-    def test_a_client_that_gives_up_at_once(self, session: Session) -> None:
-        """The failure says what was seen and what to do about it."""
-        session.arm("status;status=503")
-        with pytest.raises(APIStatusError):
-            client(session).chat.completions.create(model="any", messages=[{"role": "user", "content": "hi"}])
-
-        assert not session.verdict().resilient
-        with pytest.raises(AssertionError) as failed:
-            session.assert_resilient()
-        assert str(failed.value) == (
-            "the client is not resilient:\nbad: gave-up: ended with 503 after 1 attempt (#1); "
-            "retry 429 and 5xx a few times before giving up"
-        )
-
-    def test_a_client_that_comes_back(self, session: Session) -> None:
-        """The SDK's own retry is resilient."""
-        session.arm("status;status=503", times=1)
-        client(session, retries=1).chat.completions.create(model="any", messages=[{"role": "user", "content": "hi"}])
-
-        session.assert_resilient()
-        assert "good: recovered: a good answer at attempt 2 (#1, #2)" in str(session.verdict())
+        for path, text in {
+            tmp_path / "nowhere": "no such file or folder",
+            tmp_path: "holds no fixture; fixtures are *.json with match and answer",
+        }.items():
+            with pytest.raises(OperatorError) as wrong:
+                session.answer_from(path)
+            assert str(wrong.value) == f"{path}: {text}"
 
 
 def test_quotas_run_on_a_clock_that_can_be_moved(session: Session, mock: MockServer) -> None:
@@ -487,16 +302,50 @@ def test_set_env(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     assert session.last.status == 200
 
 
+def test_a_proxy_is_led_past(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the environment names a proxy, which knows nothing of our loopback, the SDK still reaches the mock."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "intranet")
+    session.set_env(monkeypatch)
+    OpenAI(max_retries=0).chat.completions.create(model="any", messages=[{"role": "user", "content": "hi"}])
+
+    assert session.last.status == 200
+
+
+URL = "http://127.0.0.1:8777"
+PAST: dict[str, tuple[dict[str, str], str | None]] = {
+    "no proxy": ({"HTTPS_PROXY": "http://proxy"}, None),
+    "empty": ({"http_proxy": ""}, None),
+    "first": ({"http_proxy": "http://proxy"}, "127.0.0.1"),
+    "all": ({"ALL_PROXY": "socks5://proxy"}, "127.0.0.1"),
+    "further": ({"HTTP_PROXY": "http://proxy", "NO_PROXY": "localhost, .corp"}, "localhost,.corp,127.0.0.1"),
+    "lower case wins": ({"HTTP_PROXY": "x", "no_proxy": "a", "NO_PROXY": "b"}, "a,127.0.0.1"),
+    "named": ({"HTTP_PROXY": "http://proxy", "no_proxy": "127.0.0.1"}, None),
+    "everything": ({"HTTP_PROXY": "http://proxy", "NO_PROXY": "*"}, None),
+}
+
+
+@pytest.mark.parametrize(("environ", "names"), PAST.values(), ids=PAST)
+def test_past_a_proxy(environ: dict[str, str], names: str | None) -> None:
+    """What was excepted stays so; nothing is set without need."""
+    assert past_proxy(environ, URL) == ({} if names is None else {"NO_PROXY": names, "no_proxy": names})
+
+
 def test_places_where_no_mock_is() -> None:
-    """A wrong address, nobody there, and something that is no mock."""
-    with pytest.raises(MockError, match="'localhost:8777' is not the address of a mock; allowed: http://HOST:PORT"):
+    """A wrong address, nobody there, and a mock that asks for its token."""
+    with pytest.raises(MockError) as wrong:
         RunningMock("localhost:8777")
+    assert str(wrong.value) == "'localhost:8777' is not the address of a mock; allowed: http://HOST:PORT"
     with MockServer() as gone:
         url = gone.url
-    with pytest.raises(MockError, match=f"{url}: no mock answers there: "):
+    with pytest.raises(MockError) as wrong:
         RunningMock(url).session()
-    with MockServer(control_token=TOKEN) as guarded, pytest.raises(MockError, match="401: X-Mock-Token: missing"):
+    assert str(wrong.value).startswith(f"{url}: no mock answers there: ")  # and the system's words
+    with MockServer(control_token=TOKEN) as guarded, pytest.raises(MockError) as wrong:
         RunningMock(guarded.url).session()
+    assert str(wrong.value) == (
+        "POST /_mock/reset: 401: X-Mock-Token: missing or wrong; the server printed it when it started"
+    )
 
 
 def test_a_token_is_passed_on() -> None:
@@ -506,5 +355,6 @@ def test_a_token_is_passed_on() -> None:
 
 
 def test_one_path_of_the_control_api() -> None:
-    """The session asks where the control API answers."""
-    assert CONTROL == control.PREFIX
+    """The session asks where the control API answers, and waits no longer than it allows."""
+    assert CONTROL == PREFIX
+    assert LONGEST_WAIT_MS == MOST_WAIT_MS

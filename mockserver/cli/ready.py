@@ -91,7 +91,9 @@ def ready_block(address: str, edition: Edition, config: Config, guard: Guard | N
 
 def _answers(config: Config) -> str:
     pace = SETTINGS["pace"].show(config.pace)
-    speed = {"off": "sent at once", "profile": "at each chip's pace"}.get(pace, f"at the pace {pace}")
+    speed = {"off": "sent at once", "profile": "at each chip's pace", "recorded": "as recorded"}.get(
+        pace, f"at the pace {pace}"
+    )
     origin = "from fixtures only (strict)" if config.strict else f"from fixtures, else synthetic (seed {config.seed})"
     return f"{origin}; {speed}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -60,13 +61,13 @@ def run(argv: Sequence[str], console: Console) -> int:
     config = _own(configuration(found, console).config, model)
 
     from mockserver.live import MockServer
-    from mockserver.running import MockError
+    from mockserver.running import MockError, past_proxy
     from mockserver.session import Session
 
     with MockServer(config) as mock:
         session = Session(mock, "", model, found.chip)  # no key: the namespace that all keys of this mock share
         try:
-            variables = {**session.env(), "OPENAI_API_KEY": ANY_KEY}
+            variables = {**session.env(), "OPENAI_API_KEY": ANY_KEY, **past_proxy(console.environ, mock.url)}
             for fault in found.fault:
                 session.arm(fault)
         except MockError as error:
@@ -172,6 +173,7 @@ def _tell(session: Session, console: Console) -> int:
         lines.append("  no request came; see that the command reads OPENAI_BASE_URL")
     lines += [f"  {line}" for line in (str(session.verdict()).splitlines() if exchanges else ())]
     lines += [f"  unmatched: {one.path}: {one.detail}" for one in unmatched]
-    console.err.write("".join(f"{line}\n" for line in lines))
-    console.err.flush()
+    with contextlib.suppress(OSError):  # nobody listens: the command's exit code shall be told all the same
+        console.err.write("".join(f"{line}\n" for line in lines))
+        console.err.flush()
     return len(unmatched)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,7 @@ from mockserver.config import SETTINGS
 from mockserver.errors import OperatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from mockserver.cli.terminal import Console
     from mockserver.config import Config, Loaded
@@ -66,7 +64,7 @@ def serve(config: Config, console: Console) -> None:
     from mockserver.cli.ready import ready_block, ready_line
     from mockserver.server import log
     from mockserver.server.app import create_app
-    from mockserver.server.run import address_of, tcp_socket, unix_socket
+    from mockserver.server.run import address_of, port_file, tcp_socket, unix_socket
     from mockserver.server.run import run as run_server
 
     if config.uds and config.port_file:
@@ -92,26 +90,6 @@ def serve(config: Config, console: Console) -> None:
                     console.print(*ready_block(address, edition, config, guard, console))
 
         run_server(create_app(mock, guard), listening, tell_ready, config.grace_seconds)
-
-
-@contextlib.contextmanager
-def port_file(path: Path, port: int) -> Iterator[None]:
-    """A file with the port, there from the first moment whole, and gone afterwards unless another mock took it over."""
-    text = f"{port}\n"
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, "ascii")
-        draft.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise OperatorError(f"--port-file {path}: cannot be written: {error.strerror or error}") from None
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            if path.read_text("ascii") == text:
-                path.unlink()
 
 
 def config_table(loaded: Loaded, console: Console) -> list[str]:

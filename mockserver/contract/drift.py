@@ -146,13 +146,11 @@ def patched(file: ChipFile, chip: ChipProfile, live: Mapping[str, Exchange], sou
         live: What came, by name.
         source: What to write as the source of the new claims.
     """
-    ledger = checks_wire.ledger(chip, map(Reading, live.values()))
-    drifted = {entry.clause for entry in ledger if entry.state not in {"as declared", "not seen"}}
-    seen = [
-        one
-        for one in learn.observations(chip.wire, live)
-        if one.quirk is not None and checks_wire.clause_of(one.axis) in drifted
-    ]
+    observed = learn.observations(chip.wire, live)
+    wire = chip.wire
+    for one in observed:
+        wire = quirks.apply(wire, one.axis, one.quirk) if one.quirk else wire
+    seen = [one for one in observed if one.quirk and learn.shows(chip.wire, wire, one.axis)]
     gone = {one.axis for one in seen}
     kept = tuple(claim for claim in file.quirks if quirks.find(claim.name)[0] not in gone)
     own = {claim.name for claim in file.quirks}

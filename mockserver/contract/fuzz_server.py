@@ -7,7 +7,7 @@ import socket
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.exchange_file import exchange_of, read
 
@@ -67,6 +67,9 @@ class _Listening(ThreadingHTTPServer):
         """A client that went away is no news."""
 
 
+_OF_THE_CONNECTION: Final = frozenset({b"connection", b"transfer-encoding"})
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -89,9 +92,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.send_response_only(plan.status)
         for name, value in plan.headers:
-            self.send_header(name.decode("latin-1"), value.decode("latin-1"))
+            if name.lower() not in _OF_THE_CONNECTION:
+                self.send_header(name.decode("latin-1"), value.decode("latin-1"))
         self.send_header("connection", "close")
-        whole = any(name == b"content-length" for name, _ in plan.headers)
+        whole = any(name.lower() == b"content-length" for name, _ in plan.headers)
         if not whole:
             self.send_header("transfer-encoding", "chunked")
         self.end_headers()

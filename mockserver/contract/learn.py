@@ -161,7 +161,7 @@ def learned(edition: Edition, model: str, chip: str, exchanges: Mapping[str, Exc
             notes.append(f"{one.axis.field}: {one.seen} in {share}, otherwise in the rest")
         if one.quirk is None:
             notes.append(f"{one.axis.field}: {one.seen!r} was seen, which no quirk is named for ({one.proof})")
-        elif _shows(base, wire, one.axis):
+        elif shows(base, wire, one.axis):
             source = f"{chip}-probes/{one.proof}.json, {date}; {share} show it, confidence {one.confidence:.0%}"
             claims.append(QuirkClaim(name=one.quirk.name, claim="observed", source=source))
         elif not dialect.alike(quirks.apply(base, one.axis, one.quirk), base):
@@ -170,10 +170,15 @@ def learned(edition: Edition, model: str, chip: str, exchanges: Mapping[str, Exc
     file = ChipFile(summary=summary, quirks=tuple(claims), latency=latency_of(exchanges.values(), date))
     profile = ChipProfile(chip, summary, (*edition.file.quirks, *claims), wire, file.latency)
     notes += _beyond(Context(edition, profile, model), exchanges)
-    return Learned(file, tuple(implied), tuple(notes))
+    return Learned(file, tuple(implied), tuple(map(_printable, notes)))
 
 
-def _shows(base: WireSettings, wire: WireSettings, axis: Axis) -> bool:
+def _printable(text: str) -> str:
+    """Text from a server as it may stand on one line of a file or a terminal."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
+def shows(base: WireSettings, wire: WireSettings, axis: Axis) -> bool:
     """Whether an axis of `wire` differs from `base` in a way that some byte can show."""
     due = dialect.declared(base, axis)
     if dialect.declared(wire, axis) == due:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from mockserver.contract.reading import Json, Reading, Seen
 
-_FEWEST_CHUNKS: Final = 3  # with fewer, first and last say too little about "every"
+_FEWEST_CHUNKS: Final = 3  # with fewer, first and last are all there are
 
 
 # --- shape --------------------------------------------------------------------------------------------------------
@@ -23,10 +23,8 @@ _FEWEST_CHUNKS: Final = 3  # with fewer, first and last say too little about "ev
 def _place(present: list[bool]) -> str | None:
     if not any(present):
         return "never" if present else None
-    if len(present) < _FEWEST_CHUNKS:
-        return None
     if all(present):
-        return "every"
+        return "every" if len(present) >= _FEWEST_CHUNKS else None
     if present[0] and not any(present[1:]):
         return "first"
     return "last" if present[-1] and not any(present[:-1]) else MIXED
@@ -90,11 +88,14 @@ def _speaks(delta: Json) -> bool:
 
 
 def _usage_chunk(r: Reading) -> Seen:
-    if not r.whole or not r.chunks or not isinstance(r.chunks[-1].get("usage"), dict):
+    last = r.chunks[-1] if r.whole and r.chunks else {}
+    choices = last.get("choices")
+    if "usage" not in last or choices is None:
         return None
-    choices = r.chunks[-1].get("choices")
     if not choices:
-        return None if choices is None else "own"
+        return "own"
+    if not isinstance(last["usage"], dict):
+        return None
     return "own, with choices" if r.finishes and r.finishes[-1] < len(r.choices) - 1 else "finish"
 
 

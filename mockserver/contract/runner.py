@@ -295,8 +295,8 @@ def _cost(reading: Reading, case: Case) -> int:
 
 def _no_target(reading: Reading) -> str:
     """Why the first valid request shows that there is nobody to hold the contract against; empty where there is."""
-    said = reading.body[:120].decode("utf-8", "replace")
-    shown = f"status {reading.status}: {' '.join(said.split()) or 'no body'}"
+    said = " ".join(reading.body[:1000].decode("utf-8", "replace").split()) or "no body"
+    shown = f"status {reading.status}: {said if len(said) <= 200 else said[:197] + '...'}"
     match reading.status:
         case 0 if reading.exchange.ending is Ending.HANG:
             return "takes the request and does not answer in time; is --base-url right?"

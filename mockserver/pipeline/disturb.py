@@ -73,8 +73,8 @@ def disturb_answer(answer: Answer, faults: Sequence[Fault]) -> Answer:
 
 
 def disturb(plan: Plan, faults: Sequence[Fault], hand: Hand) -> Plan:
-    """The plan as all faults leave it, one after the other."""
-    for fault in faults:
+    """The plan as all faults leave it, one after the other, layer by layer."""
+    for fault in sorted(faults, key=lambda one: one.layer):
         plan = fault.on_plan(plan, hand)
     return plan
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
+
+from mockserver.fields import Ruled
 
 if TYPE_CHECKING:
     import random
@@ -29,12 +32,30 @@ class Hand:
     refuse: Callable[[int, str | None, float | None], Plan]
 
 
-class Fault(BaseModel):
+class Layer(IntEnum):
+    """What a fault works on. Whatever their order, faults act on the answer before it is made network writes."""
+
+    FRAMES = 0
+    """The answer, its frames and their times."""
+    FRAMING = 1
+    """The coding of the frames in the body."""
+    WRITES = 2
+    """The network writes that carry all that."""
+
+
+class Fault(Ruled):
     """The base of all faults. A subclass has a literal `type`, its settings, and one of the two methods."""
+
+    layer: ClassVar[Layer] = Layer.FRAMES
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     type: str
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether not even the head of the answer is sent, so that no answer is used up."""
+        return False
 
     def on_answer(self, answer: Answer) -> Answer:
         """The answer as the fault leaves it."""
@@ -84,11 +105,16 @@ def as_writes(plan: Plan) -> Plan:
     return replace(with_frames(plan, frames, moments), raw=True, head_at_ms=None)
 
 
+def holds_json(frame: bytes) -> bool:
+    """Whether a frame holds a JSON object; the done marker and a closing frame do not."""
+    return 0 <= frame.find(b"{") < frame.rfind(b"}")
+
+
 def edit_json(frame: bytes, change: Callable[[Any], Any]) -> bytes:
     """A frame with its JSON changed; its prefix, its ending and its spacing stay. Frames without JSON stay whole."""
-    start, end = frame.find(b"{"), frame.rfind(b"}")
-    if start < 0 or end < start:
+    if not holds_json(frame):
         return frame
+    start, end = frame.find(b"{"), frame.rfind(b"}")
     text = frame[start : end + 1]
     try:
         value = json.loads(text)

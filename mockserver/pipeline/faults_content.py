@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from mockserver.pipeline.fault import Fault, edit_json, times, with_frames
+from mockserver.fields import MOST_WHOLE
+from mockserver.pipeline.fault import Fault, edit_json, holds_json, times, with_frames
 
 if TYPE_CHECKING:
     from mockserver.exchange import Answer, Plan
@@ -21,6 +22,11 @@ class Status(Fault):
     status: int = Field(ge=400, le=599)
     message: str | None = None
     retry_after_s: float | None = Field(default=None, ge=0, le=86_400)
+
+    @property
+    def unanswered(self) -> bool:
+        """The error comes instead."""
+        return True
 
     def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
         """The error's plan."""
@@ -89,7 +95,8 @@ class DuplicateFrame(Fault):
 
     def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
         """One frame more."""
-        frames, at, n = list(plan.frames), times(plan), self.at_frame
+        frames, at = list(plan.frames), times(plan)
+        n = min(self.at_frame, len(frames) - 1)
         return _resized(with_frames(plan, frames[: n + 1] + frames[n:], at[: n + 1] + at[n:]))
 
 
@@ -101,7 +108,8 @@ class Reorder(Fault):
 
     def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
         """Two frames swapped; the times stay."""
-        frames, n = list(plan.frames), self.at_frame
+        frames = list(plan.frames)
+        n = max(min(self.at_frame, len(frames) - 2), 0)
         frames[n : n + 2] = reversed(frames[n : n + 2])
         return with_frames(plan, frames, times(plan))
 
@@ -111,7 +119,7 @@ class ErrorFrame(Fault):
 
     type: Literal["error_frame"] = "error_frame"
     after_frames: int = Field(default=2, ge=0)
-    code: int = 50000
+    code: int = Field(default=50000, ge=-MOST_WHOLE, le=MOST_WHOLE)
     message: str = "Internal error"
 
     def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
@@ -120,7 +128,8 @@ class ErrorFrame(Fault):
             return plan
         n = min(self.after_frames, len(plan.frames) - 1)
         error = {"error": {"code": str(self.code), "message": self.message, "param": None, "type": "server_error"}}
-        frame = edit_json(plan.frames[0], lambda _: error)
+        model = next((one for one in plan.frames if holds_json(one)), b"{}")
+        frame = edit_json(model, lambda _: error)
         return _resized(with_frames(plan, [*plan.frames[:n], frame], times(plan)[: n + 1]))
 
 
@@ -186,9 +195,11 @@ def _is_done(frame: bytes) -> bool:
 
 
 def _change_frame(plan: Plan, at: int, change: Any) -> Plan:
+    """The plan with one of its frames of JSON changed: the one at a place, or the last one where there are fewer."""
     frames = list(plan.frames)
-    if frames:
-        n = min(at, len(frames) - 1)
+    able = [n for n, frame in enumerate(frames) if holds_json(frame)]
+    if able:
+        n = next((one for one in able if one >= at), able[-1])
         frames[n] = change(frames[n])
     return _resized(with_frames(plan, frames, times(plan)))
 

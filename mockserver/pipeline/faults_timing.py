@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from mockserver.exchange import Ending
-from mockserver.pipeline.fault import Fault, as_writes, times, with_frames
+from mockserver.pipeline.fault import Fault, Layer, as_writes, times, with_frames
 
 if TYPE_CHECKING:
     from mockserver.exchange import Plan
@@ -60,6 +60,8 @@ class Stall(Fault):
 class Bandwidth(Fault):
     """The answer comes at `bytes_per_s`, in writes of at most a tenth of a second's bytes."""
 
+    layer: ClassVar[Layer] = Layer.WRITES
+
     type: Literal["bandwidth"] = "bandwidth"
     bytes_per_s: int = Field(ge=1, le=10**9)
 
@@ -97,6 +99,11 @@ class Timeout(Fault):
 
     type: Literal["timeout"] = "timeout"
 
+    @property
+    def unanswered(self) -> bool:
+        """Nothing comes."""
+        return True
+
     def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
         """Not even a head."""
-        return replace(plan, frames=(), at_ms=None, ending=Ending.HANG, raw=True, head_at_ms=None)
+        return replace(plan, status=0, frames=(), at_ms=None, ending=Ending.HANG, raw=True, head_at_ms=None)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from mockserver.exchange import Ending
-from mockserver.pipeline.fault import Fault, as_writes, times, with_frames
+from mockserver.fields import Rule, exactly_one
+from mockserver.pipeline.fault import Fault, Layer, as_writes, times, with_frames
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from mockserver.exchange import Plan
     from mockserver.pipeline.fault import Hand
 
@@ -24,16 +23,14 @@ class Cut(Fault):
     only a missing finish_reason or done marker tells.
     """
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        exactly_one("after_frames", "after_bytes", "give either after_frames or after_bytes"),
+    )
+
     type: Literal["cut"] = "cut"
     after_frames: int | None = Field(default=None, ge=0)
     after_bytes: int | None = Field(default=None, ge=0)
     clean: bool = False
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if (self.after_frames is None) == (self.after_bytes is None):
-            raise ValueError("give either after_frames or after_bytes")
-        return self
 
     def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
         """A prefix of the plan."""
@@ -57,10 +54,15 @@ class ResetPeer(Fault):
     type: Literal["reset_peer"] = "reset_peer"
     after_frames: int = Field(default=0, ge=0)
 
+    @property
+    def unanswered(self) -> bool:
+        """Before the head nothing comes."""
+        return self.after_frames == 0
+
     def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
         """A prefix of the plan, or nothing."""
         if self.after_frames == 0:
-            return replace(plan, frames=(), at_ms=None, ending=Ending.RESET, raw=True, head_at_ms=None)
+            return replace(plan, status=0, frames=(), at_ms=None, ending=Ending.RESET, raw=True, head_at_ms=None)
         return _prefix(plan, self.after_frames, None, Ending.RESET)
 
 
@@ -69,6 +71,8 @@ class Slicer(Fault):
 
     A write may end anywhere: inside a Chinese character, inside `data:`, inside a chunk's size.
     """
+
+    layer: ClassVar[Layer] = Layer.WRITES
 
     type: Literal["slicer"] = "slicer"
     average_bytes: int = Field(default=7, ge=1, le=65_536)
@@ -92,6 +96,8 @@ class Slicer(Fault):
 
 class BadChunkedFraming(Fault):
     """The chunk that carries frame `at_frame` (counted from 0) announces a size that is no number."""
+
+    layer: ClassVar[Layer] = Layer.FRAMING
 
     type: Literal["bad_chunked_framing"] = "bad_chunked_framing"
     at_frame: int = Field(default=1, ge=0)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,24 @@ class PaceSettings:
     first_token_ms: float = 0.0
     inter_token_ms: float = 0.0
     jitter: float = 0.0
+
+
+def pace_as_recorded(frames: int, at_ms: Sequence[float], parts: int) -> list[float]:
+    """Times for `frames` frames that are those of a recording, in milliseconds from the start, never falling.
+
+    Args:
+        frames: How many frames there are: one that begins, unless the first part does, the parts, and some that end.
+        at_ms: When the recorded answer began, when each of its parts came, and when it was whole; two times or more.
+        parts: How many parts the answer has now; fewer than were recorded where it was limited.
+    """
+    first, *came, last = at_ms
+    if parts < len(came):
+        came, last = came[:parts], came[parts]
+    if frames <= len(came):  # a wire form with fewer chunks: their times are spread over what came
+        whole = [first, *came, last]
+        return [whole[number * (len(whole) - 1) // max(frames - 1, 1)] for number in range(frames)]
+    before = 1 if frames > len(came) + 1 else 0
+    return [first] * before + came + [last] * (frames - before - len(came))
 
 
 def pace(frames: int, settings: PaceSettings | None, entropy: bytes, delay_ms: float = 0.0) -> list[float] | None:

@@ -16,7 +16,7 @@ from mockserver.pipeline.frame import content_type
 from mockserver.pipeline.head import entropy_of, head, response_headers
 from mockserver.pipeline.limit import bounds, limit
 from mockserver.pipeline.moderate import ModerationRules, moderate
-from mockserver.pipeline.pace import PaceSettings, pace
+from mockserver.pipeline.pace import PaceSettings, pace, pace_as_recorded
 from mockserver.pipeline.refuse import own_shape, refuse
 from mockserver.pipeline.structure import structure
 from mockserver.pipeline.vision import check_media
@@ -86,8 +86,11 @@ class TestSetup(Protocol):
     def faults_for(self, request: ChatRequest, dice: random.Random) -> list[Fault]:
         """The armed faults that act on a request."""
 
-    def check_quota(self, limit: RateLimit, now_ms: float, tokens: int) -> None:
-        """Count a request against a rate limit; raises Refusal."""
+    def check_quotas(self, limits: Sequence[RateLimit], now_ms: float) -> None:
+        """Raise the Refusal of the first rate limit that is used up."""
+
+    def count(self, limits: Sequence[RateLimit], now_ms: float, tokens: int) -> None:
+        """Count a request that was let in, and its tokens, against rate limits."""
 
 
 @dataclass(slots=True)
@@ -196,34 +199,56 @@ class Service:
 
     def _disturbed(self, arrival: Arrival, response: Response, compiled: Compiled, entropy: bytes) -> None:
         """The way of a request for which a test has set something up, or which names faults itself."""
-        from mockserver.pipeline.disturb import disturb, disturb_answer  # late: most runs ask for no fault
+        from mockserver.pipeline.disturb import disturb  # late: most runs ask for no fault
         from mockserver.pipeline.fault import Hand
-        from mockserver.pipeline.faults_content import RateLimit, Status
 
         request, test = response.chat, arrival.test
         assert request is not None  # noqa: S101 - admitted by the caller
         dice = random.Random(arrival.seed)  # noqa: S311 - reproducible, not secret
-        faults = test.faults_for(request, dice) if test is not None else []
-        faults += self._asked_faults(arrival.request.headers.get(FAULT_HEADER, b"").decode("latin-1"))
+        asked = self._asked_faults(arrival.request.headers.get(FAULT_HEADER, b"").decode("latin-1"))
+        faults = [*(test.faults_for(request, dice) if test is not None else ()), *asked]
         response.faults = tuple(fault.type for fault in faults)
-        reply: Answer | Plan
-        if any(isinstance(fault, Status) for fault in faults):
-            reply = NOTHING_SAID  # an error takes its place, and what a test scripted waits for the next attempt
-        else:
-            reply = (test.scripted(request) if test is not None else None) or self.answer(request)
-        for fault in faults:
-            if isinstance(fault, RateLimit) and test is not None:
-                tokens = reply.usage.total_tokens if isinstance(reply, Answer) else 0
-                test.check_quota(fault, arrival.elapsed_ms, tokens)
-        if isinstance(reply, Plan):
-            plan = reply
-        else:
-            plan = self._plan(request, disturb_answer(reply, faults), compiled, entropy, arrival.now_ms)
-        hand = Hand(dice, lambda status, text, wait: self._error_plan(status, text, wait, entropy, arrival.now_ms))
-        plan = disturb(plan, faults, hand)
-        if faults:
-            plan = replace(plan, headers=(*plan.headers, (SEED_HEADER, b"%d" % arrival.seed)))
-        response.plan = plan
+
+        def seeded(plan: Plan) -> Plan:
+            seed = ((SEED_HEADER, b"%d" % arrival.seed),) if faults else ()
+            return replace(plan, headers=(*plan.headers, *seed))
+
+        def error(status: int, text: str | None, wait_s: float | None) -> Plan:
+            return seeded(self._error_plan(status, text, wait_s, entropy, arrival.now_ms))
+
+        plan = seeded(self._limited(arrival, request, faults, compiled, entropy))
+        response.plan = disturb(plan, faults, Hand(dice, error))
+
+    def _limited(
+        self, arrival: Arrival, request: ChatRequest, faults: Sequence[Fault], compiled: Compiled, entropy: bytes
+    ) -> Plan:
+        """The plan that faults then act on: a refusal where a rate limit is used up, else what is said."""
+        from mockserver.pipeline.disturb import disturb_answer
+        from mockserver.pipeline.faults_content import RateLimit
+
+        test, tokens = arrival.test, 0
+        limits = [fault for fault in faults if isinstance(fault, RateLimit)]
+        try:
+            if test is not None:
+                test.check_quotas(limits, arrival.elapsed_ms)
+        except Refusal as refusal:
+            return self.refusal(refusal, entropy, arrival.now_ms)
+        try:
+            reply = self._reply(test, request, faults)
+            if isinstance(reply, Answer):
+                tokens = reply.usage.total_tokens
+                reply = self._plan(request, disturb_answer(reply, faults), compiled, entropy, arrival.now_ms)
+        except Refusal as refusal:
+            reply = self.refusal(refusal, entropy, arrival.now_ms)
+        if test is not None:
+            test.count(limits, arrival.elapsed_ms, tokens)
+        return reply
+
+    def _reply(self, test: TestSetup | None, request: ChatRequest, faults: Sequence[Fault]) -> Answer | Plan:
+        """What is said; nothing where a fault lets none of it out, so that what a test scripted waits for its turn."""
+        if any(fault.unanswered for fault in faults):
+            return NOTHING_SAID
+        return (test.scripted(request) if test is not None else None) or self.answer(request)
 
     def _asked_faults(self, text: str) -> list[Fault]:
         """The faults that `X-Mock-Fault` asks for."""
@@ -288,21 +313,23 @@ class Service:
             data = compiled.body(answer, identity)
             headers = ((b"content-type", b"application/json"), (b"content-length", b"%d" % len(data)))
             count = max(len(answer.reasoning) + len(answer.pieces), 1)
-            times = self._times(request.chip, count, entropy, answer.delay_ms)
+            times = self._times(request.chip, count, entropy, answer)
             return Plan(200, (*headers, *identity.headers), (data,), times and times[-1:], source=answer.source)
         made = compiled.stream(answer, identity, include_usage=request.include_usage)
         kind = content_type(wire.frame)
         opening = (
             ((b"content-type", kind), (b"cache-control", b"no-cache")) if kind else ((b"cache-control", b"no-cache"),)
         )
-        times = self._times(request.chip, len(made), entropy, answer.delay_ms)
+        times = self._times(request.chip, len(made), entropy, answer)
         if wire.frame.delivery == "buffered":
             made, times = [b"".join(made)], times and times[-1:]
             opening = (*opening, (b"content-length", b"%d" % len(made[0])))
         return Plan(200, (*opening, *identity.headers), made, times, source=answer.source)
 
-    def _times(self, chip: str, count: int, entropy: bytes, delay_ms: float) -> Sequence[float] | None:
-        return pace(count, self.paces.get(chip), entropy, delay_ms)
+    def _times(self, chip: str, count: int, entropy: bytes, answer: Answer) -> Sequence[float] | None:
+        if answer.at_ms:
+            return pace_as_recorded(count, answer.at_ms, answer.parts)
+        return pace(count, self.paces.get(chip), entropy, answer.delay_ms)
 
     def _wire_form(self, chip: str, changes: bytes) -> Compiled:
         """The compiled wire form of a chip, with the request's own quirks."""

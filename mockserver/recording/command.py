@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -51,13 +53,14 @@ def add_record_arguments(parser: argparse.ArgumentParser) -> None:
     add("--edition", metavar="NAME", help="the edition noted in the files")
     add("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)")
     add("--port", type=int, default=8777, help="port to listen on; 0 takes a free one (default: 8777)")
+    add("--port-file", type=Path, metavar="PATH", help="file that holds the port while connections are accepted")
     add_scrub_arguments(parser)
 
 
 def add_scrub_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags that say what is masked besides keys, cookies and organisations."""
     parser.add_argument("--scrub-field", action="append", default=[], metavar="NAME",
-                        help="mask the strings of this JSON field, at any depth; repeatable")  # fmt: skip
+                        help="mask the value of this JSON field, at any depth; repeatable")  # fmt: skip
     parser.add_argument("--scrub-pattern", action="append", default=[], metavar="REGEX",
                         help="mask what matches (RE2); repeatable")  # fmt: skip
 
@@ -108,11 +111,10 @@ def record(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     from mockserver.recording.paths import path_map
     from mockserver.recording.proxy import RecordingProxy
     from mockserver.recording.secrets import proxy_secrets
-    from mockserver.server.run import run, tcp_socket
+    from mockserver.server.run import address_of, port_file, run, tcp_socket
     from mockserver.sources.recordings import Recordings, load
 
-    if args.timeout <= 0 or args.speed < 0:
-        raise OperatorError("--timeout must be over 0, --speed at least 0")
+    check_record_arguments(args)
     roots = [shipped("profiles")]
     edition = load_edition(args.edition or default_edition(roots), roots)
     upstream = upstream_of(args.upstream, environ, args.timeout, args.upstream_ca)
@@ -120,8 +122,9 @@ def record(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     known = load(args.out) if args.out.is_dir() else []
 
     def tell(line: str) -> None:
-        err.write(visible(line, 500) + "\n")
-        err.flush()
+        with contextlib.suppress(OSError):  # nobody reads it; what is to be kept is kept all the same
+            err.write(visible(line, 500) + "\n")
+            err.flush()
 
     def refusal(refused: Refusal) -> Plan:
         return refuse(refused, edition.file.errors[refused.kind])
@@ -141,17 +144,34 @@ def record(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     proxy = RecordingProxy(upstream, keeper, refusal, maps=maps, key=key, speed=args.speed)
     listening = tcp_socket(args.host, args.port)
     host, port = listening.getsockname()[:2]
-    where = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    where = address_of(listening)
 
     def ready() -> None:
+        if args.port_file is not None:
+            held.enter_context(port_file(args.port_file, port))
         doing = f"replaying {args.out}" if keeper.offline else f"recording {args.upstream} into {args.out}"
-        out.write(f"{doing}\nbase_url {where}/maas/MODEL/CHIP\n")
-        out.flush()
+        with contextlib.suppress(OSError):
+            out.write(f"{doing}\nbase_url {where}/maas/MODEL/CHIP\n")
+            out.flush()
         if key and not host.startswith("127.") and host != "::1":
-            err.write(f"warning: whoever reaches {where} uses the key of {args.upstream_key_env}\n")
+            tell(f"warning: whoever reaches {where} uses the key of {args.upstream_key_env}")
 
-    run(proxy, listening, ready, GRACE_SECONDS)
+    with contextlib.ExitStack() as held:
+        held.callback(listening.close)
+        run(proxy, listening, ready, GRACE_SECONDS)
     return 0
+
+
+def check_record_arguments(args: argparse.Namespace) -> None:
+    """Raise OperatorError for a value that its flag does not take."""
+    if not 0 < args.timeout < math.inf:
+        raise OperatorError(f"--timeout {args.timeout:g}: give seconds over 0; example: --timeout 120")
+    if not 0 <= args.speed < math.inf:
+        raise OperatorError(f"--speed {args.speed:g}: give a number, 0 or more; example: --speed 1")
+    if not 0 <= args.port <= 65535:
+        raise OperatorError(f"--port {args.port}: give 0 to 65535; 0 takes a free one")
+    if args.out.exists() and not args.out.is_dir():
+        raise OperatorError(f"--out {args.out}: is no folder; give a folder, which is made where there is none")
 
 
 def upstream_key(name: str | None, environ: Mapping[str, str]) -> bytes:

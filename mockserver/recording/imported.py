@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from mockserver.exchange import Ending, Exchange, Plan, Request
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from mockserver.exchange import Headers
 
 Pairs = list[tuple[bytes, bytes]]
-UNPACKED_LIMIT_BYTES: Final = 64 * 2**20
 _EVENT_END = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)|(?<=\r\r)")
 _LINE_END = re.compile(rb"(?<=\n)")
 
@@ -124,23 +122,6 @@ def frames_of(body: bytes) -> list[bytes]:
     if kind == "json":
         return [body] if body else []
     return [part for part in (_EVENT_END if kind == "sse" else _LINE_END).split(body) if part]
-
-
-def unpacked(data: bytes, coding: bytes) -> bytes:
-    """A body without its content coding; raises ValueError for one that is unknown, broken or far too long."""
-    name = coding.strip().lower()
-    if name in {b"", b"identity"}:
-        return data
-    if name not in {b"gzip", b"x-gzip", b"deflate"}:
-        raise ValueError(f"content-encoding {coding.decode('latin-1')!r} is not read; known: gzip, deflate, identity")
-    machine = zlib.decompressobj(zlib.MAX_WBITS | 32)
-    try:
-        made = machine.decompress(data, UNPACKED_LIMIT_BYTES)
-    except zlib.error as error:
-        raise ValueError(f"content-encoding {name.decode()}: {error}") from None
-    if machine.unconsumed_tail:
-        raise ValueError(f"the unpacked body is over {UNPACKED_LIMIT_BYTES >> 20} MiB")
-    return made
 
 
 def reason(status: int) -> str:

@@ -13,7 +13,7 @@ KEPT_BYTES: Final = 16 * 2**20
 """Longest answer that is kept, each send counted as its bytes and `SEND_COST`; a longer one only passes through."""
 SEND_COST: Final = 200
 HOLD_SECONDS: Final = 0.25  # how long the done marker waits for the body's end, so that it comes after the file
-DONE_MARK: Final = b"[DONE]"
+DONE_ENDINGS: Final = (b"[DONE]\n\n", b"[DONE]\r\n\r\n", b"[DONE]\n", b"[DONE]", b"[DONE]\r\n", b"[DONE]\r\r")
 
 
 class Passage:
@@ -26,14 +26,18 @@ class Passage:
     Attributes:
         frames: The sends so far: transfer chunks, or reads where the body is not chunked.
         at_ms: When the first byte of each came, in milliseconds after the request was sent.
+        head_at_ms: When the head came; None before.
         too_long: The answer passes through and is not kept.
+        chunked: Whether the body is chunked.
         heard: When the upstream last said something, on the clock of `time.perf_counter`.
     """
 
     def __init__(self, connection: ClientConnection) -> None:
         self.frames: list[bytes] = []
         self.at_ms: list[float] = []
+        self.head_at_ms: float | None = None
         self.too_long = False
+        self.chunked = False
         self.heard = self._started = time.perf_counter()
         self._connection = connection
         self._unsent: list[bytes] = []
@@ -51,9 +55,17 @@ class Passage:
         """Milliseconds since the request was sent."""
         return (time.perf_counter() - self._started) * 1000
 
+    def hear(self) -> None:
+        """The upstream said something: all that one read brings came at this time."""
+        self.heard = time.perf_counter()
+
+    def head_came(self, *, chunked: bool) -> None:
+        """The head is whole."""
+        self.chunked = chunked
+        self.head_at_ms = (self.heard - self._started) * 1000
+
     def take(self, data: bytes) -> None:
-        """A part of a chunk."""
-        self.heard = now = time.perf_counter()
+        """A part of a chunk, or of a body that is not chunked: there each read is a send."""
         self._unsent.append(data)
         if self.too_long:
             return
@@ -63,8 +75,10 @@ class Passage:
             self.frames, self.at_ms, self._chunk = [], [], []
             return
         if not self._chunk:
-            self.at_ms.append((now - self._started) * 1000)
+            self.at_ms.append((self.heard - self._started) * 1000)
         self._chunk.append(data)
+        if not self.chunked:
+            self.chunk_ends()
 
     def chunk_ends(self) -> None:
         """The chunk is whole; also called at the end, where the last one may not be."""
@@ -79,16 +93,17 @@ class Passage:
         if not over:
             self.flush()
 
-    def flush(self) -> None:
-        """A read is over: write what it brought."""
+    def flush(self) -> bool:
+        """A read is over: write what it brought; whether the client is too slow to be sent more."""
         unsent = self._unsent
         if not unsent or not self._opened:
-            return
-        if DONE_MARK in unsent[-1][-16:]:
+            return False
+        if unsent[-1].endswith(DONE_ENDINGS):
             if self._timer is None:
                 self._timer = asyncio.get_running_loop().call_later(HOLD_SECONDS, self._release)
-            return
+            return False
         self._release()
+        return self._connection.paused
 
     def rest(self) -> bytes:
         """The answer is over: all but the last bytes are written, those are returned."""
@@ -104,11 +119,6 @@ class Passage:
         for data in self._unsent:
             self._connection.write_part(data)
         self._unsent.clear()
-
-    @property
-    def paused(self) -> bool:
-        """Whether the client reads too slowly to be sent more."""
-        return self._connection.paused
 
     async def drained(self) -> None:
         """Return when the client has read enough, or left."""

@@ -31,11 +31,11 @@ def path_map(text: str) -> PathMap:
     source, equals, target = text.partition("=")
     if not equals or not source.startswith("/") or (target and not target.startswith("/")):
         raise OperatorError(f"--map {text!r}: give FROM=TO, two path prefixes; example: /maas/{{model}}/{{chip}}=/v1")
-    pattern = _PLACEHOLDER.sub(r"(?P<\1>[^/]+)", re.escape(source.rstrip("/")))
-    try:
-        compiled = re.compile(pattern + "(?=/|$)")
-    except re.error as error:
-        raise OperatorError(f"--map {text!r}: {error}") from None
+    placeholders = _NAME.findall(source)
+    for name in placeholders:
+        if placeholders.count(name) > 1 or not name.isidentifier():
+            raise OperatorError(f"--map {text!r}: {{{name}}}: placeholders in FROM are names that differ")
+    compiled = re.compile(_PLACEHOLDER.sub(r"(?P<\1>[^/]+)", re.escape(source.rstrip("/"))) + "(?=/|$)")
     for name in _NAME.findall(target):
         if name not in compiled.groupindex:
             known = ", ".join(compiled.groupindex) or "none"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from mockserver.errors import Refusal
@@ -39,11 +40,10 @@ LINGER_SECONDS: Final = 5.0  # how long an answer is still read, to be kept, whe
 LOOK_SECONDS: Final = 1.0  # how often a silent stream looks whether its client has left
 BODY_LIMIT_BYTES: Final = 10 * 2**20
 _HOP_BY_HOP = frozenset(
-    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te transfer-encoding "
     b"upgrade".split()
 )
 _NOT_PASSED_ON = _HOP_BY_HOP | {b"host", b"content-length", b"accept-encoding", b"expect"}
-_NOT_PASSED_BACK = _HOP_BY_HOP | {b"date"}  # the server sends its own date
 
 
 class RecordingProxy:
@@ -127,15 +127,21 @@ class RecordingProxy:
         try:
             line.write(self._request_bytes(asked, scope))
             head = usable(await line.head(self._upstream.silence_seconds), line, self._upstream)
-            passed = tuple(pair for pair in head.headers if pair[0].lower() not in _NOT_PASSED_BACK)
-            await send({"type": "http.response.start", "status": head.status, "headers": passed})
+            passed = tuple(pair for pair in head.headers if pair[0].lower() not in _HOP_BY_HOP)
+            connection.write_head(head.status, passed)
             line.pour()
             ending = await self._end_of(line, passage, connection)
             if ending is None:
                 self._keeper.tell(f"not kept: the client of {asked.path[:100]!r} left before the answer was whole")
                 return
             last, duration_ms = passage.rest(), passage.since_ms
-            await self._keep(received(asked, head, passage, ending, duration_ms), passage, scope, head.headers)
+            answered = replace(received(head, passage, ending), trailers=tuple(line.trailers))
+            exchange = Exchange(asked, answered, len(answered.frames), duration_ms, ending)
+            await self._keep(exchange, passage, scope, head.headers)
+            if ending is Ending.COMPLETE and line.trailers:
+                connection.write_part(last)
+                connection.write_trailers(line.trailers)
+                last = b""
             if ending is Ending.COMPLETE:
                 await send({"type": "http.response.body", "body": last})
                 return
@@ -170,14 +176,12 @@ class RecordingProxy:
         asked = exchange.request
         if asked.method != "POST" or place(asked.path) is None:
             return
-        coding = next((value for name, value in answered if name.lower() == b"content-encoding"), b"identity")
         if passage.too_long:
             self._keeper.tell(f"not kept: the answer to {asked.path[:100]!r} is over {KEPT_BYTES >> 20} MiB")
-        elif coding.lower() != b"identity":
-            self._keeper.tell(f"not kept: the upstream sent {coding.decode('latin-1')!r} though identity was asked for")
-        else:
-            secrets = secrets_of(asked.headers, scope["query_string"], answered)
-            await asyncio.to_thread(self._keeper.keep, exchange, secrets)
+            return
+        trailers = exchange.plan.trailers if exchange.plan is not None else ()
+        secrets = secrets_of(asked.headers, scope["query_string"], (*answered, *trailers))
+        await asyncio.to_thread(self._keeper.keep, exchange, secrets)
 
     def _request_bytes(self, asked: Request, scope: Scope) -> bytes:
         """The request as the upstream gets it."""
@@ -198,7 +202,7 @@ class RecordingProxy:
         return b"\r\n".join((*lines, b"", asked.body))
 
 
-def received(asked: Request, head: AnswerHead, passage: Passage, ending: Ending, duration_ms: float) -> Exchange:
-    """The exchange that the proxy saw."""
-    plan = Plan(head.status, head.headers, tuple(passage.frames), tuple(passage.at_ms) or None, ending, joinable=False)
-    return Exchange(asked, plan, len(plan.frames), duration_ms, ending)
+def received(head: AnswerHead, passage: Passage, ending: Ending) -> Plan:
+    """What the proxy saw, as a plan that says it again."""
+    times = tuple(passage.at_ms) or None
+    return Plan(head.status, head.headers, tuple(passage.frames), times, ending, passage.head_at_ms, joinable=False)

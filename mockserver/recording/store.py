@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from mockserver.errors import OperatorError
-from mockserver.exchange_file import read, written
+from mockserver.exchange_file import is_as_written, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,8 +122,8 @@ def _free(folder: Path, name: str, *, replace: bool) -> Path:
 
 def _untouched(path: Path) -> bool:
     try:
-        return not read(path).edited
-    except OperatorError:
+        return is_as_written(path.read_text("utf-8"))
+    except (OSError, ValueError):
         return False
 
 

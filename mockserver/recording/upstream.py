@@ -55,10 +55,15 @@ class UpstreamConnection(asyncio.Protocol):
 
     Args:
         passage: Takes the body.
+
+    Attributes:
+        trailers: Headers after the body.
+        fault: What is wrong with the answer, in words; empty where nothing is.
     """
 
     def __init__(self, passage: Passage) -> None:
         self._loop = asyncio.get_running_loop()
+        self.on_body, self.on_chunk_complete = passage.take, passage.chunk_ends  # without a frame between
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport
         self._passage = passage
@@ -67,9 +72,10 @@ class UpstreamConnection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._head: AnswerHead | None = None
         self._head_bytes = 0
-        self._chunked = False
+        self._tail_bytes = 0
         self._sized = False
         self._ending: Ending | None = None
+        self.trailers: list[tuple[bytes, bytes]] = []
         self.fault = ""
 
     # --- for the proxy --------------------------------------------------------------------------------------------
@@ -112,6 +118,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Parse and hand on; what cannot be parsed ends the answer as a cut."""
         if self._ending is not None:
             return
+        self._passage.hear()
         if self._head is None:
             self._head_bytes += len(data)
         try:
@@ -122,15 +129,13 @@ class UpstreamConnection(asyncio.Protocol):
             self._fail(f"the upstream's answer is no HTTP/1.1: {error}")
         if self._head is None and self._head_bytes > HEAD_LIMIT_BYTES:
             self._fail(f"the upstream's headers are over {HEAD_LIMIT_BYTES} bytes")
-        if self._ending is None:
-            self._passage.flush()
-            if self._passage.paused and self._resuming is None:
-                self._stop_reading()
-                self._resuming = self._loop.create_task(self._resume())
+        if self._ending is None and self._passage.flush() and self._resuming is None:
+            self._stop_reading()
+            self._resuming = self._loop.create_task(self._resume())
 
     def eof_received(self) -> None:
         """The upstream closed its side: the end of a body without a length, a cut of any other."""
-        self._end(Ending.COMPLETE if self._head and not (self._chunked or self._sized) else Ending.CUT)
+        self._end(Ending.COMPLETE if self._head and not (self._passage.chunked or self._sized) else Ending.CUT)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
@@ -139,9 +144,14 @@ class UpstreamConnection(asyncio.Protocol):
     # --- the parser -----------------------------------------------------------------------------------------------
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer after the body, which has no place in an answer that is replayed."""
+        """A header, or a trailer after the body."""
         if self._head is None:
             self._headers.append((name, value))
+            return
+        self.trailers.append((name, value))
+        self._tail_bytes += len(name) + len(value)
+        if self._tail_bytes > HEAD_LIMIT_BYTES:
+            self._fail(f"the upstream's trailers are over {HEAD_LIMIT_BYTES} bytes")
 
     def on_headers_complete(self) -> None:
         """The head is whole; 1xx is not the answer yet."""
@@ -149,23 +159,15 @@ class UpstreamConnection(asyncio.Protocol):
         if status < 200:
             self._headers.clear()
             return
+        chunked = False
         for name, value in self._headers:
             lowered = name.lower()
-            self._chunked = self._chunked or (lowered == b"transfer-encoding" and value.lower().endswith(b"chunked"))
+            chunked = chunked or (lowered == b"transfer-encoding" and value.lower().endswith(b"chunked"))
             self._sized = self._sized or lowered == b"content-length"
         self._head = AnswerHead(status, tuple(self._headers))
+        self._passage.head_came(chunked=chunked)
         self._stop_reading()
         self._wake()
-
-    def on_body(self, data: bytes) -> None:
-        """A part of a chunk, or of a body that is not chunked: there each read is a send."""
-        self._passage.take(data)
-        if not self._chunked:
-            self._passage.chunk_ends()
-
-    def on_chunk_complete(self) -> None:
-        """The chunk is whole."""
-        self._passage.chunk_ends()
 
     def on_message_complete(self) -> None:
         """The body is whole."""

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from mockserver.errors import OperatorError
 from mockserver.exchange_file import exchange_of
 from mockserver.recording.har import HOST
-from mockserver.recording.imported import chat_path, frames_of, imported, reason, unpacked, value_of
+from mockserver.recording.imported import chat_path, frames_of, imported, reason, value_of
+from mockserver.sources.meaning import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -8,6 +8,7 @@ from mockserver.errors import OperatorError
 from mockserver.exchange_file import plan_of, read_if_exchange, request_body
 from mockserver.recording.secrets import Redactor, SpelledSecretError, findings
 from mockserver.recording.show import body_of
+from mockserver.sources.meaning import coding_of, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,9 +35,11 @@ def problems(path: Path) -> Iterator[str]:
     if file is not None:
         found |= {*findings(body_of(file)), *findings(request_body(file.request))}
         try:
-            Redactor().check_spelled(plan_of(file))
+            Redactor().check_spelled(unpacked(body_of(file), coding_of(plan_of(file))))
         except SpelledSecretError:
             found.add("a key that the answer spells across its chunks")
+        except ValueError as error:
+            yield f"its body cannot be looked through: {error}"
     for kind in sorted(found):
         yield f"holds {kind}; record again, or remove it"
 

@@ -88,6 +88,8 @@ class Mock:
         exchange = Exchange(Request(scope["method"], scope["path"]), namespace=namespace.name)
         exchange.at_ms = started * 1000 + namespace.advanced_ms
         exchange.number = namespace.next("exchange")
+        journal = namespace.journal
+        journal.begin(exchange)
         connection: Connection | None = scope.get(CONNECTION_KEY)
         watched = None
         try:
@@ -101,7 +103,8 @@ class Mock:
             response = self._decide(asked, namespace, exchange.seed, scope, decide)
             exchange.request = kept(asked, key)
             exchange.chat, exchange.faults = response.chat, response.faults
-            plan = response.plan
+            exchange.plan = plan = response.plan
+            journal.planned()
             if connection is None:
                 connection = watched = WatchedConnection(receive)
                 if plan.raw:
@@ -117,8 +120,11 @@ class Mock:
         finally:
             if watched is not None:
                 watched.release()
-            exchange.duration_ms = (wheel.now() - started) * 1000
-            namespace.journal.add(exchange)
+            ended = wheel.now()
+            if exchange.client_left and connection is not None:
+                ended = connection.left_at or ended
+            exchange.duration_ms = (ended - started) * 1000
+            journal.end(exchange)
             if self._on_exchange is not None:
                 self._on_exchange(exchange)
 

@@ -30,17 +30,18 @@ async def perform_with_care(
     whole = plan.ending is Ending.COMPLETE
     if not plan.raw:
         head_at = plan.head_at_ms if plan.head_at_ms is not None else (at[0] if at else 0.0)
-        await until(started + head_at / 1000, wheel)
-        await send({"type": "http.response.start", "status": plan.status, "headers": plan.headers})
+        await until(started + head_at / 1000, wheel, connection.when_left)
+        if plan.joinable or not connection.write_head(plan.status, plan.headers):
+            await send({"type": "http.response.start", "status": plan.status, "headers": plan.headers})
     for number, frame in enumerate(plan.frames):
-        await until(started + at[number] / 1000, wheel)
+        await until(started + at[number] / 1000, wheel, connection.when_left)
         if connection.gone:
             return
         if plan.raw:
             connection.write(frame)
             await connection.drained()
         else:
-            more = not whole or number + 1 < len(plan.frames)
+            more = not whole or number + 1 < len(plan.frames) or bool(plan.trailers)
             await send({"type": "http.response.body", "body": frame, "more_body": more})
         exchange.frames_sent = number + 1
         await asyncio.sleep(0)  # others shall have their turn: a send does not wait while the socket takes bytes
@@ -49,10 +50,13 @@ async def perform_with_care(
         return
     if plan.ending is Ending.HANG:
         await connection.left()
+        connection.cut()
         exchange.client_left = True
     elif plan.ending is Ending.RESET:
         await connection.reset()
     elif plan.raw or not whole:
         connection.cut()
-    elif not plan.frames:
+    elif plan.trailers or not plan.frames:
+        if plan.trailers:
+            connection.write_trailers(plan.trailers)
         await send({"type": "http.response.body", "body": b""})

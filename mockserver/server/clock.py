@@ -89,8 +89,16 @@ class Wheel:
         self._arm()
 
 
-async def until(when: float, wheel: Wheel) -> None:
-    """Wait until `when` (seconds on the loop's clock); at once where that is past."""
+async def until(
+    when: float, wheel: Wheel, when_left: Callable[[Callable[[], None] | None], None] = lambda _tell: None
+) -> None:
+    """Wait until `when` (seconds on the loop's clock), or the client has left; not at all where that is past.
+
+    Args:
+        when: The end of the wait.
+        wheel: What calls back then.
+        when_left: Has somebody called as soon as the client has left, or nobody any more.
+    """
     if when <= wheel.now():
         return
     reached = asyncio.get_running_loop().create_future()
@@ -100,4 +108,8 @@ async def until(when: float, wheel: Wheel) -> None:
             reached.set_result(None)
 
     wheel.at(when, reach)
-    await reached
+    when_left(reach)
+    try:
+        await reached
+    finally:
+        when_left(None)

@@ -14,19 +14,24 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from mockserver.pipeline.refuse import header_text
 from mockserver.server.performer import CONNECTION_KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from uvicorn.config import Config
     from uvicorn.server import ServerState
+
+    from mockserver.exchange import Headers
 
 HEAD_LIMIT_BYTES = 64 * 1024
 FLUSH_SECONDS = 2.0
 LINGER_SECONDS = 5.0
 LINGER_BYTES = 2 * 2**20
+BODILESS = frozenset({204, 304})
 
 
 class ClientConnection:
@@ -48,10 +53,43 @@ class ClientConnection:
         """Whether more is waiting to be sent than the socket takes."""
         return self._cycle.flow.write_paused
 
+    def write_head(self, status: int, headers: Headers) -> bool:
+        """Begin the answer with header names in their own case, where ASGI's `send` writes them in lower case.
+
+        A date is added where there is none; the framing is that of `send`. What no header may hold is left out.
+        """
+        cycle = self._cycle
+        if cycle.disconnected:
+            return True
+        cycle.response_started, cycle.waiting_for_100_continue = True, False
+        shown = [(name, b" ".join(value.split())) if b"\n" in value else (name, value) for name, value in headers]
+        given = {name.lower(): value for name, value in shown}
+        own = [pair for pair in cycle.default_headers if pair[0] not in given]
+        bodiless = status in BODILESS or cycle.scope["method"] == "HEAD"
+        cycle.chunked_encoding = not bodiless and b"content-length" not in given
+        cycle.expected_content_length = 0 if bodiless else int(given.get(b"content-length", b"0"))
+        if cycle.chunked_encoding:
+            own.append((b"transfer-encoding", b"chunked"))
+        if not cycle.keep_alive:
+            own.append((b"connection", b"close"))
+        lines = [STATUS_LINE.get(status, b"HTTP/1.1 %d \r\n" % status)]
+        lines += [b"%b: %b\r\n" % pair for pair in (*shown, *own)]
+        cycle.transport.write(b"".join((*lines, b"\r\n")))
+        return True
+
+    def write_trailers(self, trailers: Iterable[tuple[bytes, bytes]]) -> None:
+        """End a chunked body with headers behind it; the empty last `send`, which is due after it, writes nothing."""
+        cycle = self._cycle
+        if not cycle.chunked_encoding or cycle.disconnected:
+            return
+        lines = [b"%b: %b\r\n" % pair for pair in trailers]
+        cycle.transport.write(b"".join((b"0\r\n", *lines, b"\r\n")))
+        cycle.chunked_encoding, cycle.expected_content_length = False, 0
+
     def write_part(self, data: bytes) -> None:
         """Send a part of a body that has begun and does not end here: in one call, where ASGI's `send` takes a task."""
         cycle = self._cycle
-        if cycle.disconnected:
+        if cycle.disconnected or not data:
             return
         if cycle.chunked_encoding:
             cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
@@ -79,9 +117,18 @@ class ClientConnection:
         if self._cycle.flow.write_paused and not self._cycle.disconnected:
             await self._cycle.flow.drain()
 
+    @property
+    def left_at(self) -> float | None:
+        """When the client closed its sending side, in seconds on the loop's clock; None where it did not."""
+        return self._protocol.closed_at
+
+    def when_left(self, tell: Callable[[], None] | None) -> None:
+        """Have `tell` called as soon as the connection is lost; None calls nobody."""
+        self._protocol.tell_left = tell
+
     async def left(self) -> None:
-        """Wait until the client has left."""
-        while not self._cycle.disconnected:
+        """Wait until the client has left; to one that nothing more is sent to, closing its sending side is that."""
+        while not self._cycle.disconnected and self._protocol.closed_at is None:
             await self._cycle.message_event.wait()
             self._cycle.message_event.clear()
 
@@ -101,6 +148,8 @@ class MockProtocol(HttpToolsProtocol):
     """One client connection with limits on the head's size and on the time that head and body may take.
 
     Attributes:
+        closed_at: When the client closed its sending side, in seconds on the loop's clock; None while it is open.
+        tell_left: Called when the connection is lost.
         head_seconds: From the connection, or a request's first byte, to the end of its head.
         body_seconds: From there to the end of the body.
         half_closed_seconds: How long a client that closed its sending side may wait while it is sent nothing.
@@ -126,7 +175,8 @@ class MockProtocol(HttpToolsProtocol):
         self._linger_bytes = 0
         self._received = b""
         self._remaining = b""
-        self._half_closed = False
+        self.closed_at: float | None = None
+        self.tell_left: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the head's deadline at once: a client that says nothing is let go too."""
@@ -137,6 +187,8 @@ class MockProtocol(HttpToolsProtocol):
         """Stop the clock."""
         self._disarm()
         super().connection_lost(exc)
+        if self.tell_left is not None:
+            self.tell_left()
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, count the head's bytes, and keep the deadline that fits what is still missing."""
@@ -176,7 +228,8 @@ class MockProtocol(HttpToolsProtocol):
         if not asked or self._in_head or self._lingering:
             return False
         self.cycle.keep_alive = False
-        self._half_closed = True
+        self.closed_at = self.loop.time()
+        self.cycle.message_event.set()
         self._arm(self.half_closed_seconds)
         return True
 
@@ -278,9 +331,9 @@ class MockProtocol(HttpToolsProtocol):
             limit = self.head_seconds if self._in_head else self.body_seconds
             message = b'{"code":40800,"msg":"the request\'s %b did not arrive within %.3g s"}' % (what, limit)
             self._answer_and_close(b"408 Request Timeout", message)
-        elif self._half_closed and self.transport.get_write_buffer_size():
+        elif self.closed_at is not None and self.transport.get_write_buffer_size():
             self._arm(self.half_closed_seconds)  # it still reads
-        elif self._half_closed:
+        elif self.closed_at is not None:
             self.transport.abort()
         else:
             self.transport.close()

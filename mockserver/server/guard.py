@@ -54,7 +54,7 @@ class Guard:
             given = headers.get(TOKEN_HEADER, b"")
             if not hmac.compare_digest(given, self.token.encode()):
                 raise ForbiddenError(401, "X-Mock-Token: missing or wrong; the server printed it when it started")
-        if method in {"POST", "PUT", "PATCH"}:
+        if method in {"POST", "PUT", "PATCH"} and _announces_body(headers):
             kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
             if kind != b"application/json":
                 raise ForbiddenError(415, "Content-Type: the control API reads application/json alone")
@@ -66,6 +66,11 @@ class Guard:
             return ipaddress.ip_address(name).is_loopback
         except ValueError:
             return False
+
+
+def _announces_body(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a body comes, or is said to be of some kind."""
+    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers or b"content-type" in headers
 
 
 def host_name(host: str) -> str:

@@ -1,4 +1,7 @@
-"""The journal: a bounded ring of exchanges, kept for each namespace, that can be queried and waited for."""
+"""The journal: what happened in a namespace, and what is going on, to be queried and waited for.
+
+Finished exchanges are a bounded ring. Those in flight are bounded by the connections that clients hold open.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,7 @@ class Query:
         stream: Whether a stream was asked for.
         text: What the request's body holds.
         after: Only exchanges with a higher number.
+        in_flight: Whether it is still going on.
     """
 
     model: str | None = None
@@ -38,11 +42,12 @@ class Query:
     stream: bool | None = None
     text: str | None = None
     after: int = 0
+    in_flight: bool | None = None
 
     def fits(self, exchange: Exchange) -> bool:
         """Whether the exchange is meant."""
         chat = exchange.chat
-        if exchange.number <= self.after:
+        if exchange.number <= self.after or self.in_flight not in {None, exchange.in_flight}:
             return False
         if self.status is not None and (exchange.plan is None or exchange.plan.status != self.status):
             return False
@@ -59,7 +64,7 @@ class Query:
 
 
 class Journal:
-    """A ring of exchanges, bounded in entries and in bytes; the oldest go first.
+    """Finished exchanges, bounded in entries and in bytes (the oldest go first), and those in flight.
 
     Attributes:
         dropped: Exchanges that had to go to make room.
@@ -69,18 +74,40 @@ class Journal:
         self._most_exchanges = most_exchanges
         self._most_bytes = most_bytes
         self._kept: deque[tuple[Exchange, int]] = deque()
+        self._open: dict[int, Exchange] = {}
         self._bytes = 0
         self._waiters: set[asyncio.Future[None]] = set()
         self.dropped = 0
 
     def __len__(self) -> int:
+        """How many have finished."""
         return len(self._kept)
 
     def __iter__(self) -> Iterator[Exchange]:
-        return (exchange for exchange, _ in self._kept)
+        """Those that have finished, in the order in which they did, then those in flight as they came."""
+        yield from (exchange for exchange, _ in self._kept)
+        yield from self._open.values()
 
-    def add(self, exchange: Exchange) -> None:
-        """Keep a finished exchange and wake who waits for one."""
+    @property
+    def in_flight(self) -> int:
+        """How many are going on."""
+        return len(self._open)
+
+    def begin(self, exchange: Exchange) -> None:
+        """Take in an exchange that begins."""
+        exchange.in_flight = True
+        self._open[id(exchange)] = exchange
+
+    def planned(self) -> None:
+        """An exchange in flight is understood now: who waits for such a one looks again."""
+        if self._waiters:
+            self._wake()
+
+    def end(self, exchange: Exchange) -> None:
+        """Keep an exchange that ended and wake who waits for one; not where it was forgotten meanwhile."""
+        exchange.in_flight = False
+        if self._open.pop(id(exchange), None) is None:
+            return
         size = OVERHEAD_BYTES + len(exchange.request.body)
         if exchange.plan is not None:
             size += held_bytes(exchange.plan.frames)
@@ -89,27 +116,38 @@ class Journal:
         while len(self._kept) > self._most_exchanges or (self._bytes > self._most_bytes and len(self._kept) > 1):
             self._bytes -= self._kept.popleft()[1]
             self.dropped += 1
-        waiters, self._waiters = self._waiters, set()
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        self.planned()
 
     def find(self, query: Query) -> list[Exchange]:
-        """The exchanges that are meant, oldest first."""
+        """The exchanges that are meant, in the order of the journal."""
         return [exchange for exchange in self if query.fits(exchange)]
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything; what is in flight is not taken in when it ends."""
         self._kept.clear()
+        self._open.clear()
         self._bytes = self.dropped = 0
 
     async def wait(self, query: Query, count: int, timeout_s: float) -> list[Exchange]:
-        """The exchanges that are meant, as soon as there are `count` of them or the time is over."""
+        """The exchanges that are meant, as soon as there are `count` of them or the time is over.
+
+        Only those that have finished are counted, unless the query asks for those in flight.
+        """
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_s
-        while len(found := self.find(query)) < count and (left := until - loop.time()) > 0:
+        while self._counted(found := self.find(query), query) < count and (left := until - loop.time()) > 0:
             waiter = loop.create_future()
             self._waiters.add(waiter)
             await asyncio.wait([waiter], timeout=left)
             self._waiters.discard(waiter)
         return found
+
+    @staticmethod
+    def _counted(found: list[Exchange], query: Query) -> int:
+        return len(found) if query.in_flight else sum(not one.in_flight for one in found)
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, set()
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)

@@ -37,7 +37,7 @@ class ExchangeMessage:
         facts: dict[str, Any] = {
             "method": exchange.request.method,
             "path": path if len(path) <= SHOWN_PATH_CHARACTERS else path[: SHOWN_PATH_CHARACTERS - 1] + "…",
-            "status": plan.status if plan else None,
+            "status": (plan.status or None) if plan else None,
             "frames": exchange.frames_sent,
             "planned": len(plan.frames) if plan else 0,
             "ms": round(exchange.duration_ms, 1),

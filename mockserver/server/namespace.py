@@ -17,7 +17,7 @@ from mockserver.sources.match import Seen, match_differences
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from mockserver.exchange import Answer, ChatRequest, Plan
     from mockserver.pipeline.fault import Fault
@@ -99,23 +99,25 @@ class Expectation:
 
     Attributes:
         number: Its number in the namespace, from 1.
-        reply: What is said to a request: an answer to be framed for the chip, or a plan that is sent as it is; raises
-            the Refusal where it is one.
+        reply: What is said to a request at a call, counted from 0: an answer to be framed for the chip, or a plan that
+            is sent as it is; raises the Refusal where it is one.
         which: Which requests it is for.
         times: How often it answers; None for always.
+        least: How often it must be asked for where it answers always.
         used: How often it has answered.
     """
 
     number: int
-    reply: Callable[[ChatRequest], Answer | Plan]
+    reply: Callable[[ChatRequest, int], Answer | Plan]
     which: Which = field(default_factory=Which)
     times: int | None = 1
+    least: int = 1
     used: int = 0
 
     @property
     def met(self) -> bool:
         """Whether it was used as often as it was set up for."""
-        return self.used > 0 if self.times is None else self.used >= self.times
+        return self.used >= (self.least if self.times is None else self.times)
 
 
 class Quota:
@@ -124,8 +126,12 @@ class Quota:
     def __init__(self) -> None:
         self._asked: list[tuple[float, int]] = []
 
-    def check(self, limit: RateLimit, now_ms: float, tokens: int) -> None:
-        """Count a request, or raise the Refusal that tells which quota is used up and when it is free again."""
+    def count(self, now_ms: float, tokens: int) -> None:
+        """Count a request and its tokens."""
+        self._asked.append((now_ms, tokens))
+
+    def check(self, limit: RateLimit, now_ms: float) -> None:
+        """Raise the Refusal that tells which quota is used up and when it is free again; a full one does not count."""
         self._asked = [one for one in self._asked if one[0] > now_ms - 86_400_000]
         minute = [one for one in self._asked if one[0] > now_ms - 60_000]
         for name, allowed, used, oldest, window in (
@@ -138,7 +144,6 @@ class Quota:
                 headers = ((b"retry-after", b"%d" % max(wait_s, 1)),) if limit.retry_after else ()
                 detail = f"rate limit: {used} of {allowed} {name} used; free again in {max(wait_s, 1)} s"
                 raise Refusal("rate-limited", detail, headers=headers)
-        self._asked.append((now_ms, tokens))
 
 
 class Namespace:
@@ -178,7 +183,7 @@ class Namespace:
         for expectation in self.script:
             if (expectation.times is None or expectation.used < expectation.times) and expectation.which.fits(request):
                 expectation.used += 1
-                return expectation.reply(request)
+                return expectation.reply(request, expectation.used - 1)
         self.unexpected += bool(self.script)
         return None
 
@@ -186,9 +191,15 @@ class Namespace:
         """The armed faults that fire at a request."""
         return [armed.fault for armed in self.faults if armed.fires(request, dice)]
 
-    def check_quota(self, limit: RateLimit, now_ms: float, tokens: int) -> None:
-        """Count a request against a rate limit; raises Refusal."""
-        self._quotas.setdefault(limit, Quota()).check(limit, now_ms, tokens)
+    def check_quotas(self, limits: Sequence[RateLimit], now_ms: float) -> None:
+        """Raise the Refusal of the first rate limit that is used up."""
+        for limit in limits:
+            self._quotas.setdefault(limit, Quota()).check(limit, now_ms)
+
+    def count(self, limits: Sequence[RateLimit], now_ms: float, tokens: int) -> None:
+        """Count a request that was let in, and its tokens, against rate limits."""
+        for limit in limits:
+            self._quotas.setdefault(limit, Quota()).count(now_ms, tokens)
 
     @property
     def quiet(self) -> bool:

@@ -11,11 +11,11 @@ from mockserver.server.care import needs_care, perform_with_care
 from mockserver.server.clock import until
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator, Sequence
+    from collections.abc import Callable, Coroutine, Generator, Sequence
 
     from starlette.types import Receive, Send
 
-    from mockserver.exchange import Exchange, Plan
+    from mockserver.exchange import Exchange, Headers, Plan
     from mockserver.server.clock import Wheel
 
 CONNECTION_KEY = "genstudio_mock.connection"  # where the server puts the `Connection` into the ASGI scope
@@ -39,11 +39,24 @@ class Connection(Protocol):
     def write(self, data: bytes) -> None:
         """Write bytes past the HTTP layer, which then takes the answer for sent."""
 
+    def write_head(self, status: int, headers: Headers) -> bool:
+        """Begin the answer with header names in their own case; False where only ASGI's `send` can begin it."""
+
+    def write_trailers(self, trailers: Headers) -> None:
+        """End a chunked body with headers behind it."""
+
     async def drained(self) -> None:
         """Wait until the client has taken enough to write more."""
 
     async def left(self) -> None:
         """Wait until the client has left."""
+
+    @property
+    def left_at(self) -> float | None:
+        """When the client closed its side, in seconds on the loop's clock; None where that is not known."""
+
+    def when_left(self, tell: Callable[[], None] | None) -> None:
+        """Have `tell` called as soon as the client has left; None calls nobody."""
 
 
 class NotWritableError(RuntimeError):
@@ -53,8 +66,11 @@ class NotWritableError(RuntimeError):
 class WatchedConnection:
     """A connection known only through ASGI's `receive`, for servers that are not ours."""
 
+    left_at: float | None = None
+
     def __init__(self, receive: Receive) -> None:
         self._gone = False
+        self._tell: Callable[[], None] | None = None
         self._watch = asyncio.ensure_future(self._wait(receive))
 
     @property
@@ -74,12 +90,23 @@ class WatchedConnection:
         """There is no socket here; plans of network writes are refused before they come so far."""
         raise NotWritableError(len(data))
 
+    def write_head(self, status: int, headers: Headers) -> bool:  # noqa: ARG002 - as the protocol says
+        """Nothing is written: ASGI has names in lower case only."""
+        return False
+
+    def write_trailers(self, trailers: Headers) -> None:
+        """They are left out: the server writes the body's end."""
+
     async def drained(self) -> None:
         """Nothing is ever written."""
 
     async def left(self) -> None:
         """Wait for `http.disconnect`."""
         await self._watch
+
+    def when_left(self, tell: Callable[[], None] | None) -> None:
+        """Have `tell` called when `http.disconnect` comes."""
+        self._tell = tell
 
     def release(self) -> None:
         """Stop watching."""
@@ -89,6 +116,8 @@ class WatchedConnection:
         while (await receive())["type"] != "http.disconnect":
             pass
         self._gone = True
+        if self._tell is not None:
+            self._tell()
 
 
 async def perform(plan: Plan, send: Send, connection: Connection, wheel: Wheel, exchange: Exchange) -> None:
@@ -105,7 +134,7 @@ async def perform(plan: Plan, send: Send, connection: Connection, wheel: Wheel, 
             await _at_once(plan, send, connection, exchange)
         else:
             if plan.at_ms[0] > 0:
-                await until(started + plan.at_ms[0] / 1000, wheel)
+                await until(started + plan.at_ms[0] / 1000, wheel, connection.when_left)
             await _Paced(plan, plan.at_ms, send, connection, wheel, exchange, started).run()
     except asyncio.CancelledError:
         connection.cut()
@@ -167,11 +196,18 @@ class _Paced:
     async def run(self) -> None:
         await self._send({"type": "http.response.start", "status": self._plan.status, "headers": self._plan.headers})
         self._turn()
+        self._connection.when_left(self._leave)
         try:
             await self._over
         finally:
+            self._connection.when_left(None)
             if self._blocked is not None:
                 self._blocked.cancel()
+
+    def _leave(self) -> None:
+        """Called when the client has left: the next frame's time is not waited for."""
+        if self._connection.gone and not self._over.done():
+            self._over.set_result(None)
 
     def _turn(self) -> None:
         """Called by the wheel."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
+import os
 import signal
 import socket
 import sys
@@ -113,6 +115,26 @@ def unix_socket(path: Path) -> socket.socket:
     return made
 
 
+@contextlib.contextmanager
+def port_file(path: Path, port: int) -> Iterator[None]:
+    """A file with the port, there from the first moment whole, and gone afterwards unless another mock took it over."""
+    text = f"{port}\n"
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, "ascii")
+        draft.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise OperatorError(f"--port-file {path}: cannot be written: {error.strerror or error}") from None
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if path.read_text("ascii") == text:
+                path.unlink()
+
+
 def address_of(listening: socket.socket) -> str:
     """The URL under which a listening socket is reached from this machine, or `unix:` and the path."""
     name = listening.getsockname()
@@ -160,5 +182,11 @@ def run(app: Any, listening: socket.socket, on_ready: Callable[[], None], grace_
         gc.freeze()  # here and not in Server: a process of ours has nothing to collect later, a user's process has
         on_ready()
 
+    logging.getLogger("uvicorn.error").addFilter(_is_worth_telling)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(make_server(app, ready, grace_seconds).serve(sockets=[listening]))
+
+
+def _is_worth_telling(record: logging.LogRecord) -> bool:
+    """That answers were cut when their grace time was over is what was asked for, and told by those who cut them."""
+    return not str(record.msg).startswith("Cancel %s running task(s)")

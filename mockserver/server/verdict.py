@@ -1,26 +1,33 @@
 """What the journal says of a client: how it took what went wrong.
 
-Exchanges with the same path and body, one after the other, are the attempts of one logical call. Each rule looks at
-one call and gives a finding with one line of advice. Times are the mock's own.
+Exchanges with the same path and body are the attempts of one logical call where each began after the one before had
+failed; a client that says of an attempt that it is no retry (`x-stainless-retry-count: 0`) is believed. Each rule looks
+at one call and gives a finding with one line of advice. Times are the mock's own.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from mockserver.exchange import Ending
+from mockserver.server.carried import carried
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from mockserver.exchange import Exchange
+    from mockserver.server.carried import Carried
 
 STORM_ATTEMPTS: Final = 10
 STORM_WINDOW_MS: Final = 1000.0
 EARLY_SHARE: Final = 0.9  # a client may be up to a tenth early: clocks and timers are not exact
+LEAST_PAUSE_MS: Final = 10.0  # below it a pause is the noise of the machine
+GROWTH: Final = 1.2
 RETRYABLE: Final = frozenset({408, 409, 429, 500, 502, 503, 504})
+ATTEMPT_HEADER: Final = b"x-stainless-retry-count"
 Mark = Literal["good", "bad", "note"]
 
 
@@ -43,63 +50,103 @@ class Finding:
     exchanges: tuple[int, ...]
 
 
-def calls(exchanges: Sequence[Exchange]) -> list[list[Exchange]]:
-    """Attempts grouped into logical calls: same path and body, each begun after the one before had failed."""
-    found: list[list[Exchange]] = []
-    latest: dict[tuple[str, bytes], list[Exchange]] = {}
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a rule may see beside the call.
+
+    Attributes:
+        exchanges: All exchanges, in the order in which they began.
+        now_ms: Now, on the clock of the exchanges.
+        patience_ms: How long a client may wait for an answer that never comes.
+    """
+
+    exchanges: Sequence[Exchange]
+    now_ms: float
+    patience_ms: float
+
+    def later(self, exchange: Exchange) -> Iterator[Exchange]:
+        """The exchanges that began after one had ended."""
+        return (one for one in self.exchanges if one.at_ms >= ended_ms(exchange) and one is not exchange)
+
+
+Call = list["Exchange"]
+
+
+def judge(exchanges: Sequence[Exchange], now_ms: float, patience_ms: float) -> list[Finding]:
+    """All findings, call by call.
+
+    Args:
+        exchanges: Finished ones and those in flight.
+        now_ms: Now, on the clock of the exchanges.
+        patience_ms: How long a client may wait for an answer that never comes.
+    """
+    scene = Scene(sorted(exchanges, key=lambda one: one.at_ms), now_ms, patience_ms)
+    return [made for call in calls(scene.exchanges) for rule in RULES if (made := rule(call, scene)) is not None]
+
+
+def calls(exchanges: Sequence[Exchange]) -> list[Call]:
+    """Attempts, in the order in which they began, grouped into logical calls.
+
+    Of several calls alike that an attempt may go on with, it is the one that failed first.
+    """
+    found: list[Call] = []
+    failing: dict[tuple[str, bytes], list[Call]] = {}
     for one in exchanges:
-        key = (one.request.path, one.request.body)
-        group = latest.get(key)
-        if group is not None and failed(group[-1]):
-            group.append(one)
+        alike = failing.setdefault((one.request.path, one.request.body), [])
+        before = [call for call in alike if failed(call[-1]) and ended_ms(call[-1]) <= one.at_ms]
+        if before and one.request.headers.get(ATTEMPT_HEADER) != b"0":
+            min(before, key=lambda call: ended_ms(call[-1])).append(one)
         else:
-            latest[key] = group = [one]
-            found.append(group)
+            found.append([one])
+            alike.append(found[-1])
     return found
 
 
+def ended_ms(exchange: Exchange) -> float:
+    """When an exchange ended, on the clock of the exchanges."""
+    return exchange.at_ms + exchange.duration_ms
+
+
 def failed(exchange: Exchange) -> bool:
-    """Whether an attempt gave its caller no whole good answer."""
-    return exchange.plan is None or exchange.plan.status >= 400 or exchange.ending is not Ending.COMPLETE
+    """Whether an attempt ended so that another one may help."""
+    if exchange.in_flight:
+        return False
+    return exchange.plan is None or exchange.plan.status in RETRYABLE or exchange.ending is not Ending.COMPLETE
 
 
-def judge(exchanges: Sequence[Exchange]) -> list[Finding]:
-    """All findings, call by call."""
-    return [finding for call in calls(exchanges) for rule in RULES if (finding := rule(call)) is not None]
-
-
-def retry_after(call: Sequence[Exchange]) -> Finding | None:
-    """Whether the client waited as long as `Retry-After` said."""
+def retry_after(call: Call, _scene: Scene) -> Finding | None:
+    """Whether the client waited as long as `Retry-After` said, each time."""
+    good = None
     for before, after in pairwise(call):
         wait_ms = _retry_after_ms(before)
         if wait_ms is None:
             continue
-        waited = after.at_ms - (before.at_ms + before.duration_ms)
+        waited = after.at_ms - ended_ms(before)
         numbers = (before.number, after.number)
         if waited < wait_ms * EARLY_SHARE:
             return Finding(
                 "retry-after", "bad", f"asked to wait {wait_ms:.0f} ms, came back after {waited:.0f} ms",
                 "read Retry-After (seconds) and wait that long before the next attempt", numbers,
             )  # fmt: skip
-        return Finding("retry-after", "good", f"waited {waited:.0f} ms of {wait_ms:.0f} ms asked", "", numbers)
-    return None
+        good = good or Finding("retry-after", "good", f"waited {waited:.0f} ms of {wait_ms:.0f} ms asked", "", numbers)
+    return good
 
 
-def backoff(call: Sequence[Exchange]) -> Finding | None:
+def backoff(call: Call, _scene: Scene) -> Finding | None:
     """Whether the pauses between three or more attempts grow."""
-    pauses = [b.at_ms - (a.at_ms + a.duration_ms) for a, b in pairwise(call)]
+    pauses = [after.at_ms - ended_ms(before) for before, after in pairwise(call)]
     if len(pauses) < 2 or any(_retry_after_ms(one) is not None for one in call):
         return None
     numbers = tuple(one.number for one in call)
     shown = ", ".join(f"{pause:.0f}" for pause in pauses)
-    if pauses[-1] > pauses[0] * 1.2:
+    if pauses[-1] > max(pauses[0] * GROWTH, LEAST_PAUSE_MS):
         return Finding("backoff", "good", f"pauses grow: {shown} ms", "", numbers)
     return Finding(
         "backoff", "bad", f"pauses do not grow: {shown} ms", "double the pause each time, with jitter", numbers
     )
 
 
-def storm(call: Sequence[Exchange]) -> Finding | None:
+def storm(call: Call, _scene: Scene) -> Finding | None:
     """Whether attempts came in a storm."""
     for first in range(len(call) - STORM_ATTEMPTS + 1):
         last = call[first + STORM_ATTEMPTS - 1]
@@ -111,33 +158,51 @@ def storm(call: Sequence[Exchange]) -> Finding | None:
     return None
 
 
-def truncated(call: Sequence[Exchange]) -> Finding | None:
-    """Whether a stream that broke off was taken for whole: nothing came after it."""
+def truncated(call: Call, scene: Scene) -> Finding | None:
+    """Whether an answer that broke off was taken for whole: it stands in a later dialogue, or nothing came after it."""
     last = call[-1]
-    broken = last.plan is not None and last.plan.status < 400 and not last.client_left
-    if broken and last.ending in {Ending.CUT, Ending.RESET}:
+    if last.in_flight or last.client_left or last.plan is None or last.plan.status >= 400:
+        return None
+    how = _how_broken(last)
+    if not how:
+        return None
+    if (later := _said_again(carried(last), last, scene)) is not None:
         return Finding(
-            "truncated", "note", f"the last answer broke off ({last.ending}) and was not asked for again",
-            "see that the caller got an error and not half an answer", (last.number,),
+            "truncated", "bad", f"half an answer ({how}) was taken for whole: a later request goes on with it",
+            "take an answer without finish_reason for an error", (last.number, later.number),
+        )  # fmt: skip
+    return Finding(
+        "truncated", "note", f"the last answer broke off ({how}) and was not asked for again",
+        "see that the caller got an error and not half an answer", (last.number,),
+    )  # fmt: skip
+
+
+def blocked(call: Call, scene: Scene) -> Finding | None:
+    """Whether the client went on after an answer that the text review had blocked."""
+    last = call[-1]
+    if last.in_flight or not any(b'"blocked"' in frame for frame in (last.plan.frames if last.plan else ())):
+        return None
+    said = carried(last)
+    if not said.blocked:
+        return None
+    if (later := _said_again(said, last, scene)) is not None:
+        return Finding(
+            "blocked", "bad", "what was said before the review blocked it stands in the dialogue of a later request",
+            "read blocked: true, take the answer back and tell the user", (last.number, later.number),
+        )  # fmt: skip
+    again = (one for one in scene.later(last) if _alike(one, last))
+    if (later := next(again, None)) is not None:
+        return Finding(
+            "blocked", "note", "the same request came again after a blocked answer",
+            "read blocked: true and tell the user; asking again gives the same", (last.number, later.number),
         )  # fmt: skip
     return None
 
 
-def blocked(call: Sequence[Exchange]) -> Finding | None:
-    """Whether a blocked answer was asked for again."""
-    for before, after in pairwise(call):
-        if any(b'"blocked"' in frame for frame in (before.plan.frames if before.plan else ())):
-            return Finding(
-                "blocked", "bad", "the same request came again after a blocked answer",
-                "read blocked: true and tell the user; asking again gives the same", (before.number, after.number),
-            )  # fmt: skip
-    return None
-
-
-def gave_up(call: Sequence[Exchange]) -> Finding | None:
+def gave_up(call: Call, _scene: Scene) -> Finding | None:
     """Whether a call ended in an error that could have been tried again."""
     last = call[-1]
-    if last.plan is None or last.plan.status not in RETRYABLE:
+    if last.in_flight or last.plan is None or last.plan.status not in RETRYABLE:
         return None
     tries = f"{len(call)} attempt{'s' if len(call) > 1 else ''}"
     advice = "retry 429 and 5xx a few times before giving up" if len(call) == 1 else ""
@@ -147,37 +212,72 @@ def gave_up(call: Sequence[Exchange]) -> Finding | None:
     )  # fmt: skip
 
 
-def recovered(call: Sequence[Exchange]) -> Finding | None:
+def recovered(call: Call, _scene: Scene) -> Finding | None:
     """Whether a call that failed at first came to a good answer."""
-    if len(call) < 2 or failed(call[-1]):
+    last = call[-1]
+    if len(call) < 2 or last.in_flight or failed(last) or (last.plan is not None and last.plan.status >= 400):
         return None
     numbers = tuple(one.number for one in call)
     return Finding("recovered", "good", f"a good answer at attempt {len(call)}", "", numbers)
 
 
-def hung(call: Sequence[Exchange]) -> Finding | None:
+def hung(call: Call, scene: Scene) -> Finding | None:
     """How long the client waited for an answer that never came."""
-    for one in call:
-        if one.ending is Ending.HANG:
-            says = f"left a hanging answer after {one.duration_ms:.0f} ms"
-            return Finding("timeout", "good" if one.client_left else "bad", says, "", (one.number,))
-    return None
+    found = [one for one in call if one.plan is not None and one.plan.ending is Ending.HANG]
+    waits = next((one for one in found if one.in_flight), None)
+    if waits is not None:
+        waited = scene.now_ms - waits.at_ms
+        if waited > scene.patience_ms:
+            return Finding(
+                "timeout", "bad", f"still waits after {waited:.0f} ms for an answer that never comes",
+                "set a timeout, also between two chunks of a stream", (waits.number,),
+            )  # fmt: skip
+        return Finding("timeout", "note", f"waits for {waited:.0f} ms so far on a hanging answer", "", (waits.number,))
+    left = next((one for one in found if one.client_left), None)
+    if left is None:
+        return None
+    patient = left.duration_ms <= scene.patience_ms
+    return Finding(
+        "timeout", "good" if patient else "note", f"left a hanging answer after {left.duration_ms:.0f} ms",
+        "" if patient else f"a timeout below {scene.patience_ms:.0f} ms spares the user the wait", (left.number,),
+    )  # fmt: skip
 
 
-RULES: Final[tuple[Callable[[Sequence[Exchange]], Finding | None], ...]] = (
+RULES: Final[tuple[Callable[[Call, Scene], Finding | None], ...]] = (
     retry_after, backoff, storm, truncated, blocked, gave_up, recovered, hung,
 )  # fmt: skip
 
 
-def verdict_json(findings: Sequence[Finding]) -> dict[str, Any]:
-    """Findings as JSON; `resilient` is whether none is bad."""
-    return {
-        "resilient": all(one.mark != "bad" for one in findings),
-        "findings": [
-            {"rule": f.rule, "mark": f.mark, "says": f.says, "advice": f.advice, "exchanges": list(f.exchanges)}
-            for f in findings
-        ],
-    }
+def _how_broken(exchange: Exchange) -> str:
+    """How an answer broke off; empty where it is whole.
+
+    A stream that a fault ended politely lacks only its finish_reason.
+    """
+    if exchange.ending in {Ending.CUT, Ending.RESET}:
+        return exchange.ending
+    said = carried(exchange) if exchange.faults else None
+    if said is not None and said.framing in {"sse", "json-lines"} and said.finish_reason is None and not said.blocked:
+        return "no finish_reason"
+    return ""
+
+
+def _said_again(said: Carried, exchange: Exchange, scene: Scene) -> Exchange | None:
+    """The first later request in whose dialogue the assistant said what an exchange carried."""
+    text = said.text.strip()
+    return next((one for one in scene.later(exchange) if text and text in _assistant_texts(one)), None)
+
+
+def _assistant_texts(exchange: Exchange) -> list[str]:
+    """What the assistant said in a request's dialogue, message by message."""
+    try:
+        messages = json.loads(exchange.request.body)["messages"]
+        return [one["content"].strip() for one in messages if one["role"] == "assistant"]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return []
+
+
+def _alike(one: Exchange, other: Exchange) -> bool:
+    return (one.request.path, one.request.body) == (other.request.path, other.request.body)
 
 
 def _retry_after_ms(exchange: Exchange) -> float | None:

@@ -1,25 +1,24 @@
-"""The control API's JSON: what may be sent, and what comes back."""
+"""What may be sent to the control API."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mockserver.errors import Refusal
+from mockserver.fields import Rule, Ruled, exactly_one
 from mockserver.pipeline.disturb import AnyFault
-from mockserver.server.carried import carried
 from mockserver.server.namespace import Which
 from mockserver.sources import tokens
-from mockserver.sources.fixture import ANY, Match
+from mockserver.sources.fixture import ANY, Match, Then, said_at
 from mockserver.sources.written import FixtureAnswer, answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mockserver.exchange import Answer, ChatRequest, Exchange
+    from mockserver.exchange import Answer, ChatRequest
     from mockserver.profile import Edition
-    from mockserver.server.namespace import ArmedFault, Expectation
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -53,12 +52,42 @@ class ArmBody(Body):
     probability: float = Field(default=1.0, ge=0, le=1, description="chance to fire, drawn with the exchange's seed")
 
 
-class ScriptBody(Body):
+class ScriptBody(Ruled, Body):
     """Script the next answers."""
 
-    answer: FixtureAnswer
+    rules: ClassVar[tuple[Rule, ...]] = (exactly_one("answer", "answers", "give either answer or answers"),)
+
+    answer: FixtureAnswer | None = None
+    answers: tuple[FixtureAnswer, ...] | None = Field(
+        default=None, min_length=1, description="one call after the other"
+    )
+    then: Then = Field(default="repeat", description="after the last of answers: it again, the first again, an error")
     match: WhichBody = WhichBody()
-    times: Count | None = Field(default=1, description="how often it answers; null for always")
+    times: Count | None = Field(
+        default=None, description="how often it answers; null for always; absent: an answer once, answers always"
+    )
+
+    @property
+    def most(self) -> int | None:
+        """How often it answers; None for always."""
+        return 1 if self.answer is not None and "times" not in self.model_fields_set else self.times
+
+    @property
+    def least(self) -> int:
+        """How often it must be asked for where it answers always."""
+        return len(self.answers or ()) or 1
+
+    def reply(self, edition: Edition) -> Callable[[ChatRequest, int], Answer]:
+        """What is said to a request at a call, counted from 0; tokens are counted where the script has no figures."""
+
+        def say(request: ChatRequest, call: int) -> Answer:
+            said = said_at(call, self.answers, self.then) if self.answers is not None else self.answer
+            if said is None:
+                detail = f"answers: this is call {call + 1} and there are {self.least}"
+                raise Refusal("no-match", f'{detail}; by their "then": "error" no more are given')
+            return answer_of(said, "script", lambda: tokens.prompt_tokens(request, edition))
+
+        return say
 
 
 class ResetBody(Body):
@@ -73,70 +102,3 @@ class ClockBody(Body):
     """Move the namespace's clock, on which quotas run."""
 
     advance_ms: float = Field(gt=0, le=10**12)
-
-
-def reply_of(said: FixtureAnswer, edition: Edition) -> Callable[[ChatRequest], Answer]:
-    """What a scripted answer says to a request; tokens are counted for it where the script has no figures."""
-    return lambda request: answer_of(said, "script", lambda: tokens.prompt_tokens(request, edition))
-
-
-def armed_json(armed: ArmedFault) -> dict[str, Any]:
-    """An armed fault."""
-    return {
-        "number": armed.number,
-        "fault": armed.fault.model_dump(exclude_none=True),
-        "match": which_json(armed.which),
-        "times": armed.times,
-        "every": armed.every,
-        "probability": armed.probability,
-        "seen": armed.seen,
-        "fired": armed.fired,
-    }
-
-
-def which_json(which: Which) -> dict[str, Any]:
-    """Which requests are meant, without what does not matter."""
-    pairs = {"model": which.model, "chip": which.chip, "stream": which.stream, "contains": which.contains}
-    return {name: value for name, value in pairs.items() if value is not None}
-
-
-def expectation_json(one: Expectation) -> dict[str, Any]:
-    """A scripted answer's state."""
-    return {"number": one.number, "match": which_json(one.which), "times": one.times, "used": one.used, "met": one.met}
-
-
-def exchange_json(exchange: Exchange, *, frames: bool) -> dict[str, Any]:
-    """An exchange; with `frames` also what was sent, frame by frame."""
-    chat, plan = exchange.chat, exchange.plan
-    made: dict[str, Any] = {
-        "number": exchange.number,
-        "namespace": exchange.namespace,
-        "at_ms": round(exchange.at_ms, 3),
-        "request": {
-            "method": exchange.request.method,
-            "path": exchange.request.path,
-            "headers": {k.decode("latin-1"): v.decode("latin-1") for k, v in exchange.request.headers.items()},
-            "body": exchange.request.body.decode("utf-8", "replace"),
-        },
-        "model": chat.model if chat else None,
-        "chip": chat.chip if chat else None,
-        "stream": chat.stream if chat else None,
-        "ignored": list(chat.ignored) if chat else [],
-        "status": plan.status if plan else None,
-        "source": plan.source if plan else "",
-        "detail": plan.detail if plan else "",
-        "faults": list(exchange.faults),
-        "seed": exchange.seed,
-        "frames_planned": len(plan.frames) if plan else 0,
-        "frames_sent": exchange.frames_sent,
-        "duration_ms": round(exchange.duration_ms, 3),
-        "ending": exchange.ending.value,
-        "client_left": exchange.client_left,
-    }
-    if frames:
-        made["response"] = {
-            "headers": [[k.decode("latin-1"), v.decode("latin-1")] for k, v in (plan.headers if plan else ())],
-            "sends": [{"at_ms": at, "data": data.decode("utf-8", "replace")} for at, data in exchange.sends],
-            "carried": asdict(carried(exchange)),
-        }
-    return made

@@ -9,24 +9,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import (
     Field,
     PlainValidator,
     ValidationError,
     WithJsonSchema,
-    model_validator,
 )
 from pydantic_core import from_json
 
 from mockserver.errors import OperatorError
+from mockserver.fields import Rule, Ruled, exactly_one, strictly
 from mockserver.profile import explain
-from mockserver.sources.condition import Condition, Same, Steps, shown, steps, text_condition, value_condition
+from mockserver.sources.condition import (
+    CONDITIONS,
+    Condition,
+    Same,
+    Steps,
+    shown,
+    steps,
+    text_condition,
+    value_condition,
+)
 from mockserver.sources.written import Described, FixtureAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 ANY: Final = "any"
@@ -44,9 +53,16 @@ def _one_key(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 _TEXT_SCHEMA = {"anyOf": [{"type": "string"}, _one_key("contains", _CONTAINS), _one_key("regex", _REGEX)]}
 _BODY_SCHEMA = {
     "type": "object",
-    "propertyNames": {"pattern": r"^\$(\.[^.\[\]]+|\[-?[0-9]+\])*$"},
+    "propertyNames": {"pattern": r"^\$(\.[^.\[\]]+|\[-?[0-9]{1,9}\])*$"},
     "additionalProperties": {
-        "anyOf": [_one_key("contains", _CONTAINS), _one_key("regex", _REGEX), _one_key("exists", _EXISTS), {}]
+        "anyOf": [
+            _one_key("contains", _CONTAINS),
+            _one_key("regex", _REGEX),
+            _one_key("exists", _EXISTS),
+            {"type": ["null", "boolean", "number", "string", "array"]},
+            {"type": "object", "propertyNames": {"not": {"enum": list(CONDITIONS)}}},
+            {"type": "object", "minProperties": 2},
+        ]
     },
 }
 
@@ -103,8 +119,21 @@ class Match(Described):
         return next((turn.content for turn in reversed(self.messages or ()) if turn.role == "user"), None)
 
 
-class FixtureFile(Described):
+Then = Literal["repeat", "cycle", "error"]
+"""After the last of some answers: the last one again, the first one again, or an error."""
+
+
+def said_at(call: int, answers: Sequence[FixtureAnswer], then: Then) -> FixtureAnswer | None:
+    """Which of some answers (at least one) is said at a call, counted from 0; None where they are used up."""
+    if call < len(answers):
+        return answers[call]
+    return {"repeat": answers[-1], "cycle": answers[call % len(answers)], "error": None}[then]
+
+
+class FixtureFile(Ruled, Described):
     """A written fixture: what a request must hold, and what is answered."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (exactly_one("answer", "answers", "give either answer or answers"),)
 
     schema_: str = Field(default="", alias="$schema")
     """Where an editor finds this schema."""
@@ -114,7 +143,7 @@ class FixtureFile(Described):
     """What is said."""
     answers: tuple[FixtureAnswer, ...] | None = Field(default=None, min_length=1)
     """What is said at the first call, the second and so on, counted for each namespace."""
-    then: Literal["repeat", "cycle", "error"] = "repeat"
+    then: Then = "repeat"
     """After the last of `answers`: the last one again, the first one again, or an error."""
     priority: int = 0
     """Of several fixtures that fit, those with a higher number come first."""
@@ -122,12 +151,6 @@ class FixtureFile(Described):
     """The last day (YYYY-MM-DD, UTC) on which it fits."""
     source: str = ""
     """Where the answer is from, for people."""
-
-    @model_validator(mode="after")
-    def _one_of(self) -> FixtureFile:
-        if (self.answer is None) == (self.answers is None):
-            raise ValueError("give either answer or answers")
-        return self
 
     def is_expired(self, today: date) -> bool:
         """Whether the last day is over."""
@@ -141,10 +164,7 @@ class FixtureFile(Described):
         """What is said at a call, counted from 0; None where the answers are used up."""
         if self.answer is not None:
             return self.answer
-        answers = self.answers or ()
-        if call < len(answers):
-            return answers[call]
-        return {"repeat": answers[-1], "cycle": answers[call % len(answers)], "error": None}[self.then]
+        return said_at(call, self.answers or (), self.then)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +235,7 @@ def parse(data: bytes, where: Path | str) -> FixtureFile | None:
     if not isinstance(value, dict):
         raise OperatorError(f"{where}: {shown(value)} is not allowed; allowed: an object with match and answer")
     try:
-        return FixtureFile.model_validate_json(data, strict=True)
+        return strictly(FixtureFile, data, value)
     except ValidationError as wrong:
         raise OperatorError(f"{where}: {explain(wrong, FixtureFile)}") from None
 

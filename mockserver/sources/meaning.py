@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import TYPE_CHECKING, Any
+import zlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.exchange import Answer, ToolCall, Usage
 from mockserver.pipeline.frame import BOM, WIRE_FORMATS
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from mockserver.exchange import Plan
 
 Json = dict[str, Any]
+UNPACKED_LIMIT_BYTES: Final = 64 * 2**20
 _EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
@@ -39,19 +43,81 @@ def objects_of(body: bytes) -> list[Json]:
 
 
 def meaning(plan: Plan) -> Answer:
-    """The answer that a plan's bytes say: pieces as they were cut, usage, how it finished.
+    """The answer that a plan's bytes say: pieces as they were cut and when each came, usage, how it finished.
 
     Raises:
         ValueError: The body is no completion and no stream of chunks.
     """
-    objects = objects_of(b"".join(plan.frames))
+    body = unpacked(b"".join(plan.frames), coding_of(plan))
+    objects = objects_of(body)
     if not any("choices" in one for one in objects):
         raise ValueError("the body holds no completion")
-    return answer_of(objects, plan.source)
+    answer = answer_of(objects, plan.source)
+    return replace(answer, at_ms=_times_of_parts(plan, body, objects))
 
 
-def answer_of(objects: Sequence[Json], source: str = "recording") -> Answer:
-    """The answer that chunks, or one completion, say; of several choices the first is read."""
+def _times_of_parts(plan: Plan, body: bytes, objects: Sequence[Json]) -> tuple[float, ...]:
+    """When the answer began, when each of its parts came, and when it was whole; nothing where it is not known."""
+    at_ms = plan.at_ms
+    if not at_ms or coding_of(plan):
+        return (at_ms[0], at_ms[-1]) if at_ms else ()
+    reader = WIRE_FORMATS[wire_format(body)].reader()
+    times = [
+        at for at, frame in zip(at_ms, plan.frames, strict=False) for one in reader.feed(frame) if isinstance(one, dict)
+    ]
+    times += [at_ms[-1]] * (len(objects) - len(times))
+    parts = [at for at, one in zip(times, objects, strict=True) for _ in range(_parts_in(one))]
+    return times[0], *parts, at_ms[-1]
+
+
+def _parts_in(one: Json) -> int:
+    """How many chunks of their own the parts in a chunk make: text, reasoning, a call that begins, arguments."""
+    said = answer_of([one])
+    return len(said.pieces) + len(said.reasoning) + sum(bool(call.name) + len(call.pieces) for call in said.tool_calls)
+
+
+def coding_of(plan: Plan) -> bytes:
+    """The content coding of a plan's body; empty for none."""
+    return next((value for name, value in plan.headers if name.lower() == b"content-encoding"), b"")
+
+
+def unpacked(data: bytes, coding: bytes) -> bytes:
+    """A body without its content coding; raises ValueError for one that is unknown, broken or far too long."""
+    name = coding.strip().lower()
+    if name in {b"", b"identity"}:
+        return data
+    if name not in {b"gzip", b"x-gzip", b"deflate"}:
+        raise ValueError(f"content-encoding {coding.decode('latin-1')!r} is not read; known: gzip, deflate, identity")
+    try:
+        return _inflated(data, zlib.MAX_WBITS | 32)
+    except zlib.error as error:
+        if name == b"deflate":  # some send it without the header that it ought to have
+            with contextlib.suppress(zlib.error):
+                return _inflated(data, -zlib.MAX_WBITS)
+        raise ValueError(f"content-encoding {name.decode()}: {error}") from None
+
+
+def _inflated(data: bytes, window_bits: int) -> bytes:
+    """All members of a packed body, one after another; a body that was cut gives what came."""
+    made, room = [], UNPACKED_LIMIT_BYTES
+    while data:
+        machine = zlib.decompressobj(window_bits)
+        made.append(machine.decompress(data, room))
+        room -= len(made[-1])
+        if machine.unconsumed_tail or room <= 0:
+            raise ValueError(f"the unpacked body is over {UNPACKED_LIMIT_BYTES >> 20} MiB")
+        data = machine.unused_data
+    return b"".join(made)
+
+
+def choices_of(objects: Iterable[Json]) -> set[int]:
+    """The numbers of the choices in chunks or a completion."""
+    choices = (choice for one in objects for choice in _list(one.get("choices")) if isinstance(choice, dict))
+    return {number for choice in choices if isinstance(number := choice.get("index") or 0, int)}
+
+
+def answer_of(objects: Sequence[Json], source: str = "recording", choice: int = 0) -> Answer:
+    """The answer that chunks, or one completion, say; of several choices the one with this number."""
     pieces: list[str] = []
     reasoning: list[str] = []
     calls: dict[int, tuple[str, str, list[str]]] = {}
@@ -59,15 +125,16 @@ def answer_of(objects: Sequence[Json], source: str = "recording") -> Answer:
     for one in objects:
         usage = one.get("usage") or usage
         blocked = blocked or one.get("blocked") is True
-        choice = next((c for c in one.get("choices") or () if isinstance(c, dict) and not c.get("index")), None)
-        if choice is None:
+        found = (c for c in _list(one.get("choices")) if isinstance(c, dict) and (c.get("index") or 0) == choice)
+        part = next(found, None)
+        if part is None:
             continue
-        said = _object(choice.get("delta")) or _object(choice.get("message"))
+        said = _object(part.get("delta")) or _object(part.get("message"))
         _add(pieces, said.get("content"))
-        _add(reasoning, said.get("reasoning_content") or said.get("reasoning") or choice.get("reasoning_content"))
-        _take_calls(calls, said.get("tool_calls") or ())
-        if isinstance(choice.get("finish_reason"), str):
-            finish = choice["finish_reason"]
+        _add(reasoning, said.get("reasoning_content") or said.get("reasoning") or part.get("reasoning_content"))
+        _take_calls(calls, _list(said.get("tool_calls")))
+        if isinstance(part.get("finish_reason"), str):
+            finish = part["finish_reason"]
     return Answer(
         tuple(pieces),
         _usage(usage, len(pieces) + len(reasoning)),
@@ -83,6 +150,10 @@ def answer_of(objects: Sequence[Json], source: str = "recording") -> Answer:
 
 def _object(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
 
 
 def _add(pieces: list[str], text: object) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from mockserver.exchange import Answer, ChatRequest, Plan
     from mockserver.profile import Edition
-    from mockserver.sources.recordings import Played
+    from mockserver.sources.played import Played
     from mockserver.sources.replay import Fixtures
     from mockserver.sources.synthetic import Synthetic
 
@@ -27,7 +27,7 @@ class Sources:
     Args:
         edition: Whose figures count tokens.
         fixtures: Answers that people wrote.
-        recordings: Exchanges as they were, or None; a new one in a directory is read at the next start.
+        recordings: Exchanges as they were, or None.
         synthetic: Text for everything else.
         strict: Nothing is synthesised.
         now_s: Seconds since the Unix epoch, for looking after changed files and for `expires`.
@@ -81,8 +81,13 @@ class Sources:
         self._generation += 1
 
     def _refresh(self) -> None:
-        for report in self._fixtures.refresh(self._now_s()):
+        now_s = self._now_s()
+        reports, changes = self._fixtures.refresh(now_s), self._fixtures.changes
+        if self._recordings is not None:
+            reports += self._recordings.refresh(now_s)
+            changes += self._recordings.changes
+        for report in reports:
             log.warning("%s", report)
-        if self._fixtures.changes != self._changes:
-            self._changes = self._fixtures.changes
+        if changes != self._changes:
+            self._changes = changes
             self._generation += 1

@@ -44,7 +44,8 @@ class ReplaySettings:
 
     Attributes:
         mode: `exact` sends the bytes as they came; `regenerate` says the same in the asked chip's wire form.
-        speed: How many times as fast as recorded, > 0; 0 sends at once. For exact replays.
+        speed: How many times as fast as recorded, > 0; 0 gives up the recorded times: an exact replay is sent at
+            once, a regenerated answer at the chip's pace.
         identity: Whether regenerated answers keep the recorded id and `created`.
     """
 
@@ -71,6 +72,11 @@ class Recording:
     def plan(self) -> Plan:
         """What was received, chunk by chunk."""
         return plan_of(self.file, f"recording:{self.path.name}")
+
+    @cached_property
+    def said(self) -> Answer:
+        """What it means; raises ValueError where that cannot be read."""
+        return meaning(self.plan)
 
 
 def chat_request(path: str, body: bytes | Mapping[str, Any]) -> ChatRequest | None:
@@ -139,13 +145,21 @@ class Recordings:
 
     def add(self, one: Recording) -> None:
         """Take a recording in; one from the same file goes."""
-        before = self._all.pop(one.path, None)
-        if before is not None:
-            for model in _models(before):
-                self._by_dialogue[model, before.key].remove(before)
+        self.remove(one.path)
         self._all[one.path] = one
         for model in _models(one):
             self._by_dialogue.setdefault((model, one.key), []).insert(0, one)
+
+    def remove(self, path: Path) -> None:
+        """Give up the recording of a file, if there is one."""
+        one = self._all.pop(path, None)
+        if one is None:
+            return
+        for model in _models(one):
+            alike = self._by_dialogue[model, one.key]
+            alike.remove(one)
+            if not alike:
+                del self._by_dialogue[model, one.key]
 
     def find(self, request: ChatRequest, *, any_form: bool = False) -> Recording | None:
         """The recording of this request.
@@ -203,18 +217,6 @@ def differences(one: Recording, request: ChatRequest) -> list[str]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
-    """Recordings as a source: what there is and how it is played."""
-
-    recordings: Recordings
-    settings: ReplaySettings
-
-    def answer(self, request: ChatRequest) -> Answer | Plan | None:
-        """What was recorded for a request; None for nothing."""
-        return replayed(self.recordings, request, self.settings)
-
-
 def replayed(recordings: Recordings, request: ChatRequest, settings: ReplaySettings) -> Answer | Plan | None:
     """What the recordings say to a request: a plan to be performed as it is, an answer, or None where none fits.
 
@@ -235,9 +237,12 @@ def replayed(recordings: Recordings, request: ChatRequest, settings: ReplaySetti
 def exact_plan(one: Recording, speed: float) -> Plan:
     """The recorded bytes in their chunks, at the recorded times divided by `speed`; 0 sends at once."""
     plan = one.plan
-    if speed == 0 or plan.at_ms is None:
-        return replace(plan, at_ms=None)
-    return plan if speed == 1 else replace(plan, at_ms=[at / speed for at in plan.at_ms])
+    if speed == 0:
+        return replace(plan, at_ms=None, head_at_ms=None)
+    if speed == 1:
+        return plan
+    head_at_ms = None if plan.head_at_ms is None else plan.head_at_ms / speed
+    return replace(plan, at_ms=[at / speed for at in plan.at_ms or ()], head_at_ms=head_at_ms)
 
 
 def request_of(asked: Request) -> ChatRequest | None:
@@ -246,9 +251,11 @@ def request_of(asked: Request) -> ChatRequest | None:
 
 
 def _regenerated(one: Recording, settings: ReplaySettings) -> Answer:
-    answer = meaning(one.plan)
+    answer = one.said
     if one.request.stream is False:
         answer = replace(answer, pieces=tokens.pieces(answer.text), reasoning=tokens.pieces("".join(answer.reasoning)))
+    at_ms = tuple(at / settings.speed for at in answer.at_ms) if settings.speed else ()
+    answer = replace(answer, at_ms=at_ms)
     return answer if settings.identity == "kept" else replace(answer, id=None, created=None)
 
 

@@ -6,12 +6,13 @@ import hashlib
 import json
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from mockserver.errors import Refusal, suggestion
 from mockserver.exchange import Answer, ToolCall, Usage
+from mockserver.fields import MOST_WHOLE, Must, Rule, Ruled, exactly_one, whole
 from mockserver.profile import ERROR_KINDS, Data
 from mockserver.sources import tokens
 from mockserver.sources.condition import shown
@@ -19,8 +20,19 @@ from mockserver.sources.condition import shown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pydantic import GetJsonSchemaHandler
+    from pydantic_core import CoreSchema
+
 LONGEST_DELAY_MS: Final = 600_000
-_SAYS: Final = ("text", "pieces", "reasoning", "tool_calls", "error", "blocked")
+LATEST: Final = 253_402_300_799
+"""The last second of the year 9999."""
+_SAYS: Final = ("text", "pieces", "reasoning", "tool_calls", "blocked")
+_TELLS: Final = ("finish_reason", "usage", "id", "created")
+
+
+_CODE_SCHEMA: Final = {
+    "anyOf": [{"type": "integer", "minimum": -MOST_WHOLE, "maximum": MOST_WHOLE}, {"type": "string"}]
+}
 
 
 def _arguments(value: object) -> str:
@@ -33,9 +45,16 @@ def _arguments(value: object) -> str:
 
 
 def _code(value: object) -> int | str:
-    if isinstance(value, (int, str)) and not isinstance(value, bool):
+    value = whole(value)
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST_WHOLE):
         return value
     raise ValueError(f"{shown(value)} is not allowed; allowed: an integer or a text")
+
+
+def _known_kind(kind: str | None) -> str | None:
+    if kind is not None and kind not in ERROR_KINDS:
+        raise ValueError(f"unknown kind {kind!r}; {suggestion(kind, ERROR_KINDS)}")
+    return kind
 
 
 class Described(Data):
@@ -62,11 +81,11 @@ class Described(Data):
 class FixtureUsage(Described):
     """Tokens where they are known; else they are counted."""
 
-    prompt_tokens: int = Field(ge=0)
+    prompt_tokens: int = Field(ge=0, le=MOST_WHOLE)
     """Tokens of the request with its chat template."""
-    completion_tokens: int = Field(ge=1)
+    completion_tokens: int = Field(ge=1, le=MOST_WHOLE)
     """Tokens of the answer with its end token."""
-    reasoning_tokens: int = Field(default=0, ge=0)
+    reasoning_tokens: int = Field(default=0, ge=0, le=MOST_WHOLE)
     """Those of them that are reasoning."""
 
 
@@ -86,23 +105,22 @@ class FixtureToolCall(Described):
         return ToolCall(self.id or f"call_{digest}", self.name, tokens.pieces(self.arguments))
 
 
-def _short_error(schema: dict[str, Any]) -> None:
-    """A text in place of the object is allowed too."""
-    whole = dict(schema)
-    schema.clear()
-    schema["anyOf"] = [{"type": "string", "enum": list(ERROR_KINDS)}, whole]
-
-
-class ErrorReply(Described):
+class ErrorReply(Ruled, Described):
     """An error instead of an answer; a text is short for its `kind`."""
 
-    model_config = ConfigDict(json_schema_extra=_short_error)
+    rules: ClassVar[tuple[Rule, ...]] = (
+        exactly_one("kind", "status", 'give a kind, like "rate-limited", or an object with status, code and message'),
+        Rule(
+            "code and message go with status; a kind has its own",
+            ({"kind": Must.NULL}, {"code": Must.ABSENT, "message": Must.ABSENT}),
+        ),
+    )
 
-    kind: str | None = None
+    kind: Annotated[str | None, AfterValidator(_known_kind), WithJsonSchema({"enum": [*ERROR_KINDS, None]})] = None
     """A kind of the edition's [errors] table, which then gives status, form, code and message."""
     status: int | None = Field(default=None, ge=400, le=599)
     """HTTP status, where it is to be an error of your own."""
-    code: Annotated[int | str | None, PlainValidator(_code), WithJsonSchema({"type": ["integer", "string"]})] = None
+    code: Annotated[int | str | None, PlainValidator(_code), WithJsonSchema(_CODE_SCHEMA)] = None
     """The body's code: an integer takes the gateway's form, a text the upstream's; absent means the status."""
     message: str = ""
     """The body's message."""
@@ -112,21 +130,32 @@ class ErrorReply(Described):
     def _from_short(cls, value: object) -> object:
         return {"kind": value} if isinstance(value, str) else value
 
-    @model_validator(mode="after")
-    def _one_of(self) -> ErrorReply:
-        if (self.kind is None) == (self.status is None):
-            raise ValueError('give a kind, like "rate-limited", or an object with status, code and message')
-        if self.kind is not None and (self.code is not None or self.message):
-            raise ValueError("code and message go with status; a kind has its own")
-        if self.kind is not None and self.kind not in ERROR_KINDS:
-            raise ValueError(f"unknown kind {self.kind!r}; {suggestion(self.kind, ERROR_KINDS)}")
-        return self
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = super().__get_pydantic_json_schema__(core_schema, handler)
+        whole = dict(schema)
+        schema.clear()
+        schema["anyOf"] = [{"type": "string", "enum": list(ERROR_KINDS)}, whole]
+        return schema
 
 
-class FixtureAnswer(Described):
+class FixtureAnswer(Ruled, Described):
     """What is said: `text` or `pieces`, reasoning before it, tool calls after it; or an error."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": [name]} for name in _SAYS]})
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "text and pieces exclude each other; pieces joined are the text",
+            ({"text": Must.NULL}, {"pieces": Must.NULL}),
+        ),
+        Rule(
+            f"says nothing; give {', '.join(_SAYS)} or error",
+            tuple({name: Must.PRESENT} for name in (*_SAYS, "error")),
+        ),
+        Rule(
+            "{field} does not go with error; only delay_ms does",
+            ({"error": Must.NULL}, dict.fromkeys(sorted((*_SAYS, *_TELLS)), Must.ABSENT)),
+        ),
+    )
 
     text: str | None = None
     """The content."""
@@ -148,19 +177,8 @@ class FixtureAnswer(Described):
     """Tokens, where they are known."""
     id: str | None = None
     """The answer's id, where it is known."""
-    created: int | None = Field(default=None, ge=0)
+    created: int | None = Field(default=None, ge=0, le=LATEST)
     """Unix seconds of the answer, where they are known."""
-
-    @model_validator(mode="after")
-    def _one_of(self) -> FixtureAnswer:
-        if self.text is not None and self.pieces is not None:
-            raise ValueError("text and pieces exclude each other; pieces joined are the text")
-        if self.model_fields_set.isdisjoint(_SAYS):
-            raise ValueError("says nothing; give text, pieces, reasoning, tool_calls, blocked or error")
-        beside = sorted(self.model_fields_set - {"error", "delay_ms"})
-        if self.error is not None and beside:
-            raise ValueError(f"{beside[0]} does not go with error; only delay_ms does")
-        return self
 
     @cached_property
     def content(self) -> tuple[str, ...]:

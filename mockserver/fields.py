@@ -1,0 +1,143 @@
+"""What fields of a JSON document may hold beyond their types: whole numbers, and rules between fields.
+
+A rule is stated once: the model checks it, and its JSON Schema says it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
+
+from pydantic import BaseModel, ValidationError, model_validator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import GetJsonSchemaHandler
+    from pydantic_core import CoreSchema
+
+M = TypeVar("M", bound=BaseModel)
+MOST_WHOLE: Final = 2**53 - 1
+"""The largest integer that every reader of JSON keeps (RFC 8259, section 6)."""
+
+
+def whole(value: object) -> object:
+    """A number without a fraction as an integer: to JSON Schema 31.0 is one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def strictly(model: type[M], data: bytes, document: Any) -> M:
+    """JSON as a model, without conversions but that of 31.0 to 31 where an integer is wanted.
+
+    Args:
+        model: What it is to be.
+        data: The text.
+        document: What it holds; numbers in it become whole where that helps.
+
+    Raises:
+        ValidationError: it is no such model.
+    """
+    try:
+        return model.model_validate_json(data, strict=True)
+    except ValidationError as wrong:
+        paths = [error["loc"] for error in wrong.errors(include_url=False) if error["type"] == "int_type"]
+        if not sum(_made_whole(document, path) for path in paths):
+            raise
+    return model.model_validate_json(json.dumps(document), strict=True)
+
+
+def _made_whole(value: Any, path: tuple[int | str, ...]) -> bool:
+    """Whether there was such a number where the path leads; parts of it may be tags of a union, not keys."""
+    if not path:
+        return False
+    here, *rest = path
+    known = here in value if isinstance(value, dict) else isinstance(value, list) and isinstance(here, int)
+    inner = value[here] if known else None
+    if not rest and (made := whole(inner)) is not inner:
+        value[here] = made
+        return True
+    return _made_whole(inner, tuple(rest)) or _made_whole(value, tuple(rest))
+
+
+class Must(StrEnum):
+    """What a rule may want of one field."""
+
+    GIVEN = "given"
+    """It is there, and not null."""
+    PRESENT = "present"
+    """It is there, be it null."""
+    NULL = "null"
+    """It is not there, or null."""
+    ABSENT = "absent"
+    """It is not there at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule between fields: one of some ways must hold.
+
+    Attributes:
+        says: What is said where none holds; `{field}` is the first field that is in the last way's way.
+        ways: What each way wants of fields.
+    """
+
+    says: str
+    ways: tuple[Mapping[str, Must], ...]
+
+    def check(self, model: BaseModel) -> None:
+        """Raise ValueError where no way holds."""
+        wrong: list[str] = []
+        for way in self.ways:
+            wrong = [name for name, must in way.items() if not _holds(model, name, must)]
+            if not wrong:
+                return
+        raise ValueError(self.says.format(field=wrong[0]))
+
+    def schema(self) -> dict[str, Any]:
+        """The rule in JSON Schema."""
+        return {"anyOf": [_way_schema(way) for way in self.ways]}
+
+
+def exactly_one(first: str, second: str, says: str) -> Rule:
+    """The rule that one of two fields is given, and not both."""
+    return Rule(says, ({first: Must.GIVEN, second: Must.NULL}, {second: Must.GIVEN, first: Must.NULL}))
+
+
+class Ruled(BaseModel):
+    """A model with rules between its fields."""
+
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @model_validator(mode="after")
+    def _keep_rules(self) -> Self:
+        for rule in self.rules:
+            rule.check(self)
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        if cls.rules:
+            schema["allOf"] = [rule.schema() for rule in cls.rules]
+        return schema
+
+
+def _holds(model: BaseModel, name: str, must: Must) -> bool:
+    match must:
+        case Must.GIVEN:
+            return getattr(model, name) is not None
+        case Must.NULL:
+            return getattr(model, name) is None
+        case Must.PRESENT:
+            return name in model.model_fields_set
+        case Must.ABSENT:
+            return name not in model.model_fields_set
+
+
+def _way_schema(way: Mapping[str, Must]) -> dict[str, Any]:
+    wanted: dict[Must, Any] = {Must.GIVEN: {"not": {"type": "null"}}, Must.NULL: {"type": "null"}, Must.ABSENT: False}
+    required = [name for name, must in way.items() if must in {Must.GIVEN, Must.PRESENT}]
+    properties = {name: wanted[must] for name, must in way.items() if must in wanted}
+    return ({"required": required} if required else {}) | ({"properties": properties} if properties else {})

@@ -1,0 +1,68 @@
+"""What the methods of a session take by name: which requests, what is said, which exchanges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Match(TypedDict, total=False):
+    """Which requests are meant; a key that is absent does not matter."""
+
+    model: str
+    """The model that answers."""
+    chip: str
+    """The chip of the path."""
+    stream: bool
+    """Whether a stream is asked for."""
+    contains: str
+    """What the last user message holds."""
+
+
+class Said(Match, total=False):
+    """What is said, in the form of a fixture's `answer`, and to which requests."""
+
+    pieces: Sequence[str]
+    """The content where its cuts matter: one chunk each in a stream."""
+    reasoning: str
+    """What the model thinks first."""
+    tool_calls: Sequence[Mapping[str, Any]]
+    """Functions that are called: `{"name": …, "arguments": {…}}`."""
+    error: str | Mapping[str, Any]
+    """An error instead: a kind like `rate-limited`, or `{"status": …, "code": …, "message": …}`."""
+    blocked: bool
+    """Whether the text review stops the answer after what is said."""
+    delay_ms: float
+    """Milliseconds before the answer begins."""
+    finish_reason: str
+    """Why it ends: stop, length or tool_calls."""
+    usage: Mapping[str, int]
+    """prompt_tokens and completion_tokens."""
+
+
+class Which(TypedDict, total=False):
+    """Which exchanges are meant; a key that is absent does not matter."""
+
+    model: str
+    """The model of the request."""
+    chip: str
+    """The chip of the request."""
+    status: int
+    """The HTTP status of the answer."""
+    stream: bool
+    """Whether a stream was asked for."""
+    text: str
+    """What the request's body holds."""
+    after: int
+    """Only exchanges with a higher number."""
+    in_flight: bool
+    """Only those in flight, or only those that have ended."""
+
+
+class SupportsSetenv(Protocol):
+    """What sets variables, as pytest's monkeypatch does."""
+
+    def setenv(self, name: str, value: str) -> None:
+        """Set a variable."""

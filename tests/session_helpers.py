@@ -1,0 +1,50 @@
+"""Asking a mock and its control API, for tests of what a test author is given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from openai import OpenAI
+
+from mockserver.server.control import PREFIX
+
+if TYPE_CHECKING:
+    from mockserver.session import Session
+
+CHIPS = ("nvidia", "amd", "chip1", "chip2", "chip3", "chip4", "chip5")
+BARE = ("chip3", "chip4", "chip5")
+"""Chips that stream bare JSON lines, in the edition of the tutorial."""
+
+
+def client(session: Session, retries: int = 0, **more: Any) -> OpenAI:
+    """The official SDK, pointed at the session."""
+    return OpenAI(base_url=session.base_url, api_key=session.api_key, max_retries=retries, **more)
+
+
+def streamed(session: Session, text: str = "你是谁?") -> str:
+    """What the SDK makes of a stream."""
+    chunks = client(session).chat.completions.create(
+        model="any", messages=[{"role": "user", "content": text}], stream=True
+    )
+    return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+
+
+def asked(session: Session, text: str = "你是谁?", *, timeout_s: float = 10, **more: Any) -> httpx.Response:
+    """An answer as it is on the wire; `more` are further fields of the body."""
+    body = {"messages": [{"role": "user", "content": text}], **more}
+    headers = {"Authorization": f"Bearer {session.api_key}"}
+    url = f"{session.base_url}/chat/completions"
+    return httpx.post(url, json=body, headers=headers, trust_env=False, timeout=timeout_s)
+
+
+def said(answer: httpx.Response) -> str:
+    """The text of an answer that is not streamed."""
+    return str(answer.json()["choices"][0]["message"]["content"])
+
+
+def control(session: Session, method: str, path: str, **more: Any) -> httpx.Response:
+    """One request to the control API, as any client sends it."""
+    headers = {"authorization": f"Bearer {session.api_key}", "content-type": "application/json"}
+    headers |= more.pop("headers", {})
+    return httpx.request(method, f"{session.url}{PREFIX}{path}", headers=headers, trust_env=False, **more)
