@@ -322,3 +322,19 @@ def test_the_contract_runs_as_pytest(deviant: str) -> None:
     assert "test_clause[frame-done]" in done.stdout
     assert "no-done: A stream ends without data: [DONE]" in done.stdout
     assert "2 failed" in done.stdout  # the marker after an answer, and the one after a blocked answer
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "says"),
+    [
+        ("http://127.0.0.1:9", 3, "Exit: http://127.0.0.1:9 cannot be reached: Connection refused; is it running"),
+        ("ftp://nowhere", 2, "Exit: --base-url: 'ftp://nowhere' is no address; allowed: http://host:port or https://"),
+    ],
+)
+def test_the_contract_as_pytest_ends_plainly_where_nobody_is_there(url: str, code: int, says: str) -> None:
+    """One line and the command's exit code instead of an error for each clause."""
+    words = [sys.executable, "-m", "pytest", "-q", "--pyargs", "mockserver.contract"]
+    done = subprocess.run([*words, *asked(url)], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout.count("cannot be reached")) == (code, int(code == 3)), done.stdout
+    assert says in done.stdout + done.stderr

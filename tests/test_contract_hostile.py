@@ -342,7 +342,7 @@ def test_a_certificate_that_nobody_trusts_is_exit_code_3(
 
 def test_https_to_a_plain_port_is_exit_code_3() -> None:
     """A server without TLS is told as one."""
-    with listening(says(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as port:
+    with listening(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as port:
         code, _, err, _ = run(f"https://127.0.0.1:{port}")
 
     assert code == 3
