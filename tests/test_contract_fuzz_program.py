@@ -79,7 +79,8 @@ def test_a_command_is_fuzzed_and_its_test_fails_until_it_is_mended(tmp_path: Pat
         "silent: the client read nothing and raised nothing; the stream says '0'",
         "a stream of 4 frames in 4 writes (with data-nospace):",
     ]
-    assert "1/100: ok\n" in err
+    assert err.startswith("1/100: ok\n")
+    assert ", looking for a smaller one: " in err.splitlines()[-1]
     test = next(saved.glob("test_*.py"))
     assert f"again: pytest {test}" in out
     assert _pytest(test) == 1
@@ -278,3 +279,16 @@ def test_the_saved_test_is_plain_ascii(tmp_path: Path) -> None:
 
     assert paths[2].read_bytes().isascii()
     assert json.loads(paths[0].read_text("utf-8"))["provenance"]["origin"] == "fuzz"
+
+
+def test_without_hypothesis_the_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package does not need Hypothesis; only the fuzzer does, and says so."""
+    for name in [one for one in sys.modules if one.startswith("mockserver.contract.fuzz")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("mockserver.contract.fuzz")
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+
+    code, out, err = run("--chip", "nvidia", "--", sys.executable)
+
+    assert (code, out) == (2, "")
+    assert err == "genstudio-mock: fuzz: hypothesis is not installed; pip install hypothesis\n"

@@ -68,7 +68,6 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
 
 
 def _fuzz(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
-    from mockserver.contract.fuzz_files import save
     from mockserver.contract.fuzz_program import Program
     from mockserver.contract.library import chip_of, edition_of
 
@@ -86,13 +85,13 @@ def _fuzz(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err
     edition = edition_of(args.edition, args.profiles)
     wire = chip_of(edition, args.chip).wire
     fuzz = _library()
-    tried = 0
+    tried, found = 0, False
 
     def progress(count: int, problem: str) -> None:
-        nonlocal tried
-        tried = count
-        total = f"{count}/{args.examples}" if count <= args.examples else f"{count}, looking for a smaller one"
+        nonlocal tried, found
+        total = f"{count}, looking for a smaller one" if found else f"{count}/{args.examples}"
         print(f"{total}: {problem or 'ok'}"[:160], file=err, flush=True)
+        tried, found = count, found or bool(problem)
 
     failure = fuzz.find_bug(
         Program(words, environ or os.environ, args.timeout, as_json=args.json),
@@ -107,6 +106,8 @@ def _fuzz(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err
     if failure is None:
         print(f"{counted(tried, 'stream')}, all read rightly", file=out)
         return 0
+    from mockserver.contract.fuzz_files import save
+
     out.write(failure.explain())
     lines = _client_lines(words, args.timeout, as_json=args.json)
     paths = save(failure, args.save or Path("fuzz-failures"), lines, edition.name)
@@ -162,8 +163,8 @@ def _serve(args: argparse.Namespace, out: TextIO) -> int:
         server = StreamServer(exchange, args.port)
     except OSError as error:
         raise OperatorError(f"--port {args.port}: cannot be bound: {error.strerror or error}") from None
-    print(f"serving {args.serve} at {server.base_url}/chat/completions; Ctrl-C ends", file=out, flush=True)
     try:
+        print(f"serving {args.serve} at {server.base_url}/chat/completions; Ctrl-C ends", file=out, flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:
         return 0
