@@ -59,8 +59,6 @@ FOUND: dict[str, dict[str, str]] = {
     "mock-llm": {
         **NO_TRACE,
         **NO_USAGE_IN_STREAMS,
-        "shape-usage": r'(?s)text/event-stream(?!.*"usage")',
-        "shape-created": r'(?s)text/event-stream(?!.*"created")',
         "completion-shape": r'(?s)"object":"chat.completion"(?!.*"created")',
         "shape-created": r'(?s)text/event-stream(?!.*"created")',
         "shape-usage": NO_USAGE_IN_STREAMS["usage-asked"],
