@@ -36,7 +36,7 @@ PARTS_START: Final = ',\n  "request": {\n'
 """What stands in a written file before the parts that are sealed."""
 _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff]")
 
-Origin = Literal["proxy", "har", "vcr", "curl", "lines", "learn", "fuzz"]
+Origin = Literal["proxy", "har", "vcr", "curl", "lines", "learn", "fuzz", "contract"]
 
 
 class UnreadableFileError(OperatorError):
@@ -122,10 +122,24 @@ class Provenance(Data):
     seal: str = ""
 
 
+class Judged(Data):
+    """What the contract said of an exchange, and what it was measured against; the edition is the provenance's."""
+
+    clause: str
+    evidence: str
+    model: str
+    chip: str
+    refusal: str | None = None
+    """The kind of refusal that was due; None for an answer."""
+    authorization: str | None = None
+    """The request's header as it is sent again, with a placeholder for the key."""
+
+
 class ExchangeFile(Data):
     """One file."""
 
     provenance: Provenance
+    contract: Judged | None = None
     request: RequestPart
     response: ResponsePart
 
@@ -257,7 +271,11 @@ def is_as_written(text: str) -> bool:
 def written(file: ExchangeFile) -> str:
     """The file's text."""
     provenance = _shown(_indented(file.provenance.model_dump(mode="json", exclude_defaults=True)))
-    return '{\n  "provenance": ' + provenance.replace("\n", "\n  ") + ",\n" + file.parts_text + "}\n"
+    judged = ""
+    if file.contract is not None:
+        part = _shown(_indented(file.contract.model_dump(mode="json", exclude_defaults=True)))
+        judged = '  "contract": ' + part.replace("\n", "\n  ") + ",\n"
+    return '{\n  "provenance": ' + provenance.replace("\n", "\n  ") + ",\n" + judged + file.parts_text + "}\n"
 
 
 def body_sha256(frames: Iterable[bytes]) -> str:

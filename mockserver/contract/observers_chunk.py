@@ -46,25 +46,22 @@ def _role(r: Reading) -> Seen:
 def _role_elsewhere(r: Reading) -> Seen:
     if not r.whole:
         return None
-    bare = {
-        {"": "empty", None: "null"}.get(delta["role"], MIXED) if "role" in delta else "absent"
-        for delta in r.said
-        if not delta.get("role")
-    }
+    bare = {_unsaid(delta, "role") for delta in r.said if not delta.get("role")}
     return (bare.pop() if len(bare) == 1 else MIXED) if bare else None
 
 
 def _finish_reason_open(r: Reading) -> Seen:
     if not r.whole or not r.finishes:
         return None
-    found = {_open_form(choice) for _, choice in r.choices[: r.finishes[0]]}
+    found = {_unsaid(choice, "finish_reason") for _, choice in r.choices[: r.finishes[0]]}
     return (found.pop() if len(found) == 1 else MIXED) if found else None
 
 
-def _open_form(choice: Json) -> str:
-    if "finish_reason" not in choice:
+def _unsaid(one: Json, key: str) -> str:
+    """How a value that is not there is written: absent, null, empty (a text), or mixed for what is no such thing."""
+    if key not in one:
         return "absent"
-    return {"None": "null", "''": "empty"}.get(repr(choice["finish_reason"]), MIXED)
+    return "null" if one[key] is None else "empty" if one[key] == "" else MIXED
 
 
 def _usage_when(r: Reading) -> Seen:
@@ -130,7 +127,7 @@ def _role_chunk(r: Reading) -> Seen:
         return "merged"
     if first.get("content") == "" and _empty_deltas(r) and r.said[1:2] and r.said[1].get("content"):
         return "merged"  # with the empty piece before the first one
-    return {"": "with-content", None: "with-null"}.get(first["content"], MIXED) if "content" in first else "alone"
+    return {"empty": "with-content", "null": "with-null", "absent": "alone"}.get(_unsaid(first, "content"), MIXED)
 
 
 def _finish_chunk(r: Reading) -> Seen:
