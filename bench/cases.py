@@ -1,7 +1,7 @@
 """What is measured, one function each; the table of all of them is at the end.
 
 The mock and what it is compared with take turns, and the median of the turns counts, so that a noisy neighbour meets
-both alike. Counts are fixed: the whole table takes about a minute.
+both alike. Counts are fixed: the whole table takes about two minutes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.client import ask, connect, dechunked, exchange, post, stream_together
 from bench.plugin import plugin
+from bench.recording import recording
 from bench.report import Figure, Goal
 from bench.serve import CHUNKS, INTER_TOKEN_MS, MARK, PACED_CHUNKS
 from bench.servers import Command, Started, cores, pin
@@ -199,4 +200,5 @@ BENCHMARKS: Final[dict[str, Callable[[Bench], list[Figure]]]] = {
     "start": first_answer,
     "memory": memory,
     "plugin": plugin,
+    "recording": recording,
 }

@@ -14,12 +14,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from bench.report import Figure, Goal
+from bench.servers import pin
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from bench.cases import Bench
 
 PATH = b"/maas/m/chip/chat/completions"
 NOT_KEPT = b"/maas/v1/chat/completions"
@@ -32,21 +36,8 @@ BIG = b"x" * 65536
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 FILES = 10_000
 ROUNDS = 5
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One figure and the goal it has to stay under.
-
-    Attributes:
-        name: What was measured, with its unit.
-        value: The figure.
-        goal: What it must stay under; None for a figure that only explains others.
-    """
-
-    name: str
-    value: float
-    goal: float | None = None
+STREAMS, CHUNKS, GAP_MS = 20, 500, 4
+ANSWERS = 60
 
 
 # --- the three processes ------------------------------------------------------------------------------------------
@@ -117,7 +108,7 @@ def proxy(port: int, folder: str) -> None:
 class Process:
     """One of the three, its port, its CPU time and its memory."""
 
-    def __init__(self, *words: str) -> None:
+    def __init__(self, *words: str, core: int | None = None) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.recording", *words], stdout=subprocess.PIPE, text=True, bufsize=1
         )
@@ -126,6 +117,8 @@ class Process:
         if words[0] == "proxy":
             line = self._process.stdout.readline().split(":")[-1].split("/")[0]
         self.port = int(line)
+        if core is not None:
+            pin(self._process.pid, core)
 
     def cpu_s(self) -> float:
         """Time on a processor so far, of all its threads; counted in nanoseconds, where `stat` has ticks of 10 ms."""
@@ -170,32 +163,41 @@ async def fetch(
     return first_ms, got
 
 
-async def first_byte_ms(port: int, times: int = 60) -> float:
-    """The median time to the first byte."""
-    return statistics.median([(await fetch(port, 1, 0, 0, number))[0] for number in range(times)])
+async def first_byte_ms(port: int, chunks: int) -> float:
+    """The median time to the first byte of a body."""
+    return statistics.median([(await fetch(port, chunks, GAP_MS, 0, number))[0] for number in range(ANSWERS)])
 
 
 async def cpu_us_a_chunk(process: Process, path: bytes = PATH) -> float:
     """CPU time of a process for each chunk of paced streams, in microseconds, without what each request costs."""
-    streams, chunks, gap_ms = 20, 1000, 5
     await fetch(process.port, 10, 0, 0, path=path)
     before = process.cpu_s()
-    await asyncio.gather(*(fetch(process.port, 1, 0, 0, number, path) for number in range(streams)))
+    await asyncio.gather(*(fetch(process.port, 1, 0, 0, number, path) for number in range(STREAMS)))
     short = process.cpu_s()
-    await asyncio.gather(*(fetch(process.port, chunks, gap_ms, 0, number, path) for number in range(streams)))
-    return ((process.cpu_s() - short) - (short - before)) / (streams * (chunks - 1)) * 1e6
+    await asyncio.gather(*(fetch(process.port, CHUNKS, GAP_MS, 0, number, path) for number in range(STREAMS)))
+    return ((process.cpu_s() - short) - (short - before)) / (STREAMS * (CHUNKS - 1)) * 1e6
 
 
 # --- the figures --------------------------------------------------------------------------------------------------
 
 
-async def passing_through(folder: Path) -> list[Measured]:
+def recording(bench: Bench) -> list[Figure]:
+    """What the recording proxy costs beside a bare relay, and what many recordings cost."""
+    with tempfile.TemporaryDirectory(prefix="genstudio-mock-bench-") as name:
+        counted = Path("/proc/self/schedstat").exists()  # CPU time of another process, fine enough for a chunk
+        passed_on = asyncio.run(_passing_on(Path(name) / "out", bench.core)) if counted else []
+        return [*passed_on, *_matching(Path(name) / "many")]
+
+
+async def _passing_on(folder: Path, core: int | None) -> list[Figure]:
     """First byte, CPU for each chunk, and memory on a long stream, against the relay."""
     source = Process("upstream")
-    plain = Process("relay", str(source.port))
-    recorder = Process("proxy", str(source.port), str(folder))
+    plain = Process("relay", str(source.port), core=core)
+    recorder = Process("proxy", str(source.port), str(folder), core=core)
     try:
-        direct, through = await first_byte_ms(source.port), await first_byte_ms(recorder.port)
+        stream, whole = [
+            await first_byte_ms(recorder.port, chunks) - await first_byte_ms(source.port, chunks) for chunks in (3, 1)
+        ]
         turns = [
             (await cpu_us_a_chunk(plain), await cpu_us_a_chunk(recorder, NOT_KEPT), await cpu_us_a_chunk(recorder))
             for _ in range(ROUNDS)
@@ -209,17 +211,16 @@ async def passing_through(folder: Path) -> list[Measured]:
         for process in (recorder, plain, source):
             process.stop()
     return [
-        Measured("time to first byte, added by the proxy, ms", through - direct, 5),
-        Measured("CPU a chunk, bare relay, µs", relayed),
-        Measured("CPU a chunk, passed through, µs", passed),
-        Measured("CPU a chunk, passed through / relay", passed / relayed, 1.10),
-        Measured("CPU a chunk, with writing the file, µs", kept),
-        Measured("memory grown on a 100 MB stream, MB", grown, 64),
+        Figure("recording: added to the first byte of a stream (ms)", stream, goal=Goal(5, "mock")),
+        Figure("recording: added to a body in one piece, sent after its file (ms)", whole),
+        Figure("recording: a chunk passed on (µs of CPU); bare: asyncio relay", passed, relayed, Goal(1.1)),
+        Figure("recording: a chunk passed on and kept (µs of CPU)", kept, relayed),
+        Figure("recording: memory grown on a 100 MB stream (MB)", max(grown, 0.0), goal=Goal(64, "mock")),
     ]
 
 
-def matching(folder: Path) -> list[Measured]:
-    """Loading many files, and finding one of them."""
+def _matching(folder: Path) -> list[Figure]:
+    """Loading many recordings, and finding one of them."""
     from mockserver.exchange import Exchange, Plan, Request
     from mockserver.exchange_file import Provenance, file_of, written
     from mockserver.sources.recordings import Recordings, chat_request, load
@@ -247,38 +248,28 @@ def matching(folder: Path) -> list[Measured]:
     assert len(found) == FILES
     assert None not in found
     return [
-        Measured(f"loading {FILES} files, s", loaded_s, 2),
-        Measured(f"a match among {FILES}, µs", match_us, 100),
+        Figure(f"recording: loading {FILES:,} recordings (s)", loaded_s, goal=Goal(2, "mock")),
+        Figure(f"recording: a match among {FILES:,} (µs)", match_us, goal=Goal(100, "mock")),
     ]
 
 
-def main(words: list[str]) -> int:
-    """Measure, or be one of the processes; the exit code is 1 where a goal is missed."""
+def main(words: list[str]) -> None:
+    """Be one of the processes."""
     match words:
         case ["upstream"]:
-            return _forever(upstream())
+            _forever(upstream())
         case ["relay", port]:
-            return _forever(relay(int(port)))
+            _forever(relay(int(port)))
         case ["proxy", port, folder]:
             proxy(int(port), folder)
-            return 0
-    with tempfile.TemporaryDirectory(prefix="genstudio-mock-bench-") as name:
-        figures = [*asyncio.run(passing_through(Path(name) / "out")), *matching(Path(name) / "many")]
-    for figure in figures:
-        reached = (
-            "" if figure.goal is None else f"goal < {figure.goal:g}  {'ok' if figure.value < figure.goal else 'MISSED'}"
-        )
-        print(f"{figure.name:48} {figure.value:9.2f}  {reached}")
-    return int(any(figure.goal is not None and figure.value >= figure.goal for figure in figures))
 
 
-def _forever(serving: object) -> int:
+def _forever(serving: Coroutine[Any, Any, None]) -> None:
     from mockserver.server.run import new_event_loop
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(serving)  # type: ignore[arg-type]
-    return 0
+        runner.run(serving)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

@@ -180,7 +180,8 @@ def texts_of(message: Mapping[str, Any]) -> list[str]:
     if isinstance(content, str):
         return [content]
     if isinstance(content, list):
-        return [part["text"] for part in content if part.get("type") == "text"]
+        texts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
+        return [text for text in texts if isinstance(text, str)]
     return []
 
 

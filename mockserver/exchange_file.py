@@ -22,7 +22,7 @@ from pydantic_core import from_json
 
 from mockserver.errors import OperatorError
 from mockserver.exchange import Ending, Exchange, Plan, Request
-from mockserver.kept_headers import REQUEST_HEADERS, RESPONSE_HEADERS, Header, kept, raw
+from mockserver.kept_headers import REQUEST_HEADERS, RESPONSE_HEADERS, Header, kept, raw, with_length
 from mockserver.kept_headers import checked as checked_headers
 from mockserver.profile import Data, checked
 from mockserver.readable import Text, bytes_of, plain, text_of
@@ -36,7 +36,7 @@ PARTS_START: Final = ',\n  "request": {\n'
 """What stands in a written file before the parts that are sealed."""
 _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff]")
 
-Origin = Literal["proxy", "har", "vcr", "curl", "lines"]
+Origin = Literal["proxy", "har", "vcr", "curl", "lines", "learn", "fuzz", "contract"]
 
 
 class UnreadableFileError(OperatorError):
@@ -76,7 +76,7 @@ class RequestPart(Data):
 class ResponsePart(Data):
     """What came back, as it came."""
 
-    status: int = Field(ge=200, le=599)
+    status: int = Field(ge=200, le=999)
     headers: tuple[Header, ...] = ()
     head_at_ms: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """When the head came, in milliseconds after the request was sent; not known where it is missing."""
@@ -122,10 +122,24 @@ class Provenance(Data):
     seal: str = ""
 
 
+class Judged(Data):
+    """What the contract said of an exchange, and what it was measured against; the edition is the provenance's."""
+
+    clause: str
+    evidence: str
+    model: str
+    chip: str
+    refusal: str | None = None
+    """The kind of refusal that was due; None for an answer."""
+    authorization: str | None = None
+    """The request's header as it is sent again, with a placeholder for the key."""
+
+
 class ExchangeFile(Data):
     """One file."""
 
     provenance: Provenance
+    contract: Judged | None = None
     request: RequestPart
     response: ResponsePart
 
@@ -196,8 +210,11 @@ def plan_of(file: ExchangeFile, source: str = "recording") -> Plan:
     came = file.response
     frames = tuple(bytes_of(send.data) for send in came.sends)
     times = tuple(send.at_ms for send in came.sends)
+    headers = raw(came.headers)
+    if came.status not in {204, 304}:  # whose length is that of a body which is not sent
+        headers = with_length(headers, sum(map(len, frames)), whole=came.ending is Ending.COMPLETE)
     return Plan(
-        came.status, raw(came.headers), frames, times or None, came.ending, came.head_at_ms,
+        came.status, headers, frames, times or None, came.ending, came.head_at_ms,
         source=source, joinable=False, trailers=raw(came.trailers),
     )  # fmt: skip
 
@@ -254,7 +271,11 @@ def is_as_written(text: str) -> bool:
 def written(file: ExchangeFile) -> str:
     """The file's text."""
     provenance = _shown(_indented(file.provenance.model_dump(mode="json", exclude_defaults=True)))
-    return '{\n  "provenance": ' + provenance.replace("\n", "\n  ") + ",\n" + file.parts_text + "}\n"
+    judged = ""
+    if file.contract is not None:
+        part = _shown(_indented(file.contract.model_dump(mode="json", exclude_defaults=True)))
+        judged = '  "contract": ' + part.replace("\n", "\n  ") + ",\n"
+    return '{\n  "provenance": ' + provenance.replace("\n", "\n  ") + ",\n" + judged + file.parts_text + "}\n"
 
 
 def body_sha256(frames: Iterable[bytes]) -> str:

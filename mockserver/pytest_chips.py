@@ -127,7 +127,8 @@ class Survival:
             return
         matrix = Matrix(self._chips, self._outcomes)
         terminalreporter.section("genstudio-mock: which test survives which chip")
-        terminalreporter.write(as_text(matrix, lambda text, how: terminalreporter._tw.markup(text, **{how: True})))  # noqa: SLF001 - pytest has no public way
+        writer = self._config.get_terminal_writer()
+        terminalreporter.write(as_text(matrix, lambda text, how: writer.markup(text, **{how: True})))
         for path in self._paths:
             try:
                 write(matrix, path)
@@ -183,9 +184,12 @@ def bounded(seconds: float | None) -> Iterator[None]:
     """Raise HangError in the block after so many seconds, and again as often, should a client have swallowed it.
 
     Only in the main thread and only where the system has interval timers; elsewhere nothing bounds the block. A timer
-    that somebody else has set, to bound the whole test say, goes on after the block.
+    that somebody else has set, to bound the whole test say, goes on after the block; one that rings sooner is enough.
     """
     if seconds is None or not can_bound() or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    if 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= seconds:
         yield
         return
 
@@ -202,3 +206,16 @@ def bounded(seconds: float | None) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
         if left:
             signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - started), SOON_S), interval)
+
+
+@contextlib.contextmanager
+def paused() -> Iterator[None]:
+    """Let the time of a bounded block stand still: what happens here, the mock's own start, is no hang of a client."""
+    if not can_bound() or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    left, interval = signal.setitimer(signal.ITIMER_REAL, 0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, left, interval)

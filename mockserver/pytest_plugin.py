@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from mockserver.running import RunningMock
@@ -144,15 +146,24 @@ def genstudio_mock_server(
             _ = outside.edition  # it answers
             yield outside
             return
-        shared = SharedMock(
-            _shared_folder(pytestconfig, tmp_path_factory), mock_flags(pytestconfig), pytestconfig.rootpath
-        )
+        folder, flags = _shared_folder(pytestconfig, tmp_path_factory), mock_flags(pytestconfig)
+        with _unhurried(pytestconfig):
+            shared = SharedMock(folder, flags, pytestconfig.rootpath)
     except (MockError, OperatorError) as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
     try:
         yield shared
     finally:
         shared.leave()
+
+
+def _unhurried(config: pytest.Config) -> AbstractContextManager[None]:
+    """A block that `--chips-timeout` does not bound."""
+    if CHIPS_KEY not in config.stash:
+        return nullcontext()
+    from mockserver.pytest_chips import paused
+
+    return paused()
 
 
 def _shared_folder(config: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -113,6 +113,7 @@ AXES: Final[tuple[Axis, ...]] = (
     Axis("shape", "role_elsewhere", (
         Quirk("role-absent", "absent", "Deltas without a role lack the key."),
         Quirk("role-empty", "empty", 'Deltas after the first carry role "".'),
+        Quirk("role-null", "null", "Deltas after the first carry role null."),
     )),
     Axis("shape", "finish_reason_open", (
         Quirk("finish-null", "null", "finish_reason is null until the last chunk."),
@@ -143,6 +144,7 @@ AXES: Final[tuple[Axis, ...]] = (
     Axis("chunk", "role_chunk", (
         Quirk("role-alone", "alone", "The role comes first, in a chunk of its own without content."),
         Quirk("role-with-content", "with-content", 'The role comes first, in a chunk of its own with content "".'),
+        Quirk("role-with-null", "with-null", "The role comes first, in a chunk of its own with content null."),
         Quirk("role-merged", "merged", "The role comes in the same chunk as the first content."),
     )),
     Axis("chunk", "finish_chunk", (
@@ -164,6 +166,7 @@ AXES: Final[tuple[Axis, ...]] = (
     Axis("chunk", "logprobs", (
         Quirk("no-logprobs", False, "Choices have no key logprobs."),
         Quirk("logprobs-null", True, "Choices carry logprobs: null."),
+        Quirk("logprobs-null-in-stream", "stream", "Choices of a stream carry logprobs: null, those of a body do not."),
     )),
     Axis("chunk", "reasoning", (
         Quirk("reasoning-in-delta", "delta", "Reasoning comes as reasoning_content in the delta or message."),

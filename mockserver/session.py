@@ -117,7 +117,7 @@ class Session(Witness):
             match: Which requests it is for: model, chip, stream, contains.
 
         Raises:
-            MockError: there is no such fault or setting; the text names what is allowed.
+            MockError: there is no such fault, setting, model or chip; the text names what is allowed.
         """
         from mockserver.pipeline.disturb import FaultError, fault_of, faults_of_header
         from mockserver.pipeline.fault import Fault
@@ -130,6 +130,7 @@ class Session(Witness):
                 faults = [plain if isinstance(plain, Fault) else fault_of(plain)]
         except FaultError as error:
             raise MockError(str(error)) from None
+        self._known(match)
         for one in faults:
             data = one.model_dump(exclude_none=True)
             body = {"fault": data, "match": match, "times": times, "every": every, "probability": probability}
@@ -149,13 +150,18 @@ class Session(Witness):
                 more; `model`, `chip`, `stream` and `contains` which requests it is for.
 
         Raises:
-            MockError: the parts do not go together.
+            MockError: the parts do not go together, or there is no such model or chip.
         """
+        self._known(said)
         match = {name: value for name, value in said.items() if name in Match.__annotations__}
         answer: dict[str, Any] = {name: value for name, value in said.items() if name not in match}
         if text is not None:
             answer["text"] = text
         self.call("POST", "/answers", {"answer": answer, "match": match, "times": times})
+
+    def _known(self, match: Match) -> None:
+        """Refuse a model or a chip that no request can ask for: what is for it would wait for ever."""
+        self.mock.base_url(match.get("model"), match.get("chip"))
 
     def answer_from(self, *paths: str | Path) -> None:
         """Answer from fixture files: each file or folder in turn, and the most special fixture of a folder first.

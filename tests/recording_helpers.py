@@ -82,9 +82,13 @@ class SocketServer:
                 client, _ = self._listening.accept()
             except OSError:
                 return
-            with client, contextlib.suppress(OSError):
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self.talk(client)
+            self.serve_one(client)
+
+    def serve_one(self, client: socket.socket) -> None:
+        """Speak with one client, then close."""
+        with client, contextlib.suppress(OSError):
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.talk(client)
 
     def talk(self, client: socket.socket) -> None:
         """Speak with one client; its connection is closed afterwards."""

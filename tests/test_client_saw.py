@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
@@ -27,26 +27,34 @@ class TestClientSaw:
             return
         with pytest.raises(SilentEmptyError) as caught:
             session.assert_client_saw(shown)
-        assert str(caught.value).startswith(
-            f"the client saw nothing, but {chip} sent 17 content chunks as json-lines; '我是来自无问芯穹"
-        )
-        assert "(exchange 1, 200 application/json, complete); these are bare JSON lines without `data:`" in str(
-            caught.value
+        assert str(caught.value) == (
+            f"the client saw nothing, but {chip} sent 17 content chunks as json-lines; "
+            "'我是来自无问芯穹的超大规模语言模型,我叫无问天权。'; finish_reason stop "
+            "(exchange 1, 200 application/json, complete); these are bare JSON lines without `data:`, "
+            "which a reader of server-sent events, that of the OpenAI SDKs "
+            "among them, skips without an error: read the body line by line and parse each line as JSON, or ask with "
+            "stream=false"
         )
         assert caught.value.exchanges[0].carried.text.startswith("我是")
 
-    def test_a_text_that_was_cut_short(self, session: Session) -> None:
+    OTHER: ClassVar = {
+        "一二": "what the client saw stops after 2 of 4 characters",
+        "一二三四五六": "the client saw 2 more characters: '五六'",
+        "一两三四": "they part at character 1: '两三四' for '二三四'",
+    }
+
+    @pytest.mark.parametrize(("shown", "text"), OTHER.items(), ids=OTHER)
+    def test_another_text(self, session: Session, shown: str, text: str) -> None:
         """The message says where the texts part."""
         session.answer("一二三四")
         asked(session)
 
         with pytest.raises(WrongTextError) as caught:
-            session.assert_client_saw("一二")
-        assert str(caught.value).endswith("; what the client saw stops after 2 of 4 characters")
-        with pytest.raises(WrongTextError, match="the client saw 2 more characters: '五六'"):
-            session.assert_client_saw("一二三四五六")
-        with pytest.raises(WrongTextError, match="they part at character 1: '两三四' for '二三四'"):
-            session.assert_client_saw("一两三四")
+            session.assert_client_saw(shown)
+        assert str(caught.value) == (
+            f"the client saw '{shown}', but nvidia sent 1 content chunk as json; '一二三四'; finish_reason stop "
+            f"(exchange 1, 200 application/json, complete); {text}"
+        )
 
     def test_several_exchanges_shown_together(self, session: Session) -> None:
         """An application that asks twice shows both answers."""
@@ -65,8 +73,12 @@ class TestClientSaw:
 
         session.assert_client_saw("")
         session.assert_client_saw(None)
-        with pytest.raises(WrongTextError, match="there was no content on the wire"):
+        with pytest.raises(WrongTextError) as caught:
             session.assert_client_saw("an apology")
+        assert str(caught.value) == (
+            "the client saw 'an apology', but nvidia sent 0 content chunks as json; no finish_reason "
+            "(exchange 1, 503 application/json; charset=utf-8, complete); there was no content on the wire"
+        )
 
     def test_nothing_was_asked(self, session: Session) -> None:
         """A client with another address or key is told so, and passes nothing."""

@@ -22,6 +22,8 @@ from mockserver.contract.result import Budget, Clock
 from mockserver.data import shipped
 from mockserver.exchange import Ending, Request
 from mockserver.profile import Edition, load_edition
+from mockserver.sources.recordings import load
+from tests.command import called
 from tests.contract_live import Quiet, serving, serving_with
 
 if TYPE_CHECKING:
@@ -94,8 +96,8 @@ def test_deviations_fail_both_ways(deviant: str) -> None:
     code, out, _ = run(*asked(deviant, "nvidia,chip3"), "--quiet")
 
     assert code == 1
-    assert "undeclared  declared done, seen no-done" in out
-    assert "gone        declared json-lines, seen sse" in out
+    assert "undeclared: declared done, seen no-done" in out
+    assert "gone: declared json-lines, seen sse" in out
     assert "chip3: the declared json-lines is gone: A stream is data-only server-sent events." in out
 
 
@@ -124,6 +126,28 @@ def test_each_failure_has_a_curl_line_a_test_and_a_file(deviant: str, tmp_path: 
     file = str(tmp_path / "broken" / "nvidia-frame-done.json")
     assert run("replay", file)[:2] == (1, f"{file}: frame-done on nvidia: broken: {finding['evidence']}\n")
     assert run("replay", file, "--base-url", deviant)[0] == 1
+
+
+def test_a_saved_failure_is_an_exchange_file_like_any_other(deviant: str, tmp_path: Path) -> None:
+    """The recorder's commands show and validate it, the mock plays it, and it holds no key."""
+    run(*asked(deviant), "--quiet", "--exchanges", str(tmp_path), "--api-key-env", "K", environ={"K": KEY})
+    file = tmp_path / "nvidia-frame-done.json"
+
+    shown = called("fixtures", "show", str(file))
+    valid = called("validate", str(file))
+    played = load(tmp_path)
+
+    assert (shown[0], "mt-infini-3b" in shown[1]) == (0, True), shown
+    assert valid[0] == 0, valid
+    assert file in [one.path for one in played]
+    assert b"".join(played[0].plan.frames) in deviations(deviant)
+    assert KEY not in file.read_text("utf-8")
+
+
+def deviations(url: str) -> list[bytes]:
+    """The bodies of what breaks the contract."""
+    result = library.check(Target(url, "mt-infini-3b", "nvidia", tutorial()))
+    return [b"".join(one.exchange.plan.frames) for one in result.findings if one.exchange.plan]
 
 
 def test_replay_holds_once_the_target_is_mended(deviant: str, honest: str, tmp_path: Path) -> None:
@@ -186,7 +210,7 @@ def test_a_key_that_the_target_echoes_is_cut_out() -> None:
         ([*asked("http://127.0.0.1:1"), "--per-minute", "-1"], "--per-minute: -1 is not allowed; allowed: more than 0"),
         ([*asked("http://127.0.0.1:1"), "--api-key-env", "NO"], "--api-key-env NO: the variable is not set; export NO"),
         ([*asked("http://127.0.0.1:1"), "--profiles", "/nowhere"], "--profiles /nowhere: no such directory"),
-        (["replay", "/nowhere.json"], "/nowhere.json: not an exchange file"),
+        (["replay", "/nowhere.json"], "/nowhere.json: cannot be read: No such file or directory"),
         (["reply", "x"], "contract: 'reply x' is not known; say contract replay FILE"),
     ],
 )  # fmt: skip
@@ -298,3 +322,19 @@ def test_the_contract_runs_as_pytest(deviant: str) -> None:
     assert "test_clause[frame-done]" in done.stdout
     assert "no-done: A stream ends without data: [DONE]" in done.stdout
     assert "2 failed" in done.stdout  # the marker after an answer, and the one after a blocked answer
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "says"),
+    [
+        ("http://127.0.0.1:9", 3, "Exit: http://127.0.0.1:9 cannot be reached: Connection refused; is it running"),
+        ("ftp://nowhere", 2, "Exit: --base-url: 'ftp://nowhere' is no address; allowed: http://host:port or https://"),
+    ],
+)
+def test_the_contract_as_pytest_ends_plainly_where_nobody_is_there(url: str, code: int, says: str) -> None:
+    """One line and the command's exit code instead of an error for each clause."""
+    words = [sys.executable, "-m", "pytest", "-q", "--pyargs", "mockserver.contract"]
+    done = subprocess.run([*words, *asked(url)], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout.count("cannot be reached")) == (code, int(code == 3)), done.stdout
+    assert says in done.stdout + done.stderr

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import argparse
-import http.client
-import io
 import json
-import sys
 from functools import cache
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from mockserver import quirks
-from mockserver.contract import command_fuzz, fuzz, strategies
-from mockserver.contract.fuzz import find_bug
+from mockserver.contract import fuzz, fuzz_files, strategies, streams
+from mockserver.contract.fuzz import difference, find_bug
 from mockserver.data import shipped
 from mockserver.errors import OperatorError
+from mockserver.exchange_file import read
 from mockserver.pipeline.frame import DONE, WIRE_FORMATS
 from mockserver.profile import load_edition
+from mockserver.recording.show import time_line
+from mockserver.sources.recordings import load as load_recordings
+from tests.buggy_clients import BUGS, decodes_each_read, reads, uses_splitlines, wants_a_space
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
+    from mockserver.contract.fuzz import Said
     from mockserver.quirks import WireSettings
 
 
@@ -35,112 +35,120 @@ def wire_of(edition: str, chip: str) -> WireSettings:
     return load_edition(edition, [shipped("profiles")]).chips[chip].wire
 
 
+SILENT = "silent: the client read nothing and raised nothing; the stream says '0'"
 NVIDIA = wire_of("2024-tutorial", "nvidia")
 CHIP3 = wire_of("2024-tutorial", "chip3")
 
 
-def network_reads(base_url: str) -> Iterator[bytes]:
-    """The pieces of a streamed answer as they come from the network."""
-    parts = urlsplit(base_url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
-    try:
-        connection.request("POST", parts.path + "/chat/completions", b'{"stream": true}')
-        response = connection.getresponse()
-        while data := response.read1(65536):
-            yield data
-    finally:
-        connection.close()
+def reads_rightly(framing: str) -> Callable[[str], Said]:
+    """A client without a bug, which tells all that it read."""
 
-
-def said(line: str) -> str:
-    """The content of one chunk's JSON text."""
-    chunk = json.loads(line)
-    return "".join(choice["delta"].get("content") or "" for choice in chunk["choices"])
-
-
-def decodes_each_read(base_url: str) -> str:
-    """A client with a bug: it decodes each network read by itself."""
-    text = "".join(data.decode("utf-8", "replace") for data in network_reads(base_url))
-    return _events(text)
-
-
-def _events(text: str) -> str:
-    found = ""
-    for line in text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n"):
-        if line.startswith("data:") and line[5:].strip() != "[DONE]":
-            found += said(line[5:])
-    return found
-
-
-def wants_a_space(base_url: str) -> str:
-    """A client with a bug: it wants `data: ` with the space that the standard makes optional."""
-    body = b"".join(network_reads(base_url)).decode().removeprefix("\ufeff")
-    lines = [line for line in body.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line.startswith("data: ")]
-    return "".join(said(line[6:]) for line in lines if line != "data: [DONE]")
-
-
-def waits_for_done(base_url: str) -> str:
-    """A client with a bug: it takes a stream without the done marker for a broken one."""
-    body = b"".join(network_reads(base_url)).decode()
-    if "[DONE]" not in body:
-        raise TimeoutError("no [DONE] came")
-    return _events(body)
-
-
-def reads_rightly(framing: str) -> Callable[[str], str]:
-    """A client without a bug."""
-
-    def read(base_url: str) -> str:
+    def read_all(base_url: str) -> dict[str, Any]:
         reader = WIRE_FORMATS[framing].reader()
-        events = [event for data in network_reads(base_url) for event in reader.feed(data)] + reader.close()
-        return "".join(said(json.dumps(one)) for one in events if one is not DONE)
+        events = [event for data in reads(base_url) for event in reader.feed(data)] + reader.close()
+        chunks: list[dict[str, Any]] = [one for one in events if isinstance(one, dict)]
+        assert all(one is DONE for one in events[len(chunks) :])
+        choices = [choice for chunk in chunks for choice in chunk["choices"]]
+        calls: list[dict[str, str]] = []
+        for piece in (piece for choice in choices for piece in choice["delta"].get("tool_calls", ())):
+            if "id" in piece:
+                calls.append({"name": piece["function"]["name"], "arguments": ""})
+            calls[-1]["arguments"] += piece["function"]["arguments"]
+        usage = [chunk["usage"] for chunk in chunks if chunk.get("usage")][-1:]
+        kept = ("prompt_tokens", "completion_tokens", "total_tokens")
+        return {
+            "text": "".join(choice["delta"].get("content") or "" for choice in choices),
+            "finish_reason": [choice["finish_reason"] for choice in choices if choice["finish_reason"]][-1],
+            "usage": {key: usage[0][key] for key in kept} if usage else None,
+            "tool_calls": calls,
+        }
 
-    return read
+    return read_all
+
+
+@pytest.mark.parametrize("client", BUGS, ids=lambda one: one.__name__)
+def test_a_planted_bug_is_found_and_shrunk(client: Callable[[str], str]) -> None:
+    """Each bug is found within the default number of streams, and shown with as few frames as it needs."""
+    chip, most_frames = BUGS[client]
+    wire = wire_of("2024-tutorial", chip)
+
+    failure = find_bug(client, wire)
+
+    assert failure is not None
+    assert len(failure.stream.frames) <= most_frames
+    assert all(fuzz_again(client, one) == "" for one in streams.smaller(wire, failure.stream)), "it could be smaller"
+
+
+def fuzz_again(client: Callable[[str], str], stream: streams.Stream) -> str:
+    """The problem that a client has with a stream."""
+    with fuzz.serving(fuzz.exchange_of(stream)) as url:
+        return fuzz.judge(client, url, fuzz.truth_of(stream))
 
 
 @pytest.mark.parametrize(
-    ("client", "problem"),
+    ("client", "problem", "names", "text"),
     [
-        (decodes_each_read, "the client read "),
-        (wants_a_space, "silent: the client read nothing and raised nothing; the stream says"),
-        (waits_for_done, "the client raised TimeoutError: no [DONE] came"),
+        (wants_a_space, SILENT, ("data-nospace",), "0"),
+        (decodes_each_read, "the client read '\ufffd\ufffd'; the stream says 'é'", (), "é"),
+        (uses_splitlines, "the client raised JSONDecodeError: Unterminated string starting at", (), "\u2028"),
     ],
-)
-def test_a_planted_bug_is_found_and_shrunk(client: Callable[[str], str], problem: str) -> None:
-    """Each of three common bugs is found and shown with a stream of at most four frames."""
-    failure = find_bug(client, NVIDIA, examples=200)
+    ids=lambda one: getattr(one, "__name__", None),
+)  # fmt: skip
+def test_the_bug_is_shown_by_the_smallest_cause(
+    client: Callable[[str], str], problem: str, names: tuple[str, ...], text: str
+) -> None:
+    """What is left of a stream is what the bug needs: one quirk, one character, or one cut inside one."""
+    failure = find_bug(client, NVIDIA)
 
     assert failure is not None
     assert failure.problem.startswith(problem)
-    assert len(failure.stream.frames) <= 4
-    assert len(failure.stream.answer.pieces) == 1
-    assert len(failure.stream.quirks) <= 1
-
-
-def test_the_bug_is_shown_by_the_smallest_cause() -> None:
-    """What is left of a stream is what the bug needs: one quirk, or one cut inside one character."""
-    spaceless = find_bug(wants_a_space, NVIDIA, examples=200)
-    halved = find_bug(decodes_each_read, NVIDIA, examples=200)
-
-    assert spaceless is not None
-    assert halved is not None
-    assert spaceless.stream.quirks == ("data-nospace",)
-    assert halved.stream.quirks == ()
-    assert any(not _is_text(write) for write in halved.served.writes)
-
-
-def _is_text(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    assert failure.stream.quirks == names
+    assert failure.stream.answer.text == text
 
 
 @pytest.mark.parametrize(("framing", "wire"), [("sse", NVIDIA), ("json-lines", CHIP3)])
 def test_a_right_client_passes(framing: str, wire: WireSettings) -> None:
-    """A reader that follows the standards reads every stream rightly: what is generated is valid."""
-    assert find_bug(reads_rightly(framing), wire, examples=60) is None
+    """A reader that follows the standards reads every stream rightly, to the last key: what is generated is valid."""
+    assert find_bug(reads_rightly(framing), wire, examples=150, full=True) is None
+
+
+def test_all_that_a_client_tells_is_compared() -> None:
+    """A client that loses the usage chunk is right about the text and wrong about the usage."""
+
+    def loses_usage(base_url: str) -> dict[str, Any]:
+        said = dict(reads_rightly("sse")(base_url))  # type: ignore[arg-type]
+        return {**said, "usage": None}
+
+    failure = find_bug(loses_usage, NVIDIA, full=True)
+
+    assert failure is not None
+    assert failure.problem == (
+        "the client read usage None; the stream says {'prompt_tokens': 5, 'completion_tokens': 2, 'total_tokens': 7}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("hi", ""),
+        ("hi\n", ""),
+        ("hi\r\n", ""),
+        ("hi\n\n", "the client read 'hi\\n\\n'; the stream says 'hi'"),
+        ("", "silent: the client read nothing and raised nothing; the stream says 'hi'"),
+        ({"text": "hi", "finish_reason": "length"}, "the client read finish_reason 'length'; the stream says 'stop'"),
+        ({"text": None}, "silent: the client read nothing and raised nothing; the stream says 'hi'"),
+        ({"text": "x" * 400}, f"the client read '{'x' * 299}…; the stream says 'hi'"),
+    ],
+)
+def test_how_a_reading_is_compared(said: Said, found: str) -> None:
+    """One line end after the text does not count; everything else does."""
+    assert difference(said, {"text": "hi", "finish_reason": "stop"}) == found
+
+
+def test_a_key_that_is_not_compared_is_the_operators_mistake() -> None:
+    """It is told with the near names, and is no bug of the client's."""
+    with pytest.raises(OperatorError, match="fuzz: the client tells 'texts', which is not compared; did you mean text"):
+        find_bug(lambda _url: {"texts": ""}, NVIDIA)
 
 
 def openai_client(base_url: str) -> str:
@@ -152,118 +160,97 @@ def openai_client(base_url: str) -> str:
         return "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
 
 
-def test_the_official_sdk_is_silently_empty_on_bare_lines() -> None:
-    """The SDK reads nothing from a chip that streams bare JSON lines, and raises nothing."""
-    failure = find_bug(openai_client, CHIP3, further=(), examples=3)
+def openai_helper(base_url: str) -> str:
+    """The official SDK's helper that puts a stream together."""
+    import openai
 
-    assert failure is not None
-    assert failure.problem.startswith("silent: the client read nothing and raised nothing")
-    assert len(failure.stream.frames) == 3
-
-
-def test_a_failure_is_saved_with_all_that_repeats_it(tmp_path: Path) -> None:
-    """The exchange file is served again byte for byte, the hexdump shows it, and the test fails until mended."""
-    failure = find_bug(wants_a_space, NVIDIA, examples=200)
-    assert failure is not None
-    broken = "from tests.test_contract_fuzz import wants_a_space as read"
-
-    paths = fuzz.save(failure, tmp_path, "spaceless", broken)
-
-    assert [path.name for path in paths] == ["spaceless.json", "spaceless.hex", "test_spaceless.py"]
-    stream = fuzz.load(paths[0])
-    assert stream == failure.served
-    assert "64 61 74 61 3a 7b" in paths[1].read_text()
-    with fuzz.serving(stream) as url:
-        assert b"".join(network_reads(url)) == b"".join(failure.stream.frames)
-    names: dict[str, object] = {"__file__": str(paths[2])}
-    exec(paths[2].read_text(), names)  # noqa: S102 - the text under test is a test
-    with pytest.raises(AssertionError):
-        names["test_the_client_reads_the_stream"]()  # type: ignore[operator]
-
-
-CLIENT = """
-import os, sys, json, urllib.request
-request = urllib.request.Request(os.environ["OPENAI_BASE_URL"] + "/chat/completions", b"{}")
-body = urllib.request.urlopen(request).read().decode()
-for line in body.split("\\n"):
-    if line.startswith("data: ") and line != "data: [DONE]":
-        for choice in json.loads(line[6:])["choices"]:
-            sys.stdout.write(choice["delta"].get("content") or "")
-"""
-
-
-def run(*words: str) -> tuple[int, str, str]:
-    """The command with its arguments; exit code, output and errors."""
-    parser = argparse.ArgumentParser()
-    command_fuzz.add_arguments(parser)
-    out, err = io.StringIO(), io.StringIO()
-    code = command_fuzz.main(parser.parse_args(words), {}, out, err)
-    return code, out.getvalue(), err.getvalue()
-
-
-def test_a_command_is_fuzzed(tmp_path: Path) -> None:
-    """A program in any language is run for each stream; its output is what it read."""
-    script = tmp_path / "client.py"
-    script.write_text(CLIENT)
-
-    code, out, _ = run("--chip", "nvidia", "--quirks", "data-nospace", "--examples", "6", "--save", str(tmp_path / "s"),
-                       "--", sys.executable, str(script))  # fmt: skip
-
-    assert code == 1
-    assert "silent: the client read nothing and raised nothing" in out
-    assert "curl -sN" in out
-    names: dict[str, object] = {"__file__": str(tmp_path / "s" / "test_stream.py")}
-    exec((tmp_path / "s" / "test_stream.py").read_text(), names)  # noqa: S102 - the text under test is a test
-    with pytest.raises(AssertionError):
-        names["test_the_client_reads_the_stream"]()  # type: ignore[operator]
-
-
-def test_a_command_that_reads_rightly_is_exit_code_0(tmp_path: Path) -> None:
-    """Without quirks that it cannot bear, the same program passes."""
-    script = tmp_path / "client.py"
-    script.write_text(CLIENT)
-
-    code, out, err = run("--chip", "nvidia", "--quirks", "none", "--examples", "3", "--", sys.executable, str(script))
-
-    assert (code, out) == (0, "3 streams, all read rightly\n")
-    assert "3/3" in err
+    with (
+        openai.OpenAI(api_key="sk-test", base_url=base_url, max_retries=0) as client,
+        client.chat.completions.stream(model="m", messages=[{"role": "user", "content": "hi"}]) as stream,
+    ):
+        stream.until_done()
+        return stream.get_final_completion().choices[0].message.content or ""
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("client", "chip", "further", "names"),
     [
-        (["--chip", "nvidia"], "fuzz: no client; say genstudio-mock fuzz --chip nvidia -- python client.py"),
-        (["--", "x"], "--chip: missing; say genstudio-mock fuzz --chip CHIP -- python client.py"),
-        (
-            ["--chip", "nvidia", "--", "/no/such/client"],
-            "fuzz: /no/such/client is no program that can be run",
-        ),
-        (["--chip", "nvidia", "--quirks", "sss", "--", "true"], "--quirks: unknown quirk 'sss'; did you mean sse"),
-        (["--chip", "nvidia", "--examples", "0", "--", "true"], "--examples: 0 is not allowed; allowed: at least 1"),
+        (openai_client, "chip3", (), ()),
+        (openai_client, "nvidia", None, ("bom", "role-merged")),
+        (openai_helper, "nvidia", ("object-last",), ("object-last",)),
     ],
+    ids=["bare lines", "a byte order mark", "chunks without object"],
 )
-def test_wrong_usage_is_one_line_and_exit_code_2(words: list[str], says: str) -> None:
-    """A mistake of the operator's is told in one line."""
-    code, out, err = run(*words)
+def test_where_the_official_sdk_is_silently_empty(
+    client: Callable[[str], str], chip: str, further: tuple[str, ...] | None, names: tuple[str, ...]
+) -> None:
+    """The SDK reads nothing and raises nothing: from bare lines, from the first event after a byte order mark, and
+    its helper from chunks that do not say that they are chunks.
+    """  # noqa: D205 - one sentence
+    failure = find_bug(client, wire_of("2024-tutorial", chip), further=further)
 
-    assert (code, out) == (2, "")
-    assert err.startswith(f"genstudio-mock: {says}")
+    assert failure is not None
+    assert failure.problem == SILENT
+    assert failure.stream.quirks == names
+    assert len(failure.stream.frames) <= 4
 
 
-def test_a_file_that_is_no_stream_is_refused(tmp_path: Path) -> None:
+def test_a_failure_is_saved_as_a_recording(tmp_path: Path) -> None:
+    """The file is one exchange as the recorder writes them: it is served, drawn and matched like any other."""
+    failure = find_bug(wants_a_space, NVIDIA, path="/maas/m/nvidia/chat/completions")
+    assert failure is not None
+
+    paths = fuzz_files.save(failure, tmp_path, "from tests.buggy_clients import wants_a_space as read", "2024-tutorial")
+
+    file = read(paths[0])
+    assert not file.edited
+    assert file.bodies_match
+    assert (file.provenance.origin, file.provenance.edition) == ("fuzz", "2024-tutorial")
+    with fuzz.serving(fuzz.load(paths[0])) as url:
+        assert url.endswith("/maas/m/nvidia")
+        assert b"".join(reads(url)) == b"".join(failure.stream.frames)
+    assert len([line for line in time_line(file) if "data:{" in line]) == 3
+    assert [(one.request.chip, list(one.plan.frames)) for one in load_recordings(tmp_path)] == [
+        ("nvidia", list(failure.writes))
+    ]
+    assert "64 61 74 61 3a 7b" in paths[1].read_text()
+    assert fuzz_files.save(failure, tmp_path, "def read(): ...", "2024-tutorial") == paths
+
+
+def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
     """Loading names the file and what is wrong with it."""
     path = tmp_path / "x.json"
     path.write_text("{}")
 
-    with pytest.raises(OperatorError, match="not an exchange file of the contract: contract is missing"):
+    with pytest.raises(OperatorError, match="no exchange file: it has no key 'response'"):
         fuzz.load(path)
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(strategies.streams(quirks.STANDARD))
-def test_what_is_sent_is_what_was_generated(stream: strategies.Stream) -> None:
+def test_what_is_sent_is_what_was_generated(stream: streams.Stream) -> None:
     """A served stream has the bytes of its frames, and its truth is the answer's text."""
-    served = fuzz.served_of(stream)
+    plan = fuzz.exchange_of(stream).plan
 
-    assert b"".join(served.writes) == b"".join(stream.frames)
-    assert served.truth == stream.answer.text
+    assert plan is not None
+    assert b"".join(plan.frames) == b"".join(stream.frames)
+    assert fuzz.truth_of(stream)["text"] == stream.answer.text
+
+
+@pytest.mark.parametrize("wire", [NVIDIA, CHIP3], ids=["sse", "json-lines"])
+def test_every_harmless_quirk_is_tried_alone(wire: WireSettings) -> None:
+    """No chance decides whether a quirk is met: the first streams have each once, and all say the same."""
+    names = streams.harmless(wire)
+    swept = streams.sweep(wire, names)
+
+    assert {(), *((name,) for name in names)} <= {one.quirks for one in swept}
+    assert len({(one.answer, one.quirks) for one in swept}) == len(swept)
+    assert ("no-last-newline" in names) == (wire is CHIP3)
+    assert ("comments" in names) == (wire is NVIDIA)
+
+
+def test_json_of_a_truth_can_be_printed() -> None:
+    """Every key of a truth is JSON, so that programs in any language can print it."""
+    truth = fuzz.truth_of(streams.sweep(NVIDIA, ())[0])
+
+    assert json.loads(json.dumps(truth)) == truth

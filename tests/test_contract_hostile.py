@@ -108,12 +108,12 @@ def listening(behave: Behaviour, host: str = "127.0.0.1", tls: ssl.SSLContext | 
         thread.join(10)
 
 
-def run(url: str, *words: str, chip: str = "nvidia") -> tuple[int, str, str, list[float]]:
+def run(url: str, *words: str, chip: str = "nvidia", timeout: float = 10) -> tuple[int, str, str, list[float]]:
     """The command against a target; exit code, output, errors, and how long it waited each time, in seconds."""
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
     out, err, slept = io.StringIO(), io.StringIO(), list[float]()
-    target = ["--base-url", url, "--model", "mt-infini-3b", "--chip", chip, "--quiet", "--timeout", "0.2"]
+    target = ["--base-url", url, "--model", "mt-infini-3b", "--chip", chip, "--quiet", "--timeout", str(timeout)]
     args = parser.parse_args([*target, "--api-key-env", "K", *words])
     clock = Clock(lambda: 0.0, slept.append, lambda: NOW)
     code = command.main(args, {"K": KEY}, out, err, clock)
@@ -163,7 +163,7 @@ def test_nobody_to_hold_it_against_is_one_line_and_exit_code_3(name: str) -> Non
     """One request is enough to see it; no findings are made up, and the key is not shown."""
     behave, line = NOBODY[name]
     with listening(behave) as port:
-        code, out, err, slept = run(f"http://127.0.0.1:{port}")
+        code, out, err, slept = run(f"http://127.0.0.1:{port}", timeout=1 if behave is waits else 10)
 
     assert (code, out, slept) == (3, "", [])
     assert err == f"genstudio-mock: http://127.0.0.1:{port} {line}\n"
@@ -228,7 +228,7 @@ def test_what_is_wrong_is_found_within_the_budget(behave: Behaviour, clause: str
 def test_three_answers_without_an_end_stop_the_run(honest_then_silent: tuple[str, list[int]]) -> None:
     """A target that falls silent is left alone after three requests, and what held until then is told: exit code 1."""
     url, asked = honest_then_silent
-    code, out, _, _ = run(url)
+    code, out, _, _ = run(url, timeout=1)
 
     assert code == 1
     assert "nvidia: stopped after 6 requests: 3 answers in a row did not end in time" in out
@@ -342,7 +342,7 @@ def test_a_certificate_that_nobody_trusts_is_exit_code_3(
 
 def test_https_to_a_plain_port_is_exit_code_3() -> None:
     """A server without TLS is told as one."""
-    with listening(says(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as port:
+    with listening(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as port:
         code, _, err, _ = run(f"https://127.0.0.1:{port}")
 
     assert code == 3

@@ -51,11 +51,16 @@ def shaped(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 VALUES = st.recursive(LEAVES, shaped, max_leaves=12)
+DELTAS = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("role", "content", "tool_calls", "reasoning_content", "logprobs"), VALUES)
+)
+CHOICES = st.fixed_dictionaries(
+    {"delta": DELTAS | VALUES}, optional={"message": DELTAS, "finish_reason": VALUES, "index": VALUES}
+)
 CHUNKS = st.fixed_dictionaries(  # near enough to a chunk to be looked into
-    {"choices": st.lists(st.fixed_dictionaries({"delta": VALUES}, optional={"message": VALUES, "finish_reason": VALUES,
-                                                                            "index": VALUES}) | VALUES, max_size=2)},
+    {"choices": st.lists(CHOICES | VALUES, max_size=2)},
     optional={"usage": VALUES, "created": VALUES, "blocked": VALUES, "id": VALUES},
-)  # fmt: skip
+)
 
 
 @settings(max_examples=60, deadline=None)

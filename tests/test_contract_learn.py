@@ -1,94 +1,34 @@
-"""A profile is learnt from what a target does, holds for it and for the mock, and drift from it is told."""
+"""A profile is learnt from what a target does, and the mock under it does the same."""
 
 from __future__ import annotations
 
-import argparse
-import io
 import json
+import re
 import tomllib
 from dataclasses import replace
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from functools import reduce
+from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mockserver import quirks
-from mockserver.contract import command_drift, command_learn, learn, library, rehearsal
+from mockserver.contract import command_learn, learn, library
 from mockserver.contract.checks_wire import WIRE_CHECKS
 from mockserver.contract.dialect import alike
 from mockserver.contract.library import Target
 from mockserver.contract.result import Budget
 from mockserver.data import shipped
 from mockserver.exchange import Exchange, Plan, Request
-from mockserver.profile import Edition, load_edition
-from tests.contract_live import Quiet, serving, serving_with
+from mockserver.exchange_file import read
+from mockserver.profile import load_edition
+from tests.conftest import EDITIONS
+from tests.contract_live import serving, serving_with
+from tests.learning import MODEL, OtherServer, ask, few, quirk_sets, run, tutorial
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-MODEL = "mt-infini-3b"
-
-
-@cache
-def tutorial() -> Edition:
-    """The default edition."""
-    return load_edition("2024-tutorial", [shipped("profiles")])
-
-
-def run(which: Any, *words: str) -> tuple[int, str, str]:
-    """A command with its arguments; exit code, output and errors."""
-    parser = argparse.ArgumentParser()
-    which.add_arguments(parser)
-    out, err = io.StringIO(), io.StringIO()
-    code = which.main(parser.parse_args(words), {}, out, err)
-    return code, out.getvalue(), err.getvalue()
-
-
-class OtherServer(Quiet):
-    """A server that is not ours: OpenAI's form of 2026 as many gateways write it, in one way after another its own."""
-
-    def do_POST(self) -> None:  # noqa: N802 - the base class calls it
-        """Answer a chat request."""
-        try:
-            asked = json.loads(self.request_body())
-            assert isinstance(asked["messages"], list)
-        except (ValueError, KeyError, TypeError, AssertionError):
-            self.answer(400, {"error": {"message": "bad request", "type": "invalid_request_error"}})
-            return
-        pieces = ["你好", "，", "世界", "！", " How", " are", " you", "?"][: asked.get("max_tokens") or 8]
-        usage = {"prompt_tokens": 9, "completion_tokens": len(pieces), "total_tokens": 9 + len(pieces)}
-        head = {"id": "chatcmpl-0123456789abcdef0123456789abcdef", "created": 1_700_000_000, "model": asked["model"]}
-        if not asked.get("stream"):
-            message = {"role": "assistant", "content": "".join(pieces)}
-            choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-            self.answer(200, {**head, "object": "chat.completion", "choices": [choice], "usage": usage})
-            return
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.send_header("transfer-encoding", "chunked")
-        self.end_headers()
-        deltas: list[tuple[dict[str, str], str | None]] = [({"role": "assistant", "content": ""}, None)]
-        deltas += [({"content": piece}, None) for piece in pieces] + [({}, "stop")]
-        for delta, finish in deltas:
-            choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-            self.event({**head, "object": "chat.completion.chunk", "choices": [choice]})
-        if (asked.get("stream_options") or {}).get("include_usage"):
-            self.event({**head, "object": "chat.completion.chunk", "choices": [], "usage": usage})
-        self.send_chunk(b"data: [DONE]\n\n")
-        self.send_chunk(b"")
-
-    def event(self, chunk: dict[str, Any]) -> None:
-        """One event, as a compact JSON text in ASCII."""
-        self.send_chunk(b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n")
-
-    def answer(self, status: int, document: dict[str, Any]) -> None:
-        """One JSON body."""
-        data = json.dumps(document, ensure_ascii=False).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
 
 
 @pytest.mark.parametrize("chip", ["nvidia", "chip3"])
@@ -144,22 +84,35 @@ def test_each_learnt_quirk_names_its_proof_its_date_and_how_sure_it_is(tmp_path:
     text = (tmp_path / "2024-tutorial" / "chip3.toml").read_text()
     file = tomllib.loads(text)
     sources = {quirk["name"]: quirk["source"] for quirk in file["quirks"]}
-    assert sources["json-lines"].startswith("probe 'single turn, streamed', 20")
-    assert " exchanges that can show it" in sources["json-lines"]
+    assert re.fullmatch(
+        r"chip3-probes/02-single-turn-streamed\.json, 20..-..-..; 16 of 16 exchanges show it, confidence 94%",
+        sources["json-lines"],
+    )
+    proof = read(tmp_path / "2024-tutorial" / sources["json-lines"].partition(",")[0])
+    assert proof.provenance.origin == "learn"
+    assert proof.request.path == f"/maas/{MODEL}/chip3/chat/completions"
+    assert "# these follow from them, and change no byte more: no-done, type-json\n" in text
     assert "TTFT p50" in file["latency"]["source"]
     assert "ITL p50" in file["latency"]["source"]
 
 
 def test_learning_is_taken_up_again(tmp_path: Path) -> None:
-    """A run whose budget was spent keeps its answers, and the next one sends only what is left."""
+    """A run that stopped midway keeps its answers, and the next one sends only what is left; a finished one is asked
+    anew, and so is what was asked otherwise.
+    """  # noqa: D205 - one sentence
     words = ["--model", MODEL, "--chip", "nvidia", "--output", str(tmp_path)]
     with serving(tutorial()) as url:
         _, _, first = run(command_learn, "--base-url", url, *words, "--requests", "4")
-        _, _, second = run(command_learn, "--base-url", url, *words, "--requests", "100", "--tokens", "9000")
+        _, _, second = run(command_learn, "--base-url", url, *words, "--tokens", "9000")
+        _, _, third = run(command_learn, "--base-url", url, *words, "--tokens", "9000")
+        next(tmp_path.rglob("05-*.json")).unlink()
+        _, _, fourth = run(command_learn, "--base-url", url, *words, "--tokens", "9000", "--model", "qwen1.5-72b-chat")
 
-    assert "probes are left out, the budget does not reach; run it again" in first
+    assert "23 probes left out: the budget does not reach; run it again\n" in first
     assert second.count("kept from") == 4
     assert "left out" not in second
+    assert third.count("kept from") == 0
+    assert fourth.count("kept from") == 0
 
 
 def test_a_dry_run_sends_nothing(tmp_path: Path) -> None:
@@ -194,56 +147,65 @@ def test_latency_is_measured_from_the_pieces() -> None:
 
     assert (latency.first_token_ms, latency.inter_token_ms) == (100.0, 10.0)
     assert latency.source == (
-        "1 streams, 2026-11-22: TTFT p50 100.0, p90 100.0, p99 100.0 ms; ITL p50 10.0, p90 26.0, p99 29.6 ms"
+        "1 stream, 2026-11-22: TTFT p50 100.0, p90 100.0, p99 100.0 ms; ITL p50 10.0, p90 26.0, p99 29.6 ms"
     )
 
 
-def test_no_drift_is_exit_code_0(tmp_path: Path) -> None:
-    """A target that is as its profile says has no drift, live or recorded."""
-    words = ["--model", MODEL, "--chip", "chip3"]
-    with serving(tutorial()) as url:
-        run(command_learn, "--base-url", url, *words, "--output", str(tmp_path))
-        live = run(command_drift, "--base-url", url, *words)
-    recorded = run(command_drift, *words, "--against", str(tmp_path / "2024-tutorial" / "chip3-probes"))
-
-    assert (live[0], live[1]) == (0, "chip3: no drift in 33 exchanges\n")
-    assert (recorded[0], recorded[1]) == (0, "chip3: no drift in 27 exchanges\n")
+def sent(exchanges: dict[str, Exchange]) -> dict[str, tuple[object, list[bytes]]]:
+    """Headers and bytes of exchanges."""
+    return {n: (one.plan.headers, list(one.plan.frames)) for n, one in exchanges.items() if one.plan is not None}
 
 
-def test_drift_is_a_table_and_a_patch(tmp_path: Path) -> None:
-    """A chip that speaks events now is told field by field, and the patch makes its profile right again."""
-    edition = tutorial()
-    chip = edition.chips["chip3"]
-    now = replace(chip, wire=quirks.changed(chip.wire, "sse,done,type-event-stream"))
-    words = ["--model", MODEL, "--chip", "chip3"]
-    with serving(rehearsal.with_chip(edition, now)) as url:
-        code, out, _ = run(command_drift, "--base-url", url, *words, "--patch", str(tmp_path / "chip3.toml"))
+@few
+@given(st.sampled_from(EDITIONS), quirk_sets)
+def test_what_is_learnt_of_any_quirks_makes_the_same_bytes(name: str, names: list[str]) -> None:
+    """Whatever quirks a chip has, the mock with the learnt profile sends what it sends, and learns the same again."""
+    edition = library.edition_of(name)
+    unknown = learn.blank(edition, "new")
+    chip = replace(unknown, wire=reduce(quirks.changed, names, unknown.wire))
+    seen = ask(edition, chip)
+    found = learn.learned(edition, MODEL, "new", seen, "2026-11-22").file
+    wire = reduce(quirks.changed, (claim.name for claim in found.quirks), unknown.wire)
+    again = ask(edition, replace(unknown, wire=wire))
 
-    assert code == 1
-    assert out.splitlines()[1].split() == ["field", "mock", "live", "severity"]
-    assert any(line.split() == ["frame-framing", "json-lines", "sse", "must"] for line in out.splitlines())
-    assert '-name = "json-lines"' in out
-    (tmp_path / "2024-tutorial").mkdir()
-    (tmp_path / "chip3.toml").rename(tmp_path / "2024-tutorial" / "chip3.toml")
-    with serving(rehearsal.with_chip(edition, now)) as url:
-        code, out, _ = run(command_drift, "--base-url", url, *words, "--profiles", str(tmp_path))
-    assert code == 0, out
+    assert sent(again) == sent(seen)
+    assert learn.learned(edition, MODEL, "new", again, "2026-11-22").file.quirks == found.quirks
 
 
-def test_drift_of_the_schema_is_told() -> None:
-    """A field that is gone and one that is new are rows of the table."""
-    with serving_with(OtherServer) as url:
-        code, out, _ = run(command_drift, "--base-url", url, "--model", MODEL, "--chip", "nvidia",
-                           "--path-template", "/v1/chat/completions")  # fmt: skip
+@pytest.mark.parametrize("name", EDITIONS)
+def test_every_shipped_chip_is_learnt_back(name: str) -> None:
+    """Of each chip of both editions the learnt profile makes the same bytes as the shipped one."""
+    edition = library.edition_of(name)
+    base = learn.blank(edition, "x").wire
+    for chip in edition.chips.values():
+        found = learn.learned(edition, MODEL, chip.name, ask(edition, chip), "2026-11-22")
+        wire = reduce(quirks.changed, (claim.name for claim in found.file.quirks), base)
+        declared = {quirk.name for quirk in quirks.deviations(chip.wire)} - {q.name for q in quirks.deviations(base)}
 
-    rows = [line.split() for line in out.splitlines()]
-    assert code == 1
-    assert ["choices[].logprobs", "absent", "null", "should"] in rows
+        assert alike(wire, chip.wire), chip.name
+        assert declared == {claim.name for claim in found.file.quirks} | set(found.implied), chip.name
+        assert found.notes == (), chip.name
 
 
-def test_wrong_usage_of_drift_is_one_line() -> None:
-    """Neither a live target nor recordings: the line says what to give."""
-    code, out, err = run(command_drift, "--model", MODEL, "--chip", "chip3")
+def test_what_a_server_says_cannot_break_the_file() -> None:
+    """A field whose name holds line ends and control characters stays on its line, in the file and on a terminal."""
+    edition = library.edition_of("2024-tutorial")
+    chip = edition.chips["nvidia"]
+    evil = "\n[latency]\n\x1b[31m\u2028"
 
-    assert (code, out) == (2, "")
-    assert err == "genstudio-mock: drift: nothing to compare with; say --base-url URL or --against DIR\n"
+    def spoilt(exchange: Exchange) -> Exchange:
+        assert exchange.plan is not None
+        changed = [
+            frame.replace(b'"model": "', b'"model": ' + json.dumps(evil).encode()[:-1])
+            for frame in exchange.plan.frames
+        ]
+        return replace(exchange, plan=replace(exchange.plan, frames=changed))
+
+    seen = {name: spoilt(one) for name, one in ask(edition, chip).items()}
+    found = learn.learned(edition, MODEL, "nvidia", seen, "2026-11-22")
+    text = learn.text_of(found.file, found.notes)
+
+    assert any("model-echo" in note for note in found.notes)
+    assert all(note.isprintable() for note in found.notes)
+    assert tomllib.loads(text)["summary"] == found.file.summary
+    assert tomllib.loads(text)["latency"]["source"] == found.file.latency.source

@@ -60,6 +60,8 @@ FOUND: dict[str, dict[str, str]] = {
         **NO_TRACE,
         **NO_USAGE_IN_STREAMS,
         "completion-shape": r'(?s)"object":"chat.completion"(?!.*"created")',
+        "shape-created": r'(?s)text/event-stream(?!.*"created")',
+        "shape-usage": NO_USAGE_IN_STREAMS["usage-asked"],
         "one-choice": r'"choices":\[\{"message"',  # no index
         "frame-content-type": r"(?im)^content-type: text/event-stream$",
         "chunk-role-chunk": r'"delta":\{"content":"[^"]+","role":"assistant"\}',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from mockserver.exchange_file import (
     Provenance,
     exchange_of,
     file_of,
+    plan_of,
     read,
     read_if_exchange,
     written,
@@ -140,6 +142,44 @@ def test_an_edit_is_seen(part: str, edited: bool, bodies_match: bool) -> None:
     file = ExchangeFile.model_validate_json(text.replace(word, word.replace('"', '"x', 1)))
 
     assert (file.edited, file.bodies_match) == (edited, bodies_match)
+
+
+@pytest.mark.parametrize(
+    ("status", "ending", "said", "sent"),
+    [
+        pytest.param(200, Ending.COMPLETE, "6", b"6", id="right"),
+        pytest.param(200, Ending.COMPLETE, "4", b"6", id="longer-now"),
+        pytest.param(200, Ending.COMPLETE, "9", b"6", id="shorter-now"),
+        pytest.param(200, Ending.COMPLETE, "?", b"6", id="no-number"),
+        pytest.param(200, Ending.CUT, "9", b"9", id="cut-before-its-end"),
+        pytest.param(200, Ending.CUT, "4", b"6", id="cut-behind-its-end"),
+        pytest.param(304, Ending.COMPLETE, "9", b"9", id="no-body-is-due"),
+    ],
+)
+def test_a_length_that_no_longer_fits(status: int, ending: Ending, said: str, sent: bytes) -> None:
+    """Who edits a body need not count it: the header that is sent has the length that can be."""
+    made = file_of(exchange((b"answer",), ending), PROVENANCE)
+    response = made.response.model_copy(update={"status": status, "headers": (("Content-Length", said),)})
+
+    assert plan_of(made.model_copy(update={"response": response})).headers == ((b"Content-Length", sent),)
+
+
+def test_trailers_that_tell_of_a_secret_have_no_place() -> None:
+    """Other trailers are kept in order and case; a file that holds such a one is refused."""
+    trailers = ((b"X-Checksum", b"1"), (b"Set-Cookie", b"a=1"), (b"X-Session", b"2"), (b"x-checksum", b"3"))
+    made = exchange((b"a",))
+    assert made.plan is not None
+    made.plan = replace(made.plan, trailers=trailers, head_at_ms=1.23456)
+
+    file = file_of(made, PROVENANCE)
+    text = written(file)
+
+    assert plan_of(ExchangeFile.model_validate_json(text)).trailers == (trailers[0], trailers[3])
+    assert '    "head_at_ms": 1.235,' in text.splitlines()
+    with pytest.raises(
+        ValueError, match="header 'X-Session' is not kept in files; allowed: names that tell of no secret"
+    ):
+        ExchangeFile.model_validate_json(text.replace("x-checksum", "X-Session"))
 
 
 def test_files_of_another_form_are_left(tmp_path: Path) -> None:

@@ -119,10 +119,12 @@ def test_what_is_wrong_is_raised_where_it_is_started(settings: Callable[[], dict
 def test_a_mock_is_started_once() -> None:
     """Before the start there is no address, and a second start is refused."""
     mock = MockServer(Config(port=0))
-    with pytest.raises(RuntimeError, match="not started; use it in a with statement, or call start"):
+    with pytest.raises(RuntimeError) as wrong:
         mock.base_url()
-    with mock, pytest.raises(RuntimeError, match="started already; stop it first, or make another one"):
+    assert str(wrong.value) == "this mock is not started; use it in a with statement, or call start()"
+    with mock, pytest.raises(RuntimeError) as wrong:
         mock.start()
+    assert str(wrong.value) == "this mock is started already; stop it first, or make another one"
     mock.stop()
     with mock:
         assert asked(mock.base_url()).status_code == 200

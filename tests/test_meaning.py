@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from mockserver.data import shipped
 from mockserver.exchange import Answer, Head, Plan, ToolCall, Usage
 from mockserver.pipeline.compiled import Compiled
 from mockserver.profile import load_edition
-from mockserver.sources.meaning import meaning, wire_format
+from mockserver.sources.meaning import answer_of, meaning, wire_format
 
 ROOTS = [shipped("profiles")]
 WIRES = {
@@ -85,3 +87,39 @@ def test_what_says_nothing_is_a_value_error(body: bytes) -> None:
     """No completion, no meaning: never another exception."""
     with pytest.raises(ValueError, match=r".*"):
         meaning(Plan(200, (), [body]))
+
+
+ODD_PIECES = {
+    "two-halves": (["\ud83d", "\ude00"], ("", "😀")),
+    "in-one-piece": (["a\ud83d\ude00b"], ("a😀b",)),
+    "no-other-half": (["a\ud800x", "b"], ("a?x", "b")),
+    "at-the-end": (["a", "b\ud83d"], ("a", "b", "?")),
+    "second-half-alone": (["\ude00"], ("?",)),
+}
+
+
+@pytest.mark.parametrize(("sent", "pieces"), ODD_PIECES.values(), ids=ODD_PIECES)
+def test_halves_of_characters_find_each_other(sent: list[str], pieces: tuple[str, ...]) -> None:
+    """JSON may cut an emoji's escapes over two chunks; what is said anew can always be written as UTF-8."""
+    objects = [{"choices": [{"index": 0, "delta": {"content": text}}]} for text in sent]
+
+    made = answer_of(objects)
+
+    assert made.pieces == pieces
+    assert "".join(made.pieces).encode()
+
+
+def test_odd_values_are_not_believed() -> None:
+    """Counts below zero, truth for a number, and indexes that are none do not get into an answer."""
+    call = {"index": [1], "function": {"name": "f"}}
+    objects: list[dict[str, Any]] = [
+        {"created": True, "id": "\ud800", "usage": {"prompt_tokens": -5, "completion_tokens": 1.5}},
+        {"choices": [5, {"index": 0, "delta": {"content": 5, "tool_calls": [6, call]}}]},
+        {"choices": 5, "usage": [1]},
+        {"choices": [{"index": 0, "delta": {"tool_calls": {"a": 1}}}]},
+    ]
+
+    made = answer_of(objects)
+
+    assert (made.id, made.created, made.pieces, [call.name for call in made.tool_calls]) == ("?", None, (), ["f"])
+    assert (made.usage.prompt_tokens, made.usage.completion_tokens) == (0, 1)

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from mockserver.errors import OperatorError
 from mockserver.exchange import Ending, Exchange, Plan, Request
 from mockserver.exchange_file import ExchangeFile, Provenance, exchange_of, file_of, read
-from mockserver.recording.convert import convert, exchanges
+from mockserver.recording.convert import FORMATS, convert, exchanges
 from mockserver.recording.imported import Hints
 from mockserver.recording.secrets import Scrubbing
 from mockserver.recording.store import Store
 from mockserver.sources.meaning import meaning
+from tests.snippets import ROOT
+from tests.test_docs import table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,11 +33,12 @@ BODY = b'{"messages": [{"role": "user", "content": "hi"}], "stream": true}'
 SSE = "".join(f"data: {CHUNK % text}\n\n" for text in "我是") + "data: [DONE]\n\n"
 
 
-def file(frames: list[bytes], ending: Ending = Ending.COMPLETE) -> ExchangeFile:
-    """A recording with these chunks, 12.5 ms apart."""
+def file(frames: list[bytes], ending: Ending = Ending.COMPLETE, head_at_ms: float | None = None) -> ExchangeFile:
+    """A recording with these chunks, 12.5 ms apart; where the head has a time, with a trailer."""
     plan = Plan(
-        200, ((b"Content-Type", b"text/event-stream"),), tuple(frames), tuple(12.5 * n for n, _ in enumerate(frames))
-    )
+        200, ((b"Content-Type", b"text/event-stream"),), tuple(frames), tuple(12.5 * n for n, _ in enumerate(frames)),
+        head_at_ms=head_at_ms, trailers=((b"X-Checksum", b"1"),) if head_at_ms else (),
+    )  # fmt: skip
     asked = Request("POST", PATH, {b"content-type": b"application/json"}, BODY)
     provenance = Provenance(recorded_at="2026-11-22T12:00:00.000Z", tool="", body_sha256="")
     return file_of(Exchange(asked, plan, len(frames), 12.5 * max(len(frames) - 1, 0), ending), provenance)
@@ -59,13 +62,13 @@ FRAMES = st.lists(st.binary(min_size=1, max_size=12) | st.sampled_from([SSE.enco
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(FRAMES, st.sampled_from(Ending))
-def test_har_keeps_everything(tmp_path: Path, frames: list[bytes], ending: Ending) -> None:
-    """Out to HAR and in again: the same chunks, times and ending, whatever the bytes."""
+@given(FRAMES, st.sampled_from(Ending), st.sampled_from([None, 0.0, 3.5]))
+def test_har_keeps_everything(tmp_path: Path, frames: list[bytes], ending: Ending, head_at_ms: float | None) -> None:
+    """Out to HAR and in again: the same head, chunks, times, trailers and ending, whatever the bytes."""
     source, target = tmp_path / "one.json", tmp_path / "out.har"
     for left in (source, target):
         left.unlink(missing_ok=True)
-    store = Store(tmp_path / "store").save(file(frames, ending))
+    store = Store(tmp_path / "store").save(file(frames, ending, head_at_ms))
 
     convert(store, target, HINTS, Scrubbing())
     found = exchanges(target, Hints(), Scrubbing())
@@ -294,3 +297,14 @@ def test_targets(target: str, message: str, tmp_path: Path) -> None:
         convert(store.root, tmp_path / target, HINTS, Scrubbing())
 
     assert (tmp_path / "there.har").read_text() == "mine"
+
+
+def test_the_documented_formats_are_those_of_the_program() -> None:
+    """The table of formats in the documents has each format's file names, and how many exchanges one holds."""
+    documented = [
+        (suffixes.replace("`", "").split(), held == "many")
+        for _, suffixes, _, _, held, _ in table(ROOT / "docs" / "recording.md", "format")
+        if suffixes != "a folder"
+    ]
+
+    assert documented == [(list(row.suffixes), row.many) for row in FORMATS.values()]

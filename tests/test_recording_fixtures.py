@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import gzip
 import io
 import json
 from typing import TYPE_CHECKING
@@ -68,6 +69,30 @@ def test_show_draws_a_time_line(tmp_path: Path) -> None:
         "      10.0     +10.0       3 |···········█            | abc",
         "      20.0     +10.0       8 |·······················█| 我\\x1b[31m",
         "           cut: the body did not end",
+    ]
+
+
+def tailed(head_at_ms: float, checksum: bytes) -> ExchangeFile:
+    """A recording that knows when its head came, with a trailer."""
+    trailers = ((b"X-Checksum", checksum),)
+    plan = Plan(200, (), (b"abc",), (10.0,), head_at_ms=head_at_ms, trailers=trailers)
+    body = b'{"messages": [{"role": "user", "content": "hi"}]}'
+    return file_of(
+        Exchange(Request("POST", CHAT, {}, body), plan, 1), Provenance(recorded_at="", tool="", body_sha256="")
+    )
+
+
+def test_head_and_trailers_are_shown_and_compared(tmp_path: Path) -> None:
+    """The time line begins with the head's time and ends with the trailers; both are compared."""
+    one, other = put(tmp_path / "a.json", tailed(4.0, b"1")), put(tmp_path / "b.json", tailed(9.0, b"2"))
+
+    lines = fixtures("show", one)[1].splitlines()
+
+    assert lines[1] == "200, 1 chunks, 3 bytes, complete, head at 4.0 ms"
+    assert lines[-1] == "           trailer X-Checksum: 1"
+    assert fixtures("diff", one, other)[1].splitlines() == [
+        "trailer X-Checksum: 1 / 2",
+        "timing: head 4.0 ms / 9.0 ms",
     ]
 
 
@@ -146,12 +171,17 @@ def test_age(most: str, code: int, tmp_path: Path) -> None:
     assert text.startswith(f"{old}: ") == bool(code)
 
 
+PACKED = Plan(200, ((b"Content-Encoding", b"gzip"),), (gzip.compress(b'{"a": "sk-abcdefghijklmnop1234"}'),), (1.0,))
 VERIFIED = {
     "key-in-a-prompt": (exchange_file([b"a"], prompt="sk-abcdefghijklmnop1234"), "holds an API key (sk-…)"),
     "key-in-a-body": (exchange_file([b'{"a": "sk-abcdefghij', b'klmnop1234"}']), "holds an API key (sk-…)"),
     "key-in-pieces": (
         exchange_file([LINE % b"sk-abcdefghij", LINE % b"klmnop1234"]),
         "holds a key that the answer spells across its chunks",
+    ),
+    "key-in-a-packed-body": (
+        file_of(Exchange(Request("POST", CHAT), PACKED, 1), Provenance(recorded_at="", tool="", body_sha256="")),
+        "holds an API key (sk-…)",
     ),
     "clean": (exchange_file([LINE % b"a"]), ""),
 }

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import zlib
 from itertools import pairwise
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
@@ -17,10 +20,13 @@ from mockserver.recording.secrets import (
     Redactor,
     Scrubbing,
     SpelledSecretError,
-    findings,
     query_secrets,
     secret_values,
 )
+from mockserver.recording.shapes import findings
+
+if TYPE_CHECKING:
+    from mockserver.exchange import Headers
 
 KEY = b"sk-KNOWN/key+1234567890"
 
@@ -151,3 +157,66 @@ def test_a_key_that_is_spelled_chunk_by_chunk_is_not_kept() -> None:
 
     with pytest.raises(SpelledSecretError, match="spells a secret across its chunks"):
         Redactor([KEY]).exchange(exchange)
+
+
+def piece(text: bytes, choice: int = 0) -> bytes:
+    """A chunk that says this."""
+    return b'{"choices": [{"index": %d, "delta": {"content": "%b"}}]}\n' % (choice, text)
+
+
+LETTERS = [bytes([one]) for one in KEY]
+GZIP = ((b"Content-Encoding", b"gzip"),)
+DEFLATE = ((b"Content-Encoding", b"deflate"),)
+LEFT = "a secret is left in the file after masking"
+SPELLED = "the answer spells a secret across its chunks, where it cannot be masked"
+PACKED = "the packed body holds a secret, where it cannot be masked"
+HIDDEN: dict[str, tuple[Headers, list[bytes], str]] = {
+    "percent signs for every letter": ((), [b"".join(b"%%%02x" % one for one in KEY)], LEFT),
+    "escapes for every letter": ((), [b'{"a": "%b"}' % b"".join(b"\\u%04x" % one for one in KEY)], LEFT),
+    "escapes in JSON in JSON": ((), [b'{"a": "%b"}' % b"".join(b"\\\\u%04x" % one for one in KEY)], LEFT),
+    "letter by letter": ((), [piece(one) for one in LETTERS], SPELLED),
+    "letter by letter, escaped": ((), [piece(b"\\u%04x" % one) for one in KEY], SPELLED),
+    "in reasoning": ((), [piece(one).replace(b"content", b"reasoning_content") for one in LETTERS], SPELLED),
+    "in the second choice": ((), [piece(b"z" * (n == 0) or one, n) for one in LETTERS for n in (0, 1)], SPELLED),
+    "in a body that nobody can read": ((), [*(piece(one) for one in LETTERS), b"{"], SPELLED),
+    "gzip": (GZIP, [gzip.compress(KEY)], PACKED),
+    "gzip, second member": (GZIP, [gzip.compress(b"a") + gzip.compress(KEY)], PACKED),
+    "gzip, cut": (GZIP, [gzip.compress(KEY)[:-6]], PACKED),
+    "deflate": (DEFLATE, [zlib.compress(KEY)], PACKED),
+    "deflate without its header": (DEFLATE, [zlib.compress(KEY)[2:-4]], PACKED),
+    "gzip that is none": (
+        GZIP,
+        [b"plain"],
+        (
+            "the body cannot be looked through for secrets: content-encoding gzip: "
+            "Error -3 while decompressing data: incorrect header check"
+        ),
+    ),
+    "packed twice": (
+        ((b"Content-Encoding", b"gzip, gzip"),),
+        [b""],
+        (
+            "the body cannot be looked through for secrets: content-encoding 'gzip, gzip' is not read; "
+            "known: gzip, deflate, identity"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("headers", "frames", "message"), HIDDEN.values(), ids=HIDDEN)
+def test_where_no_mask_reaches_nothing_is_kept(headers: Headers, frames: list[bytes], message: str) -> None:
+    """A key behind a coding that a mask of its own length cannot cover keeps the whole exchange out of the files."""
+    exchange = Exchange(Request("POST", "/"), Plan(200, headers, tuple(frames)), len(frames))
+
+    with pytest.raises(SpelledSecretError) as caught:
+        Redactor([KEY]).exchange(exchange)
+
+    assert str(caught.value) == message
+
+
+def test_a_packed_body_without_a_secret_is_kept() -> None:
+    """What can be looked through and holds nothing is left as it came."""
+    frames = (gzip.compress(piece(b"a"))[:20], gzip.compress(piece(b"a"))[20:])
+    exchange = Exchange(Request("POST", "/"), Plan(200, GZIP, frames), 2)
+
+    assert Redactor([KEY]).exchange(exchange).plan == exchange.plan

@@ -83,6 +83,17 @@ def test_every_transfer_chunk_is_a_send(chunks: list[bytes], trailers: bytes, tm
         pytest.param([b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"], [b"abc"], id="content-length"),
         pytest.param([b"HTTP/1.1 200 OK\r\n\r\nabc"], [b"abc"], id="until-close"),
         pytest.param([b"HTTP/1.1 204 No Content\r\n\r\n"], [], id="no-content"),
+        pytest.param([b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"], [], id="not-modified"),
+        pytest.param([b"HTTP/1.0 200 OK\r\n\r\nabc"], [b"abc"], id="http-1.0"),
+        pytest.param(
+            [b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", LINES_HEAD, *chunked(b"a")], [b"a"], id="hints"
+        ),
+        pytest.param([b"HTTP/1.1 999 Odd\r\nContent-Length: 2\r\n\r\nok"], [b"ok"], id="status-999"),
+        pytest.param([b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok"], [b"ok"], id="no-reason"),
+        pytest.param(
+            [LINES_HEAD + b"".join(chunked(b"a")) + LINES_HEAD + b"".join(chunked(b"b"))], [b"a"], id="second-answer"
+        ),
+        pytest.param([b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab"], [b"a"], id="more-than-announced"),
         pytest.param([b"HTTP/1.1 429 Too Many\r\nRetry-After: 2\r\nContent-Length: 2\r\n\r\n{}"], [b"{}"], id="error"),
     ],
 )
@@ -127,6 +138,18 @@ def test_silence_ends_as_a_cut(tmp_path: Path) -> None:
     ("writes", "status", "says"),
     [
         pytest.param([b""], 502, "the upstream closed the connection before it answered", id="nothing"),
+        pytest.param(
+            [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"],
+            502,
+            "the upstream's transfer coding is not chunked alone, which is all that was offered",
+            id="transfer-coding",
+        ),
+        pytest.param(
+            [b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\nabc"],
+            502,
+            "the upstream switched to another protocol",
+            id="other-protocol",
+        ),
         pytest.param([b"SSH-2.0\r\n\r\n"], 502, "the upstream's answer is no HTTP/1.1", id="no-http"),
         pytest.param([b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70_000], 502, "", id="endless-head"),
         pytest.param(

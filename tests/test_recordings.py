@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mockserver.data import shipped
 from mockserver.exchange import Answer, ChatRequest, Ending, Exchange, Plan, Request
 from mockserver.exchange_file import Provenance, file_of
+from mockserver.pipeline.pace import pace_as_recorded
 from mockserver.pipeline.respond import Arrival, Service
 from mockserver.profile import load_edition
+from mockserver.sources.meaning import meaning
 from mockserver.sources.recordings import (
     Recording,
     Recordings,
@@ -170,6 +175,58 @@ def test_a_recorded_fault_is_played_as_it_came(fault: dict[str, Any]) -> None:
 
     assert isinstance(replayed(recordings, asked([USER]), settings), Plan)
     assert replayed(recordings, asked([USER], chip="chip3"), settings) is None
+
+
+AS_RECORDED = {
+    "same-number-of-frames": ((0.0, 5.0, 9.0, 12.0), 4, 2, [0.0, 5.0, 9.0, 12.0]),
+    "role-merged": ((0.0, 5.0, 9.0, 12.0), 3, 2, [5.0, 9.0, 12.0]),
+    "more-at-the-end": ((0.0, 5.0, 9.0, 12.0), 6, 2, [0.0, 5.0, 9.0, 12.0, 12.0, 12.0]),
+    "limited": ((0.0, 5.0, 9.0, 12.0, 20.0), 4, 2, [0.0, 5.0, 9.0, 12.0]),
+    "in-one-chunk": ((0.0, 5.0, 9.0, 12.0), 2, 2, [0.0, 12.0]),
+    "one-frame": ((0.0, 5.0, 9.0), 1, 1, [0.0]),
+    "nothing-said": ((3.0, 4.0), 2, 0, [3.0, 4.0]),
+}
+
+
+@pytest.mark.parametrize(("at_ms", "frames", "parts", "expected"), AS_RECORDED.values(), ids=AS_RECORDED)
+def test_recorded_times_for_other_frames(
+    at_ms: tuple[float, ...], frames: int, parts: int, expected: list[float]
+) -> None:
+    """Each part leaves when it came, what stands before it when the answer began, what is behind it at its end."""
+    assert pace_as_recorded(frames, at_ms, parts) == expected
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=2, max_size=9).map(sorted), st.integers(1, 12), st.integers(0, 12))
+def test_recorded_times_never_fall(at_ms: list[float], frames: int, parts: int) -> None:
+    """For any times and any number of frames each frame has a time, and none is earlier than the one before."""
+    made = pace_as_recorded(frames, at_ms, parts)
+
+    assert len(made) == frames
+    assert made == sorted(made)
+    assert set(made) <= set(at_ms)
+
+
+@pytest.mark.parametrize(("speed", "expected"), [(0, ()), (1, (0.0, 0.0, 10.0, 10.0)), (10, (0.0, 0.0, 1.0, 1.0))])
+def test_a_regenerated_answer_keeps_its_pace(speed: float, expected: tuple[float, ...]) -> None:
+    """When it began, when each piece came and when it was whole, divided by the speed; 0 leaves it to the chip."""
+    recordings = Recordings([recorded([USER], says="我是")])
+
+    said = replayed(recordings, asked([USER], chip="chip3"), ReplaySettings("regenerate", speed))
+
+    assert isinstance(said, Answer)
+    assert said.at_ms == expected
+
+
+def test_pieces_are_timed_by_the_chunk_that_completes_them() -> None:
+    """However the wire cut the events, a piece came with the last byte of its event."""
+    events = [b"data: %b\n\n" % (LINE % part).strip().encode() for part in "我是"]
+    body = b"".join(events) + b"data: [DONE]\n\n"
+    cuts = [0, 3, len(events[0]) + 5, len(body) - 4, len(body)]
+    frames = tuple(body[start:end] for start, end in pairwise(cuts))
+
+    said = meaning(Plan(200, (), frames, (1.0, 2.0, 3.0, 4.0)))
+
+    assert said.at_ms == (2.0, 2.0, 3.0, 4.0)
 
 
 def test_the_pipeline_performs_both() -> None:

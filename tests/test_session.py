@@ -1,16 +1,14 @@
-"""A test's handle on a running mock: faults, answers, fixture files, clock and address."""
+"""A test's handle on a running mock: faults, answers, clock and address."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 from openai import OpenAI
 
-from mockserver.errors import OperatorError
 from mockserver.live import MockServer
 from mockserver.pipeline.disturb import FAULT_TYPES
 from mockserver.pipeline.faults_transport import Cut
@@ -19,7 +17,7 @@ from mockserver.seen import wire_log
 from mockserver.server.control import PREFIX
 from mockserver.server.operations import MOST_WAIT_MS
 from mockserver.witness import LONGEST_WAIT_MS
-from tests.session_helpers import asked, control, said
+from tests.session_helpers import asked, said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -188,85 +186,24 @@ class TestAnswers:
         )
 
 
-class TestFixtureFiles:
-    """Fixture files as scripted answers."""
+def test_requests_that_cannot_come(session: Session) -> None:
+    """A fault or an answer for a chip or a model that the edition lacks is refused: it would wait for ever."""
+    said: list[str] = []
+    with pytest.raises(MockError) as wrong:
+        session.arm("drop_done", chip="chip33")
+    said.append(str(wrong.value))
+    with pytest.raises(MockError) as wrong:
+        session.answer("hi", model="mt-infini-3c")
+    said.append(str(wrong.value))
 
-    def test_a_folder(self, session: Session, tmp_path: Path) -> None:
-        """Exact texts come before others, a chip's folder counts for that chip, sequences go on."""
-        exact = {"match": {"user": "你是谁？"}, "answer": {"text": "exact"}}  # matched after NFKC
-        chip = {"match": {"user": {"contains": "谁"}}, "answer": {"text": "chip3's"}}
-        turns = {"match": {"user": {"regex": "^count"}}, "answers": [{"text": "one"}, {"text": "two"}], "then": "error"}
-        for name, data in {"any/any/a.json": exact, "any/chip3/b.json": chip, "any/any/c.json": turns}.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(data), "utf-8")
-        session.answer_from(tmp_path)
-
-        assert said(asked(session)) == "exact"
-        assert said(asked(session.chip("chip3"), "谁?")) == "chip3's"
-        assert said(asked(session, "谁?")) != "chip3's"
-        assert [said(asked(session, "count")) for _ in range(2)] == ["one", "two"]
-        assert asked(session, "count").status_code == 404
-
-    def test_answers_that_cycle(self, session: Session, tmp_path: Path) -> None:
-        """After the last the first comes again; all are used once each has been said."""
-        cycle = {"match": {"user": "next"}, "answers": [{"text": "a"}, {"text": "b"}], "then": "cycle"}
-        (tmp_path / "a.json").write_text(json.dumps(cycle), "utf-8")
-        session.answer_from(tmp_path / "a.json")
-
-        assert said(asked(session, "next")) == "a"
-        assert [one["used"] for one in session.unmet] == [1]
-        assert [said(asked(session, "next")) for _ in range(4)] == ["b", "a", "b", "a"]
-        session.assert_all_used()
-
-    def test_expired_files_of_a_folder(self, session: Session, tmp_path: Path) -> None:
-        """They are left out, beside one whose last day is far."""
-        for name, text, day in (("a", "old", "2024-02-29"), ("b", "new", "9999-12-31")):
-            fixture = {"match": {"user": "which?"}, "answer": {"text": text}, "expires": day}
-            (tmp_path / f"{name}.json").write_text(json.dumps(fixture), "utf-8")
-        session.answer_from(tmp_path)
-
-        assert said(asked(session, "which?")) == "new"
-        assert len(control(session, "GET", "/answers").json()["answers"]) == 1
-
-    def test_another_test_does_not_see_it(self, session: Session, mock: MockServer, tmp_path: Path) -> None:
-        """What is scripted here is answered here alone."""
-        (tmp_path / "a.json").write_text('{"match": {}, "answer": {"text": "mine"}}', "utf-8")
-        session.answer_from(tmp_path / "a.json")
-
-        with mock.session() as other:
-            assert said(asked(session)) == "mine"
-            assert said(asked(other)) != "mine"
-
-    WRONG: list[tuple[str, str]] = [  # noqa: RUF012 - a table for the test below
-        ('{"match": {}}', "give either answer or answers"),
+    assert said == [
+        "chip 'chip33' is not in edition 2024-tutorial; did you mean chip3, chip5, chip4?",
         (
-            '{"match": {}, "answer": {"text": "x"}, "expires": "2024-02-29"}',
-            "expires: 2024-02-29 is over; it no longer fits any request",
+            "model 'mt-infini-3c' is not in edition 2024-tutorial; did you mean "
+            "mt-infini-3b, llama-3-infini-8b-instruct, infini-megrez-7b?"
         ),
-        ('{"request": {}, "response": {}}', "is a recording; allowed here: a fixture with match and answer"),
     ]
-
-    @pytest.mark.parametrize(("data", "text"), WRONG, ids=["no answer", "expired", "recording"])
-    def test_files_that_cannot_be_scripted(self, session: Session, tmp_path: Path, data: str, text: str) -> None:
-        """One line names the file and what is allowed."""
-        path = tmp_path / "a.json"
-        path.write_text(data, "utf-8")
-
-        with pytest.raises(OperatorError) as wrong:
-            session.answer_from(path)
-
-        assert str(wrong.value) == f"{path}: {text}"
-
-    def test_places_without_fixtures(self, session: Session, tmp_path: Path) -> None:
-        """A path that is missing, and a folder that holds nothing."""
-        for path, text in {
-            tmp_path / "nowhere": "no such file or folder",
-            tmp_path: "holds no fixture; fixtures are *.json with match and answer",
-        }.items():
-            with pytest.raises(OperatorError) as wrong:
-                session.answer_from(path)
-            assert str(wrong.value) == f"{path}: {text}"
+    assert session.unmet == []
 
 
 def test_quotas_run_on_a_clock_that_can_be_moved(session: Session, mock: MockServer) -> None:

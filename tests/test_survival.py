@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mockserver.pytest_chips import HangError, bounded, can_bound
+from mockserver.pytest_chips import HangError, bounded, can_bound, paused
 from mockserver.survival import COLOURS, MEANINGS, Matrix, Outcome, as_json, as_markdown, as_text
 
 if TYPE_CHECKING:
@@ -123,5 +123,18 @@ def test_the_timer_of_somebody_else_goes_on() -> None:
     assert 30 < left <= 600
     assert interval == 7
     assert signal.getsignal(signal.SIGALRM) is theirs
-    with bounded(None):
-        assert signal.getsignal(signal.SIGALRM) is theirs
+    for seconds in (None, 10_000):
+        with bounded(seconds):
+            assert signal.getsignal(signal.SIGALRM) is theirs
+
+
+@pytest.mark.usefixtures("_no_timer")
+def test_the_time_stands_still() -> None:
+    """While the mock starts no bell rings; afterwards it would as before."""
+    with bounded(600):
+        with paused():
+            assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 500
+    with paused():
+        assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)

@@ -217,6 +217,7 @@ HOLDS: dict[str, Callable[[Wire], bool]] = {
     },
     "role-absent": lambda w: all("role" not in delta for delta in w.seen().deltas[1:]),
     "role-empty": lambda w: all(delta["role"] == "" for delta in w.seen().deltas[1:]),
+    "role-null": lambda w: {delta["role"] for delta in w.seen().deltas[1:]} == {None},
     "finish-null": finish_open(None),
     "finish-empty": finish_open(""),
     "finish-absent": finish_open("absent"),
@@ -239,6 +240,7 @@ HOLDS: dict[str, Callable[[Wire], bool]] = {
     "usage-details": lambda w: usage_of(w)["prompt_tokens_details"] == {"cached_tokens": 0},
     "role-alone": lambda w: w.seen().deltas[0] == {"role": "assistant"},
     "role-with-content": lambda w: w.seen().deltas[0] == {"role": "assistant", "content": ""},
+    "role-with-null": lambda w: w.seen().deltas[0] == {"role": "assistant", "content": None},
     "role-merged": lambda w: w.seen().deltas[0] == {"role": "assistant", "content": PIECES[0]},
     "finish-own": lambda w: "stop" not in finish_reasons(w)[:-1] and not w.seen().deltas[-1].get("content"),
     "finish-merged": lambda w: w.seen().deltas[-1] == {"content": PIECES[-1]} and w.seen().finish == "stop",
@@ -250,6 +252,10 @@ HOLDS: dict[str, Callable[[Wire], bool]] = {
     "empty-deltas": lambda w: sum(delta.get("content") == "" for delta in w.seen().deltas) >= 2,
     "no-logprobs": lambda w: all("logprobs" not in choice for choice in choices(w)),
     "logprobs-null": lambda w: all(choice["logprobs"] is None for choice in choices(w)),
+    "logprobs-null-in-stream": lambda w: (
+        all(chunk["choices"][0]["logprobs"] is None for chunk in w.seen().chunks)
+        and "logprobs" not in w.body()["choices"][0]
+    ),
     "reasoning-in-delta": lambda w: (
         [d["reasoning_content"] for d in w.seen(REASONED).deltas if "reasoning_content" in d] == ["hm", "嗯"]
         and w.body(REASONED)["choices"][0]["message"]["reasoning_content"] == "hm嗯"

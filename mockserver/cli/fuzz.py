@@ -1,15 +1,6 @@
 """`genstudio-mock fuzz`: find the smallest valid stream that a client reads wrongly."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from mockserver.cli.arguments import Parser
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mockserver.cli.terminal import Console
+from mockserver.cli.arguments import passing_to
 
 SAYS = """\
 Generate valid streams for a chip and cut them into network writes anywhere; your client reads
@@ -20,12 +11,4 @@ EXAMPLES = (
     ("genstudio-mock fuzz --chip chip3 --save found -- node client.mjs", "keep what was found"),
 )
 
-
-def run(argv: Sequence[str], console: Console) -> int:
-    """Read the flags and do it."""
-    from mockserver.contract.command_fuzz import add_arguments, main
-
-    parser = Parser("fuzz", SAYS, EXAMPLES)
-    add_arguments(parser)
-    found = parser.read(argv, console, ordered=True)
-    return 0 if found is None else main(found, console.environ, console.out, console.err)
+run = passing_to("mockserver.contract.command_fuzz", "fuzz", SAYS, EXAMPLES, ordered=True)

@@ -90,7 +90,7 @@ def ready_block(address: str, edition: Edition, config: Config, guard: Guard | N
 
 
 def _answers(config: Config) -> str:
-    pace = SETTINGS["pace"].show(config.pace)
+    pace = "recorded" if config.speed and config.pace == "off" else SETTINGS["pace"].show(config.pace)
     speed = {"off": "sent at once", "profile": "at each chip's pace", "recorded": "as recorded"}.get(
         pace, f"at the pace {pace}"
     )

@@ -1,15 +1,6 @@
 """`genstudio-mock record`: keep what a live service answers."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from mockserver.cli.arguments import Parser
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mockserver.cli.terminal import Console
+from mockserver.cli.arguments import passing_to
 
 SAYS = """\
 Pass requests on to a live service, pass its answers through as they arrive, and keep each
@@ -26,12 +17,4 @@ EXAMPLES = (
     ),
 )
 
-
-def run(argv: Sequence[str], console: Console) -> int:
-    """Read the flags and do it."""
-    from mockserver.recording.command import add_record_arguments, main
-
-    parser = Parser("record", SAYS, EXAMPLES)
-    add_record_arguments(parser)
-    found = parser.read(argv, console)
-    return 0 if found is None else main(found, console.environ, console.out, console.err)
+run = passing_to("mockserver.recording.command", "record", SAYS, EXAMPLES, arguments="add_record_arguments")

@@ -139,7 +139,12 @@ def _save(run: Run, folder: Path, out: TextIO) -> None:
     for result in run.results:
         for finding in result.findings:
             path = folder / name_of_file(finding)
-            write_whole(path, saved.dump(saved.of_finding(finding, run.edition, run.model)))
+            try:
+                text = saved.dump(saved.of_finding(finding, run.edition, run.model))
+            except OperatorError as error:
+                print(f"not saved: {error}", file=out)
+                continue
+            write_whole(path, text)
             print(f"saved {path}; genstudio-mock contract replay {path}", file=out)
 
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from mockserver import quirks
+from mockserver.contract.client import Address
 from mockserver.contract.command import guarded
+from mockserver.contract.result import counted
 from mockserver.errors import OperatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from types import ModuleType
 
     from mockserver.quirks import WireSettings
 
-SAVED_NAME = "stream"
 EXAMPLE = "genstudio-mock fuzz --chip {} -- python client.py"
 
 
@@ -29,17 +29,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--edition", help="the state of the documents; default: the default edition")
     parser.add_argument("--profiles", type=Path, action="append", default=[], metavar="DIR", help="further profiles")
     parser.add_argument(
-        "--quirks", help="quirks that may be added, with commas; none: only the chip's; default: harmless ones"
+        "--quirks",
+        metavar="NAMES",
+        help="quirks that may be added, with commas; none: only the chip's; --quirks=-bom: all harmless ones but that; "
+        "default: all harmless ones",
     )
-    parser.add_argument("--examples", type=int, default=50, help="streams to try; default: %(default)s")
+    parser.add_argument("--examples", type=int, default=100, help="streams to try; default: %(default)s")
     parser.add_argument(
         "--seed", type=int, default=0, help="the same seed gives the same streams; default: %(default)s"
     )
     parser.add_argument(
         "--timeout", type=float, default=10.0, metavar="SECONDS", help="for one stream; default: %(default)s"
     )
-    parser.add_argument("--save", type=Path, metavar="DIR", help="save the smallest failing stream there")
-    parser.add_argument("--serve", type=Path, metavar="FILE", help="serve a saved stream until interrupted, for curl")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="the client prints a JSON object with any of text, finish_reason, usage, tool_calls; all are compared",
+    )
+    parser.add_argument(
+        "--save", type=Path, metavar="DIR", help="where the smallest failing stream is saved; default: fuzz-failures"
+    )
+    parser.add_argument(
+        "--serve",
+        type=Path,
+        metavar="FILE",
+        help="answer whatever is asked with a saved stream, or any recording, until interrupted",
+    )
     parser.add_argument("--port", type=int, default=8778, help="for --serve; default: %(default)s")
     parser.add_argument(
         "client", nargs=argparse.REMAINDER, metavar="-- CLIENT …",
@@ -53,6 +68,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
 
 
 def _fuzz(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    from mockserver.contract.fuzz_program import Program
     from mockserver.contract.library import chip_of, edition_of
 
     if not args.chip:
@@ -64,31 +80,42 @@ def _fuzz(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err
         raise OperatorError(f"fuzz: {words[0]} is no program that can be run; give its path, or one on PATH")
     if args.examples < 1:
         raise OperatorError(f"--examples: {args.examples} is not allowed; allowed: at least 1")
-    wire = chip_of(edition_of(args.edition, args.profiles), args.chip).wire
+    if not args.timeout > 0:
+        raise OperatorError(f"--timeout: {args.timeout:g} is not allowed; allowed: more than 0 seconds")
+    edition = edition_of(args.edition, args.profiles)
+    wire = chip_of(edition, args.chip).wire
     fuzz = _library()
+    tried, found = 0, False
 
     def progress(count: int, problem: str) -> None:
-        total = f"{count}/{args.examples}" if count <= args.examples else f"{count}, looking for a smaller one"
+        nonlocal tried, found
+        total = f"{count}, looking for a smaller one" if found else f"{count}/{args.examples}"
         print(f"{total}: {problem or 'ok'}"[:160], file=err, flush=True)
+        tried, found = count, found or bool(problem)
 
     failure = fuzz.find_bug(
-        command_client(words, environ, args.timeout),
+        Program(words, environ or os.environ, args.timeout, as_json=args.json),
         wire,
-        further=_further(args.quirks, wire, fuzz.HARMLESS),
+        further=_further(args.quirks, wire),
         examples=args.examples,
         number=args.seed,
+        full=args.json,
+        path=Address("http://127.0.0.1").path(next(iter(edition.models)), args.chip),
         progress=progress,
     )
     if failure is None:
-        print(f"{args.examples} streams, all read rightly", file=out)
+        print(f"{counted(tried, 'stream')}, all read rightly", file=out)
         return 0
+    from mockserver.contract.fuzz_files import save
+
     out.write(failure.explain())
-    folder = args.save or Path("fuzz-failures")
-    paths = fuzz.save(failure, folder, SAVED_NAME, _client_lines(words, args.timeout))
+    lines = _client_lines(words, args.timeout, as_json=args.json)
+    paths = save(failure, args.save or Path("fuzz-failures"), lines, edition.name)
     print(f"saved {', '.join(map(str, paths))}", file=out)
-    url = f"http://127.0.0.1:{args.port}{fuzz.PATH}"
+    url = f"http://127.0.0.1:{args.port}{failure.exchange.request.path}"
     print(f"again: pytest {paths[-1]}", file=out)
-    print(f"or: genstudio-mock fuzz --serve {paths[0]} & curl -sN {url} -d '{fuzz.ASKED.decode()}'", file=out)
+    print(f"drawn: genstudio-mock fixtures show {paths[0]}", file=out)
+    print(f"served: genstudio-mock fuzz --serve {paths[0]} & curl -sN {url} -d '{fuzz.ASKED.decode()}'", file=out)
     return 1
 
 
@@ -100,65 +127,44 @@ def _library() -> ModuleType:
     return fuzz
 
 
-def _further(text: str | None, wire: WireSettings, harmless: Sequence[str]) -> Sequence[str]:
+def _further(text: str | None, wire: WireSettings) -> Sequence[str] | None:
     if text is None:
-        return harmless
+        return None
+    from mockserver.contract.streams import harmless
+
     names = [] if text == "none" else [one.strip() for one in text.split(",") if one.strip()]
     for name in names:
         try:
-            quirks.changed(wire, name)
+            quirks.find(name.removeprefix("-"))
         except quirks.UnknownQuirkError as error:
             raise OperatorError(f"--quirks: {error}") from None
-    return names
+    less = {name[1:] for name in names if name.startswith("-")}
+    kept = [name for name in names if not name.startswith("-")]
+    return kept if kept or not less else [name for name in harmless(wire) if name not in less]
 
 
-def command_client(words: Sequence[str], environ: Mapping[str, str], timeout_s: float) -> Callable[[str], str]:
-    """A client that is a program: run for each stream, its standard output is the text that it read."""
-
-    def read(base_url: str) -> str:
-        try:
-            done = subprocess.run(  # noqa: S603 - the operator named the program
-                list(words),
-                capture_output=True,
-                check=False,
-                timeout=timeout_s,
-                stdin=subprocess.DEVNULL,
-                env={**(environ or os.environ), **client_environ(base_url)},
-            )
-        except subprocess.TimeoutExpired:
-            raise TimeoutError(f"it did not end within {timeout_s:g} s") from None
-        if done.returncode:
-            last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-            raise RuntimeError(f"exit code {done.returncode}: {last}")
-        return done.stdout.decode("utf-8", "replace")
-
-    return read
-
-
-def client_environ(base_url: str) -> dict[str, str]:
-    """Where the program finds the stream, by the names that SDKs read."""
-    return {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": "sk-test", "PYTHONUTF8": "1", "NO_PROXY": "127.0.0.1"}
-
-
-def _client_lines(words: Sequence[str], timeout_s: float) -> str:
+def _client_lines(words: Sequence[str], timeout_s: float, *, as_json: bool) -> str:
+    more = ", as_json=True" if as_json else ""
     return (
         "def read(base_url):\n"
         "    import os\n\n"
-        "    from mockserver.contract.command_fuzz import command_client\n\n"
-        f"    return command_client({list(words)!r}, os.environ, {timeout_s!r})(base_url)"
+        "    from mockserver.contract.fuzz_program import Program\n\n"
+        f"    return Program({list(words)!r}, os.environ, {timeout_s!r}{more})(base_url)"
     )
 
 
 def _serve(args: argparse.Namespace, out: TextIO) -> int:
     import threading
 
-    fuzz = _library()
+    from mockserver.contract.fuzz_server import StreamServer, load
+
+    exchange = load(args.serve)
     try:
-        server = fuzz.StreamServer(fuzz.load(args.serve), args.port)
+        server = StreamServer(exchange, args.port)
     except OSError as error:
         raise OperatorError(f"--port {args.port}: cannot be bound: {error.strerror or error}") from None
-    print(f"serving {args.serve} at {server.base_url}/chat/completions; Ctrl-C ends", file=out, flush=True)
     try:
+        print(f"serving {args.serve} at {server.base_url}/chat/completions; Ctrl-C ends", file=out, flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:
         return 0

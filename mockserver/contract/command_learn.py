@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from mockserver.contract import learn, saved
-from mockserver.contract.client import HttpTransport
+from mockserver import __version__
+from mockserver.contract import learn
+from mockserver.contract.client import Address, HttpTransport
 from mockserver.contract.command import (
     BROKEN,
     HOLDS,
@@ -18,8 +21,10 @@ from mockserver.contract.command import (
     key_of,
     write_whole,
 )
+from mockserver.contract.result import counted
 from mockserver.contract.runner import BudgetSpentError, Runner
 from mockserver.errors import OperatorError
+from mockserver.exchange_file import Provenance, exchange_of, file_of, read, written
 
 if TYPE_CHECKING:
     import argparse
@@ -54,24 +59,25 @@ def _learn(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     edition = library.edition_of(args.edition, args.profiles)
     probes = learn.probes(edition, args.model, args.max_tokens)
     if args.dry_run:
-        for number, case in enumerate(probes, 1):
-            print(f"{number} {case.name}: {case.data.decode()}", file=out)
+        for name, case in probes.items():
+            print(f"{name}: {case.data.decode()}", file=out)
         print(f"{len(probes)} probes, none sent; at most {args.requests} requests are allowed", file=out)
         return HOLDS
-    folder = args.output / edition.name
-    now = (clock or library.REAL_CLOCK).unix_s
-    date = _date(now() if now else 0)
-    exchanges = _ask(args, environ, err, probes, folder / f"{args.chip}-probes", edition, clock)
+    path = args.output / edition.name / f"{args.chip}.toml"
+    folder = path.with_name(f"{args.chip}-probes")
+    exchanges = _ask(args, environ, err, probes, folder, edition, clock or library.REAL_CLOCK)
     if not any(exchange.plan is not None and exchange.plan.status == 200 for exchange in exchanges.values()):
-        raise OperatorError(
-            f"learn: none of {len(exchanges)} probes was answered; see {folder / f'{args.chip}-probes'}"
-        )
-    file, notes = learn.learned(edition, args.chip, exchanges, date)
-    path = folder / f"{args.chip}.toml"
+        raise OperatorError(f"learn: none of {len(exchanges)} probes was answered with 200; see {folder}")
+    date = max(read(folder / f"{name}.json").provenance.recorded_at for name in exchanges)[:10]
+    found = learn.learned(edition, args.model, args.chip, exchanges, date)
+    file, notes = found.file, [f"note: {note}" for note in found.notes]
+    if found.implied:
+        notes.insert(0, f"these follow from them, and change no byte more: {', '.join(found.implied)}")
     write_whole(path, learn.text_of(file, notes))
-    quirks = [f"  {claim.name}: {claim.source}" for claim in file.quirks]
-    print("\n".join([f"{args.chip}: {len(quirks)} quirks", *quirks, *(f"  note: {note}" for note in notes)]), file=out)
-    print(f"  {file.latency.source}", file=out)
+    quirks = [f"{claim.name}: {claim.source}" for claim in file.quirks]
+    print(
+        "\n  ".join([f"{args.chip}: {counted(len(quirks), 'quirk')}", *quirks, *notes, file.latency.source]), file=out
+    )
     print(f"wrote {path}; genstudio-mock serve --profiles {args.output} speaks so", file=out)
     return _check(args, edition, exchanges, out)
 
@@ -80,41 +86,62 @@ def _ask(
     args: argparse.Namespace,
     environ: Mapping[str, str],
     err: TextIO,
-    probes: list[Case],
+    probes: Mapping[str, Case],
     folder: Path,
     edition: Edition,
-    clock: Clock | None,
+    clock: Clock,
 ) -> dict[str, Exchange]:
-    """Send the probes that have no answer yet, and keep each as a file, so that a run can be taken up again."""
-    from mockserver.contract import library
+    """Send the probes and keep each answer as an exchange file, which `serve --fixtures` plays too.
 
+    A run that stopped midway is taken up again: only what has no answer yet is asked. A finished one is asked anew.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OperatorError(f"--output {folder}: {error.strerror or error}") from None
+    place = Address("http://127.0.0.1").path(args.model, args.chip)
+    kept = {name: file for name, case in probes.items() if (file := _kept(folder / f"{name}.json", place, case))}
+    if len(kept) == len(probes):
+        kept = {}
     address = address_of(args)
-    timed = clock or library.REAL_CLOCK
-    send = HttpTransport(address, key_of(args.api_key_env, environ), timed.seconds)
-    profile = learn.blank(edition, args.chip)
-    runner = Runner(send, edition, profile, args.model, clock=timed, budget=budget_of(args), address=address)
+    send = HttpTransport(address, key_of(args.api_key_env, environ), clock.seconds)
+    profile, budget = learn.blank(edition, args.chip), budget_of(args)
+    runner = Runner(send, edition, profile, args.model, clock=clock, budget=budget, address=address)
     found: dict[str, Exchange] = {}
-    for number, case in enumerate(probes, 1):
-        path = folder / f"{number:02}-{re.sub(r'[^a-z0-9]+', '-', case.name)}.json"
-        if path.is_file():
-            found[case.name] = saved.load(path).exchange
-            print(f"{number}/{len(probes)} {case.name}: kept from {path}", file=err)
+    for number, (name, case) in enumerate(probes.items(), 1):
+        path, told = folder / f"{name}.json", f"{number}/{len(probes)} {case.name}"
+        if name in kept:
+            found[name] = kept[name]
+            print(f"{told}: kept from {path}", file=err)
             continue
         try:
             exchange = runner.ask(case)
-        except BudgetSpentError:
-            print(f"{len(probes) - number + 1} probes are left out, the budget does not reach; run it again", file=err)
+        except BudgetSpentError as stopped:
+            left = counted(len(probes) - len(found), "probe")
+            print(f"{left} left out: {str(stopped) or 'the budget does not reach'}; run it again", file=err)
             break
-        kept = saved.Saved("probe", case.name, edition.name, args.model, args.chip, None, exchange)
-        write_whole(path, saved.dump(kept))
-        found[case.name] = exchange
-        status = exchange.plan.status if exchange.plan else "no answer"
-        print(f"{number}/{len(probes)} {case.name}: {status}", file=err, flush=True)
+        plan = exchange.plan
+        if plan is None:
+            print(f"{told}: no answer", file=err, flush=True)
+            continue
+        exchange = replace(exchange, request=replace(exchange.request, path=place))
+        write_whole(path, written(file_of(exchange, _provenance(edition, clock))))
+        found[name] = exchange
+        print(f"{told}: {plan.status}", file=err, flush=True)
     return found
+
+
+def _kept(path: Path, place: str, case: Case) -> Exchange | None:
+    """The answer that an earlier run kept to this very probe."""
+    file = read(path) if path.is_file() else None
+    same = file is not None and file.request.path == place and file.request.body == case.body
+    return exchange_of(file) if file is not None and same else None
+
+
+def _provenance(edition: Edition, clock: Clock) -> Provenance:
+    now = datetime.fromtimestamp(clock.unix_s() if clock.unix_s else 0, UTC).isoformat().replace("+00:00", "Z")
+    tool = f"genstudio-mock {__version__}"
+    return Provenance(recorded_at=now, edition=edition.name, origin="learn", tool=tool, body_sha256="")
 
 
 def _check(args: argparse.Namespace, edition: Edition, exchanges: dict[str, Exchange], out: TextIO) -> int:
@@ -129,14 +156,6 @@ def _check(args: argparse.Namespace, edition: Edition, exchanges: dict[str, Exch
     if faults:
         print("the mock with this profile is not like the recordings:", *faults, sep="\n  ", file=out)
         return BROKEN
-    print(
-        f"checked: the mock with this profile keeps its contract and has the form of {len(exchanges)} exchanges",
-        file=out,
-    )
+    shown = f"the form of {counted(len(exchanges), 'exchange')}"
+    print(f"checked: the mock with this profile keeps its contract and has {shown}", file=out)
     return HOLDS
-
-
-def _date(unix_s: int) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(unix_s, UTC).date().isoformat()

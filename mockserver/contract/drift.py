@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from mockserver import quirks
-from mockserver.contract import checks_wire
+from mockserver.contract import checks_wire, learn
 from mockserver.contract.learn import times_of
 from mockserver.contract.reading import Reading
+from mockserver.contract.result import counted
 from mockserver.contract.verdict import Severity
 from mockserver.profile import ChipFile, QuirkClaim
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mockserver.exchange import Exchange
     from mockserver.profile import ChipProfile
@@ -131,26 +134,69 @@ def _timing(chip: ChipProfile, live: Iterable[Exchange]) -> list[Row]:
     return rows
 
 
-def patched(file: ChipFile, chip: ChipProfile, live: Iterable[Exchange], source: str) -> ChipFile:
+# --- the patch ----------------------------------------------------------------------------------------------------
+
+
+def patched(file: ChipFile, chip: ChipProfile, live: Mapping[str, Exchange], source: str) -> ChipFile:
     """The chip's file with each claim that drifted replaced by what was seen.
 
     Args:
         file: The chip's file as it is.
         chip: The profile made of it and its edition.
-        live: What came.
+        live: What came, by name.
         source: What to write as the source of the new claims.
     """
-    drifted = [one for one in checks_wire.ledger(chip, map(Reading, live)) if one.state in _CHANGED]
-    named = [one for one in drifted if one.seen in quirks.QUIRKS]
-    gone = {checks_wire.clause_of(quirks.find(one.declared)[0]) for one in named}
-    kept = [claim for claim in file.quirks if checks_wire.clause_of(quirks.find(claim.name)[0]) not in gone]
-    shared = {claim.name for claim in chip.claims} - {claim.name for claim in file.quirks}
-    new = [
-        QuirkClaim(name=one.seen or "", claim="observed", source=source)
-        for one in named
-        if one.state != "gone" or one.declared in shared
-    ]
+    observed = learn.observations(chip.wire, live)
+    wire = chip.wire
+    for one in observed:
+        wire = quirks.apply(wire, one.axis, one.quirk) if one.quirk else wire
+    seen = [one for one in observed if one.quirk and learn.shows(chip.wire, wire, one.axis)]
+    gone = {one.axis for one in seen}
+    kept = tuple(claim for claim in file.quirks if quirks.find(claim.name)[0] not in gone)
+    own = {claim.name for claim in file.quirks}
+    shared = {quirks.find(claim.name)[0] for claim in chip.claims if claim.name not in own}
+    new = tuple(
+        QuirkClaim(
+            name=one.quirk.name, claim="observed", source=f"{source}: {one.agreeing} of {counted(one.of, 'exchange')}"
+        )
+        for one in seen
+        if one.quirk is not None and (one.quirk is not one.axis.standard or one.axis in shared)
+    )
     return ChipFile(summary=file.summary, quirks=(*kept, *new), latency=file.latency)
 
 
-_CHANGED: Final = {"undeclared", "gone", "different"}
+def edited(text: str, after: ChipFile) -> str:
+    """The text of a chip's file, changed so that it says `after`; what need not change stays, comments too.
+
+    Args:
+        text: The file as it is.
+        after: What it must say.
+    """
+    names = [claim.name for claim in after.quirks]
+    kept, said = [], set()
+    for part in _TABLE.split(text):
+        name = _name_of(part)
+        if name is None or name in names:
+            kept.append(part)
+            said.add(name)
+    new = [learn.claim_text(claim) + "\n" for claim in after.quirks if claim.name not in said]
+    at = next((number for number, part in enumerate(kept) if part.startswith("[latency]")), len(kept))
+    made = "".join([*kept[:at], *new, *kept[at:]])
+    try:
+        return made if ChipFile.model_validate(tomllib.loads(made)) == after else learn.text_of(after)
+    except ValueError:
+        return learn.text_of(after)
+
+
+_TABLE: Final = re.compile(r"^(?=\[)", re.MULTILINE)
+
+
+def _name_of(part: str) -> str | None:
+    """The quirk that a part of a chip's file claims; None for another part."""
+    if not part.startswith("[[quirks]]"):
+        return None
+    try:
+        name = tomllib.loads(part)["quirks"][0].get("name")
+    except ValueError:
+        return None
+    return name if isinstance(name, str) else None

@@ -7,6 +7,7 @@ does as the standard and the edition have it is not written down.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -16,9 +17,12 @@ from typing import TYPE_CHECKING, Final
 
 from mockserver import quirks
 from mockserver.contract import cases, dialect, rehearsal
+from mockserver.contract.checks import judge
+from mockserver.contract.checks_wire import WIRE_CHECKS
 from mockserver.contract.reading import Reading
-from mockserver.contract.result import Budget, Clock
+from mockserver.contract.result import Budget, Clock, counted
 from mockserver.contract.runner import Runner
+from mockserver.contract.verdict import Context, Outcome
 from mockserver.profile import ChipFile, ChipProfile, Edition, Latency, QuirkClaim
 
 if TYPE_CHECKING:
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
     from mockserver.contract.reading import Seen
     from mockserver.contract.result import Result
     from mockserver.exchange import Exchange
-    from mockserver.quirks import Axis, WireSettings
+    from mockserver.quirks import Axis, Quirk, WireSettings
 
 REPEATS: Final = 8
 """How often the plain streamed question is asked again, for the latency."""
@@ -40,26 +44,50 @@ class Observation:
 
     Attributes:
         axis: The axis.
-        quirk: The name of what was seen most; None where no quirk is named so.
-        seen: The value itself, for people.
-        proof: The probe that showed it first.
-        agreeing: How many probes show it.
-        of: How many probes show anything of this axis.
+        quirk: The quirk that agrees with most exchanges; None where no quirk is named for what most show.
+        seen: What most exchanges show, for people.
+        proof: The probe that shows it first, and shows it apart from the edition's common form where any does.
+        agreeing: How many exchanges it agrees with.
+        of: How many exchanges show anything of this axis.
     """
 
     axis: Axis
-    quirk: str | None
+    quirk: Quirk | None
     seen: str
     proof: str
     agreeing: int
     of: int
 
+    @property
+    def confidence(self) -> float:
+        """How likely the next exchange agrees, by the rule of succession: 1 of 1 is 0.67, 16 of 16 is 0.94."""
+        return (self.agreeing + 1) / (self.of + 2)
 
-def probes(edition: Edition, model: str, max_tokens: int = cases.DEFAULT_MAX_TOKENS) -> list[Case]:
-    """What is asked: the documented examples, each feature of an answer, the twins, and one stream some times more."""
+
+@dataclass(frozen=True)
+class Learned:
+    """What the probes came to.
+
+    Attributes:
+        file: The chip's profile.
+        implied: Names of quirks that were seen too, and that change no byte beside those of the profile.
+        notes: What the profile cannot say.
+    """
+
+    file: ChipFile
+    implied: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def probes(edition: Edition, model: str, max_tokens: int = cases.DEFAULT_MAX_TOKENS) -> dict[str, Case]:
+    """What is asked, by file name: the documented examples, the twins, and one stream some times more."""
     found = cases.examples(edition, model, max_tokens)
     streamed = next(case for case in found if isinstance(case.body, dict) and case.body.get("stream") is True)
-    return found + [replace(streamed, name=f"{streamed.name}, again {n}") for n in range(1, REPEATS + 1)]
+    found += [replace(streamed, name=f"{streamed.name}, again {n}") for n in range(1, REPEATS + 1)]
+    return {
+        f"{number:02}-{re.sub(r'[^a-z0-9]+', '-', case.name)}": replace(case, twin_of=None, relations=())
+        for number, case in enumerate(found, 1)
+    }
 
 
 def blank(edition: Edition, chip: str) -> ChipProfile:
@@ -70,55 +98,103 @@ def blank(edition: Edition, chip: str) -> ChipProfile:
     return ChipProfile(chip, "Not known yet.", claims, wire, latency)
 
 
-def observations(exchanges: Mapping[str, Exchange]) -> list[Observation]:
-    """What the probes show of each axis, in the table's order; axes that none shows are absent."""
-    tallies: dict[Axis, Counter[Seen]] = {}
-    proofs: dict[tuple[Axis, Seen], str] = {}
-    for name, exchange in exchanges.items():
-        for axis, value in dialect.observe(Reading(exchange)).items():
-            tallies.setdefault(axis, Counter())[value] += 1
-            proofs.setdefault((axis, value), name)
+def observations(base: WireSettings, exchanges: Mapping[str, Exchange]) -> list[Observation]:
+    """What the probes show of each axis, in the table's order; axes that none shows are absent.
+
+    Args:
+        base: What all chips of the edition share.
+        exchanges: What came, by the probe's name.
+    """
+    readings = {name: Reading(exchange) for name, exchange in exchanges.items()}
+    shown = {name: dialect.observe(reading) for name, reading in readings.items()}
+    most = {
+        axis: Counter(seen[axis] for seen in shown.values() if axis in seen).most_common(1)[0][0]
+        for axis in quirks.AXES
+        if any(axis in seen for seen in shown.values())
+    }
+    wire = dialect.settled(base, most.items())
     found = []
-    for axis in quirks.AXES:
-        if axis in tallies:
-            value, agreeing = tallies[axis].most_common(1)[0]
-            proof, of = proofs[axis, value], tallies[axis].total()
-            found.append(Observation(axis, dialect.name_of(axis, value), str(value), proof, agreeing, of))
+    for axis, value in most.items():
+        by_name = {name: seen for name, seen in shown.items() if axis in seen}
+
+        def against(quirk: Quirk, axis: Axis = axis, by_name: Mapping[str, dict[Axis, Seen]] = by_name) -> list[str]:
+            """The exchanges that contradict a quirk."""
+            with_it = quirks.apply(wire, axis, quirk)
+            return [
+                name
+                for name, seen in by_name.items()
+                if dialect.differs(with_it, seen, axis, streamed=readings[name].wants_stream)
+            ]
+
+        quirk = next((one for one in axis.quirks if one.value == value), None)
+        if quirk is not None and len(set(map(str, (seen[axis] for seen in by_name.values())))) > 1:
+            quirk = min((quirk, *axis.quirks), key=lambda one: len(against(one)))
+        wrong = set(against(quirk)) if quirk else {name for name, seen in by_name.items() if seen[axis] != value}
+        due = next(one for one in axis.quirks if one.value == dialect.declared(base, axis))
+        telling = [name for name in against(due) if name not in wrong] or [
+            name for name in by_name if name not in wrong
+        ]
+        says = quirk.name if quirk else str(value)
+        found.append(Observation(axis, quirk, says, telling[0], len(by_name) - len(wrong), len(by_name)))
     return found
 
 
-def learned(edition: Edition, chip: str, exchanges: Mapping[str, Exchange], date: str) -> tuple[ChipFile, list[str]]:
-    """The chip's profile as the probes show it, and notes on what it cannot say.
+def learned(edition: Edition, model: str, chip: str, exchanges: Mapping[str, Exchange], date: str) -> Learned:
+    """The chip's profile as the probes show it, and what it cannot say.
 
     Args:
         edition: What the chips share.
+        model: The model that was asked.
         chip: The chip's name.
         exchanges: What came, by the probe's name.
         date: When, as `2026-11-22`.
     """
     base = blank(edition, chip).wire
-    seen = observations(exchanges)
-    wire = reduce(quirks.changed, (one.quirk for one in seen if one.quirk), base)
-    claims, notes = [], []
+    seen = observations(base, exchanges)
+    wire = base
     for one in seen:
+        wire = quirks.apply(wire, one.axis, one.quirk) if one.quirk else wire
+    claims, implied, notes = [], [], []
+    for one in seen:
+        share = f"{one.agreeing} of {counted(one.of, 'exchange')}"
         if one.agreeing < one.of:
-            notes.append(f"{one.axis.field}: {one.seen} in {one.agreeing} of {one.of} exchanges, otherwise in the rest")
+            notes.append(f"{one.axis.field}: {one.seen} in {share}, otherwise in the rest")
         if one.quirk is None:
             notes.append(f"{one.axis.field}: {one.seen!r} was seen, which no quirk is named for ({one.proof})")
-        elif _shows(base, wire, one.axis):
-            source = f"probe {one.proof!r}, {date}; {one.agreeing} of {one.of} exchanges that can show it"
-            claims.append(QuirkClaim(name=one.quirk, claim="observed", source=source))
+        elif shows(base, wire, one.axis):
+            source = f"{chip}-probes/{one.proof}.json, {date}; {share} show it, confidence {one.confidence:.0%}"
+            claims.append(QuirkClaim(name=one.quirk.name, claim="observed", source=source))
+        elif not dialect.alike(quirks.apply(base, one.axis, one.quirk), base):
+            implied.append(one.quirk.name)
     summary = f"As observed on {date}: {', '.join(claim.name for claim in claims) or 'no deviation'}."
-    return ChipFile(summary=summary, quirks=tuple(claims), latency=latency_of(exchanges.values(), date)), notes
+    file = ChipFile(summary=summary, quirks=tuple(claims), latency=latency_of(exchanges.values(), date))
+    profile = ChipProfile(chip, summary, (*edition.file.quirks, *claims), wire, file.latency)
+    notes += _beyond(Context(edition, profile, model), exchanges)
+    return Learned(file, tuple(implied), tuple(map(_printable, notes)))
 
 
-def _shows(base: WireSettings, wire: WireSettings, axis: Axis) -> bool:
+def _printable(text: str) -> str:
+    """Text from a server as it may stand on one line of a file or a terminal."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
+def shows(base: WireSettings, wire: WireSettings, axis: Axis) -> bool:
     """Whether an axis of `wire` differs from `base` in a way that some byte can show."""
     due = dialect.declared(base, axis)
     if dialect.declared(wire, axis) == due:
         return False
     back = quirks.apply(wire, axis, next(quirk for quirk in axis.quirks if quirk.value == due))
     return not dialect.alike(back, wire)
+
+
+def _beyond(context: Context, exchanges: Mapping[str, Exchange]) -> list[str]:
+    """What breaks clauses of the contract that no quirk can mend, one line a clause."""
+    found: dict[str, str] = {}
+    for name, exchange in exchanges.items():
+        for check, verdict in judge(exchange, context).items():
+            if check not in WIRE_CHECKS and verdict.outcome is Outcome.BROKEN:
+                found.setdefault(check.id, f"{check.id} ({check.severity}): {verdict.evidence} ({name})")
+    return [f"no quirk is for {line}" for line in found.values()]
 
 
 # --- latency ------------------------------------------------------------------------------------------------------
@@ -132,7 +208,7 @@ def latency_of(exchanges: Iterable[Exchange], date: str) -> Latency:
     ttft, itl = median(first), median(between) if between else 0.0
     spread = (_quantile(between, 90) - itl) / itl if between and itl > 0 else 0.0
     source = (
-        f"{len(first)} streams, {date}: TTFT p50 {ttft:.1f}, p90 {_quantile(first, 90):.1f}, p99 "
+        f"{counted(len(first), 'stream')}, {date}: TTFT p50 {ttft:.1f}, p90 {_quantile(first, 90):.1f}, p99 "
         f"{_quantile(first, 99):.1f} ms; ITL p50 {itl:.1f}, p90 {_quantile(between, 90):.1f}, p99 "
         f"{_quantile(between, 99):.1f} ms"
     )
@@ -167,12 +243,15 @@ def _quantile(values: Sequence[float], percent: int) -> float:
 def text_of(file: ChipFile, notes: Sequence[str] = ()) -> str:
     """A chip's profile as TOML, in the form of the shipped ones; notes become comments."""
     lines = [f"# {note}" for note in notes] + [f"summary = {_quoted(file.summary)}"]
-    for claim in file.quirks:
-        lines += ["", "[[quirks]]", *(f"{key} = {_quoted(value)}" for key, value in claim.model_dump().items())]
-    lines += ["", "[latency]"]
+    lines += ["", *map(claim_text, file.quirks), "[latency]"]
     for key, value in file.latency.model_dump().items():
         lines.append(f"{key} = {value:g}" if isinstance(value, float) else f"{key} = {_quoted(value)}")
     return "\n".join(lines) + "\n"
+
+
+def claim_text(claim: QuirkClaim) -> str:
+    """One claim as TOML, a blank line after it."""
+    return "\n".join(["[[quirks]]", *(f"{key} = {_quoted(value)}" for key, value in claim.model_dump().items()), ""])
 
 
 def _quoted(text: str) -> str:
@@ -202,8 +281,8 @@ def unlike(edition: Edition, chip: ChipProfile, model: str, exchanges: Mapping[s
     clock = Clock(lambda: 0.0, lambda _seconds: None)
     runner = Runner(send, changed, chip, model, clock=clock)
     found: list[str] = []
-    for case in probes(edition, model):
-        recorded = exchanges.get(case.name)
+    for name, case in probes(edition, model).items():
+        recorded = exchanges.get(name)
         if recorded is None or not Reading(recorded).answered:
             continue
         reading = Reading(recorded)
@@ -212,5 +291,5 @@ def unlike(edition: Edition, chip: ChipProfile, model: str, exchanges: Mapping[s
             named = dialect.name_of(axis, value) is not None and axis in ours
             contradicts = dialect.differs(chip.wire, theirs, axis, streamed=reading.wants_stream)
             if named and ours[axis] != value and contradicts:
-                found.append(f"{case.name}: {axis.field}: recorded {value}, the mock {ours[axis]}")
+                found.append(f"{name}: {axis.field}: recorded {value}, the mock {ours[axis]}")
     return found

@@ -14,70 +14,62 @@ if TYPE_CHECKING:
 
     from mockserver.contract.reading import Json, Reading, Seen
 
-_FEWEST_CHUNKS: Final = 3  # with fewer, first and last say too little about "every"
+_FEWEST_CHUNKS: Final = 3  # with fewer, first and last are all there are
 
 
 # --- shape --------------------------------------------------------------------------------------------------------
 
 
-def _place(present: list[bool]) -> str:
-    if all(present):
-        return "every"
+def _place(present: list[bool]) -> str | None:
     if not any(present):
-        return "never"
+        return "never" if present else None
+    if all(present):
+        return "every" if len(present) >= _FEWEST_CHUNKS else None
     if present[0] and not any(present[1:]):
         return "first"
     return "last" if present[-1] and not any(present[:-1]) else MIXED
 
 
 def _placement(key: str) -> Callable[[Reading], Seen]:
-    def observe(r: Reading) -> Seen:
-        if not r.whole or len(r.chunks) < _FEWEST_CHUNKS:
-            return None
-        return _place([key in chunk for chunk in r.chunks])
-
-    return observe
+    return lambda r: _place([key in chunk for chunk in r.chunks]) if r.whole else None
 
 
 def _usage(r: Reading) -> Seen:
-    if not r.whole or len(r.chunks) < _FEWEST_CHUNKS:
-        return None
-    place = _place([isinstance(chunk.get("usage"), dict) for chunk in r.chunks])
+    place = _place([isinstance(chunk.get("usage"), dict) for chunk in r.chunks]) if r.whole else None
     return None if place == "never" and (r.blocked or not r.wants_usage) else place
 
 
 def _role(r: Reading) -> Seen:
-    if not r.whole or len(r.choices) < _FEWEST_CHUNKS:
-        return None
-    return _place([bool(delta.get("role")) for delta in r.said])
+    return _place([bool(delta.get("role")) for delta in r.said]) if r.whole else None
 
 
 def _role_elsewhere(r: Reading) -> Seen:
     if not r.whole:
         return None
-    bare = [delta for delta in r.said if not delta.get("role")]
-    if not bare:
-        return None
-    return "empty" if any(delta.get("role") == "" for delta in bare) else "absent"
+    bare = {_unsaid(delta, "role") for delta in r.said if not delta.get("role")}
+    return (bare.pop() if len(bare) == 1 else MIXED) if bare else None
 
 
 def _finish_reason_open(r: Reading) -> Seen:
     if not r.whole or not r.finishes:
         return None
-    found = {_open_form(choice) for _, choice in r.choices[: r.finishes[0]]}
+    found = {_unsaid(choice, "finish_reason") for _, choice in r.choices[: r.finishes[0]]}
     return (found.pop() if len(found) == 1 else MIXED) if found else None
 
 
-def _open_form(choice: Json) -> str:
-    if "finish_reason" not in choice:
+def _unsaid(one: Json, key: str) -> str:
+    """How a value that is not there is written: absent, null, empty (a text), or mixed for what is no such thing."""
+    if key not in one:
         return "absent"
-    return {"None": "null", "''": "empty"}.get(repr(choice["finish_reason"]), MIXED)
+    return "null" if one[key] is None else "empty" if one[key] == "" else MIXED
 
 
 def _usage_when(r: Reading) -> Seen:
     if not r.whole or r.wants_usage or r.blocked:
         return None
-    return "always" if r.usages else "on-request"
+    if r.usages:
+        return "always"
+    return None if any("usage" in chunk for chunk in r.chunks) else "on-request"  # null unasked: it never comes
 
 
 def _usage_elsewhere(r: Reading) -> Seen:
@@ -96,10 +88,15 @@ def _speaks(delta: Json) -> bool:
 
 
 def _usage_chunk(r: Reading) -> Seen:
-    if not r.whole or not r.chunks or not isinstance(r.chunks[-1].get("usage"), dict):
+    last = r.chunks[-1] if r.whole and r.chunks else {}
+    choices = last.get("choices")
+    if "usage" not in last or choices is None:
         return None
-    choices = r.chunks[-1].get("choices")
-    return None if choices is None else "finish" if choices else "own"
+    if not choices:
+        return "own"
+    if not isinstance(last["usage"], dict):
+        return None
+    return "own, with choices" if r.finishes and r.finishes[-1] < len(r.choices) - 1 else "finish"
 
 
 def _usage_order(r: Reading) -> Seen:
@@ -123,12 +120,14 @@ def _usage_details(r: Reading) -> Seen:
 
 
 def _role_chunk(r: Reading) -> Seen:
-    if not r.whole or r.blocked or not r.said:
-        return None
+    if not r.whole or r.blocked or not r.said or not (r.text or r.said[0].get("content") == ""):
+        return None  # what the role's chunk has beside a call of a function is another matter
     first = r.said[0]
     if _speaks(first) or "reasoning_content" in r.choices[0][1]:
         return "merged"
-    return "with-content" if first.get("content") == "" else "alone"
+    if first.get("content") == "" and _empty_deltas(r) and r.said[1:2] and r.said[1].get("content"):
+        return "merged"  # with the empty piece before the first one
+    return {"empty": "with-content", "null": "with-null", "absent": "alone"}.get(_unsaid(first, "content"), MIXED)
 
 
 def _finish_chunk(r: Reading) -> Seen:

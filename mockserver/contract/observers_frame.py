@@ -46,7 +46,7 @@ def _framing(r: Reading) -> Seen:
 
 
 def _done(r: Reading) -> Seen:
-    return r.has_done if r.whole and r.framing == "sse" and not r.blocked else None
+    return r.has_done if r.whole and not r.blocked else None
 
 
 def _blocked_done(r: Reading) -> Seen:

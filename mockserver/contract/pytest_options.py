@@ -20,6 +20,7 @@ OPTIONS: Final = {
     "--edition": "the state of the documents to hold it to",
     "--path-template": "the path, with {model} and {chip}",
     "--api-key-env": "environment variable that holds the API key",
+    "--ca": "https: a file of certificates to trust instead of the system's",
 }
 
 

@@ -61,8 +61,8 @@ def _reordered(value: Any) -> Any:
 
 
 def shorter(body: Json) -> Json:
-    """The same question with room for one token."""
-    return {**body, "max_tokens": 1}
+    """The same question with a sixteenth of the tokens."""
+    return {**body, "max_tokens": max((body.get("max_tokens") or 0) // 16, 1)}
 
 
 def with_nulls(body: Json) -> Json:

@@ -14,6 +14,7 @@ from mockserver.contract import cases
 from mockserver.contract.cases import Case, Phase
 from mockserver.contract.checks import judge
 from mockserver.contract.client import DEFAULT_PATH, PLACEHOLDER, Address, UnreachableError
+from mockserver.contract.manners import no_target, wait_asked
 from mockserver.contract.reading import Reading
 from mockserver.contract.relations import DIALOGUE, Relation
 from mockserver.contract.result import Budget, Clock, Finding, Result, counted
@@ -30,7 +31,6 @@ LONGEST_WAIT_S: Final = 60.0
 MOST_RETRIES: Final = 3
 MOST_SILENT: Final = 3
 """So many answers in a row may fail to end before the target is left alone: each costs half a minute."""
-FALLBACK_WAIT_S: Final = 2.0
 _SHARES: Final = {Phase.EXAMPLES: 0.5, Phase.BROKEN: 0.8, Phase.GENERATED: 0.92, Phase.DIALOGUE: 1.0}
 """Which part of the budget may be used up when a phase ends; what is left falls to the next."""
 
@@ -198,7 +198,7 @@ class Runner:
 
     def _wait_as_asked(self, reading: Reading, attempt: int) -> None:
         """Wait after a 429; raises StoppedError where the target wants more than is waited."""
-        seconds = _wait_asked(reading, attempt, self._clock.unix_s() if self._clock.unix_s else None)
+        seconds = wait_asked(reading, attempt, self._clock.unix_s() if self._clock.unix_s else None)
         if seconds > LONGEST_WAIT_S or attempt == MOST_RETRIES:
             asked = f"Retry-After: {reading.headers['retry-after']}" if "retry-after" in reading.headers else "no time"
             raise StoppedError(
@@ -210,7 +210,7 @@ class Runner:
     def _check_worth(self, reading: Reading, case: Case) -> None:
         """Whether to go on: raises UnreachableError or StoppedError where further requests can tell nothing."""
         if self._spent_requests == 1 and case.refusal is None:
-            why = _no_target(reading)
+            why = no_target(reading)
             if why:
                 raise UnreachableError(f"{self._address.host} {why}")
         hangs = reading.exchange.ending is Ending.HANG
@@ -291,49 +291,6 @@ def _cost(reading: Reading, case: Case) -> int:
     if isinstance(total, int) and total >= 0:
         return total
     return case.most_tokens if reading.answered else 0
-
-
-def _no_target(reading: Reading) -> str:
-    """Why the first valid request shows that there is nobody to hold the contract against; empty where there is."""
-    said = reading.body[:120].decode("utf-8", "replace")
-    shown = f"status {reading.status}: {' '.join(said.split()) or 'no body'}"
-    match reading.status:
-        case 0 if reading.exchange.ending is Ending.HANG:
-            return "takes the request and does not answer in time; is --base-url right?"
-        case 0:
-            return "takes the request and closes the connection without an answer; is --base-url right?"
-        case 401 | 403:
-            return f"refuses the API key ({shown}); --api-key-env VAR names the variable that holds a good one"
-        case 402:
-            return f"wants to be paid first ({shown})"
-        case 404:
-            return f"does not serve this ({shown}); are --model, --chip and --path-template right?"
-        case 301 | 302 | 303 | 307 | 308:
-            where = reading.headers.get("location", "nowhere")[:200]
-            return f"redirects to {where} (status {reading.status}), which is not followed; is --base-url right?"
-    return ""
-
-
-def _wait_asked(reading: Reading, attempt: int, now_s: int | None) -> float:
-    """Seconds that a 429 asks to wait: a Retry-After in seconds or as a date, else a guess that doubles."""
-    asked = reading.headers.get("retry-after", "")
-    if asked.isascii() and asked.isdigit():
-        return float(asked)
-    date, here = _moment(asked), _moment(reading.headers.get("date", ""))
-    since = here if here is not None else now_s
-    if date is not None and since is not None:
-        return max(date - since, 0.0)
-    return float(FALLBACK_WAIT_S * 2**attempt)
-
-
-def _moment(date: str) -> float | None:
-    """Unix seconds of an HTTP date; None for what is none."""
-    from email.utils import parsedate_to_datetime
-
-    try:
-        return parsedate_to_datetime(date).timestamp()
-    except (ValueError, OverflowError):
-        return None
 
 
 def _host(base_url: str) -> bytes:

@@ -1,22 +1,24 @@
-"""An exchange in a file, with the clause that it broke: what a report links to and `contract replay` reads."""
+"""An exchange file with the clause that it broke: what a report links to and `contract replay` reads."""
 
 from __future__ import annotations
 
 import base64
-import json
 import shlex
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
+from mockserver import __version__
 from mockserver.errors import OperatorError
-from mockserver.exchange import Ending, Exchange, Plan, Request
+from mockserver.exchange_file import ExchangeFile, Judged, Provenance, exchange_of, file_of, read, written
+from mockserver.profile import explain
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mockserver.contract.result import Finding
-
-VERSION = 1
+    from mockserver.exchange import Exchange, Request
 
 
 @dataclass(frozen=True)
@@ -51,84 +53,44 @@ def of_finding(finding: Finding, edition: str, model: str) -> Saved:
 
 
 def dump(saved: Saved) -> str:
-    """The file's text: one send a line, Chinese readable, bytes that are no text in base64."""
-    plan, request = saved.exchange.plan, saved.exchange.request
-    head = {
-        "contract": VERSION,
-        "clause": saved.clause,
-        "evidence": saved.evidence,
-        "edition": saved.edition,
-        "model": saved.model,
-        "chip": saved.chip,
-        "refusal": saved.refusal,
-        "request": {
-            "method": request.method,
-            "path": request.path,
-            "headers": {n.decode("latin-1"): v.decode("latin-1") for n, v in request.headers.items()},
-            **_data(request.body),
-        },
-    }
-    if plan is None:
-        return json.dumps({**head, "response": None}, ensure_ascii=False, indent=1) + "\n"
-    times = plan.at_ms or [0.0] * len(plan.frames)
-    sends = [
-        json.dumps({"at_ms": round(at, 3), **_data(frame)}, ensure_ascii=False)
-        for at, frame in zip(times, plan.frames, strict=True)
-    ]
-    response = {
-        "status": plan.status,
-        "headers": [[n.decode("latin-1"), v.decode("latin-1")] for n, v in plan.headers],
-        "ending": plan.ending.value,
-        "sends": "@sends@",
-    }
-    text = json.dumps({**head, "response": response}, ensure_ascii=False, indent=1)
-    return text.replace('"@sends@"', "[\n   " + ",\n   ".join(sends) + "\n  ]" if sends else "[]") + "\n"
+    """The text of an exchange file that can be judged again; other readers of such files leave that part alone.
 
-
-def _data(data: bytes) -> dict[str, str]:
+    Raises:
+        OperatorError: nothing came back, or what came is no HTTP that a file can hold.
+    """
+    request = saved.exchange.request
+    sent = request.headers.get(b"authorization")
+    judged = Judged(
+        clause=saved.clause,
+        evidence=saved.evidence,
+        model=saved.model,
+        chip=saved.chip,
+        refusal=saved.refusal,
+        authorization=None if sent is None else sent.decode("latin-1"),
+    )
+    tool = f"genstudio-mock {__version__}"
+    provenance = Provenance(recorded_at="", edition=saved.edition, origin="contract", tool=tool, body_sha256="")
     try:
-        return {"text": data.decode()}
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(data).decode()}
+        made = file_of(saved.exchange, provenance)
+    except ValueError as error:
+        why = explain(error, ExchangeFile) if isinstance(error, ValidationError) else error
+        raise OperatorError(f"{saved.clause} on {saved.chip}: no exchange file: {why}") from None
+    return written(made.model_copy(update={"contract": judged}))
 
 
 def load(path: Path) -> Saved:
     """Read a file; raises OperatorError with the file and what is wrong with it."""
-    try:
-        data: Any = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise OperatorError(f"{path}: not an exchange file: {error}") from None
-    try:
-        return _saved(data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        what = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
-        raise OperatorError(f"{path}: not an exchange file of the contract: {what}") from None
-
-
-def _saved(data: Any) -> Saved:
-    if data["contract"] != VERSION:
-        raise ValueError(f"contract: {data['contract']!r} is not allowed; allowed: {VERSION}")
-    asked = data["request"]
-    headers = {n.encode("latin-1"): v.encode("latin-1") for n, v in asked["headers"].items()}
-    request = Request(asked["method"], asked["path"], headers, _bytes(asked))
-    exchange = Exchange(request)
-    if data["response"] is not None:
-        came = data["response"]
-        frames = [_bytes(one) for one in came["sends"]]
-        exchange.plan = Plan(
-            int(came["status"]),
-            tuple((n.encode("latin-1"), v.encode("latin-1")) for n, v in came["headers"]),
-            frames,
-            [float(one["at_ms"]) for one in came["sends"]],
-            Ending(came["ending"]),
-        )
-        exchange.frames_sent = len(frames)
-    clause, evidence, edition, model, chip = (data[k] for k in ("clause", "evidence", "edition", "model", "chip"))
-    return Saved(clause, evidence, edition, model, chip, data["refusal"], exchange)
-
-
-def _bytes(one: dict[str, str]) -> bytes:
-    return one["text"].encode() if "text" in one else base64.b64decode(one["base64"], validate=True)
+    file = read(path)
+    judged = file.contract
+    if judged is None:
+        raise OperatorError(f"{path}: contract: missing; only files of contract --exchanges can be judged again")
+    exchange = exchange_of(file)
+    if judged.authorization is not None:
+        headers = {**exchange.request.headers, b"authorization": judged.authorization.encode("latin-1")}
+        exchange.request = replace(exchange.request, headers=headers)
+    return Saved(
+        judged.clause, judged.evidence, file.provenance.edition, judged.model, judged.chip, judged.refusal, exchange
+    )
 
 
 def curl(request: Request, base_url: str) -> str:
@@ -155,8 +117,10 @@ def pytest_test(saved: Saved, base_url: str, path_template: str) -> str:
     """A test that sends the request again and fails as long as the clause is broken."""
     name = "".join(one if one.isalnum() else "_" for one in f"{saved.clause}_{saved.chip}")
     request = saved.exchange.request
-    body = _data(request.body)
-    sent = repr(body["text"]) + ".encode()" if "text" in body else repr(request.body)
+    try:
+        sent = repr(request.body.decode()) + ".encode()"
+    except UnicodeDecodeError:
+        sent = repr(request.body)
     return f"""import os
 
 from mockserver.contract.library import Target, assert_clause

@@ -7,20 +7,16 @@ Texts hold Chinese, emoji, U+2028, U+0085 and control characters.
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass, replace
-from functools import reduce
-from itertools import accumulate, pairwise
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from mockserver import quirks
 from mockserver.contract import cases
 from mockserver.contract.cases import Case
-from mockserver.exchange import Answer, Head, ToolCall, Usage
-from mockserver.pipeline.compiled import render_stream
+from mockserver.contract.streams import CUTS, Cuts, Stream, composed, harmless, partition
+from mockserver.exchange import Answer, ToolCall, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +27,11 @@ if TYPE_CHECKING:
     from mockserver.quirks import WireSettings
 
 _TELLING_CHARACTERS: Final = '你好 aZ0"\\/{}[]:,\n\r\t\x00\x1f\u0085\u2028\u2029é🤖👩\u200d💻\ufeffdata:'
-_HEAD: Final = Head("chatcmpl-3HjYf888MzQ6XAHADiPanf", 1_708_486_029, "m")
+_TELLING_PIECES: Final = (
+    "[DONE]", "data: [DONE]", "\n\n", "\r\n\r\n", "\n\ndata: {}\n\n", ": keep-alive", '"}', "}{", "\\u4f60", "\\",
+    "null", " ",
+)  # fmt: skip
+"""What a reader takes for framing that looks for it in the wrong place."""
 
 
 def texts(*, min_size: int = 0, max_size: int = 12) -> st.SearchStrategy[str]:
@@ -156,26 +156,9 @@ def samples(edition: Edition, model: str, max_tokens: int, count: int, number: i
 # --- streams ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """A streamed answer and how it is sent.
-
-    Attributes:
-        answer: What it says: the truth that a client must come to.
-        wire: The dialect.
-        frames: The body, frame by frame.
-        writes: The same bytes as they are written to the network.
-        quirks: Names of the quirks that were added to the dialect.
-    """
-
-    answer: Answer
-    wire: WireSettings
-    frames: tuple[bytes, ...]
-    writes: tuple[bytes, ...]
-    quirks: tuple[str, ...] = ()
-
-
-def answers(*, max_pieces: int = 6, tools: bool = False) -> st.SearchStrategy[Answer]:
+def answers(
+    *, max_pieces: int = 6, tools: bool = False, finishes: Sequence[str] = ("stop", "length")
+) -> st.SearchStrategy[Answer]:
     """Answers with content alone, or now and then with tool calls; their usage counts the pieces and the end."""
 
     def build(pieces: list[str], finish: str, arguments: str | None) -> Answer:
@@ -188,73 +171,43 @@ def answers(*, max_pieces: int = 6, tools: bool = False) -> st.SearchStrategy[An
     arguments = st.builds(lambda text: json.dumps({"q": text}, ensure_ascii=False), texts())
     return st.builds(
         build,
-        st.lists(texts(min_size=1, max_size=4), min_size=1, max_size=max_pieces),
-        st.sampled_from(("stop", "length")),
+        st.lists(texts(min_size=1, max_size=4) | st.sampled_from(_TELLING_PIECES), min_size=1, max_size=max_pieces),
+        st.sampled_from(tuple(finishes)),
         st.none() | arguments if tools else st.none(),
     )
 
 
-HARMLESS: Final = (
-    "data-nospace", "crlf", "cr", "comments", "event-field", "empty-deltas", "usage-chunk", "usage-never", "usage-null",
-    "finish-merged", "finish-delta-content", "role-merged", "role-with-content", "role-every", "one-chunk", "bom",
-    "blank-line-between", "no-last-newline", "json-compact", "ascii-escapes", "logprobs-null", "no-done",
-    "object-last", "created-last", "usage-details", "buffered",
-)  # fmt: skip
-"""Quirks that change the bytes and not the meaning: a client that follows the standards reads the same answer."""
-
-
-_CUTS: Final = ("inside a character", "inside CRLF", "between newlines", "inside data:", "inside an escape", "anywhere")
-_MARKS: Final = {
-    "inside CRLF": (b"\r\n", 1),
-    "between newlines": (b"\n\n", 1),
-    "inside data:": (b"data:", 2),
-    "inside an escape": (b"\\u", 3),
-}
-
-
-def cuts() -> st.SearchStrategy[tuple[list[tuple[str, int]], list[int]]]:
-    """How a body is cut, whatever it is: the n-th place of a kind, and which frames' ends are no cuts.
-
-    Drawn apart from the body, so that a smaller body keeps its cut while Hypothesis shrinks it.
-    """
-    inside = st.lists(st.tuples(st.sampled_from(_CUTS), st.integers(0, 40)), max_size=4, unique=True)
-    return st.tuples(inside, st.lists(st.integers(0, 8), max_size=3, unique=True))
-
-
-def partition(frames: Sequence[bytes], how: tuple[list[tuple[str, int]], list[int]]) -> tuple[bytes, ...]:
-    """The bytes of the frames as network writes: one a frame, but for the cuts and the ends taken away."""
-    body = b"".join(frames)
-    ends = list(accumulate(map(len, frames)))[:-1]
-    kept = {end for number, end in enumerate(ends) if number not in how[1]}
-    for kind, number in how[0]:
-        places = _places(body, kind)
-        kept |= {places[number % len(places)]} if places else set()
-    return tuple(body[a:b] for a, b in pairwise([0, *sorted(kept), len(body)]) if a < b)
+def cuttings() -> st.SearchStrategy[Cuts]:
+    """Ways to cut, drawn apart from what is cut."""
+    inside = st.lists(st.tuples(st.sampled_from(CUTS), st.integers(0, 40)), max_size=4, unique=True)
+    return st.builds(Cuts, inside.map(tuple), st.lists(st.integers(0, 8), max_size=3, unique=True).map(tuple))
 
 
 def partitions(frames: Sequence[bytes]) -> st.SearchStrategy[tuple[bytes, ...]]:
     """The bytes of the frames as network writes; shrinks to one write a frame."""
-    return cuts().map(lambda how: partition(frames, how))
-
-
-def _places(body: bytes, kind: str) -> list[int]:
-    """Offsets where a cut of this kind falls."""
-    if kind == "anywhere":
-        return list(range(1, len(body)))
-    if kind == "inside a character":
-        return [at for at, byte in enumerate(body) if byte & 0xC0 == 0x80]
-    mark, offset = _MARKS[kind]
-    return [found.start() + offset for found in re.finditer(re.escape(mark), body)]
+    return cuttings().map(lambda cuts: partition(frames, cuts))
 
 
 @st.composite
 def streams(
-    draw: st.DrawFn, base: WireSettings, further: Sequence[str] = HARMLESS, *, max_pieces: int = 6, tools: bool = False
+    draw: st.DrawFn,
+    base: WireSettings,
+    further: Sequence[str] | None = None,
+    *,
+    max_pieces: int = 6,
+    tools: bool = False,
+    finishes: Sequence[str] = ("stop", "length"),
 ) -> Stream:
-    """Valid streams of a dialect, cut into network writes."""
+    """Valid streams of a dialect, cut into network writes.
+
+    Args:
+        draw: Hypothesis's.
+        base: The dialect.
+        further: Quirks of which up to three are added; None for all harmless ones.
+        max_pieces: Of an answer's text.
+        tools: Whether some answers call a function.
+        finishes: Finish reasons of those that do not.
+    """
+    further = harmless(base) if further is None else further
     names = draw(st.lists(st.sampled_from(tuple(further)), max_size=3, unique=True)) if further else []
-    how = draw(cuts())
-    wire = reduce(quirks.changed, names, base)
-    answer = draw(answers(max_pieces=max_pieces, tools=tools))
-    frames = tuple(render_stream(answer, _HEAD, wire, include_usage=True))
-    return Stream(answer, wire, frames, partition(frames, how), tuple(names))
+    return composed(base, names, draw(answers(max_pieces=max_pieces, tools=tools, finishes=finishes)), draw(cuttings()))

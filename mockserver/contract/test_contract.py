@@ -9,10 +9,11 @@ import pytest
 
 from mockserver.contract import command, library
 from mockserver.contract.checks import CHECKS
-from mockserver.contract.client import DEFAULT_PATH
+from mockserver.contract.client import DEFAULT_PATH, UnreachableError
 from mockserver.contract.pytest_options import OPTIONS
 from mockserver.contract.relations import DIALOGUE, RELATIONS
 from mockserver.contract.verdict import Outcome, Severity
+from mockserver.errors import OperatorError
 
 if TYPE_CHECKING:
     from mockserver.contract.result import Result
@@ -27,10 +28,21 @@ def contract_result(pytestconfig: pytest.Config) -> Result:
     missing = [name for name in ("--base-url", "--model", "--chip") if not given[name]]
     if missing:
         pytest.skip(f"{', '.join(missing)}: missing; say pytest --pyargs mockserver.contract --base-url URL …")
-    key = command.key_of(given["--api-key-env"], os.environ)
     path = given["--path-template"] or DEFAULT_PATH
-    target = library.Target(given["--base-url"], given["--model"], given["--chip"], given["--edition"], key, path)
-    return library.check(target)
+    where = given["--base-url"], given["--model"], given["--chip"], given["--edition"]
+    try:
+        key = command.key_of(given["--api-key-env"], os.environ)
+        return library.check(library.Target(*where, key, path, given["--ca"]))
+    except OperatorError as error:
+        pytest.exit(str(error), command.USAGE)
+    except UnreachableError as error:
+        pytest.exit(str(error), command.UNREACHABLE)
+
+
+def test_the_target_was_there_to_the_end(contract_result: Result) -> None:
+    """The run came to its end: the target neither limited it nor fell silent."""
+    if contract_result.stopped:
+        pytest.fail(contract_result.stopped, pytrace=False)
 
 
 @pytest.mark.parametrize(("clause", "severity"), [pytest.param(*one, id=one[0]) for one in _CLAUSES])

@@ -7,7 +7,7 @@ which of them stay is the next stage's business. The order is the tutorial's: ro
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 class ChunkSettings:
     """How an answer is cut into chunks; each value is explained by its quirk."""
 
-    role_chunk: Literal["alone", "with-content", "merged"] = "alone"
+    role_chunk: Literal["alone", "with-content", "with-null", "merged"] = "alone"
     finish_chunk: Literal["own", "merged"] = "own"
     finish_delta: Literal["empty", "content"] = "empty"
     one_chunk: bool = False
@@ -30,7 +30,7 @@ class ChunkSettings:
     usage_order: Literal["total-last", "total-second"] = "total-last"
     usage_details: Literal["absent", "null", "object"] = "absent"
     reasoning: Literal["delta", "choice", "think-tags"] = "delta"
-    logprobs: bool = False
+    logprobs: bool | Literal["stream"] = False
     blocked_chunk: Literal["own", "merged"] = "own"
     blocked_finish: Literal["stop", "content_filter", "null"] = "stop"
     blocked_usage: bool = True
@@ -78,7 +78,7 @@ def completion(answer: Answer, head: Head, settings: ChunkSettings) -> Json:
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
             for call in answer.tool_calls
         ]
-    if settings.logprobs:
+    if settings.logprobs is True:
         choice["logprobs"] = None
     choice["finish_reason"] = _finish_reason(answer, settings)
     made: Json = {
@@ -140,7 +140,10 @@ def _chunk(head: Head, delta: Json, settings: ChunkSettings) -> Json:
 
 
 def _role_delta(settings: ChunkSettings) -> Json:
-    return {"role": "assistant", "content": ""} if settings.role_chunk == "with-content" else {"role": "assistant"}
+    return {"role": "assistant", **_ROLE_CONTENT.get(settings.role_chunk, {})}
+
+
+_ROLE_CONTENT: Final[dict[str, Json]] = {"with-content": {"content": ""}, "with-null": {"content": None}}
 
 
 def _deltas(answer: Answer, settings: ChunkSettings) -> Iterator[Json]:

@@ -27,7 +27,7 @@ class ShapeSettings:
     role: Placement = "first"
     usage_when: Literal["always", "on-request"] = "always"
     usage_elsewhere: Literal["absent", "null"] = "absent"
-    role_elsewhere: Literal["absent", "empty"] = "absent"
+    role_elsewhere: Literal["absent", "empty", "null"] = "absent"
     finish_reason_open: Literal["null", "empty", "absent"] = "null"
 
 
@@ -79,8 +79,8 @@ def _shape_choice(whole: Json, settings: ShapeSettings, *, first: bool, last: bo
     delta = {key: value for key, value in choice["delta"].items() if key != "role"}
     if stays(settings.role, first=first, last=last):
         delta = {"role": "assistant", **delta}
-    elif settings.role_elsewhere == "empty":
-        delta = {"role": "", **delta}
+    elif settings.role_elsewhere != "absent":
+        delta = {"role": "" if settings.role_elsewhere == "empty" else None, **delta}
     choice["delta"] = delta
     if choice["finish_reason"] is None and not last:
         if settings.finish_reason_open == "empty":

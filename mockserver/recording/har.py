@@ -1,7 +1,7 @@
 """HAR 1.2, as browsers' tools write and open it, with a time line of the sends in `_sends`.
 
-`_sends` is a list of `[at_ms, bytes]`, `_ending` is there where the answer was not whole. Fields that begin with an
-underscore are custom by the format's own rule, so other tools pass over them.
+`_sends` is a list of `[at_ms, bytes]`; `_head_at_ms`, `_trailers` and, where the answer was not whole, `_ending` stand
+beside it. Fields that begin with an underscore are custom by the format's own rule, so other tools pass over them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mockserver import __version__
 from mockserver.exchange import Ending
 from mockserver.exchange_file import exchange_of
-from mockserver.recording.imported import chat_path, frames_of, imported, json_object, reason
+from mockserver.recording.imported import chat_path, frames_of, imported, json_object, reason, timed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,12 +58,15 @@ def _entry(entry: dict[str, Any], hints: Hints) -> Imported | None:
     came = _bytes(response.get("content") or {})
     ending = Ending(entry.get("_ending", "cut" if response.get("_error") else "complete"))
     wait = max(float((entry.get("timings") or {}).get("wait") or 0), 0.0)
-    return imported(
+    made = imported(
         (path, _pairs(request), body),
         (int(response["status"]), _pairs(response), _sends(entry.get("_sends"), came, wait)),
         ending,
         str(entry.get("startedDateTime") or ""),
     )
+    head_at_ms = entry.get("_head_at_ms") if "_sends" in entry else wait
+    trailers = _pairs({"headers": entry.get("_trailers")})
+    return timed(made, None if head_at_ms is None else float(head_at_ms), trailers)
 
 
 def _sends(line: Any, body: bytes, wait: float) -> list[tuple[float, bytes]]:
@@ -105,11 +108,13 @@ def _written(exchange: Exchange, recorded_at: str) -> dict[str, Any]:
     request, plan = exchange.request, exchange.plan
     assert plan is not None  # noqa: S101 - a file holds an answer
     body = b"".join(plan.frames)
-    first = exchange.sends[0][0] if exchange.sends else 0.0
+    first = exchange.sends[0][0] if exchange.sends else exchange.duration_ms
+    wait = first if plan.head_at_ms is None else plan.head_at_ms
+    whole = max(exchange.duration_ms, wait)
     mime = next((value for name, value in plan.headers if name.lower() == b"content-type"), b"").decode("latin-1")
     entry: dict[str, Any] = {
         "startedDateTime": recorded_at or "1970-01-01T00:00:00.000Z",
-        "time": round(exchange.duration_ms, 3),
+        "time": round(whole, 3),
         "request": {
             "method": request.method,
             "url": HOST + request.path,
@@ -133,11 +138,15 @@ def _written(exchange: Exchange, recorded_at: str) -> dict[str, Any]:
             "bodySize": len(body),
         },
         "cache": {},
-        "timings": {"send": 0, "wait": first, "receive": round(exchange.duration_ms - first, 3)},
+        "timings": {"send": 0, "wait": wait, "receive": round(whole - wait, 3)},
         "_sends": [[at, len(data)] for at, data in exchange.sends],
     }
     if exchange.ending is not Ending.COMPLETE:
         entry["_ending"] = exchange.ending.value
+    if plan.head_at_ms is not None:
+        entry["_head_at_ms"] = plan.head_at_ms
+    if plan.trailers:
+        entry["_trailers"] = _named(plan.trailers)
     return entry
 
 

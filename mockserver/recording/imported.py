@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -67,6 +67,14 @@ def imported(
     made = Request("POST", path, {name.lower(): value for name, value in asked}, body)
     duration = times[-1] if times else 0.0
     return Imported(Exchange(made, plan, len(frames), duration, ending), recorded_at, [*asked, *came])
+
+
+def timed(one: Imported, head_at_ms: float | None, trailers: Pairs) -> Imported:
+    """The exchange with the time of its head and its trailers, for a format that tells them."""
+    plan = one.exchange.plan
+    assert plan is not None  # noqa: S101 - an imported exchange has an answer
+    made = replace(one.exchange, plan=replace(plan, head_at_ms=head_at_ms, trailers=tuple(trailers)))
+    return replace(one, exchange=made, headers=[*one.headers, *trailers])
 
 
 def lasting(headers: Pairs, length: int) -> Headers:

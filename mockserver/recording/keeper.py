@@ -78,14 +78,22 @@ class Keeper:
             redactor.check(written(file).encode())
             path = self.store.save(file)
         except (OperatorError, SpelledSecretError) as error:
-            self.tell(f"not kept: {redactor.masked(str(error).encode()).decode('utf-8', 'replace')}")
+            self.tell_masked(f"not kept: {error}", secrets)
             return
-        made = recording(path, file)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not become the client's; its text may be secret
+            self.tell(f"not kept: genstudio-mock failed: {type(error).__name__}; this is a bug")
+            return
+        made = recording(path, file) if self.mode != "all" else None  # which never asks for what is recorded
         if made is not None:
             self.recordings.add(made)
         came = file.response
         length = f"{len(came.sends)} chunk{'' if len(came.sends) == 1 else 's'}, {exchange.duration_ms:.0f} ms"
         self.tell(f"kept {path}: {came.status}, {length}, {came.ending}")
+
+    def tell_masked(self, line: str, secrets: set[bytes]) -> None:
+        """Tell a line that may hold what was asked or answered."""
+        redactor = Redactor(self.secrets | secrets, self.scrubbing)
+        self.tell(redactor.masked(line.encode("utf-8", "replace")).decode("utf-8", "replace"))
 
     def _provenance(self) -> Provenance:
         return Provenance(

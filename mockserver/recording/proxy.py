@@ -104,7 +104,7 @@ class RecordingProxy:
         except Refusal as refusal:
             plan = self._refusal(refusal)
         except GatewayError as error:
-            self._keeper.tell(f"{error.status} for {asked.path[:100]!r}: {error}")
+            self._tell(f"{error.status} for {asked.path[:100]!r}: {error}", asked, scope)
             plan = gateway_error(error)
         await perform(plan, send, connection, self._wheel, Exchange(asked))
 
@@ -132,7 +132,8 @@ class RecordingProxy:
             line.pour()
             ending = await self._end_of(line, passage, connection)
             if ending is None:
-                self._keeper.tell(f"not kept: the client of {asked.path[:100]!r} left before the answer was whole")
+                left = f"not kept: the client of {asked.path[:100]!r} left before the answer was whole"
+                self._tell(left, asked, scope)
                 return
             last, duration_ms = passage.rest(), passage.since_ms
             answered = replace(received(head, passage, ending), trailers=tuple(line.trailers))
@@ -152,7 +153,7 @@ class RecordingProxy:
                 connection.cut()
         except asyncio.CancelledError:  # the server stops: the client sees a cut, and nobody a traceback
             connection.cut()
-            self._keeper.tell(f"not kept: stopped before the answer to {asked.path[:100]!r} was whole")
+            self._tell(f"not kept: stopped before the answer to {asked.path[:100]!r} was whole", asked, scope)
         finally:
             line.close()
 
@@ -177,11 +178,15 @@ class RecordingProxy:
         if asked.method != "POST" or place(asked.path) is None:
             return
         if passage.too_long:
-            self._keeper.tell(f"not kept: the answer to {asked.path[:100]!r} is over {KEPT_BYTES >> 20} MiB")
+            self._tell(f"not kept: the answer to {asked.path[:100]!r} is over {KEPT_BYTES >> 20} MiB", asked, scope)
             return
         trailers = exchange.plan.trailers if exchange.plan is not None else ()
         secrets = secrets_of(asked.headers, scope["query_string"], (*answered, *trailers))
         await asyncio.to_thread(self._keeper.keep, exchange, secrets)
+
+    def _tell(self, line: str, asked: Request, scope: Scope) -> None:
+        """Tell a line about a request, whose path may hold its key."""
+        self._keeper.tell_masked(line, secrets_of(asked.headers, scope["query_string"], ()))
 
     def _request_bytes(self, asked: Request, scope: Scope) -> bytes:
         """The request as the upstream gets it."""

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 from mockserver.kept_headers import SECRET_NAMES
-from mockserver.sources.meaning import answer_of, choices_of, coding_of, objects_of, unpacked
+from mockserver.recording.fields import MASK, field_name, without_field
+from mockserver.recording.shapes import KEY_SHAPES, findings, shaped
+from mockserver.sources.meaning import answer_of, body_of, choices_of, coding_of, objects_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,38 +27,13 @@ if TYPE_CHECKING:
 
 SHORTEST_SECRET: Final = 6
 """Bytes. Shorter values would mask ordinary words; they cannot be kept as headers anyway."""
-MASK: Final = b"*"
 _SECRET_NAMES = re.compile(SECRET_NAMES.pattern.encode(), re.IGNORECASE)
 _SCHEME = re.compile(rb"^(?:bearer|basic|token|digest)\s+", re.IGNORECASE)
-_LONG = rb"[A-Za-z0-9_-]{16,}"
-KEY_SHAPES: Final = {
-    "an API key (sk-…)": (rb"sk-(?<![A-Za-z0-9]sk-)" + _LONG,),
-    "a bearer token": (rb"bearer(?<!\wbearer)\s+[A-Za-z0-9._~+/-]{16,}=*",),
-    "a JSON web token": (rb"eyJ(?<!\weyJ)[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",),
-    "a cloud access key": (
-        rb"AKIA(?<!\wAKIA)[0-9A-Z]{16}\b",
-        rb"ASIA(?<!\wASIA)[0-9A-Z]{16}\b",
-        rb"LTAI(?<!\wLTAI)[0-9A-Za-z]{12,26}\b",
-        rb"AIza(?<!\wAIza)[0-9A-Za-z_-]{35}",
-    ),
-    "an access token of a code host": (
-        rb"gh(?<!\wgh)[pousr][_-]" + _LONG,
-        rb"glpat(?<!\wglpat)[_-]" + _LONG,
-        rb"hf[_-](?<!\whf[_-])" + _LONG,
-        rb"gsk[_-](?<!\wgsk[_-])" + _LONG,
-        rb"xox(?<!\wxox)[abprs][_-]" + _LONG,
-    ),
-    "a private key": (rb"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----",),
-}
-"""Expressions that begin with their fixed letters, which makes looking for them ten times as fast."""
-_ANY_CASE = "a bearer token"
-_SHAPES: Final = {kind: tuple(re.compile(one) for one in row) for kind, row in KEY_SHAPES.items()}
 _SAID = re.compile(
     rb'"(content|reasoning_content|reasoning|thinking|text|refusal|arguments)"\s*:\s*"((?:[^"\\]|\\.)*)"', re.DOTALL
 )
-_DECODER: Final = json.JSONDecoder(strict=False)
 _OTHER_CHOICE = re.compile(rb'"index"\s*:\s*[1-9]')
-_CODED = re.compile(rb"%[0-9A-Fa-f]{2}|\\u00[2-7][0-9A-Fa-f]")
+_ESCAPED = re.compile(rb"\\+u00([2-7][0-9A-Fa-f])")
 
 
 class SpelledSecretError(Exception):
@@ -148,17 +125,14 @@ class Redactor:
         forms = sorted({form for secret in self._secrets for form in spellings(secret)}, key=len, reverse=True)
         self._forms = forms
         self._values = re.compile(b"|".join(map(re.escape, forms)))
-        self._fields = [
-            re.compile(rb'"' + re.escape(json.dumps(name, ensure_ascii=False)[1:-1].encode()) + rb'"\s*:\s*')
-            for name in self._scrubbing.fields
-        ]
+        self._fields = [field_name(name) for name in self._scrubbing.fields]
 
     def masked(self, data: bytes) -> bytes:
         """The same number of bytes, without a secret."""
         for spans in self._spans(data):
             data = _covered(data, spans)
         for named in self._fields:
-            data = _without_field(data, named)
+            data = without_field(data, named)
         return data
 
     def frames(self, frames: Sequence[bytes]) -> tuple[bytes, ...]:
@@ -193,17 +167,18 @@ class Redactor:
                 body=self.masked(request.body),
             ),
         )
-        self.check_spelled(self._looked_through(plan))
+        body = self._looked_through(plan)
+        self.check(body)
+        self.check_spelled(body)
         return kept
 
     def _looked_through(self, plan: Plan) -> bytes:
         """The body without its content coding; raises SpelledSecretError where no look or no mask reaches into it."""
-        packed = b"".join(plan.frames)
         try:
-            body = unpacked(packed, coding_of(plan))
+            body = body_of(plan)
         except ValueError as error:
             raise SpelledSecretError(f"the body cannot be looked through for secrets: {error}") from None
-        if body is not packed and self.masked(body) != body:
+        if coding_of(plan) and self.masked(body) != body:
             raise SpelledSecretError("the packed body holds a secret, where it cannot be masked")
         return body
 
@@ -240,8 +215,8 @@ class Redactor:
         """What is to be covered, kind by kind; covering changes no length, so all spans are those of `data`."""
         if self.holds_secret(data):
             yield [found.span() for found in self._values.finditer(data)]
-        for kind in _SHAPES:
-            yield from ([found.span() for found in each] for each in _shaped(kind, data))
+        for kind in KEY_SHAPES:
+            yield from ([found.span() for found in each] for each in shaped(kind, data))
         for pattern in self._scrubbing.patterns:
             yield [found.span() for found in pattern.finditer(data)]
 
@@ -254,23 +229,9 @@ class Redactor:
         return []
 
 
-def findings(data: bytes) -> Iterator[str]:
-    """What in `data` looks like a key, by its kind; the finding itself is not shown."""
-    for kind in _SHAPES:
-        if any(next(each, None) for each in _shaped(kind, data)):
-            yield kind
-
-
-def _shaped(kind: str, data: bytes) -> Iterator[Iterator[re.Match[bytes]]]:
-    """What in `data` has a key's shape."""
-    looked_at = data.lower() if kind == _ANY_CASE else data
-    return (shape.finditer(looked_at) for shape in _SHAPES[kind])
-
-
 def _decoded(text: bytes) -> bytes:
     """The text with percent signs and escapes of ASCII letters resolved."""
-    plain = unquote_to_bytes(text)
-    return _CODED.sub(lambda found: bytes([int(found[0][-2:], 16)]), plain)
+    return _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), unquote_to_bytes(text))
 
 
 def _unescaped(text: bytes) -> bytes:
@@ -303,39 +264,6 @@ def _covered(data: bytes, spans: Sequence[tuple[int, int]]) -> bytes:
         made += [data[at:start], MASK * (end - start)]
         at = end
     return b"".join((*made, data[at:]))
-
-
-_VALUE = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)|-?[0-9][0-9.eE+-]*|true|false', re.DOTALL)
-"""A string, to the end where it was cut, or another value that tells something."""
-
-
-def _without_field(data: bytes, named: re.Pattern[bytes]) -> bytes:
-    """JSON without the values of a field: strings are masked, numbers are 0 and truth is null, padded with spaces."""
-    made, at = [], 0
-    text = data.decode("latin-1")
-    for found in named.finditer(data):
-        start = found.end()
-        if start < at:
-            continue
-        end = start
-        if data[start : start + 1] in {b"{", b"["}:
-            try:
-                _, end = _DECODER.raw_decode(text, start)
-            except (ValueError, RecursionError):
-                end = len(data)
-        elif (value := _VALUE.match(data, start)) is not None:
-            end = value.end()
-        made += [data[at:start], _VALUE.sub(_stand_in, data[start:end])]
-        at = end
-    return b"".join((*made, data[at:]))
-
-
-def _stand_in(found: re.Match[bytes]) -> bytes:
-    value = found[0]
-    if value.startswith(b'"'):
-        whole = len(value) > 1 and value.endswith(b'"')
-        return b'"' + MASK * (len(value) - 1 - whole) + b'"' * whole
-    return (b"null" if value in {b"true", b"false"} else b"0").ljust(len(value))
 
 
 def secrets_of(headers: Mapping[bytes, bytes], query: bytes, more: Iterable[tuple[bytes, bytes]]) -> set[bytes]:

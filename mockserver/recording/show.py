@@ -7,8 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from mockserver.exchange_file import plan_of
-from mockserver.readable import bytes_of
-from mockserver.sources.meaning import objects_of
+from mockserver.sources.meaning import body_of, objects_of
 from mockserver.sources.recordings import chat_request
 
 if TYPE_CHECKING:
@@ -66,7 +65,8 @@ def time_line(file: ExchangeFile) -> Iterator[str]:
     plan = plan_of(file)
     at_ms = plan.at_ms or ()
     yield f"{file.request.method} {visible(file.request.path)}  {visible(prompt_of(file))}"
-    yield f"{plan.status}, {len(plan.frames)} chunks, {sum(map(len, plan.frames))} bytes, {plan.ending}"
+    head = "" if plan.head_at_ms is None else f", head at {plan.head_at_ms:.1f} ms"
+    yield f"{plan.status}, {len(plan.frames)} chunks, {sum(map(len, plan.frames))} bytes, {plan.ending}{head}"
     for name, value in plan.headers:
         yield f"  {visible(name.decode('latin-1'))}: {visible(value.decode('latin-1'))}"
     yield f"{'at ms':>10} {'gap':>9} {'bytes':>7}"
@@ -77,6 +77,8 @@ def time_line(file: ExchangeFile) -> Iterator[str]:
         text = visible(frame.decode("utf-8", "backslashreplace"))
         yield f"{at:>10.1f} {at - before:>+9.1f} {len(frame):>7} |{bar}| {text}"
         before = at
+    for name, value in plan.trailers:
+        yield f"{'':>10} trailer {visible(name.decode('latin-1'))}: {visible(value.decode('latin-1'))}"
     if plan.ending != "complete":
         yield f"{'':>10} {plan.ending}: the body did not end"
 
@@ -93,11 +95,14 @@ def _head(first: Plan, second: Plan) -> Iterator[str]:
         yield f"status: {first.status} / {second.status}"
     if first.ending != second.ending:
         yield f"ending: {first.ending} / {second.ending}"
-    ours, theirs = dict(first.headers), dict(second.headers)
-    for name in sorted(ours.keys() | theirs.keys()):
-        values = [visible(found[name].decode("latin-1")) if name in found else "absent" for found in (ours, theirs)]
-        if values[0] != values[1]:
-            yield f"header {visible(name.decode('latin-1'))}: {values[0]} / {values[1]}"
+    for kind, ours, theirs in (
+        ("header", dict(first.headers), dict(second.headers)),
+        ("trailer", dict(first.trailers), dict(second.trailers)),
+    ):
+        for name in sorted(ours.keys() | theirs.keys()):
+            values = [visible(found[name].decode("latin-1")) if name in found else "absent" for found in (ours, theirs)]
+            if values[0] != values[1]:
+                yield f"{kind} {visible(name.decode('latin-1'))}: {values[0]} / {values[1]}"
 
 
 def _bytes(first: Plan, second: Plan) -> Iterator[str]:
@@ -132,7 +137,7 @@ def _shape(first: Plan, second: Plan) -> Iterator[str]:
 def shape_of(plan: Plan) -> list[str]:
     """The keys of each object of a body, nested ones in braces, without their values."""
     try:
-        return [_keys(one) for one in objects_of(b"".join(plan.frames))]
+        return [_keys(one) for one in objects_of(body_of(plan))]
     except ValueError:
         return ["unreadable"]
 
@@ -147,19 +152,16 @@ def _keys(value: Any) -> str:
 
 def _timing(first: Plan, second: Plan) -> Iterator[str]:
     for name, ours, theirs in zip(
-        ("first send", "last send", "median gap"), _times(first), _times(second), strict=True
+        ("head", "first send", "last send", "median gap"), _times(first), _times(second), strict=True
     ):
+        if ours is None or theirs is None:
+            continue
         apart = abs(ours - theirs)
         if apart > CLOSE_MS and apart > CLOSE_SHARE * max(ours, theirs):
             yield f"timing: {name} {ours:.1f} ms / {theirs:.1f} ms"
 
 
-def _times(plan: Plan) -> tuple[float, float, float]:
+def _times(plan: Plan) -> tuple[float | None, float, float, float]:
     at = plan.at_ms or (0.0,)
     gaps = sorted(later - earlier for earlier, later in pairwise(at)) or [0.0]
-    return at[0], at[-1], gaps[len(gaps) // 2]
-
-
-def body_of(file: ExchangeFile) -> bytes:
-    """The answer's body."""
-    return b"".join(bytes_of(send.data) for send in file.response.sends)
+    return plan.head_at_ms, at[0], at[-1], gaps[len(gaps) // 2]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CHAT_PATH: Final = re.compile(r"^/maas/([^/]+)/([^/]+)/chat/completions/?$")
 FILE_MODE: Final = 0o600
 _WORD = re.compile(r"[^a-z0-9]+")
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
 _LONGEST_NAME = 120
 
 
@@ -33,9 +34,14 @@ def place(path: str) -> tuple[str, str] | None:
 
 
 def folder_name(name: str) -> str:
-    """A model or chip as the name of a folder: what is not plain is percent-encoded, so the way back is certain."""
+    """A model or chip as the name of a folder: what is not plain is percent-encoded, so the way back is certain.
+
+    Names that some system keeps for itself are not plain either: devices of Windows, a dot at the beginning or end.
+    """
     coded = quote(name, safe="")
-    return coded.replace(".", "%2E", 1) if coded.startswith(".") else coded
+    if coded.startswith(".") or _DEVICE.match(coded):
+        coded = f"%{ord(coded[0]):02X}{coded[1:]}"
+    return coded[:-1] + "%2E" if coded.endswith(".") else coded
 
 
 class Store:
@@ -83,7 +89,8 @@ class Store:
 def slug(file: ExchangeFile) -> str:
     """A file's name without its suffix: words of the last message for people, a hash of the request for certainty."""
     body = file.request.body or {}
-    said = [message.get("content") for message in body.get("messages") or () if isinstance(message, dict)]
+    messages = body.get("messages")
+    said = [one.get("content") for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
     words = _WORD.sub("-", str(said[-1] if said else "request").lower()).strip("-")[:32].strip("-")
     asked = file.request
     request = repr((asked.method, asked.path, _ordered(asked.body), asked.data))

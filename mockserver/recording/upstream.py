@@ -39,6 +39,10 @@ class GatewayError(Exception):
         self.status = status
 
 
+class BodyWholeError(Exception):
+    """Nothing more is to be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerHead:
     """Status and headers, in order and case."""
@@ -126,7 +130,7 @@ class UpstreamConnection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._fail("the upstream switched to another protocol")
         except httptools.HttpParserError as error:
-            self._fail(f"the upstream's answer is no HTTP/1.1: {error}")
+            self._fail(f"the upstream's answer is no HTTP/1.1: {error}")  # says nothing where the answer is whole
         if self._head is None and self._head_bytes > HEAD_LIMIT_BYTES:
             self._fail(f"the upstream's headers are over {HEAD_LIMIT_BYTES} bytes")
         if self._ending is None and self._passage.flush() and self._resuming is None:
@@ -162,7 +166,11 @@ class UpstreamConnection(asyncio.Protocol):
         chunked = False
         for name, value in self._headers:
             lowered = name.lower()
-            chunked = chunked or (lowered == b"transfer-encoding" and value.lower().endswith(b"chunked"))
+            if lowered == b"transfer-encoding":
+                chunked = value.strip().lower() == b"chunked"
+                if not chunked:
+                    self._fail("the upstream's transfer coding is not chunked alone, which is all that was offered")
+                    return
             self._sized = self._sized or lowered == b"content-length"
         self._head = AnswerHead(status, tuple(self._headers))
         self._passage.head_came(chunked=chunked)
@@ -170,15 +178,17 @@ class UpstreamConnection(asyncio.Protocol):
         self._wake()
 
     def on_message_complete(self) -> None:
-        """The body is whole."""
+        """The body is whole; raises BodyWholeError, which stops the parser: what follows belongs to nobody."""
         if self._head is not None:
             self._end(Ending.COMPLETE)
+            raise BodyWholeError
 
     # --- within ---------------------------------------------------------------------------------------------------
 
     def _fail(self, fault: str) -> None:
-        self.fault = self.fault or fault
-        self._end(Ending.CUT)
+        if self._ending is None:
+            self.fault = fault
+            self._end(Ending.CUT)
 
     def _end(self, ending: Ending) -> None:
         if self._ending is None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mockserver.exchange_file import ExchangeFile
     from mockserver.recording.imported import Hints, Imported, Pairs
 
-_START = re.compile(rb"(?m)^interactions:")
+_START = re.compile(rb'(?m)^\s*"?interactions"?:')
 _NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
@@ -59,7 +59,10 @@ def _interaction(number: int, one: Any, hints: Hints) -> Imported | None:
         body = _bytes(request.get("body"))
         path = chat_path(str(request["uri"]), body, hints)
         came, status = _pairs(response.get("headers")), int(response["status"]["code"])
-        data = unpacked(_bytes((response.get("body") or {}).get("string")), value_of(came, b"content-encoding"))
+        body_text = (response.get("body") or {}).get("string")
+        data = _bytes(body_text)
+        if isinstance(body_text, bytes):  # text was unpacked by the client already, whatever its headers say
+            data = unpacked(data, value_of(came, b"content-encoding"))
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"interactions[{number}]: {type(error).__name__}: {error}") from None
     if path is None:
@@ -72,7 +75,10 @@ def _interaction(number: int, one: Any, hints: Hints) -> Imported | None:
 def _bytes(value: object) -> bytes:
     if value is None:
         return b""
-    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+    if isinstance(value, bytes):
+        return value
+    joined = str(value).encode("utf-16-le", "surrogatepass")  # JSON's escapes of an emoji are two halves to YAML
+    return joined.decode("utf-16-le", "replace").encode()
 
 
 def _pairs(headers: object) -> Pairs:

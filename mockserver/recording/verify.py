@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from mockserver.errors import OperatorError
 from mockserver.exchange_file import plan_of, read_if_exchange, request_body
-from mockserver.recording.secrets import Redactor, SpelledSecretError, findings
-from mockserver.recording.show import body_of
-from mockserver.sources.meaning import coding_of, unpacked
+from mockserver.recording.secrets import Redactor, SpelledSecretError
+from mockserver.recording.shapes import findings
+from mockserver.sources.meaning import body_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,9 +33,11 @@ def problems(path: Path) -> Iterator[str]:
         yield str(error).removeprefix(f"{path}: ")
         file = None
     if file is not None:
-        found |= {*findings(body_of(file)), *findings(request_body(file.request))}
+        found |= {*findings(request_body(file.request))}
         try:
-            Redactor().check_spelled(unpacked(body_of(file), coding_of(plan_of(file))))
+            body = body_of(plan_of(file))
+            found |= {*findings(body)}
+            Redactor().check_spelled(body)
         except SpelledSecretError:
             found.add("a key that the answer spells across its chunks")
         except ValueError as error:

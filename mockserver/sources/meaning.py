@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 UNPACKED_LIMIT_BYTES: Final = 64 * 2**20
+_HALF = re.compile("[\ud800-\udfff]")
 _EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
@@ -48,7 +50,7 @@ def meaning(plan: Plan) -> Answer:
     Raises:
         ValueError: The body is no completion and no stream of chunks.
     """
-    body = unpacked(b"".join(plan.frames), coding_of(plan))
+    body = body_of(plan)
     objects = objects_of(body)
     if not any("choices" in one for one in objects):
         raise ValueError("the body holds no completion")
@@ -74,6 +76,11 @@ def _parts_in(one: Json) -> int:
     """How many chunks of their own the parts in a chunk make: text, reasoning, a call that begins, arguments."""
     said = answer_of([one])
     return len(said.pieces) + len(said.reasoning) + sum(bool(call.name) + len(call.pieces) for call in said.tool_calls)
+
+
+def body_of(plan: Plan) -> bytes:
+    """A plan's body without its content coding; raises ValueError where that cannot be taken off."""
+    return unpacked(b"".join(plan.frames), coding_of(plan))
 
 
 def coding_of(plan: Plan) -> bytes:
@@ -134,13 +141,13 @@ def answer_of(objects: Sequence[Json], source: str = "recording", choice: int = 
         _add(reasoning, said.get("reasoning_content") or said.get("reasoning") or part.get("reasoning_content"))
         _take_calls(calls, _list(said.get("tool_calls")))
         if isinstance(part.get("finish_reason"), str):
-            finish = part["finish_reason"]
+            finish = _utf8(part["finish_reason"])
     return Answer(
-        tuple(pieces),
+        _sendable(pieces),
         _usage(usage, len(pieces) + len(reasoning)),
         finish,
-        tuple(reasoning),
-        tuple(ToolCall(id_, name, tuple(args)) for id_, name, args in calls.values()),
+        _sendable(reasoning),
+        tuple(ToolCall(id_, name, _sendable(args)) for id_, name, args in calls.values()),
         blocked,
         id=_first(objects, "id", str),
         created=_first(objects, "created", int),
@@ -161,8 +168,27 @@ def _add(pieces: list[str], text: object) -> None:
         pieces.append(text)
 
 
+def _sendable(pieces: Sequence[str]) -> tuple[str, ...]:
+    """Pieces that UTF-8 can say: a half of a character waits for its other half, and one that has none is a `?`."""
+    if not _HALF.search("".join(pieces)):
+        return tuple(pieces)
+    made, half = [], ""
+    for piece in pieces:
+        text = half + piece
+        half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        made.append(_utf8(text.removesuffix(half)))
+    return (*made, "?") if half else tuple(made)
+
+
+def _utf8(text: str) -> str:
+    joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return joined.encode("utf-8", "replace").decode()
+
+
 def _first(objects: Iterable[Json], key: str, kind: type) -> Any:
-    return next((one[key] for one in objects if isinstance(one.get(key), kind) and one[key]), None)
+    found = (one[key] for one in objects if type(one.get(key)) is kind and one[key])
+    value = next(found, None)
+    return _utf8(value) if isinstance(value, str) else value
 
 
 def _take_calls(calls: dict[int, tuple[str, str, list[str]]], parts: Iterable[Any]) -> None:
@@ -170,10 +196,14 @@ def _take_calls(calls: dict[int, tuple[str, str, list[str]]], parts: Iterable[An
         if not isinstance(part, dict):
             continue
         function = _object(part.get("function"))
-        index = part.get("index", number)
+        index = part["index"] if isinstance(part.get("index"), int) else number
         id_, name, arguments = calls.get(index, ("", "", []))
         _add(arguments, function.get("arguments"))
-        calls[index] = (id_ or str(part.get("id") or ""), name or str(function.get("name") or ""), arguments)
+        calls[index] = (
+            id_ or _utf8(str(part.get("id") or "")),
+            name or _utf8(str(function.get("name") or "")),
+            arguments,
+        )
 
 
 def _usage(usage: object, pieces: int) -> Usage:
@@ -181,8 +211,8 @@ def _usage(usage: object, pieces: int) -> Usage:
     sent = _object(usage)
     prompt, completion = sent.get("prompt_tokens"), sent.get("completion_tokens")
     details = _object(sent.get("completion_tokens_details")).get("reasoning_tokens")
-    return Usage(
-        prompt if isinstance(prompt, int) else 0,
-        completion if isinstance(completion, int) else pieces + 1,
-        details if isinstance(details, int) else 0,
-    )
+    return Usage(_count(prompt, 0), _count(completion, pieces + 1), _count(details, 0))
+
+
+def _count(value: object, otherwise: int) -> int:
+    return value if type(value) is int and value >= 0 else otherwise

@@ -1,4 +1,7 @@
-"""The sources in order: fixtures, recordings, then synthetic text, or with `strict` a refusal with near misses."""
+"""The sources in order: the operator's fixtures and then recordings, shipped fixtures, and synthetic text.
+
+With `strict` nothing is synthesised: what nothing fits is refused, with near misses.
+"""
 
 from __future__ import annotations
 
@@ -61,13 +64,14 @@ class Sources:
         """What is said to a request; raises Refusal where a fixture says so, or where strict and nothing matches."""
         self._refresh()
         found = self._fixtures.find(request, request.namespace) if request.answer_style is None else None
+        if request.answer_style is None and self._recordings is not None:
+            shipped = found is None or found.fixture.root >= self._recordings.roots
+            recorded = self._recordings.answer(request) if shipped else None
+            if recorded is not None:
+                return recorded
         if found is not None:
             self._generation += found.fixture.file.answer is None  # one of a sequence
             return answer_of(found.said, found.fixture.name, lambda: tokens.prompt_tokens(request, self._edition))
-        if request.answer_style is None and self._recordings is not None:
-            recorded = self._recordings.answer(request)
-            if recorded is not None:
-                return recorded
         if self._strict:
             refusal = self._fixtures.no_match(request)
             near = self._recordings.recordings.near_misses(request) if self._recordings is not None else []

@@ -29,11 +29,14 @@ class Played:
         OperatorError: A file is broken now; one that breaks later is told by `refresh` and left out.
 
     Attributes:
+        roots: How many folders there are; they are the first of those that fixtures are read from, and fixtures of
+            later ones are asked after the recordings.
         recordings: What there is.
         changes: How often that changed.
     """
 
     def __init__(self, roots: Sequence[Path], settings: ReplaySettings) -> None:
+        self.roots = len(roots)
         self.recordings = Recordings()
         self.changes = 0
         self._settings = settings

@@ -126,7 +126,9 @@ def _normal(text: str) -> str:
 def _rest(message: Mapping[str, Any]) -> str:
     """Images and calls of functions; ids of calls do not matter."""
     content, calls = message.get("content"), message.get("tool_calls")
-    parts = [part for part in content if part.get("type") != "text"] if isinstance(content, list) else []
+    parts: list[Any] = [] if content is None or isinstance(content, str) else [content]
+    if isinstance(content, list):
+        parts = [part for part in content if not isinstance(part, dict) or part.get("type") != "text"]
     called = [call.get("function") for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
     return json.dumps([parts, called], sort_keys=True, ensure_ascii=False) if parts or called else ""
 

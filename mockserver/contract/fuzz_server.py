@@ -1,0 +1,122 @@
+"""A server on loopback that answers every request with one exchange, write by write."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Final
+
+from mockserver.exchange_file import exchange_of, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mockserver.exchange import Exchange
+
+
+class StreamServer:
+    """Serves until it is closed.
+
+    Args:
+        exchange: What every request is answered with; its request's path is where a client finds it.
+        port: Port of loopback; 0 takes a free one.
+
+    Raises:
+        OSError: the port cannot be had.
+    """
+
+    def __init__(self, exchange: Exchange, port: int = 0) -> None:
+        self._server = _Listening(exchange, port)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+
+    @property
+    def exchange(self) -> Exchange:
+        """What every request is answered with; it may be replaced between two requests."""
+        return self._server.exchange
+
+    @exchange.setter
+    def exchange(self, exchange: Exchange) -> None:
+        self._server.exchange = exchange
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens, with a model and a chip in its path, as SDKs want it."""
+        path = self.exchange.request.path.removesuffix("/chat/completions")
+        return f"http://127.0.0.1:{self._server.server_address[1]}{path}"
+
+    def close(self) -> None:
+        """Stop serving; an answer that a client does not read to its end is broken off."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Listening(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, exchange: Exchange, port: int) -> None:
+        self.exchange = exchange
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news."""
+
+
+_OF_THE_CONNECTION: Final = frozenset({b"connection", b"transfer-encoding"})
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Nothing."""
+
+    def do_POST(self) -> None:
+        length = self.headers.get("content-length", "0")
+        self.rfile.read(int(length) if length.isdigit() else 0)
+        assert isinstance(self.server, _Listening)  # noqa: S101 - for the type checker
+        with contextlib.suppress(OSError):
+            self._send(self.server.exchange)
+
+    do_GET = do_POST  # noqa: N815 - the base class calls it
+
+    def _send(self, exchange: Exchange) -> None:
+        plan = exchange.plan
+        if plan is None:
+            return
+        self.send_response_only(plan.status)
+        for name, value in plan.headers:
+            if name.lower() not in _OF_THE_CONNECTION:
+                self.send_header(name.decode("latin-1"), value.decode("latin-1"))
+        self.send_header("connection", "close")
+        whole = any(name.lower() == b"content-length" for name, _ in plan.headers)
+        if not whole:
+            self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        for data in plan.frames:
+            self.wfile.write(data if whole else b"%x\r\n%b\r\n" % (len(data), data))
+        if not whole:
+            self.wfile.write(b"0\r\n\r\n")
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def serving(exchange: Exchange) -> Iterator[str]:
+    """The exchange on a free port; yields the base URL for a client."""
+    server = StreamServer(exchange)
+    try:
+        yield server.base_url
+    finally:
+        server.close()
+
+
+def load(path: Path) -> Exchange:
+    """A saved stream, or any recording; raises OperatorError with the file and what is wrong with it."""
+    return exchange_of(read(path))

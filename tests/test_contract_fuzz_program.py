@@ -1,0 +1,294 @@
+"""Programs as clients of the fuzzer: what they print, how they end, and what is left of them."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mockserver.contract import command_fuzz, fuzz, fuzz_files
+from mockserver.contract.fuzz_program import Program
+from mockserver.contract.library import edition_of
+from tests.buggy_clients import waits_for_done
+from tests.snippets import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLIENT = r"""
+import os, sys, json, urllib.request
+request = urllib.request.Request(os.environ["OPENAI_BASE_URL"] + "/chat/completions", b"{}")
+body = urllib.request.urlopen(request).read().decode()
+print("reading ...", file=sys.stderr)
+for line in body.split("\n"):
+    if line.startswith("data: ") and line != "data: [DONE]":
+        for choice in json.loads(line[6:])["choices"]:
+            sys.stdout.write(choice["delta"].get("content") or "")
+"""
+SHELL = """curl -sN "$OPENAI_BASE_URL/chat/completions" -d '{}' | sed -un 's/^data: *{/{/p' |
+jq -rj '.choices[].delta.content // ""'"""
+NODE = """
+const answer = await fetch(process.env.OPENAI_BASE_URL + "/chat/completions", {method: "POST", body: "{}"});
+let text = "", rest = "";
+for await (const piece of answer.body.pipeThrough(new TextDecoderStream())) {
+  const lines = (rest + piece).split("\\n");
+  rest = lines.pop();
+  for (const line of lines) {
+    if (!line.startsWith("data:") || line.slice(5).trim() === "[DONE]") continue;
+    for (const choice of JSON.parse(line.slice(5)).choices) text += choice.delta.content ?? "";
+  }
+}
+process.stdout.write(text);
+"""
+SEPARATED = [sys.executable, "-m", "mockserver", "fuzz"]
+
+
+def run(*words: str) -> tuple[int, str, str]:
+    """The command with its arguments; exit code, output and errors."""
+    parser = argparse.ArgumentParser()
+    command_fuzz.add_arguments(parser)
+    out, err = io.StringIO(), io.StringIO()
+    code = command_fuzz.main(parser.parse_args(words), {}, out, err)
+    return code, out.getvalue(), err.getvalue()
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> str:
+    """A client in Python that wants a space after `data:`."""
+    path = tmp_path / "client.py"
+    path.write_text(CLIENT)
+    return str(path)
+
+
+def test_a_command_is_fuzzed_and_its_test_fails_until_it_is_mended(tmp_path: Path, script: str) -> None:
+    """A program's output is what it read; the saved test runs under pytest, fails, and passes once it is mended."""
+    saved = tmp_path / "s"
+    code, out, err = run("--chip", "nvidia", "--save", str(saved), "--", sys.executable, script)
+
+    assert code == 1
+    assert out.splitlines()[:2] == [
+        "silent: the client read nothing and raised nothing; the stream says '0'",
+        "a stream of 4 frames in 4 writes (with data-nospace):",
+    ]
+    assert err.startswith("1/100: ok\n")
+    assert ", looking for a smaller one: " in err.splitlines()[-1]
+    test = next(saved.glob("test_*.py"))
+    assert f"again: pytest {test}" in out
+    assert _pytest(test) == 1
+    (tmp_path / "client.py").write_text(CLIENT.replace("data: ", "data:").replace("6:", "5:"))
+    assert _pytest(test) == 0
+
+
+def _pytest(test: Path) -> int:
+    words = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(test.parent),
+    ]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [*words, str(test)], cwd=test.parent, env=environ, capture_output=True, check=False
+    ).returncode
+
+
+def test_a_command_that_reads_rightly_is_exit_code_0(script: str) -> None:
+    """Without quirks that it cannot bear, the same program passes."""
+    code, out, err = run("--chip", "nvidia", "--quirks", "none", "--examples", "3", "--", sys.executable, script)
+
+    assert (code, out) == (0, "3 streams, all read rightly\n")
+    assert err.splitlines() == ["1/3: ok", "2/3: ok", "3/3: ok"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["sh", "-c", SHELL], ["node", "--input-type=module", "-e", NODE]],
+    ids=["curl, sed and jq", "node"],
+)
+def test_clients_in_other_languages(words: list[str], tmp_path: Path) -> None:
+    """A shell script and a Node program read what their chip sends, and fail where lines end with CR alone."""
+    for program in ("node", "curl", "sed", "jq"):
+        if program in " ".join(words) and shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    good = run("--chip", "nvidia", "--quirks", "crlf,data-nospace", "--examples", "3", "--", *words)
+    bad = run("--chip", "nvidia", "--quirks", "cr", "--examples", "2", "--save", str(tmp_path), "--", *words)
+
+    assert good[:2] == (0, "3 streams, all read rightly\n")
+    assert bad[0] == 1
+    assert "(with cr)" in bad[1]
+
+
+ENDS = {
+    "prints nothing": ("pass", ""),
+    "prints and a line end": ("print('你好')", "你好" + os.linesep),
+    "prints no UTF-8": ("sys.stdout.buffer.write(b'\\xa3')", "\\xa3"),
+}
+FAILS = {
+    "exits": ("print('progress', file=sys.stderr); sys.exit(3)", "exit code 3: progress"),
+    "raises": ("raise KeyError('content')", "exit code 1: KeyError: 'content'"),
+    "says nothing": ("sys.exit(7)", "exit code 7: it printed nothing on standard error"),
+    "crashes": ("os.abort()", "killed by SIGABRT: it printed nothing on standard error"),
+    "prints without end": ("\nwhile True: print('x' * 9999)", "it printed over 4194304 bytes"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_a_program_prints_is_what_it_read(end: str) -> None:
+    """Standard output is taken as it is; bytes that are no UTF-8 are shown as such."""
+    code, read = ENDS[end]
+
+    assert Program([sys.executable, "-c", f"import sys; {code}"], os.environ)("http://x") == read
+
+
+@pytest.mark.parametrize("end", FAILS)
+def test_how_a_program_fails(end: str) -> None:
+    """The problem names how it ended and the last line on its standard error."""
+    code, problem = FAILS[end]
+
+    with pytest.raises(RuntimeError) as caught:
+        Program([sys.executable, "-c", f"import os, sys; {code}"], os.environ)("http://x")
+    assert str(caught.value) == problem
+
+
+def test_a_program_that_cannot_be_started_is_told(tmp_path: Path) -> None:
+    """A file that is no program, or is gone by now, is named with the system's reason."""
+    with pytest.raises(RuntimeError) as caught:
+        Program([str(tmp_path / "gone")], os.environ)("http://x")
+    assert str(caught.value) == f"exit code 127: {tmp_path / 'gone'}: No such file or directory"
+
+
+def test_a_program_that_hangs_is_ended_with_all_that_it_started() -> None:
+    """A shell whose child keeps the output open is ended in time too."""
+    patient = Program(["sh", "-c", "sleep 600 & echo $!; wait"], os.environ, 0.3)
+
+    with pytest.raises(TimeoutError, match=r"it did not end within 0\.3 s"):
+        patient("http://x")
+
+
+def test_json_is_compared_key_by_key(tmp_path: Path) -> None:
+    """With --json a program tells more than the text, and what it gets wrong of that is found."""
+    told = "import json; print(json.dumps({'finish_reason': 'stop'}))"
+
+    code, out, _ = run("--chip", "nvidia", "--json", "--save", str(tmp_path), "--", sys.executable, "-c", told)
+
+    assert code == 1
+    assert out.startswith("the client read finish_reason 'stop'; the stream says '")
+    with pytest.raises(ValueError, match="it was to print one JSON object and printed 'no'"):
+        Program([sys.executable, "-c", "print('no', end='')"], os.environ, as_json=True)("http://x")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a signal")
+def test_ctrl_c_ends_the_client_and_leaves_no_file(tmp_path: Path) -> None:
+    """Interrupted in the middle of a run, the fuzzer ends its client and exits with 130; nothing is written."""
+    client = """import os, time
+with open("pid", "w") as file:
+    file.write(str(os.getpid()))
+os.rename("pid", "ready")
+time.sleep(600)"""
+    fuzzing = subprocess.Popen(
+        [*SEPARATED, "--chip", "nvidia", "--timeout", "600", "--", sys.executable, "-c", client],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    while not (tmp_path / "ready").exists():
+        assert fuzzing.poll() is None
+
+    fuzzing.send_signal(signal.SIGINT)
+    out, err = fuzzing.communicate(timeout=20)
+
+    assert (fuzzing.returncode, out, err) == (130, b"", b"")
+    assert [path.name for path in tmp_path.iterdir()] == ["ready"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "ready").read_text()), 0)
+
+
+def test_a_saved_stream_is_served_to_whatever_asks(tmp_path: Path) -> None:
+    """`--serve` answers any request with the stream, write by write, until it is interrupted."""
+    edition = edition_of("2024-tutorial")
+    failure = fuzz.find_bug(waits_for_done, edition.chips["nvidia"].wire)
+    assert failure is not None
+    path = fuzz_files.save(failure, tmp_path, "def read(base_url): ...")[0]
+    serving = subprocess.Popen(
+        [*SEPARATED, "--serve", str(path), "--port", "0"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert serving.stdout is not None
+        url = serving.stdout.readline().split(" at ")[1].partition(";")[0]
+        got = [urllib.request.urlopen(url, data).read() for data in (None, b"{}")]
+    finally:
+        serving.send_signal(signal.SIGINT)
+        serving.communicate(timeout=20)
+
+    assert got == [b"".join(failure.stream.frames)] * 2
+    assert serving.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--chip", "nvidia"], "fuzz: no client; say genstudio-mock fuzz --chip nvidia -- python client.py"),
+        (["--", "x"], "--chip: missing; say genstudio-mock fuzz --chip CHIP -- python client.py"),
+        (
+            ["--chip", "nvidia", "--", "/no/such/client"],
+            "fuzz: /no/such/client is no program that can be run; give its path, or one on PATH",
+        ),
+        (["--chip", "nvidia", "--quirks", "sss", "--", "true"], "--quirks: unknown quirk 'sss'; did you mean sse?"),
+        (["--chip", "nvidia", "--quirks=-bmo", "--", "true"], "--quirks: unknown quirk 'bmo'; did you mean bom?"),
+        (["--chip", "nvidia", "--examples", "0", "--", "true"], "--examples: 0 is not allowed; allowed: at least 1"),
+        (["--chip", "nvidia", "--timeout", "0", "--", "true"],
+         "--timeout: 0 is not allowed; allowed: more than 0 seconds"),
+        (["--serve", "no.json"], "no.json: cannot be read: No such file or directory"),
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_one_line_and_exit_code_2(words: list[str], says: str) -> None:
+    """A mistake of the operator's is told in one line."""
+    assert run(*words) == (2, "", f"genstudio-mock: {says}\n")
+
+
+def test_harmless_quirks_can_be_left_out() -> None:
+    """`--quirks=-name` tries all harmless ones but that."""
+    wire = edition_of("2024-tutorial").chips["nvidia"].wire
+
+    names = command_fuzz._further("-bom,-cr", wire)
+
+    assert names is not None
+    assert set(fuzz.harmless(wire)) - set(names) == {"bom", "cr"}
+
+
+def test_the_saved_test_is_plain_ascii(tmp_path: Path) -> None:
+    """Whatever the stream says, the test that is saved can be read on any system."""
+    failure = fuzz.find_bug(lambda _url: "", edition_of("2024-tutorial").chips["nvidia"].wire, further=())
+    assert failure is not None
+
+    paths = fuzz_files.save(failure, tmp_path, "def read(base_url): ...")
+
+    assert paths[2].read_bytes().isascii()
+    assert json.loads(paths[0].read_text("utf-8"))["provenance"]["origin"] == "fuzz"
+
+
+def test_without_hypothesis_the_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package does not need Hypothesis; only the fuzzer does, and says so."""
+    for name in [one for one in sys.modules if one.startswith("mockserver.contract.fuzz")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("mockserver.contract.fuzz")
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+
+    code, out, err = run("--chip", "nvidia", "--", sys.executable)
+
+    assert (code, out) == (2, "")
+    assert err == "genstudio-mock: fuzz: hypothesis is not installed; pip install hypothesis\n"

@@ -1,0 +1,133 @@
+"""Servers that others wrote are learnt: what is written is what they send, and the mock then cannot be told apart."""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import io
+import json
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+
+from mockserver.contract import command_drift, command_learn, library
+from mockserver.contract.checks_wire import WIRE_CHECKS
+from mockserver.contract.library import Target
+from mockserver.contract.result import Budget
+from mockserver.contract.verdict import Outcome
+from mockserver.data import shipped
+from mockserver.profile import load_edition
+from tests.contract_live import serving
+from tests.stand_ins import PATH, standing_in
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mockserver.contract.result import Result
+
+MODEL = "mt-infini-3b"
+EVERYWHERE = {"no-trace-header", "no-request-id", "body-compact"}
+"""What tells all of them from the service."""
+
+
+class Learnt(NamedTuple):
+    """What is learnt of one server.
+
+    Attributes:
+        quirks: Names of its quirks, less those of `EVERYWHERE`.
+        held: What its streams hold, looked for in the raw bytes.
+        absent: What they do not hold.
+        unnamed: Wire clauses of which it shows what no quirk is named for.
+    """
+
+    quirks: set[str]
+    held: set[bytes]
+    absent: set[bytes]
+    unnamed: set[str]
+
+
+SERVERS = {
+    "llmock": Learnt(
+        {
+            "usage-on-request", "usage-null", "usage-chunk", "role-with-content", "logprobs-null-in-stream",
+            "json-compact", "ascii-escapes", "body-utf8-text", "usage-total-last",
+        },
+        {b'{"role":"assistant","content":""},"logprobs":null', b'"choices":[],"usage":{', b"\ndata: [DONE]\n"},
+        {b'": ', b", ", b"\xe4"},
+        {"head-id-form"},
+    ),
+    "mockllm": Learnt(
+        {"usage-never", "usage-total-last", "role-null", "role-with-null", "json-compact"},
+        {b'"delta":{"role":"assistant","content":null}', b'"delta":{"role":null,"content":"', b"\xe6\x88\x91"},
+        {b"usage"},
+        {"head-id-form"},
+    ),
+    "mock-llm": Learnt(
+        {
+            "type-event-stream", "created-never", "usage-never", "role-merged", "finish-merged", "one-chunk",
+            "json-compact",
+        },
+        {b'"role":"assistant"},"finish_reason":"stop"}]}\n\ndata: [DONE]'},
+        {b"created", b"usage"},
+        {"head-id-form"},
+    ),
+}  # fmt: skip
+
+
+def run(which: Any, *words: str) -> tuple[int, str, str]:
+    """A command with its arguments; exit code, output and errors."""
+    parser = argparse.ArgumentParser()
+    which.add_arguments(parser)
+    out, err = io.StringIO(), io.StringIO()
+    code = which.main(parser.parse_args(words), {}, out, err)
+    return code, out.getvalue(), err.getvalue()
+
+
+def raw_stream(url: str) -> bytes:
+    """A whole streamed answer with usage asked for, as it comes."""
+    body = {
+        "model": MODEL, "messages": [{"role": "user", "content": "介绍 yourself"}], "stream": True,
+        "stream_options": {"include_usage": True},
+    }  # fmt: skip
+    parts = urlsplit(url)
+    headers = {"content-type": "application/json", "authorization": "Bearer sk-test"}
+    with closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)) as connection:
+        connection.request("POST", PATH, json.dumps(body), headers)
+        return connection.getresponse().read()
+
+
+def broken_on_the_wire(result: Result) -> set[str]:
+    """Wire clauses that are broken."""
+    return {check.id for check in WIRE_CHECKS if result.outcome(check.id) is Outcome.BROKEN}
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_server_of_another_maker_is_learnt(name: str, tmp_path: Path) -> None:
+    """Within its budget learn writes the quirks that the raw bytes show; no clause of the wire then tells the server
+    from the mock with that profile, and drift has no more to patch.
+    """  # noqa: D205 - one sentence
+    due = SERVERS[name]
+    there = ["--model", MODEL, "--chip", name, "--path-template", PATH]
+    (tmp_path / "server").mkdir()
+    with standing_in(name, tmp_path / "server") as url:
+        raw = raw_stream(url)
+        code, out, err = run(command_learn, "--base-url", url, *there, "--output", str(tmp_path), "--requests", "30")
+        edition = load_edition("2024-tutorial", [tmp_path, shipped("profiles")])
+        target = Target(url, MODEL, name, edition, path_template=PATH)
+        theirs = library.check(target, budget=Budget(requests=40))
+        drifted = run(command_drift, "--base-url", url, *there, "--profiles", str(tmp_path), "--report", "json")
+    with serving(edition) as url:
+        ours = library.check(Target(url, MODEL, name, edition), budget=Budget(requests=40))
+
+    assert code == 0, out
+    assert "left out" not in err
+    learnt = {claim.name for claim in edition.chips[name].claims if claim.claim == "observed"}
+    assert learnt >= EVERYWHERE
+    assert learnt - EVERYWHERE - {claim.name for claim in edition.file.quirks} == due.quirks
+    assert [one for one in due.held if one not in raw] + [one for one in due.absent if one in raw] == []
+    assert broken_on_the_wire(theirs) == due.unnamed
+    assert all(f"note: {one.partition('-')[2].replace('-', '_')}: " in out for one in due.unnamed)
+    assert [one.evidence for one in ours.findings] == []
+    assert json.loads(drifted[1])[0]["patch"] == ""
