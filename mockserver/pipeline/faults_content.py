@@ -95,7 +95,8 @@ class DuplicateFrame(Fault):
 
     def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
         """One frame more."""
-        frames, at, n = list(plan.frames), times(plan), self.at_frame
+        frames, at = list(plan.frames), times(plan)
+        n = min(self.at_frame, len(frames) - 1)
         return _resized(with_frames(plan, frames[: n + 1] + frames[n:], at[: n + 1] + at[n:]))
 
 
@@ -107,7 +108,8 @@ class Reorder(Fault):
 
     def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
         """Two frames swapped; the times stay."""
-        frames, n = list(plan.frames), self.at_frame
+        frames = list(plan.frames)
+        n = max(min(self.at_frame, len(frames) - 2), 0)
         frames[n : n + 2] = reversed(frames[n : n + 2])
         return with_frames(plan, frames, times(plan))
 
