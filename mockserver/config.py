@@ -246,7 +246,7 @@ def _variables(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _file_table(named: str | None, cwd: Path) -> tuple[Path, Mapping[str, Any]]:
     """The configuration file that counts, and its settings; an empty table where there is none."""
-    from mockserver.profile import toml_of
+    from mockserver.checked import toml_of
 
     candidates: Iterable[Path] = (cwd / FILE_NAME, cwd / PROJECT_FILE_NAME)
     path = cwd / named if named else next((one for one in candidates if one.is_file()), None)

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field, field_validator
 from pydantic_core import from_json
 
+from mockserver.checked import Data, checked
 from mockserver.errors import OperatorError
 from mockserver.exchange import Ending, Exchange, Plan, Request
 from mockserver.kept_headers import REQUEST_HEADERS, RESPONSE_HEADERS, Header, kept, raw, with_length
 from mockserver.kept_headers import checked as checked_headers
-from mockserver.profile import Data, checked
 from mockserver.readable import Text, bytes_of, plain, text_of
 
 if TYPE_CHECKING:

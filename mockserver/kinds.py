@@ -136,7 +136,8 @@ def _show_pace(value: str | PaceSettings) -> str:
 
 
 def _moderation(value: Any, place: Place) -> Moderation:
-    from mockserver.profile import Moderation, checked
+    from mockserver.checked import checked
+    from mockserver.profile import Moderation
 
     _demand(isinstance(value, dict))
     rules = checked(value, Moderation, place.name)

@@ -6,7 +6,7 @@ import re
 
 from pydantic import Field
 
-from mockserver.profile import Data
+from mockserver.checked import Data
 
 _STRAY = re.compile("[\udc80-\udcff]+")
 

@@ -23,6 +23,7 @@ NAMES = {path: "mockserver/" + path.relative_to(ROOT).as_posix() for path in FIL
 LAYERS: dict[str, int] = {
     "mockserver/__init__.py": 0,
     "mockserver/errors.py": 0,
+    "mockserver/checked.py": 0,
     "mockserver/exchange.py": 0,
     "mockserver/fields.py": 0,
     "mockserver/data.py": 0,

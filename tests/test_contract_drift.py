@@ -15,13 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver import quirks
+from mockserver.checked import read_toml
 from mockserver.contract import command_drift, command_learn, drift, library
 from mockserver.contract.client import Address, HttpTransport
 from mockserver.contract.verdict import Severity
 from mockserver.data import shipped
 from mockserver.exchange import Request
 from mockserver.exchange_file import Provenance, file_of
-from mockserver.profile import ChipFile, read_toml
+from mockserver.profile import ChipFile
 from mockserver.recording.store import Store
 from tests.conftest import EDITIONS
 from tests.contract_live import serving, serving_with

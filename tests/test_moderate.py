@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockserver.checked import compile_pattern
 from mockserver.exchange import Answer, ToolCall, Usage
 from mockserver.pipeline.frame import WIRE_FORMATS
 from mockserver.pipeline.moderate import ModerationRules, moderate
-from mockserver.profile import compile_pattern
 from tests.conftest import EDITIONS, answers, ask, compose, load, nasty_texts
 
 SAID = Answer(("ab", "cd", "ef"), Usage(3, 6, 2), reasoning=("r1", "r2"), tool_calls=(ToolCall("c", "f", ("{}",)),))

@@ -68,8 +68,9 @@ def check(path: Path) -> str:
     Raises:
         OperatorError: the file is wrong.
     """
+    from mockserver.checked import read_toml
     from mockserver.config import FILE_NAME, PROJECT_FILE_NAME, load
-    from mockserver.profile import ChipFile, DefaultFile, read_toml
+    from mockserver.profile import ChipFile, DefaultFile
     from mockserver.sources import fixture
 
     if path.suffix == ".json":
@@ -90,7 +91,8 @@ def check(path: Path) -> str:
 
 
 def _check_edition(path: Path) -> None:
-    from mockserver.profile import EditionFile, read_toml
+    from mockserver.checked import read_toml
+    from mockserver.profile import EditionFile
 
     read_toml(path, EditionFile).moderation.rules(f"{path}: moderation")
     _check_together(path)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
+from mockserver.checked import read_toml
 from mockserver.contract import cases, drift, learn, library, rehearsal
 from mockserver.contract.cases import Case, Phase
 from mockserver.contract.client import HttpTransport
@@ -29,7 +30,7 @@ from mockserver.contract.verdict import Severity
 from mockserver.data import shipped
 from mockserver.errors import OperatorError
 from mockserver.exchange_file import exchange_of, read_if_exchange
-from mockserver.profile import ChipFile, read_toml
+from mockserver.profile import ChipFile
 from mockserver.sources.recordings import chat_request
 
 if TYPE_CHECKING:

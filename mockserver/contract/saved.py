@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from mockserver import __version__
+from mockserver.checked import explain
 from mockserver.errors import OperatorError
 from mockserver.exchange_file import ExchangeFile, Judged, Provenance, exchange_of, file_of, read, written
-from mockserver.profile import explain
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -197,7 +197,7 @@ def compiled(text: str) -> Any:
     """A pattern over bytes, in linear time; raises OperatorError."""
     import re2
 
-    from mockserver.profile import compile_pattern
+    from mockserver.checked import compile_pattern
 
     compile_pattern(text, "--scrub-pattern")
     options = re2.Options()

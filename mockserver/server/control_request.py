@@ -101,8 +101,8 @@ def checked_value(name: str, text: str, schema: Mapping[str, Any]) -> Any:
 
 def _explained(wrong: ValidationError, model: type[BaseModel], document: dict[str, Any]) -> str:
     """What is wrong in one line. Of a fault it is told by the faults: its type decides what is allowed."""
+    from mockserver.checked import explain
     from mockserver.pipeline.disturb import FaultError, fault_of
-    from mockserver.profile import explain
 
     if "fault" in model.model_fields and "fault" in document:
         try:

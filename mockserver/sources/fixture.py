@@ -19,9 +19,9 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
+from mockserver.checked import explain
 from mockserver.errors import OperatorError
 from mockserver.fields import Rule, Ruled, exactly_one, strictly
-from mockserver.profile import explain
 from mockserver.sources.condition import (
     CONDITIONS,
     Condition,

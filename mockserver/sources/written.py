@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
+from mockserver.checked import Data
 from mockserver.errors import Refusal, suggestion
 from mockserver.exchange import Answer, ToolCall, Usage
 from mockserver.fields import MOST_WHOLE, Must, Rule, Ruled, exactly_one, whole
-from mockserver.profile import ERROR_KINDS, Data
+from mockserver.profile import ERROR_KINDS
 from mockserver.sources import tokens
 from mockserver.sources.condition import shown
 
