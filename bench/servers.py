@@ -86,7 +86,8 @@ class Started(Running):
 
     def _line(self) -> str:
         assert self._process.stdout is not None
-        return self._process.stdout.readline()
+        line: str = self._process.stdout.readline()
+        return line
 
 
 class Command(Running):

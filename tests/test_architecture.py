@@ -27,6 +27,7 @@ LAYERS: dict[str, int] = {
     "mockserver/exchange.py": 0,
     "mockserver/fields.py": 0,
     "mockserver/data.py": 0,
+    "mockserver/web_address.py": 0,
     "mockserver/pipeline/": 1,
     "mockserver/quirks.py": 2,  # puts the stages' settings together
     "mockserver/profile.py": 2,
