@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mockserver import __version__
+from mockserver.arrival import Arrival
 from mockserver.assemble import build, edition_of
 from mockserver.cli import COMMANDS
 from mockserver.cli.ready import curl, grouped, ready_block
 from mockserver.cli.terminal import WIDTH, Console, width
 from mockserver.config import SETTINGS, Config
 from mockserver.exchange import Request
-from mockserver.pipeline.respond import Arrival
 from mockserver.server.guard import Guard
 from tests.command import EDITIONS, ROOT, called
 
