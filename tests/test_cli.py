@@ -41,6 +41,16 @@ class TestUse:
         """`--version` is one line."""
         assert called("--version") == (0, f"genstudio-mock {__version__}\n", "")
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell")
+    @pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
+    @pytest.mark.parametrize(("words", "code"), [("--version", 0), ("nosuch", 2), ("run -- sh -c 'exit 7'", 7)])
+    def test_closed_streams(self, words: str, code: int, closed: str) -> None:
+        """What cannot be said is not said; the exit code is the same, and nobody reads a traceback."""
+        line = f"{shlex.quote(sys.executable)} -m mockserver {words} {closed}"
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60, check=False)
+
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+
     def test_help_lists_the_commands(self) -> None:
         """`--help` names each command, and examples to paste."""
         code, out, err = called("--help")

@@ -116,6 +116,19 @@ def test_of_several_the_most_alike_wins() -> None:
     ]
 
 
+def test_a_stream_is_said_anew_from_a_stream() -> None:
+    """Only a stream has the pieces and their times: it goes before a whole answer whose other fields are more alike.
+
+    Clients ask for a stream with `stream_options` and for a whole answer without.
+    """
+    streamed = recorded([USER], says="流", stream_options={"include_usage": True})
+    whole = recorded([USER], says="全", stream=False)
+
+    for known in (Recordings([streamed, whole]), Recordings([whole, streamed])):
+        assert known.find(asked([USER], chip="chip3"), any_form=True) is streamed
+        assert known.find(asked([USER], chip="chip3", stream=False), any_form=True) is whole
+
+
 def test_the_bodys_model_is_a_name_too() -> None:
     """Where an edition lets the body's model win, the recording is still found."""
     body = {"messages": [USER], "stream": True, "model": "body-model"}

@@ -62,8 +62,11 @@ EXAMPLES: Final = (
 
 def run() -> None:
     """The entry point: `main` with the real world, which it leaves with the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # it is closed; what is said there is lost, and the command is done all the same
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+        elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to fail
     try:
         code = main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)

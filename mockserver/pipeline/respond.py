@@ -126,7 +126,7 @@ class Service:
             if (arrival.test is None or arrival.test.quiet) and FAULT_HEADER not in headers:
                 said = self.answer(request)
                 if isinstance(said, Answer):
-                    said = self._plan(request, said, compiled, entropy, arrival.now_ms)
+                    said = self._plan(request, self._bounded(request, said), compiled, entropy, arrival.now_ms)
                 response.plan = said
             else:
                 self._disturbed(arrival, response, compiled, entropy)
@@ -173,8 +173,9 @@ class Service:
         try:
             reply = self._reply(test, request, faults)
             if isinstance(reply, Answer):
-                tokens = reply.usage.total_tokens
-                reply = self._plan(request, disturb_answer(reply, faults), compiled, entropy, arrival.now_ms)
+                said = self._bounded(request, disturb_answer(reply, faults))
+                tokens = said.usage.total_tokens
+                reply = self._plan(request, said, compiled, entropy, arrival.now_ms)
         except Refusal as refusal:
             reply = self.refusal(refusal, entropy, arrival.now_ms)
         if test is not None:
@@ -242,8 +243,11 @@ class Service:
         first = next(iter(self.edition.chips.values()))
         return response_headers(first.wire.head, entropy, now_ms)
 
+    def _bounded(self, request: ChatRequest, answer: Answer) -> Answer:
+        """The answer as far as the request's bounds and the text review let it go."""
+        return moderate(limit(answer, *bounds(request.body)), self.texts(request), self.moderation)
+
     def _plan(self, request: ChatRequest, answer: Answer, compiled: Compiled, entropy: bytes, now_ms: int) -> Plan:
-        answer = moderate(limit(answer, *bounds(request.body)), self.texts(request), self.moderation)
         wire = compiled.wire
         identity = head(request.model, wire.head, entropy, now_ms, own_id=answer.id, created=answer.created)
         if not request.stream:

@@ -217,7 +217,7 @@ class Redactor:
         if self.holds_secret(data):
             yield [found.span() for found in self._values.finditer(data)]
         for kind in KEY_SHAPES:
-            yield from ([found.span() for found in each] for each in shaped(kind, data))
+            yield from ([found.span(found.lastindex or 0) for found in each] for each in shaped(kind, data))
         for pattern in self._scrubbing.patterns:
             yield [found.span() for found in pattern.finditer(data)]
 

@@ -99,9 +99,8 @@ class Mock:
             except BodyTooLargeError as error:
                 await self._too_large(str(error), scope, send, exchange)
                 return
-            exchange.seed = seed_of(headers, namespace, exchange.number)
             asked = Request(scope["method"], scope["path"], headers, body)
-            response = self._decide(asked, namespace, exchange.seed, scope, decide)
+            response = self._decide(asked, namespace, exchange, scope, decide)
             exchange.request = kept(asked, key)
             exchange.chat, exchange.faults = response.chat, response.faults
             exchange.plan = plan = response.plan
@@ -129,14 +128,19 @@ class Mock:
             if self._on_exchange is not None:
                 self._on_exchange(exchange)
 
-    def _decide(self, asked: Request, namespace: Namespace, seed: int, scope: Scope, decide: Decide) -> Response:
+    def _decide(
+        self, asked: Request, namespace: Namespace, exchange: Exchange, scope: Scope, decide: Decide
+    ) -> Response:
         """What is answered: a refusal where the head is wrong, and a plan even where the mock itself fails."""
         trouble = host_trouble(scope)
         if trouble is not None:
             close = ((b"connection", b"close"),)
             return Response(self.refusal(Refusal("invalid-http", trouble, headers=close), scope))
         try:
-            return decide(asked, namespace, seed)
+            exchange.seed = seed_of(asked.headers, namespace, exchange.number)
+            return decide(asked, namespace, exchange.seed)
+        except Refusal as refusal:
+            return Response(self.refusal(refusal, scope))
         except Exception as error:
             log.exception("genstudio-mock failed on %s %s", asked.method, ascii(asked.path))
             return Response(self._failure(error))
