@@ -68,7 +68,7 @@ def upstream_of(url: str, environ: Mapping[str, str], silence_seconds: float, ca
         port = parts.port
     except ValueError as error:
         raise OperatorError(f"--upstream {url!r}: {error}; example: https://cloud.infini-ai.com") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0 or parts.query or parts.fragment:
         raise OperatorError(
             f"--upstream {url!r}: give http(s)://host[:port][/path]; example: https://cloud.infini-ai.com"
         )
