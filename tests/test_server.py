@@ -683,6 +683,17 @@ def test_an_unknown_error_is_refused(live: Live) -> None:
     )
 
 
+@pytest.mark.parametrize("seed", ["x", "-1", "1.5", "9" * 21])
+def test_a_seed_that_is_no_seed_is_refused(live: Live, seed: str) -> None:
+    """A seed that was copied wrongly would repeat nothing, so nothing is answered with it."""
+    status, _, document = answer(say(live, whole(live, f"x-mock-seed: {seed}")))
+
+    assert (status, document["msg"]) == (
+        400,
+        f"X-Mock-Seed: '{seed}' is not allowed; allowed: a number of at most 20 digits, as x-mock-seed gives it",
+    )
+
+
 def test_every_answer_has_trace_and_request_id(live: Live) -> None:
     """Seen on every answer of the live service, success or failure."""
     for request in (whole(live), whole(live, path="/nothing"), head(live, method="GET"), whole(live, data=b"{")):

@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 
+from mockserver.body import objects_of
 from mockserver.kept_headers import SECRET_NAMES
 from mockserver.recording.fields import MASK, field_name, without_field
 from mockserver.recording.shapes import KEY_SHAPES, findings, shaped
-from mockserver.sources.meaning import answer_of, body_of, choices_of, coding_of, objects_of
+from mockserver.sources.meaning import answer_of, body_of, choices_of, coding_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
