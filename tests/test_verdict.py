@@ -73,7 +73,15 @@ SCENES: dict[str, tuple[list[Exchange], list[str]]] = {
     ),
     "gives-up-at-once": ([one(1, 0, 500)], ["bad gave-up: ended with 500 after 1 attempt"]),
     "a-new-call-is-no-retry": (
-        [one(1, 0, 503, attempt=b"0"), one(2, 20, attempt=b"0")], ["bad gave-up: ended with 503 after 1 attempt"],
+        [one(1, 0, 503, attempt=b"0"), one(2, 20, 503, attempt=b"0"), one(3, 510, attempt=b"1")],
+        ["good recovered: a good answer at attempt 2", "bad gave-up: ended with 503 after 1 attempt"],
+    ),
+    "retries-around-a-client-that-makes-none": (
+        [one(number, 300.0 * number * number, 503, attempt=b"0") for number in range(3)] + [one(3, 9000, attempt=b"0")],
+        ["good backoff: pauses grow: 290, 890, 7790 ms", "good recovered: a good answer at attempt 4"],
+    ),
+    "asks-again-for-a-cut-stream": (
+        [one(1, 0, ending=CUT, attempt=b"0"), one(2, 20, attempt=b"0")], ["good recovered: a good answer at attempt 2"],
     ),
     "parallel-calls-are-no-retries": (
         [one(number, 0.5 * number, 503) for number in range(12)],

@@ -1,8 +1,9 @@
 """What the journal says of a client: how it took what went wrong.
 
 Exchanges with the same path and body are the attempts of one logical call where each began after the one before had
-failed; a client that says of an attempt that it is no retry (`x-stainless-retry-count: 0`) is believed. Each rule looks
-at one call and gives a finding with one line of advice. Times are the mock's own.
+failed. A client that counts its retries (`x-stainless-retry-count`) is believed that an attempt is its first, as far as
+it makes any: where it makes none, whoever uses it may make them. Each rule looks at one call and gives a finding with
+one line of advice. Times are the mock's own.
 """
 
 from __future__ import annotations
@@ -102,10 +103,13 @@ def calls(exchanges: Sequence[Exchange]) -> list[Call]:
     """
     found: list[Call] = []
     failing: dict[tuple[str, bytes], list[Call]] = {}
+    counted = {_asked(one) for one in exchanges if one.request.headers.get(ATTEMPT_HEADER, b"0") != b"0"}
     for one in exchanges:
-        alike = failing.setdefault((one.request.path, one.request.body), [])
+        asked = _asked(one)
+        first = asked in counted and one.request.headers.get(ATTEMPT_HEADER) == b"0"
+        alike = failing.setdefault(asked, [])
         before = [call for call in alike if failed(call[-1]) and ended_ms(call[-1]) <= one.at_ms]
-        if before and one.request.headers.get(ATTEMPT_HEADER) != b"0":
+        if before and not first:
             min(before, key=lambda call: ended_ms(call[-1])).append(one)
         else:
             found.append([one])
@@ -206,7 +210,7 @@ def blocked(call: Call, scene: Scene) -> Finding | None:
             "blocked", "bad", "what was said before the review blocked it stands in the dialogue of a later request",
             "read blocked: true, take the answer back and tell the user", (last.number, later.number),
         )  # fmt: skip
-    again = (one for one in scene.later(last) if _alike(one, last))
+    again = (one for one in scene.later(last) if _asked(one) == _asked(last))
     if (later := next(again, None)) is not None:
         return Finding(
             "blocked", "note", "the same request came again after a blocked answer",
@@ -293,8 +297,9 @@ def _assistant_texts(exchange: Exchange) -> list[str]:
         return []
 
 
-def _alike(one: Exchange, other: Exchange) -> bool:
-    return (one.request.path, one.request.body) == (other.request.path, other.request.body)
+def _asked(exchange: Exchange) -> tuple[str, bytes]:
+    """What attempts of one call have in common."""
+    return exchange.request.path, exchange.request.body
 
 
 def _retry_after_ms(exchange: Exchange) -> float | None:
