@@ -96,8 +96,13 @@ def main(argv: Sequence[str], environ: Mapping[str, str], out: TextIO, err: Text
     try:
         return _dispatch(argv, console)
     except OperatorError as error:
-        err.write(f"{' '.join(str(error).splitlines())}\n")
-        return WRONG_USE
+        said = str(error)
+    except OSError as error:
+        if error.filename is None:
+            raise  # a connection, not a path that the operator gave
+        said = f"{error.filename}: cannot be used: {error.strerror}"
+    err.write(f"{' '.join(said.splitlines())}\n")
+    return WRONG_USE
 
 
 def _dispatch(argv: Sequence[str], console: Console) -> int:

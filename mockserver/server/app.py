@@ -7,10 +7,10 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
+from mockserver.arrival import Arrival, Response
 from mockserver.errors import Refusal
 from mockserver.exchange import Ending, Exchange, Plan, Request
 from mockserver.pipeline.head import entropy_of
-from mockserver.pipeline.respond import Arrival, Response, Service
 from mockserver.server.clock import Wheel
 from mockserver.server.guard import Guard
 from mockserver.server.incoming import (
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from mockserver.pipeline.respond import Service
     from mockserver.server.clock import FixedClock, RealClock
     from mockserver.server.namespace import Namespace
     from mockserver.server.performer import Connection
