@@ -61,7 +61,15 @@ SCENES: dict[str, tuple[list[Exchange], list[str]]] = {
     ),
     "draws-its-pauses": (
         [one(1, 0, 503), one(2, 910, 503), one(3, 1220)],
-        ["note backoff: pauses vary and do not grow: 900, 300 ms", "good recovered: a good answer at attempt 3"],
+        ["note backoff: pauses vary and do not clearly grow: 900, 300 ms", "good recovered: a good answer at attempt 3"],
+    ),
+    "doubles-with-much-jitter": (
+        [one(1, 0, 503), one(2, 1910, 503), one(3, 3960)],
+        ["note backoff: pauses vary and do not clearly grow: 1900, 2040 ms", "good recovered: a good answer at attempt 3"],
+    ),
+    "comes-again-in-a-steady-beat": (
+        [one(1, 0, 503), one(2, 1010, 503), one(3, 2030)],
+        ["bad backoff: pauses do not grow: 1000, 1010 ms", "good recovered: a good answer at attempt 3"],
     ),
     "comes-again-and-again": (
         [one(number, 11.0 * number, 503) for number in range(12)],

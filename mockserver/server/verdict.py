@@ -27,6 +27,7 @@ STORM_ATTEMPTS: Final = 10
 STORM_WINDOW_MS: Final = 1000.0
 EARLY_SHARE: Final = 0.9  # a client may be up to a tenth early: clocks and timers are not exact
 LEAST_PAUSE_MS: Final = 10.0  # below it a pause is the noise of the machine
+STEADY_MS: Final = 50.0  # pauses that differ by more were not meant to be alike
 GROWTH: Final = 1.2
 SHOWN_PAUSES: Final = 8
 RETRYABLE: Final = frozenset({408, 409, 429, 500, 502, 503, 504})
@@ -156,9 +157,9 @@ def backoff(call: Call, _scene: Scene) -> Finding | None:
     shown = ", ".join(f"{pause:.0f}" for pause in pauses[:SHOWN_PAUSES]) + (", …" if len(pauses) > SHOWN_PAUSES else "")
     if pauses[-1] > max(pauses[0] * GROWTH, LEAST_PAUSE_MS):
         return Finding("backoff", "good", f"pauses grow: {shown} ms", "", numbers)
-    if min(pauses) > LEAST_PAUSE_MS and max(pauses) > min(pauses) * GROWTH:
+    if min(pauses) > LEAST_PAUSE_MS and max(pauses) - min(pauses) > STEADY_MS:
         return Finding(
-            "backoff", "note", f"pauses vary and do not grow: {shown} ms",
+            "backoff", "note", f"pauses vary and do not clearly grow: {shown} ms",
             "let the bound of the jitter double each time", numbers,
         )  # fmt: skip
     return Finding(
