@@ -61,11 +61,17 @@ SCENES: dict[str, tuple[list[Exchange], list[str]]] = {
     ),
     "draws-its-pauses": (
         [one(1, 0, 503), one(2, 910, 503), one(3, 1220)],
-        ["note backoff: pauses vary and do not clearly grow: 900, 300 ms", "good recovered: a good answer at attempt 3"],
+        [
+            "note backoff: pauses vary and do not clearly grow: 900, 300 ms",
+            "good recovered: a good answer at attempt 3",
+        ],
     ),
     "doubles-with-much-jitter": (
         [one(1, 0, 503), one(2, 1910, 503), one(3, 3960)],
-        ["note backoff: pauses vary and do not clearly grow: 1900, 2040 ms", "good recovered: a good answer at attempt 3"],
+        [
+            "note backoff: pauses vary and do not clearly grow: 1900, 2040 ms",
+            "good recovered: a good answer at attempt 3",
+        ],
     ),
     "comes-again-in-a-steady-beat": (
         [one(1, 0, 503), one(2, 1010, 503), one(3, 2030)],
