@@ -12,7 +12,8 @@ import pytest
 from openai import APIConnectionError, APIStatusError
 
 from mockserver.exchange import Ending, Exchange, Plan, Request
-from mockserver.server.verdict import ATTEMPT_HEADER, judge
+from mockserver.server.attempts import ATTEMPT_HEADER
+from mockserver.server.verdict import judge
 from tests.session_helpers import asked, client, control
 
 if TYPE_CHECKING:

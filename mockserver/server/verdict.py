@@ -1,9 +1,6 @@
 """What the journal says of a client: how it took what went wrong.
 
-Exchanges with the same path and body are the attempts of one logical call where each began after the one before had
-failed. A client that counts its retries (`x-stainless-retry-count`) is believed that an attempt is its first, as far as
-it makes any: where it makes none, whoever uses it may make them. Each rule looks at one call and gives a finding with
-one line of advice. Times are the mock's own.
+Each rule looks at one call and gives a finding with one line of advice. Times are the mock's own.
 """
 
 from __future__ import annotations
@@ -15,12 +12,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
 from mockserver.exchange import Ending
+from mockserver.server.attempts import RETRYABLE, asked_of, calls, ended_ms, failed
 from mockserver.server.carried import carried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mockserver.exchange import Exchange
+    from mockserver.server.attempts import Call
     from mockserver.server.carried import Carried
 
 STORM_ATTEMPTS: Final = 10
@@ -30,8 +29,6 @@ LEAST_PAUSE_MS: Final = 10.0  # below it a pause is the noise of the machine
 STEADY_MS: Final = 50.0  # pauses that differ by more were not meant to be alike
 GROWTH: Final = 1.2
 SHOWN_PAUSES: Final = 8
-RETRYABLE: Final = frozenset({408, 409, 429, 500, 502, 503, 504})
-ATTEMPT_HEADER: Final = b"x-stainless-retry-count"
 Mark = Literal["good", "bad", "note"]
 
 
@@ -82,9 +79,6 @@ class Scene:
         return found
 
 
-Call = list["Exchange"]
-
-
 def judge(exchanges: Sequence[Exchange], now_ms: float, patience_ms: float) -> list[Finding]:
     """All findings, call by call.
 
@@ -95,39 +89,6 @@ def judge(exchanges: Sequence[Exchange], now_ms: float, patience_ms: float) -> l
     """
     scene = Scene(sorted(exchanges, key=lambda one: one.at_ms), now_ms, patience_ms)
     return [made for call in calls(scene.exchanges) for rule in RULES if (made := rule(call, scene)) is not None]
-
-
-def calls(exchanges: Sequence[Exchange]) -> list[Call]:
-    """Attempts, in the order in which they began, grouped into logical calls.
-
-    Of several calls alike that an attempt may go on with, it is the one that failed first.
-    """
-    found: list[Call] = []
-    failing: dict[tuple[str, bytes], list[Call]] = {}
-    counted = {_asked(one) for one in exchanges if one.request.headers.get(ATTEMPT_HEADER, b"0") != b"0"}
-    for one in exchanges:
-        asked = _asked(one)
-        first = asked in counted and one.request.headers.get(ATTEMPT_HEADER) == b"0"
-        alike = failing.setdefault(asked, [])
-        before = [call for call in alike if failed(call[-1]) and ended_ms(call[-1]) <= one.at_ms]
-        if before and not first:
-            min(before, key=lambda call: ended_ms(call[-1])).append(one)
-        else:
-            found.append([one])
-            alike.append(found[-1])
-    return found
-
-
-def ended_ms(exchange: Exchange) -> float:
-    """When an exchange ended, on the clock of the exchanges."""
-    return exchange.at_ms + exchange.duration_ms
-
-
-def failed(exchange: Exchange) -> bool:
-    """Whether an attempt ended so that another one may help."""
-    if exchange.in_flight:
-        return False
-    return exchange.plan is None or exchange.plan.status in RETRYABLE or exchange.ending is not Ending.COMPLETE
 
 
 def retry_after(call: Call, _scene: Scene) -> Finding | None:
@@ -211,7 +172,7 @@ def blocked(call: Call, scene: Scene) -> Finding | None:
             "blocked", "bad", "what was said before the review blocked it stands in the dialogue of a later request",
             "read blocked: true, take the answer back and tell the user", (last.number, later.number),
         )  # fmt: skip
-    again = (one for one in scene.later(last) if _asked(one) == _asked(last))
+    again = (one for one in scene.later(last) if asked_of(one) == asked_of(last))
     if (later := next(again, None)) is not None:
         return Finding(
             "blocked", "note", "the same request came again after a blocked answer",
@@ -296,11 +257,6 @@ def _assistant_texts(exchange: Exchange) -> list[str]:
         return [one["content"].strip() for one in messages if one["role"] == "assistant"]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return []
-
-
-def _asked(exchange: Exchange) -> tuple[str, bytes]:
-    """What attempts of one call have in common."""
-    return exchange.request.path, exchange.request.body
 
 
 def _retry_after_ms(exchange: Exchange) -> float | None:
