@@ -43,7 +43,21 @@ def pin_client() -> None:
         pin(0, both[0])
 
 
-class Started:
+class Running:
+    """A process that ends with its block."""
+
+    _process: subprocess.Popen[Any]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        stop(self._process)
+
+
+class Started(Running):
     """A process of `bench.serve` that is ready.
 
     Attributes:
@@ -63,14 +77,6 @@ class Started:
         self.address = ("127.0.0.1", int(ready["port"]))
         self.path: str = ready["path"]
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        stop(self._process)
-
     def cpu_seconds(self) -> float:
         """CPU time used since the process began, user and system."""
         assert self._process.stdin is not None
@@ -80,10 +86,11 @@ class Started:
 
     def _line(self) -> str:
         assert self._process.stdout is not None
-        return self._process.stdout.readline()
+        line: str = self._process.stdout.readline()
+        return line
 
 
-class Command:
+class Command(Running):
     """The mock as a user starts it, ready when it has given its first answer.
 
     Attributes:
@@ -104,14 +111,6 @@ class Command:
             pin(self._process.pid, core)
         self._first_answer(request, started + FIRST_ANSWER_SECONDS)
         self.first_answer_ms = (time.perf_counter() - started) * 1000
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        stop(self._process)
 
     def resident_mb(self) -> float:
         """Memory in use (resident set), in MB of 10^6 bytes."""

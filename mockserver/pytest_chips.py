@@ -111,8 +111,8 @@ class Survival:
         chip = _chip(item)
         if chip is not None and (report.when == "call" or not report.passed):
             fate, detail, says = judge(report, call.excinfo.value if call.excinfo else None)
-            test = item.nodeid.replace(f"[{chip}]", "").replace(f"[{chip}-", "[")
-            setattr(report, ATTRIBUTE, {"test": test, "chip": chip, "fate": fate, "detail": detail, "says": says})
+            outcome = {"test": _row(item, chip), "chip": chip, "fate": fate, "detail": detail, "says": says}
+            setattr(report, ATTRIBUTE, outcome)
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -172,6 +172,13 @@ def _chip(item: pytest.Item) -> str | None:
     """The chip that a test was run for; None where it was run for none."""
     chip: str | None = getattr(item, "callspec", None) and item.callspec.params.get(CHIP_FIXTURE)  # type: ignore[attr-defined]
     return chip
+
+
+def _row(item: pytest.Item, chip: str) -> str:
+    """The name of a test without its chip, which stands before its other parameters."""
+    mark: str = item.callspec.id  # type: ignore[attr-defined]  # there, since the chip is a parameter
+    others = mark.removeprefix(chip).removeprefix("-")
+    return item.nodeid.removesuffix(f"[{mark}]") + (f"[{others}]" if others else "")
 
 
 def can_bound() -> bool:

@@ -88,10 +88,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the wire log to the report of a test that failed."""
+    """Add the wire log to the report of a test that failed, itself or in a fixture that uses the mock."""
     report = yield
     session = item.stash.get(SESSION_KEY, None)
-    if session is not None and report.when == "call" and report.failed:
+    if session is not None and report.failed:
         report.sections.append(("genstudio-mock: what went over the wire", "\n".join(_wire_log(session))))
     return report
 

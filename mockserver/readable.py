@@ -8,6 +8,7 @@ from pydantic import Field
 
 from mockserver.checked import Data
 
+_SHORT = 64  # bytes that are read at a glance, whatever they are
 _STRAY = re.compile("[\udc80-\udcff]+")
 
 
@@ -22,14 +23,20 @@ Text = str | tuple[str | Hex, ...]
 
 
 def text_of(data: bytes) -> Text:
-    """Bytes as readable text; stray bytes as `Hex` between the texts."""
+    """Bytes as readable text; stray bytes as `Hex` between the texts, packed or random bytes as one `Hex`.
+
+    Of those about half are stray, and each letter between them would cost an object and some fifteen bytes of file.
+    """
     try:
         return data.decode()  # nearly always, and it costs a tenth of looking for stray bytes
     except UnicodeDecodeError:
         text = data.decode("utf-8", "surrogateescape")
+    strays = list(_STRAY.finditer(text))
+    if sum(stray.end() - stray.start() for stray in strays) * 4 > len(data) > _SHORT:
+        return (Hex(hex=data.hex()),)
     parts: list[str | Hex] = []
     at = 0
-    for stray in _STRAY.finditer(text):
+    for stray in strays:
         if stray.start() > at:
             parts.append(text[at : stray.start()])
         parts.append(Hex(hex=stray.group().encode("utf-8", "surrogateescape").hex()))

@@ -184,7 +184,8 @@ class Verdict:
 
 def told(finding: Finding) -> str:
     """A finding in one line."""
-    numbers = ", ".join(f"#{number}" for number in finding.exchanges)
+    *some, last = [f"#{number}" for number in finding.exchanges]
+    numbers = ", ".join([*some[:SHOWN_EXCHANGES], *(["…"] if len(some) > SHOWN_EXCHANGES else []), last])
     return f"{finding.mark}: {finding.rule}: {finding.says} ({numbers})" + (finding.advice and f"; {finding.advice}")
 
 

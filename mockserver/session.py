@@ -130,6 +130,8 @@ class Session(Witness):
                 faults = [plain if isinstance(plain, Fault) else fault_of(plain)]
         except FaultError as error:
             raise MockError(str(error)) from None
+        if not faults:
+            raise MockError(f"{fault!r} names no fault; give one like cut;after_frames=3")
         self._known(match)
         for one in faults:
             data = one.model_dump(exclude_none=True)

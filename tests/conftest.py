@@ -16,12 +16,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from mockserver import quirks
+from mockserver.arrival import Arrival
 from mockserver.assemble import build
 from mockserver.config import Config
 from mockserver.data import shipped
 from mockserver.exchange import Answer, Request, ToolCall, Usage
 from mockserver.live import MockServer
-from mockserver.pipeline.respond import Arrival, Service
+from mockserver.pipeline.respond import Service
 from mockserver.profile import load_edition
 from mockserver.server.app import Mock, create_app
 from mockserver.server.clock import FixedClock

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mockserver.arrival import Arrival
 from mockserver.errors import Refusal
 from mockserver.exchange import ChatRequest, Request
 from mockserver.pipeline.admit import Gate, admit
 from mockserver.pipeline.refuse import header_text
-from mockserver.pipeline.respond import Arrival
 from tests.conftest import EDITIONS, KEY, compose, load, nasty_texts
 
 MODEL = {"2024-tutorial": "mt-infini-3b", "2025-reference": "kimi-k2-instruct"}

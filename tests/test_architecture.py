@@ -27,12 +27,15 @@ LAYERS: dict[str, int] = {
     "mockserver/exchange.py": 0,
     "mockserver/fields.py": 0,
     "mockserver/data.py": 0,
+    "mockserver/web_address.py": 0,
     "mockserver/pipeline/": 1,
     "mockserver/quirks.py": 2,  # puts the stages' settings together
     "mockserver/profile.py": 2,
     "mockserver/readable.py": 2,
+    "mockserver/body.py": 2,
     "mockserver/kept_headers.py": 2,
     "mockserver/exchange_file.py": 2,  # an exchange as a file, checked like a profile
+    "mockserver/arrival.py": 3,
     "mockserver/pipeline/compiled.py": 3,  # the stages put together
     "mockserver/pipeline/respond.py": 3,
     "mockserver/sources/": 4,

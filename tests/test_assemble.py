@@ -6,11 +6,11 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mockserver.arrival import Arrival
 from mockserver.assemble import build, edition_of, sources
 from mockserver.config import Config
 from mockserver.exchange import Request
 from mockserver.pipeline.pace import PaceSettings
-from mockserver.pipeline.respond import Arrival
 from mockserver.profile import Moderation
 
 if TYPE_CHECKING:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import re
 import shlex
 import subprocess
@@ -12,13 +14,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mockserver import __version__
+from mockserver.arrival import Arrival
 from mockserver.assemble import build, edition_of
 from mockserver.cli import COMMANDS
 from mockserver.cli.ready import curl, grouped, ready_block
 from mockserver.cli.terminal import WIDTH, Console, width
 from mockserver.config import SETTINGS, Config
 from mockserver.exchange import Request
-from mockserver.pipeline.respond import Arrival
 from mockserver.server.guard import Guard
 from tests.command import EDITIONS, ROOT, called
 
@@ -38,6 +40,16 @@ class TestUse:
     def test_version(self) -> None:
         """`--version` is one line."""
         assert called("--version") == (0, f"genstudio-mock {__version__}\n", "")
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell")
+    @pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
+    @pytest.mark.parametrize(("words", "code"), [("--version", 0), ("nosuch", 2), ("run -- sh -c 'exit 7'", 7)])
+    def test_closed_streams(self, words: str, code: int, closed: str) -> None:
+        """What cannot be said is not said; the exit code is the same, and nobody reads a traceback."""
+        line = f"{shlex.quote(sys.executable)} -m mockserver {words} {closed}"
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60, check=False)
+
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False)
 
     def test_help_lists_the_commands(self) -> None:
         """`--help` names each command, and examples to paste."""
@@ -107,12 +119,26 @@ class TestUse:
         """Wrong use is exit code 2 and one line that says what was seen and what is allowed."""
         assert called(*words.split()) == (2, "", f"{text}\n")
 
-    def test_a_host_that_cannot_be(self) -> None:
-        """A name that no domain can have is one line too."""
-        code, out, err = called("serve", "--host", "a" * 70)
+    @pytest.mark.parametrize(
+        "words",
+        [
+            "serve --fixtures {}",
+            "serve --profiles {}",
+            "run --fixtures {} -- true",
+            "fixtures list {}",
+            "fixtures verify {}",
+            "fixtures convert {} out.har",
+            "drift --against {} --model mt-infini-3b --chip chip3",
+            "profiles --profiles {}",
+        ],
+    )
+    def test_a_path_that_the_system_refuses(self, words: str) -> None:
+        """A path that cannot even be looked at (its name is too long, its folder is closed) is one line too."""
+        name = "路" * 300
+        code, out, err = called(*words.format(name).split())
 
-        assert (code, out, err.count("\n")) == (2, "", 1)
-        assert err.startswith(f"--host {'a' * 70}: ")
+        assert (code, out) == (2, "")
+        assert err == f"{name}: cannot be used: {os.strerror(errno.ENAMETOOLONG)}\n"
 
     def test_an_unknown_edition(self) -> None:
         """An edition that is not there is answered with those that are."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import EDITIONS, KEY, Live, load
+from tests.test_admit import TUTORIAL_MULTI_TURN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -247,21 +248,13 @@ def test_curl_streamed(tutorial: Live, chip: str) -> None:
 def test_curl_multi_turn_as_printed(tutorial: Live) -> None:
     """The tutorial's multi-turn sample has a trailing comma, which the mock says; without it there is an answer."""
     url = tutorial.base_url("nvidia", "mt-infini-3b") + "/chat/completions"
-    data = """{
-"model": "mt-infini-3b",
-"messages": [
-{ "role": "user", "content": "你是谁?" },
-{ "role": "assistant", "content": "我是大模型回答助手" },
-{ "role": "user", "content": "你能做什么?" },
-]
-}"""
 
-    error = json.loads(curl(url, data))["error"]
+    error = json.loads(curl(url, TUTORIAL_MULTI_TURN))["error"]
     assert error["message"] == (
         "the body is not valid JSON: trailing comma at line 6, column 40: JSON allows no comma before the "
         "closing ']'; remove it"
     )
-    assert text_of(curl(url, data.replace(" },\n]", " }\n]"))).startswith("我可以回答问题")
+    assert text_of(curl(url, TUTORIAL_MULTI_TURN.replace(" },\n]", " }\n]"))).startswith("我可以回答问题")
 
 
 def test_curl_http2_upgrade(tutorial: Live) -> None:

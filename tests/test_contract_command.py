@@ -204,6 +204,15 @@ def test_a_key_that_the_target_echoes_is_cut_out() -> None:
     [
         (["--model", "m", "--chip", "c"], "--base-url: missing; say --base-url URL --model MODEL --chip CHIP"),
         (asked("ftp://x"), "--base-url: 'ftp://x' is no address; allowed: http://host:port or https://host"),
+        (asked("http://[::1"), "--base-url: 'http://[::1' is no address; allowed: http://host:port or https://host"),
+        (asked("http://a b"), "--base-url: 'http://a b' is no address; allowed: http://host:port or https://host"),
+        (asked("http://a..b"), "--base-url: 'http://a..b' is no address; allowed: http://host:port or https://host"),
+        (asked("http://a/路"), "--base-url: 'http://a/路' is no address; allowed: http://host:port or https://host"),
+        (asked("http://me:my-word@a"), "--base-url: credentials do not belong into the address; use --api-key-env"),
+        (
+            [*asked("http://127.0.0.1:1"), "--path-template", "/v1/{modle}"],
+            "--path-template: '/v1/{modle}' is no path; allowed: ASCII, {model} and {chip}",
+        ),
         (asked("http://127.0.0.1:1", "chip6"), "--chip: 'chip6' is not in edition 2024-tutorial; did you mean chip5"),
         ([*asked("http://127.0.0.1:1"), "--edition", "2023"], "edition: '2023' is not in"),
         ([*asked("http://127.0.0.1:1"), "--requests", "0"], "--requests: 0 is not allowed; allowed: at least 1"),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import http.client
-import io
 import json
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,6 +18,7 @@ from mockserver.contract.verdict import Outcome
 from mockserver.data import shipped
 from mockserver.profile import load_edition
 from tests.contract_live import serving
+from tests.learning import MODEL, run
 from tests.stand_ins import PATH, standing_in
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from mockserver.contract.result import Result
 
-MODEL = "mt-infini-3b"
 EVERYWHERE = {"no-trace-header", "no-request-id", "body-compact"}
 """What tells all of them from the service."""
 
@@ -74,15 +72,6 @@ SERVERS = {
         {"head-id-form"},
     ),
 }  # fmt: skip
-
-
-def run(which: Any, *words: str) -> tuple[int, str, str]:
-    """A command with its arguments; exit code, output and errors."""
-    parser = argparse.ArgumentParser()
-    which.add_arguments(parser)
-    out, err = io.StringIO(), io.StringIO()
-    code = which.main(parser.parse_args(words), {}, out, err)
-    return code, out.getvalue(), err.getvalue()
 
 
 def raw_stream(url: str) -> bytes:

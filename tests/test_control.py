@@ -120,6 +120,10 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
         "POST", "/faults", {"json": {"fault": FAULT, "match": {"body": {"a": 1}}}}, 400,
         "match.body: 'a' is not a path; write it like $.temperature or $.tools[0].function.name",
     ),
+    "more-than-are-kept": (
+        "GET", "/exchanges?count=1001", {}, 400,
+        "query: count: '1001' is not allowed; allowed: an integer from 0 to 1000",
+    ),
     "no-answer": ("POST", "/answers", {"json": {}}, 400, "give either answer or answers"),
     "says-nothing": (
         "POST", "/answers", {"json": {"answer": {}}}, 400,

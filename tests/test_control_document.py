@@ -114,16 +114,18 @@ def test_the_document_is_complete(document: dict[str, Any]) -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_a_token_is_a_security_scheme() -> None:
-    """Where one is asked for, the document says so, and that health is open."""
+def test_keys_and_tokens_are_security_schemes(document: dict[str, Any]) -> None:
+    """A client made from the document can send an API key, need not, and must send the token where one is asked for."""
     with MockServer(control_token="a-token") as guarded:  # noqa: S106 - of a mock that lives as long as the test
         url = f"{guarded.url}{PREFIX}/openapi.json"
         made = httpx.get(url, headers={"x-mock-token": "a-token"}, trust_env=False).json()
 
-    assert made["components"]["securitySchemes"] == {
-        "token": {"type": "apiKey", "in": "header", "name": "X-Mock-Token"}
-    }
-    assert (made["security"], made["paths"][f"{PREFIX}/health"]["get"]["security"]) == ([{"token": []}], [])
+    schemes = made["components"]["securitySchemes"]
+    assert (schemes["key"]["type"], schemes["key"]["scheme"]) == ("http", "bearer")
+    assert schemes["token"] == {"type": "apiKey", "in": "header", "name": "X-Mock-Token"}
+    assert made["security"] == [{"token": []}, {"token": [], "key": []}]
+    assert document["security"] == [{}, {"key": []}]
+    assert {made["paths"][f"{PREFIX}/{path}"]["get"]["security"] == [] for path in ("health", "ready")} == {True}
 
 
 def test_others_can_read_it(document: dict[str, Any], tmp_path: Path) -> None:

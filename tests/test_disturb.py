@@ -154,9 +154,10 @@ MISTAKES = {
     "cutt": "type: 'cutt' is not a fault; did you mean cut?",
     "cut": "cut: give either after_frames or after_bytes",
     "cut;after_frames=1;after_bytes=2": "cut: give either after_frames or after_bytes",
+    "cut;after_frames=1;after_frames=2": "cut: after_frames is given twice; give it once",
+    "cut;type=timeout": "cut: type is given twice; give it once",
     "cut;after=3": "cut: after: unknown setting; did you mean after_bytes, after_frames?",
-    "cut;after_frames=x": "cut: after_frames: 'x' is not allowed; allowed: a valid integer, "
-    "unable to parse string as an integer",
+    "cut;after_frames=x": "cut: after_frames: 'x' is not allowed; allowed: a valid integer",
     "latency;ms=-1": "latency: ms: '-1' is not allowed; allowed: greater than or equal to 0",
     "latency;ms": "latency: 'ms' is not of the form name=value",
     "drop_done;x=1": "drop_done: x: unknown setting; it has no settings",

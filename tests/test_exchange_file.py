@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def exchange(
     return Exchange(Request("POST", PATH, asked, body), plan, len(frames), times[-1] if times else 0.0, ending)
 
 
-@given(st.binary())
+@given(st.binary() | st.binary(min_size=65, max_size=300))
 def test_bytes_survive_as_text(data: bytes) -> None:
     """Any bytes come back from their readable form."""
     assert bytes_of(text_of(data)) == data
@@ -80,6 +81,16 @@ def test_the_file_is_readable() -> None:
     assert '      {"at_ms": 0.0, "data": "我是"},' in lines
     assert '      {"at_ms": 1.0, "data": [{"hex": "e6"}]},' in lines
     assert '      {"at_ms": 2.0, "data": [{"hex": "9da5"}, "自"]}' in lines
+
+
+def test_packed_bytes_cost_two_letters_each() -> None:
+    """What is no text at all is one run of digits, so a packed body makes no file of many times its length."""
+    packed = zlib.compress("".join(f"{number}: 我是" for number in range(3000)).encode())
+
+    text = written(file_of(exchange((packed,)), PROVENANCE))
+
+    assert f'"data": [{{"hex": "{packed.hex()}"}}]}}' in text
+    assert len(text) < 2 * len(packed) + 1000
 
 
 def test_what_does_not_show_is_escaped() -> None:

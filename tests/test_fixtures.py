@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mockserver.arrival import Arrival
 from mockserver.data import shipped
 from mockserver.exchange import Request
 from mockserver.pipeline.frame import DONE, WIRE_FORMATS
-from mockserver.pipeline.respond import Arrival, Service
+from mockserver.pipeline.respond import Service
 from mockserver.profile import load_edition
 from mockserver.sources.condition import Same
 from mockserver.sources.fixture import parse

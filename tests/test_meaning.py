@@ -12,7 +12,7 @@ from mockserver.data import shipped
 from mockserver.exchange import Answer, Head, Plan, ToolCall, Usage
 from mockserver.pipeline.compiled import Compiled
 from mockserver.profile import load_edition
-from mockserver.sources.meaning import answer_of, meaning, wire_format
+from mockserver.sources.meaning import answer_of, meaning
 
 ROOTS = [shipped("profiles")]
 WIRES = {
@@ -65,21 +65,6 @@ def test_tool_calls_and_reasoning() -> None:
     assert found.reasoning == ("hm",)
     assert found.tool_calls == (ToolCall("c1", "f", ('{"a"', ": 1}")),)
     assert found.usage == Usage(0, 2)
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        pytest.param(b"data: {}\n\n", "sse", id="sse"),
-        pytest.param(b"\xef\xbb\xbf: hello\n\n", "sse", id="bom-and-comment"),
-        pytest.param(b'{"a": 1}\n{"a": 2}\n', "json-lines", id="lines"),
-        pytest.param(b'{"object": "chat.completion.chunk"}', "json-lines", id="one-line"),
-        pytest.param(b'{\n"a": 1\n}', "json", id="body"),
-    ],
-)
-def test_the_wire_format_is_told_from_the_bytes(body: bytes, expected: str) -> None:
-    """Content types are unreliable, so what stands in the body decides."""
-    assert wire_format(body) == expected
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"code": 60000}', b"data: {", b"[" * 5000, b"\xff"])

@@ -153,3 +153,31 @@ def test_tokens_a_minute_and_requests_a_day() -> None:
         quota.check(RateLimit(rpm=None, rpd=None, tpm=100), 1)
     with pytest.raises(Refusal, match="1 of 1 requests a day used; free again in 86340 s"):
         quota.check(RateLimit(rpm=None, rpd=1, tpm=None), 60_001)
+
+
+QUOTAS = [
+    pytest.param({"tpm": 40}, [(0, 1), (10_000, 40)], 20_000, "41 of 40 tokens a minute used", 50, id="tokens"),
+    pytest.param({"tpm": 40}, [(0, 30), (1000, 9), (9000, 39)], 20_000, "78 of 40 tokens a minute used", 41, id="two"),
+    pytest.param({"rpm": 2, "rpd": 2}, [(0, 1), (1000, 1)], 2000, "2 of 2 requests a day used", 86_398, id="day"),
+    pytest.param({"rpm": 1, "tpm": 5}, [(0, 9)], 1, "1 of 1 requests a minute used", 60, id="both-as-long"),
+]
+
+
+@pytest.mark.parametrize(("limit", "counted", "at_ms", "says", "wait_s"), QUOTAS)
+def test_who_waits_as_long_as_told_is_let_in(
+    limit: dict[str, int], counted: list[tuple[float, int]], at_ms: float, says: str, wait_s: int
+) -> None:
+    """A full quota tells when enough has left its window for one more request; of several, the one full for longest."""
+    quota = Quota()
+    rate = RateLimit.model_validate({"rpm": None, "rpd": None, "tpm": None, "retry_after": True} | limit)
+    for when_ms, tokens in counted:
+        quota.count(when_ms, tokens)
+
+    with pytest.raises(Refusal) as caught:
+        quota.check(rate, at_ms)
+
+    assert str(caught.value) == f"rate limit: {says}; free again in {wait_s} s"
+    assert caught.value.headers == ((b"retry-after", b"%d" % wait_s),)
+    with pytest.raises(Refusal):
+        quota.check(rate, at_ms + (wait_s - 1) * 1000 - 1)
+    quota.check(rate, at_ms + wait_s * 1000)

@@ -49,6 +49,25 @@ def test_six_lines_catch_a_bug(pytester: pytest.Pytester, run: Run) -> None:
     )
 
 
+def test_a_fixture_that_fails_shows_the_wire(pytester: pytest.Pytester, run: Run) -> None:
+    """What a fixture asked before it broke stands in the report of the error."""
+    pytester.makepyfile(
+        ASK
+        + """
+@pytest.fixture
+def logged_in(genstudio_mock):
+    raise LookupError(ask(genstudio_mock))
+
+def test_it(logged_in):
+    pass
+"""
+    )
+    result = run()
+
+    assert outcomes(result) == {"errors": 1}
+    result.stdout.re_match_lines([r"-+ genstudio-mock: what went over the wire -+", r"#1  POST  /maas/.*  200  "])
+
+
 def test_each_test_has_its_own_namespace(pytester: pytest.Pytester, run: Run) -> None:
     """What one test scripts, arms and sees is nothing to the next; the mock is the same."""
     pytester.makepyfile(

@@ -118,6 +118,25 @@ def test_one(genstudio_mock):
             "before\n## Which test survives which chip\n\n| test | nvidia | amd |"
         )
 
+    def test_parameters_that_look_like_chips(self, pytester: pytest.Pytester, run: Run) -> None:
+        """A row is a test with all its parameters, whatever they are called."""
+        pytester.makepyfile(
+            test_it="""
+import pytest
+
+@pytest.mark.parametrize("text", ["chip3", "[chip3]", "a[chip3-b"])
+def test_text(genstudio_mock, text):
+    pass
+"""
+        )
+        result = run("--chips", "nvidia,chip3")
+
+        assert outcomes(result) == {"passed": 6}
+        rows = [line.split() for line in result.stdout.lines if line.startswith("test_it.py::")]
+        assert rows == [
+            [f"test_it.py::test_text[{text}]", "passed", "passed"] for text in ("[chip3]", "a[chip3-b", "chip3")
+        ]
+
     def test_reports_that_cannot_be_written(
         self, pytester: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:

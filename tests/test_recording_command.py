@@ -26,6 +26,9 @@ if TYPE_CHECKING:
         ("cloud.infini-ai.com", "give http(s)://host[:port][/path]; example: https://cloud.infini-ai.com"),
         ("ftp://a", "give http(s)://"),
         ("http://a:99999", "Port out of range"),
+        ("http://a b", "give http(s)://"),
+        ("http://a..b", "no host has such a name; example: "),
+        ("http://a/路", "a path is ASCII, other characters are written as %E4%BD%A0; example: "),
         ("http://me:secret@a", "credentials do not belong into the address; use --upstream-key-env NAME"),
     ],
 )

@@ -103,6 +103,16 @@ def test_the_beginning_of_a_key_at_a_cut() -> None:
         ("a JSON web token", b"eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.SflKxwRJSMeKKF2QT4"),
         ("a cloud access key", b"AKIAABCDEFGHIJKLMNOP"),
         ("an access token of a code host", b"ghp_abcdefghijklmnopqrstuvwxyz"),
+        ("an access token of a code host", b"github_pat_11ABCDEFG0abcdefghijkl_mnopqrs"),
+        ("an access token of a code host", b"npm_" + b"aB3" * 12),
+        ("an API key of another service", b"xai-abcdefghijklmnop1234"),
+        ("an API key of another service", b"sk_live_abcdefghijklmnop1234"),
+        ("an API key of another service", b"0123456789abcdef0123456789abcdef.AbCdEfGhIjKlMnOp"),
+        ("a key by its name", b'{"api_key": "0123456789abcdef0123"}'),
+        ("a key by its name", b'{"content": "{\\"API-Key\\": \\"0123456789abcdef0123\\"}"}'),
+        ("a key by its name", b"AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY"),
+        ("a password", b"postgres://me:hunter22@db.example/x"),
+        ("a password", b"Authorization: Basic bWU6aHVudGVyMjI="),
         ("a private key", b"-----BEGIN RSA PRIVATE KEY-----"),
     ],
 )
@@ -112,7 +122,28 @@ def test_the_shapes_of_keys(kind: str, text: bytes) -> None:
     assert not list(findings(Redactor().masked(text)))
 
 
-@pytest.mark.parametrize("text", [b"chatcmpl-3HjYf888MzQ6XAHADiPanf", b"task-abcdefghijklmnopqrst", "我是".encode()])
+@pytest.mark.parametrize("text", [b'{"api_key": "0123456789abcdef0123"}', b'"https://me:hunter22@db.example"'])
+def test_what_names_a_key_is_left(text: bytes) -> None:
+    """JSON around a key that is known by its name stays JSON."""
+    masked = Redactor().masked(text)
+
+    json.loads(masked)
+    assert masked.count(b"*") in {8, 20}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"chatcmpl-3HjYf888MzQ6XAHADiPanf",
+        b"task-abcdefghijklmnopqrst",
+        "我是".encode(),
+        b'api_key="your-api-key-goes-here"',
+        b'api_key=os.environ["OPENAI_API_KEY"]',
+        b"Basic authorization takes a basic variable= of http://localhost:8777/maas",
+        b"at 12:30 mail me@example.com, see https://example.com/a:b@c",
+        b"00-0123456789abcdef0123456789abcdef-0123456789abcdef-01",
+    ],
+)
 def test_what_is_no_key(text: bytes) -> None:
     """Ids and words are left alone."""
     assert Redactor().masked(text) == text

@@ -88,6 +88,8 @@ def test_every_transfer_chunk_is_a_send(chunks: list[bytes], trailers: bytes, tm
         pytest.param(
             [b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", LINES_HEAD, *chunked(b"a")], [b"a"], id="hints"
         ),
+        pytest.param([b"HTTP/1.1 200 OK\nContent-Length: 3\n\nabc"], [b"abc"], id="lines-end-in-lf"),
+        pytest.param([LINES_HEAD, b"2 \r\nab\r\n0  \r\n\r\n"], [b"ab"], id="padded-chunk-sizes"),
         pytest.param([b"HTTP/1.1 999 Odd\r\nContent-Length: 2\r\n\r\nok"], [b"ok"], id="status-999"),
         pytest.param([b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok"], [b"ok"], id="no-reason"),
         pytest.param(
@@ -105,6 +107,26 @@ def test_framings_of_http(writes: list[bytes], frames: list[bytes], tmp_path: Pa
     assert (seen.body, seen.ending) == (b"".join(frames), Ending.COMPLETE)
     assert list(kept(proxy.files[0]).frames) == frames
     assert kept(proxy.files[0]).status == seen.status
+
+
+@pytest.mark.parametrize("trailers", [b"", b"Server-Timing: a;dur=5\r\n"], ids=["", "trailers"])
+def test_a_client_of_http_1_0_gets_the_body_as_it_is(trailers: bytes, tmp_path: Path) -> None:
+    """It knows no transfer chunks and no trailers; the file has both, and a replay to it is as plain."""
+    writes = [LINES_HEAD, *chunked(LINE, LINE, trailers=trailers)]
+    old = posted(chat_body()).replace(b"HTTP/1.1", b"HTTP/1.0", 1)
+
+    with RawUpstream(writes) as upstream, recording_of(upstream.url, tmp_path, "new-episodes") as proxy:
+        for source in ("upstream", "replay"):
+            with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client:
+                client.sendall(old)
+                head, _, body = b"".join(iter(lambda: client.recv(65536), b"")).partition(b"\r\n\r\n")
+            assert body == LINE + LINE, source
+            assert b"transfer-encoding" not in head.lower(), source
+            assert b"connection: close" in head.lower(), source
+
+    assert len(upstream.heard) == 1
+    assert kept(proxy.files[0]).frames == (LINE, LINE)
+    assert len(kept(proxy.files[0]).trailers) == bool(trailers)
 
 
 @pytest.mark.parametrize("ending", ENDED)

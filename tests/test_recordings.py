@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockserver.arrival import Arrival
 from mockserver.data import shipped
 from mockserver.exchange import Answer, ChatRequest, Ending, Exchange, Plan, Request
 from mockserver.exchange_file import Provenance, file_of
 from mockserver.pipeline.pace import pace_as_recorded
-from mockserver.pipeline.respond import Arrival, Service
+from mockserver.pipeline.respond import Service
 from mockserver.profile import load_edition
 from mockserver.sources.meaning import meaning
 from mockserver.sources.recordings import (
@@ -113,6 +114,19 @@ def test_of_several_the_most_alike_wins() -> None:
         "热",
         "热",
     ]
+
+
+def test_a_stream_is_said_anew_from_a_stream() -> None:
+    """Only a stream has the pieces and their times: it goes before a whole answer whose other fields are more alike.
+
+    Clients ask for a stream with `stream_options` and for a whole answer without.
+    """
+    streamed = recorded([USER], says="流", stream_options={"include_usage": True})
+    whole = recorded([USER], says="全", stream=False)
+
+    for known in (Recordings([streamed, whole]), Recordings([whole, streamed])):
+        assert known.find(asked([USER], chip="chip3"), any_form=True) is streamed
+        assert known.find(asked([USER], chip="chip3", stream=False), any_form=True) is whole
 
 
 def test_the_bodys_model_is_a_name_too() -> None:

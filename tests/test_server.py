@@ -17,6 +17,7 @@ from mockserver.pipeline.pace import PaceSettings
 from mockserver.profile import ERROR_KINDS
 from mockserver.server.connection import MockProtocol
 from tests.conftest import KEY, WAIT_SECONDS, Live, compose, load, serve
+from tests.recording_helpers import dechunked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -272,6 +273,30 @@ def test_a_request_has_one_host(live: Live, host: str, msg: str) -> None:
 def test_http_1_0_needs_no_host(live: Live) -> None:
     """The Host header came with HTTP/1.1."""
     assert answer(say(live, whole(live, host="").replace(b"HTTP/1.1", b"HTTP/1.0", 1)))[0] == 200
+
+
+@pytest.mark.parametrize("headers", [(), ("connection: keep-alive",)], ids=["closing", "keep-alive"])
+@pytest.mark.parametrize("chip", ["nvidia", "chip3"])
+def test_http_1_0_gets_a_stream_without_transfer_chunks(live: Live, chip: str, headers: tuple[str, ...]) -> None:
+    """RFC 9112, 6.1: an older client is sent no transfer coding; it reads the body as it is, until the server closes.
+
+    ApacheBench asks like that, and so does nginx before a server where nobody told it otherwise.
+    """
+    sent = body(stream=True, max_tokens=3)
+    new = say(live, whole(live, data=sent, path=live.path(chip)))
+    old = say(live, whole(live, *headers, data=sent, path=live.path(chip)).replace(b"HTTP/1.1", b"HTTP/1.0", 1))
+    (new_head, _, new_body), (old_head, _, old_body) = (raw.partition(b"\r\n\r\n") for raw in (new, old))
+    assert b"transfer-encoding: chunked" in new_head
+    assert b"transfer-encoding" not in old_head
+    assert b"connection: close" in old_head
+    chunks, trailers = dechunked(new_body)
+    assert trailers == []
+    assert said(old_body) == said(b"".join(chunks))
+
+
+def said(stream: bytes) -> list[bytes]:
+    """The lines of a stream from their choices on; before them stand the id and the time."""
+    return [line.partition(b'"choices"')[2] for line in stream.splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -655,6 +680,17 @@ def test_an_unknown_error_is_refused(live: Live) -> None:
     assert status == 400
     assert document["msg"].startswith(
         "X-Mock-Error: 'teapot' is not a kind of error; known: invalid-http, missing-key, "
+    )
+
+
+@pytest.mark.parametrize("seed", ["x", "-1", "1.5", "9" * 21])
+def test_a_seed_that_is_no_seed_is_refused(live: Live, seed: str) -> None:
+    """A seed that was copied wrongly would repeat nothing, so nothing is answered with it."""
+    status, _, document = answer(say(live, whole(live, f"x-mock-seed: {seed}")))
+
+    assert (status, document["msg"]) == (
+        400,
+        f"X-Mock-Seed: '{seed}' is not allowed; allowed: a number of at most 20 digits, as x-mock-seed gives it",
     )
 
 

@@ -86,6 +86,7 @@ class TestFaults:
         assert asked(session.chip("chip4")).status_code == 200
 
     WRONG: list[tuple[Any, str]] = [  # noqa: RUF012 - a table for the test below
+        ("", "'' names no fault; give one like cut;after_frames=3"),
         ("cutt", "type: 'cutt' is not a fault; did you mean cut?"),
         ("cut;after=3", "cut: after: unknown setting; did you mean after_bytes, after_frames?"),
         (
@@ -216,6 +217,27 @@ def test_quotas_run_on_a_clock_that_can_be_moved(session: Session, mock: MockSer
         session.clock.advance(60_000)
         assert asked(session).status_code == 200
         assert other.clock.elapsed_ms - before < 50_000
+
+
+def test_a_token_quota_counts_what_the_answer_says_it_used(session: Session) -> None:
+    """An answer that `max_tokens` cut short weighs what stands in its `usage`, not what it would have been."""
+    session.arm({"type": "rate_limit", "rpm": None, "rpd": None, "tpm": 46})
+
+    used = [asked(session, max_tokens=1).json()["usage"]["total_tokens"] for _ in range(2)]
+
+    assert used == [23, 23]
+    assert asked(session).status_code == 429
+    assert session.last.detail == "rate limit: 46 of 46 tokens a minute used; free again in 60 s"
+
+
+def test_a_stall_beyond_the_end_leaves_the_connection_whole(session: Session) -> None:
+    """An answer that is one frame does not stall after four: the next request on its connection is answered too."""
+    session.arm("stall;after_frames=4", times=1)
+    with OpenAI(base_url=session.base_url, api_key=session.api_key, timeout=5, max_retries=0) as sdk:
+        for _ in range(2):
+            sdk.chat.completions.create(model="any", messages=[{"role": "user", "content": "你是谁?"}])
+
+    assert [one.ending for one in session.wait_for(2)] == ["complete", "complete"]
 
 
 def test_views_of_one_namespace(session: Session) -> None:

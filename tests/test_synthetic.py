@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mockserver.arrival import Arrival
 from mockserver.data import shipped
 from mockserver.errors import OperatorError, Refusal
 from mockserver.exchange import ChatRequest, Request
 from mockserver.pipeline.admit import asked_style
-from mockserver.pipeline.respond import Arrival, Service
+from mockserver.pipeline.respond import Service
 from mockserver.profile import load_edition
 from mockserver.sources import tokens
 from mockserver.sources.phrases import CHINESE, ENGLISH, language_of, quotation

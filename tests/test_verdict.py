@@ -59,6 +59,18 @@ SCENES: dict[str, tuple[list[Exchange], list[str]]] = {
         [one(1, 0, 503), one(2, 11, 503), one(3, 24)],
         ["bad backoff: pauses do not grow: 1, 3 ms", "good recovered: a good answer at attempt 3"],
     ),
+    "draws-its-pauses": (
+        [one(1, 0, 503), one(2, 910, 503), one(3, 1220)],
+        ["note backoff: pauses vary and do not grow: 900, 300 ms", "good recovered: a good answer at attempt 3"],
+    ),
+    "comes-again-and-again": (
+        [one(number, 11.0 * number, 503) for number in range(12)],
+        [
+            "bad backoff: pauses do not grow: 1, 1, 1, 1, 1, 1, 1, 1, … ms",
+            "bad storm: 10 attempts within 99 ms",
+            "note gave-up: ended with 503 after 12 attempts",
+        ],
+    ),
     "gives-up-at-once": ([one(1, 0, 500)], ["bad gave-up: ended with 500 after 1 attempt"]),
     "a-new-call-is-no-retry": (
         [one(1, 0, 503, attempt=b"0"), one(2, 20, attempt=b"0")], ["bad gave-up: ended with 503 after 1 attempt"],

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mockserver.arrival import Arrival
 from mockserver.data import shipped
 from mockserver.errors import Refusal
 from mockserver.exchange import Request, ToolCall, Usage
 from mockserver.pipeline.pace import PaceSettings
-from mockserver.pipeline.respond import Arrival, Service
+from mockserver.pipeline.respond import Service
 from mockserver.profile import load_edition
 from mockserver.sources.fixture import parse
 from mockserver.sources.written import FixtureAnswer, answer_of

@@ -62,8 +62,11 @@ EXAMPLES: Final = (
 
 def run() -> None:
     """The entry point: `main` with the real world, which it leaves with the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # it is closed; what is said there is lost, and the command is done all the same
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+        elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to fail
     try:
         code = main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
@@ -93,8 +96,13 @@ def main(argv: Sequence[str], environ: Mapping[str, str], out: TextIO, err: Text
     try:
         return _dispatch(argv, console)
     except OperatorError as error:
-        err.write(f"{' '.join(str(error).splitlines())}\n")
-        return WRONG_USE
+        said = str(error)
+    except OSError as error:
+        if error.filename is None:
+            raise  # a connection, not a path that the operator gave
+        said = f"{error.filename}: cannot be used: {error.strerror}"
+    err.write(f"{' '.join(said.splitlines())}\n")
+    return WRONG_USE
 
 
 def _dispatch(argv: Sequence[str], console: Console) -> int:

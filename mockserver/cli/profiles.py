@@ -117,10 +117,10 @@ def _chip(name: str, config: Config, console: Console) -> list[str]:
 
 def _stream(chip: ChipProfile, edition: Edition, config: Config, console: Console) -> list[str]:
     """A stream of the chip as the pipeline makes it, its middle left out."""
+    from mockserver.arrival import Arrival
     from mockserver.assemble import build
     from mockserver.cli.ready import QUESTION, sample_body
     from mockserver.exchange import Request
-    from mockserver.pipeline.respond import Arrival
 
     model = next((one for one, chips in edition.catalogue.items() if chip.name in chips), None)
     if model is None:

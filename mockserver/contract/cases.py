@@ -15,7 +15,7 @@ from mockserver.contract.relations import RELATIONS, Relation, streamed_twin
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mockserver.contract.reading import Json
+    from mockserver.body import Json
     from mockserver.pipeline.admit import FieldRule
     from mockserver.profile import Edition
 

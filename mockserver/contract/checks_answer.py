@@ -9,7 +9,8 @@ from mockserver.contract.verdict import HOLDS, NOT_APPLICABLE, Verdict, broken, 
 from mockserver.exchange import Ending
 
 if TYPE_CHECKING:
-    from mockserver.contract.reading import Json, Reading
+    from mockserver.body import Json
+    from mockserver.contract.reading import Reading
     from mockserver.contract.verdict import Context
 
 EARLIEST_CREATED: Final = 1_672_531_200  # 2023-01-01: the service is younger

@@ -17,6 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from mockserver.errors import OperatorError
 from mockserver.exchange import Ending, Exchange, Plan, Request
+from mockserver.web_address import SENDABLE, web_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,23 +56,27 @@ class Address:
     timeout_s: float = DEFAULT_TIMEOUT_S
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.base_url)
         try:
-            good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+            parts = web_address(self.base_url)
         except ValueError:
-            good = False
-        if not good:
             raise OperatorError(
                 f"--base-url: {self.base_url!r} is no address; allowed: http://host:port or https://host"
-            )
+            ) from None
+        if parts.username or parts.password:
+            raise OperatorError("--base-url: credentials do not belong into the address; use --api-key-env NAME")
         if not self.path_template.startswith("/"):
             raise OperatorError(f"--path-template: {self.path_template!r} does not begin with a slash")
+        fixed = self.path_template.replace("{model}", "").replace("{chip}", "")
+        if not SENDABLE.fullmatch(fixed) or "{" in fixed or "}" in fixed:
+            raise OperatorError(
+                f"--path-template: {self.path_template!r} is no path; allowed: ASCII, {{model}} and {{chip}}"
+            )
 
     @property
     def host(self) -> str:
-        """Scheme, host and port, as messages name the target; without credentials."""
+        """Scheme, host and port, as messages name the target."""
         parts = urlsplit(self.base_url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        return f"{parts.scheme}://{parts.netloc}"
 
     @property
     def names_chip(self) -> bool:

@@ -123,7 +123,7 @@ def _library() -> ModuleType:
     try:
         from mockserver.contract import fuzz
     except ImportError:
-        raise OperatorError("fuzz: hypothesis is not installed; pip install hypothesis") from None
+        raise OperatorError("fuzz: hypothesis is not installed; pip install 'genstudio-mock[contract]'") from None
     return fuzz
 
 

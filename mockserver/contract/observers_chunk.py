@@ -13,7 +13,8 @@ from mockserver.pipeline.chunk import USAGE_ORDERS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mockserver.contract.reading import Json, Reading, Seen
+    from mockserver.body import Json
+    from mockserver.contract.reading import Reading, Seen
 
 _FEWEST_CHUNKS: Final = 3  # with fewer, first and last are all there are
 

@@ -6,19 +6,18 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from mockserver.body import Json, read, wire_format_of
 from mockserver.exchange import Ending
-from mockserver.pipeline.frame import BOM, DONE, WIRE_FORMATS, Done
+from mockserver.pipeline.frame import BOM, DONE, Done
 
 if TYPE_CHECKING:
     from mockserver.exchange import Exchange
 
-Json = dict[str, Any]
 Seen = str | bool | None
 """What an exchange shows of one axis; None where it cannot show it."""
 MIXED: Final = "mixed"
-_SSE_START = re.compile(rb"(data|event|id|retry)?:")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
@@ -82,28 +81,14 @@ class Reading:
     def framing(self) -> str:
         """The wire format of the body, judged by its bytes: `sse`, `json-lines`, `json`, or empty for none of them."""
         start = self.body.removeprefix(BOM).lstrip()
-        if not start:
-            return ""
-        if _SSE_START.match(start):
-            return "sse"
-        if not start.startswith(b"{"):
-            return ""
-        return "json-lines" if self.wants_stream and b'"delta"' in start else "json"
+        found = wire_format_of(start)
+        return found if found == "sse" or start.startswith(b"{") else ""
 
     @cached_property
     def _read(self) -> tuple[list[Json | Done], str]:
         if not self.framing:
             return [], "the body is empty" if not self.body else f"the body is no known format: {self.body[:60]!r}"
-        reader = WIRE_FORMATS[self.framing].reader()
-        found: list[Json | Done] = []
-        body = self.body.removeprefix(BOM) if self.framing == "json" else self.body
-        try:
-            for line in body.splitlines(keepends=True):
-                found += reader.feed(line)
-            found += reader.close()
-        except (ValueError, RecursionError) as error:
-            return found, f"object {len(found) + 1} of the body cannot be read: {error}"
-        return found, ""
+        return read(self.body, self.framing)
 
     @property
     def events(self) -> list[Json | Done]:

@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
+from mockserver.arrival import Arrival
 from mockserver.exchange import Answer, Exchange, ToolCall, Usage, texts_of
-from mockserver.pipeline.respond import Arrival, Service
+from mockserver.pipeline.respond import Service
 from mockserver.sources import tokens
 
 if TYPE_CHECKING:

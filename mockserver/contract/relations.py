@@ -15,7 +15,8 @@ from mockserver.contract.verdict import NOT_APPLICABLE, Severity, Verdict, holds
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mockserver.contract.reading import Json, Reading
+    from mockserver.body import Json
+    from mockserver.contract.reading import Reading
 
 
 @dataclass(frozen=True, slots=True)

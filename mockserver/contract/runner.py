@@ -104,7 +104,9 @@ class Runner:
             Phase.DIALOGUE: lambda _n: self._dialogue(turns),
         }
         if Phase.GENERATED in phases and generated is None:
-            self.result.notes.append("generated requests are left out: they need hypothesis (pip install hypothesis)")
+            self.result.notes.append(
+                "generated requests are left out: they need hypothesis (pip install 'genstudio-mock[contract]')"
+            )
         try:
             for phase in phases:
                 limit = int(self.budget.requests * _SHARES[phase]) if len(phases) > 1 else self.budget.requests

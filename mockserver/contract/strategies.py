@@ -21,7 +21,7 @@ from mockserver.exchange import Answer, ToolCall, Usage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mockserver.contract.reading import Json
+    from mockserver.body import Json
     from mockserver.pipeline.admit import FieldRule
     from mockserver.profile import Edition
     from mockserver.quirks import WireSettings

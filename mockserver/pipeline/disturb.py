@@ -106,6 +106,8 @@ def faults_of_header(text: str) -> list[Fault]:
             name, equals, value = setting.partition("=")
             if not equals:
                 raise FaultError(f"{kind}: {setting!r} is not of the form name=value")
+            if name.strip() in data:
+                raise FaultError(f"{kind}: {name.strip()} is given twice; give it once")
             data[name.strip()] = value.strip()
         found.append(fault_of(data))
     return found
@@ -121,7 +123,7 @@ def _explain(kind: str, wrong: ValidationError) -> str:
         return f"{kind}: {names[-1]}: unknown setting; {allowed}"
     if error["type"] == "missing":
         return f"{kind}: {names[-1]}: missing"
-    message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ").partition(", unable to")[0]
     if not names:
         return f"{kind}: {message}"
     return f"{kind}: {'.'.join(names)}: {error['input']!r} is not allowed; allowed: {message}"

@@ -52,6 +52,8 @@ class Stall(Fault):
     def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
         """The later frames move, or go."""
         at, cut = times(plan), self.after_frames
+        if cut >= len(plan.frames):  # a client that has all that was announced sends its next request
+            return plan
         if self.ms is None:
             return replace(with_frames(plan, plan.frames[:cut], at[:cut]), ending=Ending.HANG)
         return with_frames(plan, plan.frames, [one + (self.ms if n >= cut else 0.0) for n, one in enumerate(at)])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from mockserver import quirks
+from mockserver.arrival import Arrival, Response
 from mockserver.errors import Refusal
 from mockserver.exchange import Answer, Plan
 from mockserver.pipeline.admit import STYLE_HEADER, Gate, admit, check_key
@@ -24,9 +25,9 @@ from mockserver.pipeline.vision import check_media
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from mockserver.arrival import TestSetup
     from mockserver.exchange import ChatRequest, Headers, Request
     from mockserver.pipeline.fault import Fault
-    from mockserver.pipeline.faults_content import RateLimit
     from mockserver.profile import Edition
 
 QUIRKS_HEADER: Final = b"x-mock-quirks"
@@ -42,70 +43,6 @@ DECIDING_HEADERS: Final = (
 _CACHED_VARIANTS = 256
 _REMEMBERED_RESPONSES = 256
 _REMEMBERED_BYTES = 16 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A request as it came in.
-
-    Attributes:
-        model: The path's model, empty where only the body names one; for a deployment its id.
-        chip: The path's chip.
-        request: Headers and body.
-        now_ms: Milliseconds since the Unix epoch.
-        elapsed_ms: Milliseconds on a clock that never goes back, for quotas.
-        dice: Random bytes for ids, or empty to derive them from the request.
-        test: What the test that this request belongs to has set up; None for nothing.
-        seed: What faults throw their dice with.
-        deployment: Whether `model` is the id of a self-deployed model.
-    """
-
-    model: str
-    chip: str
-    request: Request
-    now_ms: int
-    elapsed_ms: float = 0.0
-    dice: bytes = b""
-    test: TestSetup | None = None
-    seed: int = 0
-    deployment: bool = False
-
-
-class TestSetup(Protocol):
-    """What a test has set up, as the pipeline sees it: asking counts."""
-
-    name: str
-
-    @property
-    def quiet(self) -> bool:
-        """Whether nothing is set up."""
-
-    def scripted(self, request: ChatRequest) -> Answer | Plan | None:
-        """The scripted reply to a request, counted as used; raises Refusal where it is one."""
-
-    def faults_for(self, request: ChatRequest, dice: random.Random) -> list[Fault]:
-        """The armed faults that act on a request."""
-
-    def check_quotas(self, limits: Sequence[RateLimit], now_ms: float) -> None:
-        """Raise the Refusal of the first rate limit that is used up."""
-
-    def count(self, limits: Sequence[RateLimit], now_ms: float, tokens: int) -> None:
-        """Count a request that was let in, and its tokens, against rate limits."""
-
-
-@dataclass(slots=True)
-class Response:
-    """What the pipeline makes of a request.
-
-    Attributes:
-        plan: What is to be sent.
-        chat: The request where it was let in.
-        faults: Types of the faults that act.
-    """
-
-    plan: Plan
-    chat: ChatRequest | None = None
-    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -189,7 +126,7 @@ class Service:
             if (arrival.test is None or arrival.test.quiet) and FAULT_HEADER not in headers:
                 said = self.answer(request)
                 if isinstance(said, Answer):
-                    said = self._plan(request, said, compiled, entropy, arrival.now_ms)
+                    said = self._plan(request, self._bounded(request, said), compiled, entropy, arrival.now_ms)
                 response.plan = said
             else:
                 self._disturbed(arrival, response, compiled, entropy)
@@ -236,8 +173,9 @@ class Service:
         try:
             reply = self._reply(test, request, faults)
             if isinstance(reply, Answer):
-                tokens = reply.usage.total_tokens
-                reply = self._plan(request, disturb_answer(reply, faults), compiled, entropy, arrival.now_ms)
+                said = self._bounded(request, disturb_answer(reply, faults))
+                tokens = said.usage.total_tokens
+                reply = self._plan(request, said, compiled, entropy, arrival.now_ms)
         except Refusal as refusal:
             reply = self.refusal(refusal, entropy, arrival.now_ms)
         if test is not None:
@@ -305,8 +243,11 @@ class Service:
         first = next(iter(self.edition.chips.values()))
         return response_headers(first.wire.head, entropy, now_ms)
 
+    def _bounded(self, request: ChatRequest, answer: Answer) -> Answer:
+        """The answer as far as the request's bounds and the text review let it go."""
+        return moderate(limit(answer, *bounds(request.body)), self.texts(request), self.moderation)
+
     def _plan(self, request: ChatRequest, answer: Answer, compiled: Compiled, entropy: bytes, now_ms: int) -> Plan:
-        answer = moderate(limit(answer, *bounds(request.body)), self.texts(request), self.moderation)
         wire = compiled.wire
         identity = head(request.model, wire.head, entropy, now_ms, own_id=answer.id, created=answer.created)
         if not request.stream:

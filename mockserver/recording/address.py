@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
 from mockserver.errors import OperatorError
+from mockserver.web_address import web_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,14 +65,9 @@ class Upstream:
 def upstream_of(url: str, environ: Mapping[str, str], silence_seconds: float, ca_file: str | None = None) -> Upstream:
     """The upstream of `--upstream URL`; raises OperatorError for what is no usable address."""
     try:
-        parts = urlsplit(url)
-        port = parts.port
+        parts = web_address(url)
     except ValueError as error:
         raise OperatorError(f"--upstream {url!r}: {error}; example: https://cloud.infini-ai.com") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise OperatorError(
-            f"--upstream {url!r}: give http(s)://host[:port][/path]; example: https://cloud.infini-ai.com"
-        )
     if parts.username or parts.password:
         raise OperatorError("--upstream: credentials do not belong into the address; use --upstream-key-env NAME")
     tls = None
@@ -81,9 +77,10 @@ def upstream_of(url: str, environ: Mapping[str, str], silence_seconds: float, ca
         except OSError as error:
             raise OperatorError(f"--upstream-ca {ca_file}: {error.strerror or error}") from None
         tls.set_alpn_protocols(["http/1.1"])
-    via, via_header = _proxy(parts.hostname, environ) if tls else (None, b"")
-    port = port or (443 if tls else 80)
-    return Upstream(parts.hostname, port, tls, parts.path.rstrip("/"), via, via_header, silence_seconds)
+    host = parts.hostname or ""
+    via, via_header = _proxy(host, environ) if tls else (None, b"")
+    port = parts.port or (443 if tls else 80)
+    return Upstream(host, port, tls, parts.path.rstrip("/"), via, via_header, silence_seconds)
 
 
 def _proxy(host: str, environ: Mapping[str, str]) -> tuple[tuple[str, int] | None, bytes]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from mockserver.body import objects_of, wire_format_of
 from mockserver.exchange_file import exchange_of
 from mockserver.recording.imported import asked_body, frames_of, imported, made_path, reason
-from mockserver.sources.meaning import objects_of, wire_format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ def lines_fit(data: bytes) -> bool:
 def read_lines(data: bytes, hints: Hints) -> list[Imported]:
     """The one answer of pasted lines; blank lines around it are the page's."""
     body = data.strip()
-    kind = wire_format(body)
+    kind = wire_format_of(body)
     body += {"sse": b"\n\n", "json-lines": b"\n", "json": b""}[kind]
     media = b"text/event-stream" if kind == "sse" else b"application/json"
     return [_answer(200, [(b"content-type", media)], frames_of(body), hints)]

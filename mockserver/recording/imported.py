@@ -9,9 +9,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from mockserver.body import wire_format_of
 from mockserver.exchange import Ending, Exchange, Plan, Request
 from mockserver.recording.store import place
-from mockserver.sources.meaning import wire_format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +126,7 @@ def asked_body(hints: Hints, objects: Sequence[dict[str, Any]]) -> bytes:
 
 def frames_of(body: bytes) -> list[bytes]:
     """A body cut after each event or line, where nobody knows how it was cut on the wire."""
-    kind = wire_format(body)
+    kind = wire_format_of(body)
     if kind == "json":
         return [body] if body else []
     return [part for part in (_EVENT_END if kind == "sse" else _LINE_END).split(body) if part]

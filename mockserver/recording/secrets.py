@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 
+from mockserver.body import objects_of
 from mockserver.kept_headers import SECRET_NAMES
 from mockserver.recording.fields import MASK, field_name, without_field
 from mockserver.recording.shapes import KEY_SHAPES, findings, shaped
-from mockserver.sources.meaning import answer_of, body_of, choices_of, coding_of, objects_of
+from mockserver.sources.meaning import answer_of, body_of, choices_of, coding_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -216,7 +217,7 @@ class Redactor:
         if self.holds_secret(data):
             yield [found.span() for found in self._values.finditer(data)]
         for kind in KEY_SHAPES:
-            yield from ([found.span() for found in each] for each in shaped(kind, data))
+            yield from ([found.span(found.lastindex or 0) for found in each] for each in shaped(kind, data))
         for pattern in self._scrubbing.patterns:
             yield [found.span() for found in pattern.finditer(data)]
 

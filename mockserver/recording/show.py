@@ -6,8 +6,9 @@ import datetime as dt
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from mockserver.body import objects_of
 from mockserver.exchange_file import plan_of
-from mockserver.sources.meaning import body_of, objects_of
+from mockserver.sources.meaning import body_of
 from mockserver.sources.recordings import chat_request
 
 if TYPE_CHECKING:

@@ -69,6 +69,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self.on_body, self.on_chunk_complete = passage.take, passage.chunk_ends  # without a frame between
         self._parser = httptools.HttpResponseParser(self)
+        self._parser.set_dangerous_leniencies(  # lines may end in LF alone (RFC 9112, 2.2); old servers pad chunk sizes
+            lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
         self._transport: asyncio.Transport
         self._passage = passage
         self._waiter: asyncio.Future[None] | None = None

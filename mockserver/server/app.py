@@ -7,10 +7,10 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
+from mockserver.arrival import Arrival, Response
 from mockserver.errors import Refusal
 from mockserver.exchange import Ending, Exchange, Plan, Request
 from mockserver.pipeline.head import entropy_of
-from mockserver.pipeline.respond import Arrival, Response, Service
 from mockserver.server.clock import Wheel
 from mockserver.server.guard import Guard
 from mockserver.server.incoming import (
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from mockserver.pipeline.respond import Service
     from mockserver.server.clock import FixedClock, RealClock
     from mockserver.server.namespace import Namespace
     from mockserver.server.performer import Connection
@@ -98,9 +99,8 @@ class Mock:
             except BodyTooLargeError as error:
                 await self._too_large(str(error), scope, send, exchange)
                 return
-            exchange.seed = seed_of(headers, namespace, exchange.number)
             asked = Request(scope["method"], scope["path"], headers, body)
-            response = self._decide(asked, namespace, exchange.seed, scope, decide)
+            response = self._decide(asked, namespace, exchange, scope, decide)
             exchange.request = kept(asked, key)
             exchange.chat, exchange.faults = response.chat, response.faults
             exchange.plan = plan = response.plan
@@ -128,14 +128,19 @@ class Mock:
             if self._on_exchange is not None:
                 self._on_exchange(exchange)
 
-    def _decide(self, asked: Request, namespace: Namespace, seed: int, scope: Scope, decide: Decide) -> Response:
+    def _decide(
+        self, asked: Request, namespace: Namespace, exchange: Exchange, scope: Scope, decide: Decide
+    ) -> Response:
         """What is answered: a refusal where the head is wrong, and a plan even where the mock itself fails."""
         trouble = host_trouble(scope)
         if trouble is not None:
             close = ((b"connection", b"close"),)
             return Response(self.refusal(Refusal("invalid-http", trouble, headers=close), scope))
         try:
-            return decide(asked, namespace, seed)
+            exchange.seed = seed_of(asked.headers, namespace, exchange.number)
+            return decide(asked, namespace, exchange.seed)
+        except Refusal as refusal:
+            return Response(self.refusal(refusal, scope))
         except Exception as error:
             log.exception("genstudio-mock failed on %s %s", asked.method, ascii(asked.path))
             return Response(self._failure(error))

@@ -5,16 +5,14 @@ The bytes decide, not the profile: a fault may have made them something else.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mockserver.pipeline.frame import BOM, DONE, WIRE_FORMATS
+from mockserver.body import read, wire_format_of
+from mockserver.pipeline.frame import DONE
 
 if TYPE_CHECKING:
     from mockserver.exchange import Exchange
-
-_EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +47,9 @@ def carried(exchange: Exchange) -> Carried:
         body = _body_of_writes(body)
     if not body.strip():
         return Carried()
-    framing = _framing(body)
-    read, problem = _read(body, framing)
-    objects = [one for one in read if isinstance(one, dict)]
+    framing = wire_format_of(body)
+    found, problem = read(body, framing)
+    objects = [one for one in found if isinstance(one, dict)]
     choices = [choice for one in objects for choice in _list(one.get("choices")) if isinstance(choice, dict)]
     said = [_object(choice.get("delta")) or _object(choice.get("message")) for choice in choices]
     pieces = [one["content"] for one in said if isinstance(one.get("content"), str) and one["content"]]
@@ -66,34 +64,9 @@ def carried(exchange: Exchange) -> Carried:
         tuple(name for name in calls if isinstance(name, str) and name),
         finishes[-1] if finishes else None,
         any(one.get("blocked") is True for one in objects),
-        any(one is DONE for one in read),
+        any(one is DONE for one in found),
         problem,
     )
-
-
-def _framing(body: bytes) -> str:
-    start = body.removeprefix(BOM).lstrip()
-    if start.startswith(_EVENT_STARTS):
-        return "sse"
-    try:
-        whole = json.loads(start)
-    except (ValueError, RecursionError):
-        return "json-lines"
-    return "json-lines" if isinstance(whole, dict) and b'"delta"' in start else "json"
-
-
-def _read(body: bytes, framing: str) -> tuple[list[Any], str]:
-    """The objects and marks up to the first that cannot be read, and why that is so."""
-    reader, found = WIRE_FORMATS[framing].reader(), []
-    if framing == "json":
-        body = body.removeprefix(BOM)
-    try:
-        for line in body.splitlines(keepends=True):  # of bytes: at line feeds and carriage returns only
-            found += reader.feed(line)
-        found += reader.close()
-    except (ValueError, RecursionError) as error:
-        return found, f"object {len(found) + 1} cannot be read: {error}"
-    return found, ""
 
 
 def _body_of_writes(data: bytes) -> bytes:

@@ -20,8 +20,9 @@ from mockserver.pipeline.refuse import header_text
 from mockserver.server.performer import CONNECTION_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
+    from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, HTTPScope
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
@@ -66,7 +67,7 @@ class ClientConnection:
         given = {name.lower(): value for name, value in shown}
         own = [pair for pair in cycle.default_headers if pair[0] not in given]
         bodiless = status in BODILESS or cycle.scope["method"] == "HEAD"
-        cycle.chunked_encoding = not bodiless and b"content-length" not in given
+        cycle.chunked_encoding = not (bodiless or b"content-length" in given or _knows_no_chunks(cycle.scope))
         cycle.expected_content_length = 0 if bodiless else int(given.get(b"content-length", b"0"))
         if cycle.chunked_encoding:
             own.append((b"transfer-encoding", b"chunked"))
@@ -76,6 +77,19 @@ class ClientConnection:
         lines += [b"%b: %b\r\n" % pair for pair in (*shown, *own)]
         cycle.transport.write(b"".join((*lines, b"\r\n")))
         return True
+
+    def unchunked(self, send: ASGISendCallable) -> ASGISendCallable:
+        """ASGI's `send` for a client that knows no chunks: the body goes out as it is, of a known length or not."""
+        cycle = self._cycle
+
+        async def send_plain(message: ASGISendEvent) -> None:
+            if message["type"] == "http.response.start":
+                cycle.chunked_encoding = False
+            elif message["type"] == "http.response.body":
+                cycle.expected_content_length = len(message["body"])  # so that this is all that is due
+            await send(message)
+
+        return send_plain
 
     def write_trailers(self, trailers: Iterable[tuple[bytes, bytes]]) -> None:
         """End a chunked body with headers behind it; the empty last `send`, which is due after it, writes nothing."""
@@ -246,7 +260,11 @@ class MockProtocol(HttpToolsProtocol):
         self._in_body = True
         self._head_bytes = 0
         self._disarm()
+        self.scope["http_version"] = self.parser.get_http_version()
+        if _knows_no_chunks(self.scope):
+            self.app = _unchunked(self.app)
         super().on_headers_complete()
+        self.cycle.keep_alive = self.cycle.keep_alive and not _knows_no_chunks(self.scope)
         self.scope[CONNECTION_KEY] = ClientConnection(self, self.cycle)  # type: ignore[literal-required]
 
     def on_message_complete(self) -> None:
@@ -337,3 +355,17 @@ class MockProtocol(HttpToolsProtocol):
             self.transport.abort()
         else:
             self.transport.close()
+
+
+def _knows_no_chunks(scope: HTTPScope) -> bool:
+    """Whether the client is older than HTTP/1.1: it is sent no transfer coding, and the connection ends its answer."""
+    return scope["http_version"] < "1.1"
+
+
+def _unchunked(app: ASGI3Application) -> ASGI3Application:
+    """The application for such a client."""
+
+    def answer(scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable) -> Awaitable[None]:
+        return app(scope, receive, scope[CONNECTION_KEY].unchunked(send))
+
+    return answer

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from mockserver.errors import Refusal
 from mockserver.exchange import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import Receive, Scope
 
     from mockserver.server.namespace import Namespace
@@ -19,6 +22,7 @@ KEPT_HEADERS = (
 _CHAT = re.compile("/maas/([^/]+)(?:/([^/]+))?/chat/completions/?")
 DEPLOYMENT, DEPLOYMENT_PREFIX = "deployment", "mif-"  # a deployment's id always begins so (overview page of the API)
 BY_BODY = "v1"
+MOST_SEED_DIGITS = 20
 
 
 class ClientLeftError(Exception):
@@ -34,10 +38,19 @@ def api_key(headers: dict[bytes, bytes]) -> str:
     return headers.get(b"authorization", b"").partition(b" ")[2].strip().decode("latin-1")
 
 
-def seed_of(headers: dict[bytes, bytes], namespace: Namespace, number: int) -> int:
-    """The seed of an exchange: what `X-Mock-Seed` says, which repeats an earlier one, or the namespace's next."""
+def seed_of(headers: Mapping[bytes, bytes], namespace: Namespace, number: int) -> int:
+    """The seed of an exchange: what `X-Mock-Seed` says, which repeats an earlier one, or the namespace's next.
+
+    Raises:
+        Refusal: it is no such number.
+    """
     asked = headers.get(b"x-mock-seed", b"")
-    return int(asked) if asked.isdigit() and len(asked) <= 20 else namespace.seed_of(number)
+    if not asked:
+        return namespace.seed_of(number)
+    if not asked.isdigit() or len(asked) > MOST_SEED_DIGITS:
+        says = f"X-Mock-Seed: {asked[:40].decode('latin-1')!r} is not allowed; allowed: a number of at most "
+        raise Refusal("unknown-quirk", f"{says}{MOST_SEED_DIGITS} digits, as x-mock-seed gives it", param="X-Mock-Seed")
+    return int(asked)
 
 
 def kept(asked: Request, key: str) -> Request:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import date
+from math import ceil
 from typing import TYPE_CHECKING
 
 from mockserver.errors import Refusal
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"
 MOST_NAMESPACES = 1000
+MINUTE_MS = 60_000
+DAY_MS = 86_400_000
 SEED_STEP = 0x9E3779B97F4A7C15  # an odd number far from powers of two, so that neighbours get unlike seeds
 
 
@@ -131,19 +134,32 @@ class Quota:
         self._asked.append((now_ms, tokens))
 
     def check(self, limit: RateLimit, now_ms: float) -> None:
-        """Raise the Refusal that tells which quota is used up and when it is free again; a full one does not count."""
-        self._asked = [one for one in self._asked if one[0] > now_ms - 86_400_000]
-        minute = [one for one in self._asked if one[0] > now_ms - 60_000]
-        for name, allowed, used, oldest, window in (
-            ("requests a minute", limit.rpm, len(minute), minute, 60_000),
-            ("tokens a minute", limit.tpm, sum(one[1] for one in minute), minute, 60_000),
-            ("requests a day", limit.rpd, len(self._asked), self._asked, 86_400_000),
+        """Raise the Refusal of the quota that stays used up for longest; one that is full does not count.
+
+        It tells when enough of what was counted has left the window for one more request.
+        """
+        self._asked = [one for one in self._asked if one[0] > now_ms - DAY_MS]
+        minute = [one for one in self._asked if one[0] > now_ms - MINUTE_MS]
+        full = []
+        for name, allowed, counted, window_ms in (
+            ("requests a minute", limit.rpm, [(at, 1) for at, _ in minute], MINUTE_MS),
+            ("tokens a minute", limit.tpm, minute, MINUTE_MS),
+            ("requests a day", limit.rpd, [(at, 1) for at, _ in self._asked], DAY_MS),
         ):
-            if allowed is not None and used >= allowed:
-                wait_s = -int((now_ms - (oldest[0][0] if oldest else now_ms) - window) // 1000)
-                headers = ((b"retry-after", b"%d" % max(wait_s, 1)),) if limit.retry_after else ()
-                detail = f"rate limit: {used} of {allowed} {name} used; free again in {max(wait_s, 1)} s"
-                raise Refusal("rate-limited", detail, headers=headers)
+            used = left = sum(weight for _, weight in counted)
+            if allowed is None or used < allowed:
+                continue
+            last_ms = now_ms
+            for at_ms, weight in counted:
+                last_ms, left = at_ms, left - weight
+                if left < allowed:
+                    break
+            wait_s = max(ceil((last_ms + window_ms - now_ms) / 1000), 1)
+            full.append((wait_s, f"{used} of {allowed} {name} used"))
+        if full:
+            wait_s, says = max(full, key=lambda one: one[0])
+            headers = ((b"retry-after", b"%d" % wait_s),) if limit.retry_after else ()
+            raise Refusal("rate-limited", f"rate limit: {says}; free again in {wait_s} s", headers=headers)
 
 
 class Namespace:

@@ -59,14 +59,17 @@ def document(operations: Sequence[Operation], prefix: str, *, token: bool) -> di
         "paths": paths,
         "components": components,
     }
+    says = "the API key whose namespace is meant; none for the one that all unclaimed keys share"
+    schemes: dict[str, Any] = {"key": {"type": "http", "scheme": "bearer", "description": says}}
+    entry: dict[str, list[str]] = {}
     if token:
-        components["securitySchemes"] = {
-            "token": {"type": "apiKey", "in": "header", "name": TOKEN_HEADER.decode().title()}
-        }
-        whole["security"] = [{"token": []}]
-        for one in operations:
-            if one.open:
-                paths[prefix + one.path][one.method.lower()]["security"] = []
+        schemes["token"] = {"type": "apiKey", "in": "header", "name": TOKEN_HEADER.decode().title()}
+        entry = {"token": []}
+    components["securitySchemes"] = schemes
+    whole["security"] = [entry, {**entry, "key": []}]
+    for one in operations:
+        if one.open:
+            paths[prefix + one.path][one.method.lower()]["security"] = []
     return whole
 
 

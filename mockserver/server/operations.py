@@ -17,7 +17,7 @@ from mockserver.exchange_file import ExchangeFile
 from mockserver.pipeline.disturb import FAULT_TYPES
 from mockserver.server import replies, verdict, wire
 from mockserver.server.control_request import ControlError, Parameter
-from mockserver.server.journal import Query
+from mockserver.server.journal import MOST_EXCHANGES, Query
 from mockserver.server.namespace import ArmedFault, Expectation
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ def _remove(rows: list[Any], number: int | None, what: str) -> replies.Removed:
 NUMBER: Final = Parameter({"type": "integer", "minimum": 1, "maximum": 999_999_999_999}, "its number, from 1")
 _STRING = {"type": "string"}
 _BOOLEAN = {"type": "boolean"}
-_COUNT = {"type": "integer", "minimum": 0, "maximum": 1_000_000}
+_COUNT = {"type": "integer", "minimum": 0, "maximum": MOST_EXCHANGES}
 _WAIT = {"type": "integer", "minimum": 0, "maximum": MOST_WAIT_MS, "default": WAIT_MS}
 _PATIENCE = {"type": "integer", "minimum": 0, "maximum": _LONGEST_PATIENCE_MS, "default": PATIENCE_MS}
 _WHICH_EXCHANGES: Final = {
@@ -261,7 +261,7 @@ _WHICH_EXCHANGES: Final = {
     "status": Parameter({"type": "integer", "minimum": 100, "maximum": 599}, "only this HTTP status"),
     "stream": Parameter(_BOOLEAN, "only streams, or only whole answers"),
     "text": Parameter(_STRING, "only requests whose body holds this"),
-    "after": Parameter(_COUNT, "only exchanges with a higher number"),
+    "after": Parameter({**NUMBER.schema, "minimum": 0}, "only exchanges with a higher number"),
     "in_flight": Parameter(_BOOLEAN, "only those in flight, or only those that have ended; absent shows both"),
     "count": Parameter(_COUNT, "wait until so many have ended; with in_flight=true, until so many are in flight"),
     "timeout_ms": Parameter(_WAIT, "how long to wait at most; ask again to wait longer"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -26,6 +27,7 @@ STORM_WINDOW_MS: Final = 1000.0
 EARLY_SHARE: Final = 0.9  # a client may be up to a tenth early: clocks and timers are not exact
 LEAST_PAUSE_MS: Final = 10.0  # below it a pause is the noise of the machine
 GROWTH: Final = 1.2
+SHOWN_PAUSES: Final = 8
 RETRYABLE: Final = frozenset({408, 409, 429, 500, 502, 503, 504})
 ATTEMPT_HEADER: Final = b"x-stainless-retry-count"
 Mark = Literal["good", "bad", "note"]
@@ -50,7 +52,7 @@ class Finding:
     exchanges: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scene:
     """What a rule may see beside the call.
 
@@ -67,6 +69,15 @@ class Scene:
     def later(self, exchange: Exchange) -> Iterator[Exchange]:
         """The exchanges that began after one had ended."""
         return (one for one in self.exchanges if one.at_ms >= ended_ms(exchange) and one is not exchange)
+
+    @cached_property
+    def dialogues(self) -> dict[str, list[Exchange]]:
+        """What the assistant said in the dialogues of requests, and the requests: each body is read once."""
+        found: dict[str, list[Exchange]] = {}
+        for one in self.exchanges:
+            for text in _assistant_texts(one):
+                found.setdefault(text, []).append(one)
+        return found
 
 
 Call = list["Exchange"]
@@ -133,14 +144,19 @@ def retry_after(call: Call, _scene: Scene) -> Finding | None:
 
 
 def backoff(call: Call, _scene: Scene) -> Finding | None:
-    """Whether the pauses between three or more attempts grow."""
+    """Whether the pauses between three or more attempts grow; those that are drawn at random need not each time."""
     pauses = [after.at_ms - ended_ms(before) for before, after in pairwise(call)]
     if len(pauses) < 2 or any(_retry_after_ms(one) is not None for one in call):
         return None
     numbers = tuple(one.number for one in call)
-    shown = ", ".join(f"{pause:.0f}" for pause in pauses)
+    shown = ", ".join(f"{pause:.0f}" for pause in pauses[:SHOWN_PAUSES]) + (", …" if len(pauses) > SHOWN_PAUSES else "")
     if pauses[-1] > max(pauses[0] * GROWTH, LEAST_PAUSE_MS):
         return Finding("backoff", "good", f"pauses grow: {shown} ms", "", numbers)
+    if min(pauses) > LEAST_PAUSE_MS and max(pauses) > min(pauses) * GROWTH:
+        return Finding(
+            "backoff", "note", f"pauses vary and do not grow: {shown} ms",
+            "let the bound of the jitter double each time", numbers,
+        )  # fmt: skip
     return Finding(
         "backoff", "bad", f"pauses do not grow: {shown} ms", "double the pause each time, with jitter", numbers
     )
@@ -264,7 +280,8 @@ def _how_broken(exchange: Exchange) -> str:
 def _said_again(said: Carried, exchange: Exchange, scene: Scene) -> Exchange | None:
     """The first later request in whose dialogue the assistant said what an exchange carried."""
     text = said.text.strip()
-    return next((one for one in scene.later(exchange) if text and text in _assistant_texts(one)), None)
+    again = scene.dialogues.get(text, ()) if text else ()
+    return next((one for one in again if one.at_ms >= ended_ms(exchange) and one is not exchange), None)
 
 
 def _assistant_texts(exchange: Exchange) -> list[str]:

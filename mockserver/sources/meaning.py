@@ -3,45 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from mockserver.body import Json, objects_of, wire_format_of
 from mockserver.exchange import Answer, ToolCall, Usage
-from mockserver.pipeline.frame import BOM, WIRE_FORMATS
+from mockserver.pipeline.frame import WIRE_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mockserver.exchange import Plan
 
-Json = dict[str, Any]
 UNPACKED_LIMIT_BYTES: Final = 64 * 2**20
 _HALF = re.compile("[\ud800-\udfff]")
-_EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
-
-
-def wire_format(body: bytes) -> str:
-    """The row of `WIRE_FORMATS` that reads this body: what stands in it decides, since content types are unreliable."""
-    start = body.removeprefix(BOM).lstrip()
-    if start.startswith(_EVENT_STARTS):
-        return "sse"
-    try:
-        return "json" if isinstance(json.loads(start), dict) and b"chat.completion.chunk" not in start else "json-lines"
-    except (ValueError, RecursionError):
-        return "json-lines"
-
-
-def objects_of(body: bytes) -> list[Json]:
-    """The JSON objects of a body, without the done marker; raises ValueError where it cannot be read."""
-    reader = WIRE_FORMATS[wire_format(body)].reader()
-    try:
-        read = [*reader.feed(body), *reader.close()]
-    except RecursionError:
-        raise ValueError("the body is nested too deeply") from None
-    return [one for one in read if isinstance(one, dict)]
 
 
 def meaning(plan: Plan) -> Answer:
@@ -63,7 +40,7 @@ def _times_of_parts(plan: Plan, body: bytes, objects: Sequence[Json]) -> tuple[f
     at_ms = plan.at_ms
     if not at_ms or coding_of(plan):
         return (at_ms[0], at_ms[-1]) if at_ms else ()
-    reader = WIRE_FORMATS[wire_format(body)].reader()
+    reader = WIRE_FORMATS[wire_format_of(body)].reader()
     times = [
         at for at, frame in zip(at_ms, plan.frames, strict=False) for one in reader.feed(frame) if isinstance(one, dict)
     ]

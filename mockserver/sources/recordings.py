@@ -171,15 +171,19 @@ class Recordings:
             any_form: Whether another chip's, or one that was streamed where now it is not, will do as well.
 
         Returns:
-            Among several the same chip and form first, then the one whose other fields are most alike.
+            Among several the same form first, since only a stream has pieces, then the same chip, then the one whose
+            other fields are most alike.
         """
         found = self._by_dialogue.get((request.model, dialogue(request)), ())
         fitting = [one for one in found if (any_form and one.good) or _same_form(one, request)]
         if len(fitting) < 2:
             return fitting[0] if fitting else None
         return max(
-            fitting, key=lambda one: (_same_form(one, request), one.request.chip == request.chip, _alike(one, request))
-        )
+            fitting,
+            key=lambda one: (
+                one.request.stream == request.stream, one.request.chip == request.chip, _alike(one, request)
+            ),
+        )  # fmt: skip
 
     def near_misses(self, request: ChatRequest, most: int = 3) -> list[str]:
         """The recordings most like a request that none fits, each with what differs."""
