@@ -135,6 +135,7 @@ AXES: Final[tuple[Axis, ...]] = (
     Axis("chunk", "usage_order", (
         Quirk("usage-total-last", "total-last", "Usage lists prompt, completion, total."),
         Quirk("usage-total-second", "total-second", "Usage lists prompt, total, completion."),
+        Quirk("usage-completion-first", "completion-first", "Usage lists completion, prompt, total."),
     )),
     Axis("chunk", "usage_details", (
         Quirk("usage-details-absent", "absent", "Usage has no prompt_tokens_details."),

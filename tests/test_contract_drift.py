@@ -183,6 +183,20 @@ def test_drift_of_the_schema_is_told() -> None:
     assert ["choices[].logprobs", "absent", "null", "should"] in rows
 
 
+def test_a_model_that_no_catalogue_has_is_no_drift(tmp_path: Path) -> None:
+    """Another server's model is answered by the mock too: under the learnt profile only refusals differ."""
+    words = ["--model", "somebody/own-7b", "--chip", "other", "--path-template", "/v1/chat/completions"]
+    with serving_with(OtherServer) as url:
+        learnt = run(command_learn, "--base-url", url, *words, "--output", str(tmp_path))
+        code, out, _ = run(command_drift, "--base-url", url, *words, "--profiles", str(tmp_path), "--report", "json")
+
+    (report,) = json.loads(out)
+    assert (learnt[0], code, report["patch"]) == (0, 1, "")
+    assert {row["field"] for row in report["rows"] if row["severity"] == "must"} == {
+        *("status: no key", "status: key without Bearer", "status: unknown chip", "status: unknown model")
+    }
+
+
 def test_wrong_usage_of_drift_is_one_line() -> None:
     """Neither a live target nor recordings: the line says what to give."""
     code, out, err = run(command_drift, "--model", MODEL, "--chip", "chip3")

@@ -115,6 +115,23 @@ def test_a_command_that_reads_rightly_is_exit_code_0(script: str) -> None:
     assert err.splitlines() == ["1/3: ok", "2/3: ok", "3/3: ok"]
 
 
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_a_cut_reaches_a_client_that_reads_all_that_is_there(tmp_path: Path) -> None:
+    """Node's fetch joins pieces that lie ready; still one that takes each piece for whole lines is found out."""
+    forgets = (
+        NODE.replace("(rest + piece)", "piece")
+        .replace("rest = lines.pop();", "")
+        .replace("for (const choice of JSON.parse(line.slice(5))", "for (const choice of read(line.slice(5))")
+    )
+    forgets = "const read = (line) => { try { return JSON.parse(line); } catch { return {choices: []}; } };\n" + forgets
+    words = ["--chip", "nvidia", "--quirks", "none", "--examples", "20", "--save", str(tmp_path)]
+    code, out, _ = run(*words, "--", "node", "--input-type=module", "-e", forgets)
+
+    assert code == 1
+    assert out.startswith("silent: the client read nothing and raised nothing; the stream says ")
+    assert "a stream of 4 frames in 5 writes:" in out
+
+
 @pytest.mark.parametrize(
     "words",
     [["sh", "-c", SHELL], ["node", "--input-type=module", "-e", NODE]],

@@ -187,6 +187,15 @@ def test_every_shipped_chip_is_learnt_back(name: str) -> None:
         assert found.notes == (), chip.name
 
 
+@pytest.mark.parametrize("chip", ["nvidia", "chip3"])
+@pytest.mark.parametrize("name", [name for name in quirks.QUIRKS if name.startswith(("usage", "blocked", "finish"))])
+def test_a_mock_with_any_quirk_of_the_end_keeps_its_contract(name: str, chip: str) -> None:
+    """How usage, finish and review are written is a chip's own: no clause breaks on what a profile declares."""
+    base = tutorial().chips[chip]
+
+    assert learn.rehearse(tutorial(), replace(base, wire=quirks.changed(base.wire, name)), MODEL).findings == []
+
+
 def test_what_a_server_says_cannot_break_the_file() -> None:
     """A field whose name holds line ends and control characters stays on its line, in the file and on a terminal."""
     edition = library.edition_of("2024-tutorial")

@@ -235,6 +235,7 @@ HOLDS: dict[str, Callable[[Wire], bool]] = {
     ),
     "usage-total-last": lambda w: list(usage_of(w))[:3] == ["prompt_tokens", "completion_tokens", "total_tokens"],
     "usage-total-second": lambda w: list(usage_of(w))[:3] == ["prompt_tokens", "total_tokens", "completion_tokens"],
+    "usage-completion-first": lambda w: list(usage_of(w))[:3] == ["completion_tokens", "prompt_tokens", "total_tokens"],
     "usage-details-absent": lambda w: "prompt_tokens_details" not in usage_of(w),
     "usage-details-null": lambda w: usage_of(w)["prompt_tokens_details"] is None,
     "usage-details": lambda w: usage_of(w)["prompt_tokens_details"] == {"cached_tokens": 0},

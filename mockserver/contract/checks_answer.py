@@ -248,14 +248,15 @@ def stop_kept(r: Reading, _c: Context) -> Verdict:
 
 
 def blocked_form(r: Reading, _c: Context) -> Verdict:
-    """`blocked` is true or absent, and nothing of the answer follows it."""
+    """`blocked` is true or absent, and nothing follows it but usage in a chunk without choices."""
     if not r.answered or not any("blocked" in one for one in r.objects):
         return NOT_APPLICABLE
     for number, one in enumerate(r.objects):
         if "blocked" in one and one["blocked"] is not True:
             return broken(f"blocked is {_short(one['blocked'])}; due true or no such key")
-        if one.get("blocked") is True and number + 1 < len(r.objects):
-            return broken(f"objects after the one with blocked: true: {len(r.objects) - number - 1}; due none")
+        after = sum(bool(later.get("choices") or "error" in later) for later in r.objects[number + 1 :])
+        if one.get("blocked") is True and after:
+            return broken(f"objects with choices after the one with blocked: true: {after}; due none")
     return HOLDS
 
 

@@ -101,6 +101,7 @@ def _drift(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
 
 def _mock(edition: Edition, target: Target) -> Runner:
     """A runner whose target is a mock in this process."""
+    edition = rehearsal.with_model(edition, target.model)
     send = rehearsal.transport(rehearsal.service(edition), edition.file.defaults.created * 1000)
     return Runner(send, edition, edition.chips[target.chip], target.model, clock=Clock(lambda: 0.0, lambda _s: None))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from mockserver import __version__
-from mockserver.contract import learn
+from mockserver.contract import learn, rehearsal
 from mockserver.contract.client import Address, HttpTransport
 from mockserver.contract.command import (
     BROKEN,
@@ -149,10 +149,10 @@ def _check(args: argparse.Namespace, edition: Edition, exchanges: dict[str, Exch
     from mockserver.contract import library
 
     chip = library.edition_of(edition.name, [args.output, *args.profiles]).chips[args.chip]
-    model = args.model if args.model in edition.models else next(iter(edition.models))
-    result = learn.rehearse(edition, chip, model)
+    edition = rehearsal.with_model(edition, args.model)
+    result = learn.rehearse(edition, chip, args.model)
     faults = [f"{one.clause.id}: {one.evidence}" for one in result.broken]
-    faults += learn.unlike(edition, chip, model, exchanges)
+    faults += learn.unlike(edition, chip, args.model, exchanges)
     if faults:
         print("the mock with this profile is not like the recordings:", *faults, sep="\n  ", file=out)
         return BROKEN

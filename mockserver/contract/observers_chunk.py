@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mockserver.contract.reading import MIXED
+from mockserver.pipeline.chunk import USAGE_ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,13 +104,9 @@ def _usage_chunk(r: Reading) -> Seen:
 def _usage_order(r: Reading) -> Seen:
     if not r.answered or not r.usage:
         return None
-    order = [key.removesuffix("_tokens") for key in r.usage if key in _USAGE_KEYS]
-    return {"prompt completion total": "total-last", "prompt total completion": "total-second"}.get(
-        " ".join(order), " ".join(order)
-    )
-
-
-_USAGE_KEYS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
+    names = [key.removesuffix("_tokens") for key in r.usage]
+    order = tuple(name for name in names if name in USAGE_ORDERS["total-last"])
+    return next((value for value, due in USAGE_ORDERS.items() if due == order), " ".join(order))
 
 
 def _usage_details(r: Reading) -> Seen:

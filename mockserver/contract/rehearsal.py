@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from mockserver.arrival import Arrival
 from mockserver.exchange import Answer, Exchange, ToolCall, Usage, texts_of
@@ -64,6 +65,11 @@ def with_chip(edition: Edition, chip: ChipProfile) -> Edition:
     return replace(edition, chips={**edition.chips, chip.name: chip})
 
 
+def with_model(edition: Edition, model: str) -> Edition:
+    """The edition with one model more, on every chip, where its catalogue lacks it: the target may be anybody's."""
+    return replace(edition, models={model: edition.entry(model), **edition.models})
+
+
 def transport(made: Service, now_ms: int, disturb: Callable[[Plan], Plan] = lambda plan: plan) -> Transport:
     """A transport to a service in this process, without a socket.
 
@@ -74,7 +80,7 @@ def transport(made: Service, now_ms: int, disturb: Callable[[Plan], Plan] = lamb
     """
 
     def send(request: Request) -> Exchange:
-        parts = request.path.strip("/").split("/")
+        parts = [unquote(part) for part in request.path.strip("/").split("/")]
         model, chip = (parts[1], parts[2]) if len(parts) == 5 else ("", "")
         plan = made.respond(Arrival(model, chip, request, now_ms)).plan
         if request.method != "POST":

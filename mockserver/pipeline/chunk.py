@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
+USAGE_ORDERS: Final = {
+    "total-last": ("prompt", "completion", "total"),
+    "total-second": ("prompt", "total", "completion"),
+    "completion-first": ("completion", "prompt", "total"),
+}
+"""The order of usage's three counts, by the value of `usage_order`."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChunkSettings:
     """How an answer is cut into chunks; each value is explained by its quirk."""
@@ -27,7 +35,7 @@ class ChunkSettings:
     one_chunk: bool = False
     empty_deltas: bool = False
     usage_chunk: Literal["finish", "own"] = "finish"
-    usage_order: Literal["total-last", "total-second"] = "total-last"
+    usage_order: Literal["total-last", "total-second", "completion-first"] = "total-last"
     usage_details: Literal["absent", "null", "object"] = "absent"
     reasoning: Literal["delta", "choice", "think-tags"] = "delta"
     logprobs: bool | Literal["stream"] = False
@@ -97,19 +105,12 @@ def completion(answer: Answer, head: Head, settings: ChunkSettings) -> Json:
 
 def usage_object(usage: Usage, settings: ChunkSettings) -> Json:
     """The `usage` object in the edition's key order; the total is computed here and nowhere else."""
-    total = usage.prompt_tokens + usage.completion_tokens
-    if settings.usage_order == "total-second":
-        made: Json = {
-            "prompt_tokens": usage.prompt_tokens,
-            "total_tokens": total,
-            "completion_tokens": usage.completion_tokens,
-        }
-    else:
-        made = {
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "total_tokens": total,
-        }
+    counts = {
+        "prompt": usage.prompt_tokens,
+        "completion": usage.completion_tokens,
+        "total": usage.prompt_tokens + usage.completion_tokens,
+    }
+    made: Json = {f"{name}_tokens": counts[name] for name in USAGE_ORDERS[settings.usage_order]}
     if settings.usage_details != "absent":
         made["prompt_tokens_details"] = None if settings.usage_details == "null" else {"cached_tokens": 0}
     if usage.reasoning_tokens:
