@@ -62,7 +62,7 @@ BELOW_SERVER = {"asyncio", "time", "socket", "starlette", "uvicorn", "threading"
 ONLY_IN = {
     "faker": ("mockserver/sources/synthetic.py",),
     "hypothesis": ("mockserver/contract/strategies.py", "mockserver/contract/runner.py", "mockserver/contract/fuzz.py"),
-    "uvicorn.protocols": ("mockserver/server/connection.py",),
+    "uvicorn.protocols": ("mockserver/server/connection.py", "mockserver/server/client.py"),
     "httptools": ("mockserver/server/connection.py", "mockserver/recording/upstream.py"),
     "pytest": (
         "mockserver/pytest_plugin.py",

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from mockserver.server.connection import ClientConnection
+    from mockserver.server.client import ClientConnection
 
 KEPT_BYTES: Final = 16 * 2**20
 """Longest answer that is kept, each send counted as its bytes and `SEND_COST`; a longer one only passes through."""

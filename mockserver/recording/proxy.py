@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mockserver.recording.keeper import Keeper
     from mockserver.recording.paths import PathMap
     from mockserver.recording.upstream import AnswerHead, UpstreamConnection
-    from mockserver.server.connection import ClientConnection
+    from mockserver.server.client import ClientConnection
 
 LINGER_SECONDS: Final = 5.0  # how long an answer is still read, to be kept, when its client has left
 LOOK_SECONDS: Final = 1.0  # how often a silent stream looks whether its client has left

@@ -1,4 +1,4 @@
-"""The HTTP connection: the only user of uvicorn's internals.
+"""The HTTP connection: with `client.py`, the only user of uvicorn's internals.
 
 What stock uvicorn lacks, measured: it has no deadline for a request's head and body, takes heads of any size, answers
 what it cannot read as plain text, and tells an application nothing of a client that left until it asks. All of it is
@@ -7,155 +7,28 @@ added here, in a subclass of its httptools protocol.
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import struct
 import sys
 from typing import TYPE_CHECKING, Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mockserver.pipeline.refuse import header_text
+from mockserver.server.client import ClientConnection, knows_no_chunks
 from mockserver.server.performer import CONNECTION_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    import asyncio
+    from collections.abc import Awaitable, Callable
 
-    from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, HTTPScope
+    from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
-    from mockserver.exchange import Headers
 
 HEAD_LIMIT_BYTES = 64 * 1024
-FLUSH_SECONDS = 2.0
 LINGER_SECONDS = 5.0
 LINGER_BYTES = 2 * 2**20
-BODILESS = frozenset({204, 304})
-
-
-class ClientConnection:
-    """The client's side of one request, as the performer sees it."""
-
-    __slots__ = ("_cycle", "_protocol")
-
-    def __init__(self, protocol: MockProtocol, cycle: RequestResponseCycle) -> None:
-        self._protocol = protocol
-        self._cycle = cycle
-
-    @property
-    def gone(self) -> bool:
-        """Whether the client has left."""
-        return self._cycle.disconnected
-
-    @property
-    def paused(self) -> bool:
-        """Whether more is waiting to be sent than the socket takes."""
-        return self._cycle.flow.write_paused
-
-    def write_head(self, status: int, headers: Headers) -> bool:
-        """Begin the answer with header names in their own case, where ASGI's `send` writes them in lower case.
-
-        A date is added where there is none; the framing is that of `send`. What no header may hold is left out.
-        """
-        cycle = self._cycle
-        if cycle.disconnected:
-            return True
-        cycle.response_started, cycle.waiting_for_100_continue = True, False
-        shown = [(name, b" ".join(value.split())) if b"\n" in value else (name, value) for name, value in headers]
-        given = {name.lower(): value for name, value in shown}
-        own = [pair for pair in cycle.default_headers if pair[0] not in given]
-        bodiless = status in BODILESS or cycle.scope["method"] == "HEAD"
-        cycle.chunked_encoding = not (bodiless or b"content-length" in given or _knows_no_chunks(cycle.scope))
-        cycle.expected_content_length = 0 if bodiless else int(given.get(b"content-length", b"0"))
-        if cycle.chunked_encoding:
-            own.append((b"transfer-encoding", b"chunked"))
-        if not cycle.keep_alive:
-            own.append((b"connection", b"close"))
-        lines = [STATUS_LINE.get(status, b"HTTP/1.1 %d \r\n" % status)]
-        lines += [b"%b: %b\r\n" % pair for pair in (*shown, *own)]
-        cycle.transport.write(b"".join((*lines, b"\r\n")))
-        return True
-
-    def unchunked(self, send: ASGISendCallable) -> ASGISendCallable:
-        """ASGI's `send` for a client that knows no chunks: the body goes out as it is, of a known length or not."""
-        cycle = self._cycle
-
-        async def send_plain(message: ASGISendEvent) -> None:
-            if message["type"] == "http.response.start":
-                cycle.chunked_encoding = False
-            elif message["type"] == "http.response.body":
-                cycle.expected_content_length = len(message["body"])  # so that this is all that is due
-            await send(message)
-
-        return send_plain
-
-    def write_trailers(self, trailers: Iterable[tuple[bytes, bytes]]) -> None:
-        """End a chunked body with headers behind it; the empty last `send`, which is due after it, writes nothing."""
-        cycle = self._cycle
-        if not cycle.chunked_encoding or cycle.disconnected:
-            return
-        lines = [b"%b: %b\r\n" % pair for pair in trailers]
-        cycle.transport.write(b"".join((b"0\r\n", *lines, b"\r\n")))
-        cycle.chunked_encoding, cycle.expected_content_length = False, 0
-
-    def write_part(self, data: bytes) -> None:
-        """Send a part of a body that has begun and does not end here: in one call, where ASGI's `send` takes a task."""
-        cycle = self._cycle
-        if cycle.disconnected or not data:
-            return
-        if cycle.chunked_encoding:
-            cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
-        else:
-            cycle.expected_content_length -= len(data)
-            cycle.transport.write(data)
-
-    def cut(self) -> None:
-        """Close now, without the body's end: a chunked body lacks its last chunk, which clients see."""
-        self._cycle.disconnected = True
-        self._cycle.transport.close()
-
-    def linger(self, most_bytes: int) -> None:
-        """End the answer here and close, but first read away what the client still sends, up to `most_bytes`."""
-        self._cycle.disconnected = True
-        self._protocol.linger(max(most_bytes, LINGER_BYTES))
-
-    def write(self, data: bytes) -> None:
-        """Write bytes past the HTTP layer, which then takes the answer for begun."""
-        self._cycle.response_started = True
-        self._cycle.transport.write(data)
-
-    async def drained(self) -> None:
-        """Wait until the client has taken enough to write more."""
-        if self._cycle.flow.write_paused and not self._cycle.disconnected:
-            await self._cycle.flow.drain()
-
-    @property
-    def left_at(self) -> float | None:
-        """When the client closed its sending side, in seconds on the loop's clock; None where it did not."""
-        return self._protocol.closed_at
-
-    def when_left(self, tell: Callable[[], None] | None) -> None:
-        """Have `tell` called as soon as the connection is lost; None calls nobody."""
-        self._protocol.tell_left = tell
-
-    async def left(self) -> None:
-        """Wait until the client has left; to one that nothing more is sent to, closing its sending side is that."""
-        while not self._cycle.disconnected and self._protocol.closed_at is None:
-            await self._cycle.message_event.wait()
-            self._cycle.message_event.clear()
-
-    async def reset(self) -> None:
-        """Close with a TCP RST, after what was written has left (for at most FLUSH_SECONDS)."""
-        until = asyncio.get_running_loop().time() + FLUSH_SECONDS
-        while self._cycle.transport.get_write_buffer_size() and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
-        self._cycle.disconnected = True
-        sock = self._cycle.transport.get_extra_info("socket")
-        if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._cycle.transport.abort()
 
 
 class MockProtocol(HttpToolsProtocol):
@@ -261,10 +134,10 @@ class MockProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._disarm()
         self.scope["http_version"] = self.parser.get_http_version()
-        if _knows_no_chunks(self.scope):
+        if knows_no_chunks(self.scope):
             self.app = _unchunked(self.app)
         super().on_headers_complete()
-        self.cycle.keep_alive = self.cycle.keep_alive and not _knows_no_chunks(self.scope)
+        self.cycle.keep_alive = self.cycle.keep_alive and not knows_no_chunks(self.scope)
         self.scope[CONNECTION_KEY] = ClientConnection(self, self.cycle)  # type: ignore[literal-required]
 
     def on_message_complete(self) -> None:
@@ -319,12 +192,12 @@ class MockProtocol(HttpToolsProtocol):
         if self.cycle is not None:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        self.linger(LINGER_BYTES)
+        self.linger()
 
-    def linger(self, most_bytes: int) -> None:
+    def linger(self, most_bytes: int = 0) -> None:
         """Close our side only and read on for a while: closing with unread bytes would reset the answer away."""
         self._lingering = True
-        self._linger_bytes = most_bytes
+        self._linger_bytes = max(most_bytes, LINGER_BYTES)
         self._disarm()
         self._unset_keepalive_if_required()
         self.flow.resume_reading()
@@ -355,11 +228,6 @@ class MockProtocol(HttpToolsProtocol):
             self.transport.abort()
         else:
             self.transport.close()
-
-
-def _knows_no_chunks(scope: HTTPScope) -> bool:
-    """Whether the client is older than HTTP/1.1: it is sent no transfer coding, and the connection ends its answer."""
-    return scope["http_version"] < "1.1"
 
 
 def _unchunked(app: ASGI3Application) -> ASGI3Application:
