@@ -155,7 +155,8 @@ class Config:
     seed: int = _row(0, kinds.integer(0, 2**32 - 1), ANSWERS, "part of all that is synthesised or derived", "NUMBER")
     clock: Literal["fixed", "real"] = _row(
         "fixed", kinds.choice("fixed", "real"), ANSWERS,
-        "fixed: the same request gets the same id and created; real: a new id, and now", "fixed|real",
+        "fixed: the same request gets the same id and created; real: a new id, and now (a fixture's own stay)",
+        "fixed|real",
     )  # fmt: skip
     api_key: tuple[str, ...] = _row(
         (), kinds.KEY, ANSWERS, "key to let in (default: every key that is not empty)", "KEY", many=True, secret=True

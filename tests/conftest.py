@@ -28,6 +28,7 @@ from mockserver.server.app import Mock, create_app
 from mockserver.server.clock import FixedClock
 from mockserver.server.connection import MockProtocol
 from mockserver.server.run import make_server, new_event_loop, tcp_socket
+from tests.session_helpers import close_clients
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -227,3 +228,4 @@ def session(mock: MockServer) -> Iterator[Session]:
     """A namespace of it for one test."""
     with mock.session() as session:
         yield session
+    close_clients()

@@ -19,9 +19,19 @@ PLAIN: Final[dict[str, Any]] = {"trust_env": False, "verify": False}
 """For httpx: no proxy, and no certificates, which take longer to load than the answer to come."""
 
 
+_OPENED: Final[list[OpenAI]] = []
+
+
 def client(session: Session, retries: int = 0, **more: Any) -> OpenAI:
-    """The official SDK, pointed at the session."""
-    return OpenAI(base_url=session.base_url, api_key=session.api_key, max_retries=retries, **more)
+    """The official SDK, pointed at the session; `close_clients` closes it."""
+    _OPENED.append(OpenAI(base_url=session.base_url, api_key=session.api_key, max_retries=retries, **more))
+    return _OPENED[-1]
+
+
+def close_clients() -> None:
+    """Close what `client` made: left to the garbage collector, a socket may warn before its client closes it."""
+    while _OPENED:
+        _OPENED.pop().close()
 
 
 def streamed(session: Session, text: str = "你是谁?") -> str:

@@ -148,14 +148,21 @@ def test_the_faults_are_counted_right() -> None:
     assert len(FAULT_TYPES) == 7 + 16
 
 
-def test_the_table_of_what_is_supported_names_every_field() -> None:
-    """Each field that an edition knows stands in README's table once, as supported; nothing else is called a field."""
-    named = [name for what, _, _ in table(ROOT / "README.md", "what") for name in re.findall(r"`(\w+)`", what)]
-    states = {state for _, state, _ in table(ROOT / "README.md", "what")}
+@pytest.mark.parametrize(
+    ("readme", "heading", "states"),
+    [
+        ("README.md", "what", {"supported", "supported as rules", "approximated", "not imitated"}),
+        ("README.zh-CN.md", "内容", {"支持", "按规则支持", "近似", "不模仿"}),
+    ],
+)
+def test_the_table_of_what_is_supported_names_every_field(readme: str, heading: str, states: set[str]) -> None:
+    """Each field that an edition knows stands in the table once, as supported; nothing else is called a field."""
+    rows = table(ROOT / readme, heading)
+    named = [name for what, _, _ in rows for name in re.findall(r"`(\w+)`", what)]
 
     assert len(named) == len(set(named))
     assert {name: set(named) for name in EDITIONS} == {name: set(load(name).file.request.fields) for name in EDITIONS}
-    assert states == {"supported", "supported as rules", "approximated", "not imitated"}
+    assert {state for _, state, _ in rows} == states
 
 
 @pytest.mark.parametrize("path", ["/maas/v1/embeddings", "/maas/v1/rerank", "/maas/v1/messages"])

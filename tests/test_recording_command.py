@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     [
         ("cloud.infini-ai.com", "give http(s)://host[:port][/path]; example: https://cloud.infini-ai.com"),
         ("ftp://a", "give http(s)://"),
+        ("http://a:0", "give http(s)://"),
         ("http://a:99999", "Port out of range"),
         ("http://a b", "give http(s)://"),
         ("http://a..b", "no host has such a name; example: "),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -12,13 +13,16 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from mockserver.exchange import Ending
 from mockserver.exchange_file import plan_of, read
+from mockserver.recording.address import Upstream
+from mockserver.recording.passage import Passage
 from mockserver.recording.paths import path_map
+from mockserver.recording.upstream import connect as reach
 from mockserver.sources.meaning import meaning
 from mockserver.sources.recordings import exact_plan, recording
 from tests.recording_helpers import (
@@ -36,6 +40,8 @@ from tests.third_party import node_programs, python_programs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from mockserver.server.connection import ClientConnection
 
 NGINX = shutil.which("nginx", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
 OPENSSL = shutil.which("openssl")
@@ -274,3 +280,21 @@ def test_through_a_proxy(answer: bytes, status: int, tmp_path: Path) -> None:
     assert len(proxy.files) == (1 if status == 200 else 0)
     if status == 502:
         assert "the proxy of HTTPS_PROXY answered '407' to CONNECT" in seen.body.decode()
+
+
+def test_a_proxy_with_an_address_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`localhost` has two addresses on most systems; the one on which the proxy listens is found."""
+    with socket.create_server(("127.0.0.2", 0)) as closed:
+        dead = (socket.AF_INET, socket.SOCK_STREAM, 6, "", closed.getsockname())
+
+    with ConnectProxy(b"HTTP/1.1 200 OK\r\n\r\n") as connect, RawUpstream() as upstream:
+        alive = (*dead[:4], ("127.0.0.1", connect.port))
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: [dead, alive])
+
+        async def tunnel() -> None:
+            there = Upstream("127.0.0.1", upstream.port, via=("localhost", connect.port))
+            (await reach(there, Passage(cast("ClientConnection", None)))).close()
+
+        asyncio.run(tunnel())
+
+    assert connect.heads[0].startswith(b"CONNECT 127.0.0.1:%d " % upstream.port)

@@ -83,6 +83,21 @@ def test_the_verdict(tmp_path: Path) -> None:
 
 
 @unix
+def test_refused_requests(tmp_path: Path) -> None:
+    """A request that the service would refuse is told with the reason, once for however many the same."""
+    script = (CURL % ', "temperature": "hot"') + "\n" + (CURL % ', "temperature": "hot"')
+    code, _, err = ran("--", "sh", "-c", script, cwd=tmp_path)
+
+    assert code == 0
+    assert err.splitlines()[0] == "genstudio-mock: 2 exchanges"
+    assert err.count("  refused: ") == 1
+    assert err.endswith(
+        "  refused: /maas/mt-infini-3b/nvidia/chat/completions: temperature: 'hot' (a string) is not allowed; "
+        "allowed: a number from 0 to 2 (or null)\n"
+    )
+
+
+@unix
 @pytest.mark.parametrize(("ending", "code"), [("", 1), ("; exit 7", 7)], ids=["success", "failure"])
 def test_strictly_unmatched(tmp_path: Path, ending: str, code: int) -> None:
     """With --strict a request that nothing matches makes 1 of 0, and is told with its near misses."""

@@ -12,7 +12,8 @@ import pytest
 from openai import APIConnectionError, APIStatusError
 
 from mockserver.exchange import Ending, Exchange, Plan, Request
-from mockserver.server.verdict import ATTEMPT_HEADER, judge
+from mockserver.server.attempts import ATTEMPT_HEADER
+from mockserver.server.verdict import judge
 from tests.session_helpers import asked, client, control
 
 if TYPE_CHECKING:
@@ -61,7 +62,21 @@ SCENES: dict[str, tuple[list[Exchange], list[str]]] = {
     ),
     "draws-its-pauses": (
         [one(1, 0, 503), one(2, 910, 503), one(3, 1220)],
-        ["note backoff: pauses vary and do not grow: 900, 300 ms", "good recovered: a good answer at attempt 3"],
+        [
+            "note backoff: pauses vary and do not clearly grow: 900, 300 ms",
+            "good recovered: a good answer at attempt 3",
+        ],
+    ),
+    "doubles-with-much-jitter": (
+        [one(1, 0, 503), one(2, 1910, 503), one(3, 3960)],
+        [
+            "note backoff: pauses vary and do not clearly grow: 1900, 2040 ms",
+            "good recovered: a good answer at attempt 3",
+        ],
+    ),
+    "comes-again-in-a-steady-beat": (
+        [one(1, 0, 503), one(2, 1010, 503), one(3, 2030)],
+        ["bad backoff: pauses do not grow: 1000, 1010 ms", "good recovered: a good answer at attempt 3"],
     ),
     "comes-again-and-again": (
         [one(number, 11.0 * number, 503) for number in range(12)],
@@ -73,7 +88,15 @@ SCENES: dict[str, tuple[list[Exchange], list[str]]] = {
     ),
     "gives-up-at-once": ([one(1, 0, 500)], ["bad gave-up: ended with 500 after 1 attempt"]),
     "a-new-call-is-no-retry": (
-        [one(1, 0, 503, attempt=b"0"), one(2, 20, attempt=b"0")], ["bad gave-up: ended with 503 after 1 attempt"],
+        [one(1, 0, 503, attempt=b"0"), one(2, 20, 503, attempt=b"0"), one(3, 510, attempt=b"1")],
+        ["good recovered: a good answer at attempt 2", "bad gave-up: ended with 503 after 1 attempt"],
+    ),
+    "retries-around-a-client-that-makes-none": (
+        [one(number, 300.0 * number * number, 503, attempt=b"0") for number in range(3)] + [one(3, 9000, attempt=b"0")],
+        ["good backoff: pauses grow: 290, 890, 7790 ms", "good recovered: a good answer at attempt 4"],
+    ),
+    "asks-again-for-a-cut-stream": (
+        [one(1, 0, ending=CUT, attempt=b"0"), one(2, 20, attempt=b"0")], ["good recovered: a good answer at attempt 2"],
     ),
     "parallel-calls-are-no-retries": (
         [one(number, 0.5 * number, 503) for number in range(12)],

@@ -168,11 +168,13 @@ def _tell(session: Session, console: Console) -> int:
     """Say on standard error what the mock saw; how many requests nothing matched."""
     exchanges = session.exchanges()
     unmatched = [one for one in exchanges if one.source == UNMATCHED]
+    refused = [one for one in exchanges if one.source.startswith("refusal:") and not one.faults]
     lines = [f"genstudio-mock: {len(exchanges)} exchange{'' if len(exchanges) == 1 else 's'}"]
     if not exchanges:
         lines.append("  no request came; see that the command reads OPENAI_BASE_URL")
     lines += [f"  {line}" for line in (str(session.verdict()).splitlines() if exchanges else ())]
-    lines += [f"  unmatched: {one.path}: {one.detail}" for one in unmatched]
+    lines += dict.fromkeys(f"  unmatched: {one.path}: {one.detail}" for one in unmatched)
+    lines += dict.fromkeys(f"  refused: {one.path}: {one.detail}" for one in refused if one.source != UNMATCHED)
     with contextlib.suppress(OSError):  # nobody listens: the command's exit code shall be told all the same
         console.err.write("".join(f"{line}\n" for line in lines))
         console.err.flush()

@@ -8,7 +8,7 @@ from typing import Final
 
 MASK: Final = b"*"
 _DECODER: Final = json.JSONDecoder(strict=False)
-_VALUE = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)|-?[0-9][0-9.eE+-]*|true|false', re.DOTALL)
+_VALUE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|-?[0-9][0-9.eE+-]*|true|false', re.DOTALL)
 """A string, to the end where it was cut, or another value that tells something."""
 
 

@@ -31,7 +31,8 @@ SHORTEST_SECRET: Final = 6
 _SECRET_NAMES = re.compile(SECRET_NAMES.pattern.encode(), re.IGNORECASE)
 _SCHEME = re.compile(rb"^(?:bearer|basic|token|digest)\s+", re.IGNORECASE)
 _SAID = re.compile(
-    rb'"(content|reasoning_content|reasoning|thinking|text|refusal|arguments)"\s*:\s*"((?:[^"\\]|\\.)*)"', re.DOTALL
+    rb'"(content|reasoning_content|reasoning|thinking|text|refusal|arguments)"\s*:\s*"([^"\\]*+(?:\\.[^"\\]*+)*+)"',
+    re.DOTALL,
 )
 _OTHER_CHOICE = re.compile(rb'"index"\s*:\s*[1-9]')
 _ESCAPED = re.compile(rb"\\+u00([2-7][0-9A-Fa-f])")

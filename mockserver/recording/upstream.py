@@ -257,12 +257,8 @@ async def connect(upstream: Upstream, passage: Passage) -> UpstreamConnection:
 async def _tunnel(loop: asyncio.AbstractEventLoop, upstream: Upstream) -> socket.socket:
     """A socket through the proxy of `HTTPS_PROXY`."""
     assert upstream.via is not None  # noqa: S101 - the caller looked
-    host, port = upstream.via
-    family, kind, _, _, address = (await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))[0]
-    sock = socket.socket(family, kind, socket.IPPROTO_TCP)
+    sock = await _connected(loop, *upstream.via)
     try:
-        sock.setblocking(False)
-        await loop.sock_connect(sock, address)
         name = f"[{upstream.host}]" if ":" in upstream.host else upstream.host
         target = f"{name}:{upstream.port}".encode()
         await loop.sock_sendall(
@@ -273,6 +269,24 @@ async def _tunnel(loop: asyncio.AbstractEventLoop, upstream: Upstream) -> socket
         sock.close()
         raise
     return sock
+
+
+async def _connected(loop: asyncio.AbstractEventLoop, host: str, port: int) -> socket.socket:
+    """A socket to the first address of a host that takes it: `localhost` is often ::1 first, where nobody listens."""
+    refused: OSError = OSError("no address")
+    for family, kind, _, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        sock = socket.socket(family, kind, socket.IPPROTO_TCP)
+        sock.setblocking(False)
+        try:
+            await loop.sock_connect(sock, address)
+        except BaseException as error:
+            sock.close()
+            if not isinstance(error, OSError):
+                raise
+            refused = error
+        else:
+            return sock
+    raise refused
 
 
 async def _open_tunnel(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:

@@ -1,8 +1,6 @@
 """What the journal says of a client: how it took what went wrong.
 
-Exchanges with the same path and body are the attempts of one logical call where each began after the one before had
-failed; a client that says of an attempt that it is no retry (`x-stainless-retry-count: 0`) is believed. Each rule looks
-at one call and gives a finding with one line of advice. Times are the mock's own.
+Each rule looks at one call and gives a finding with one line of advice. Times are the mock's own.
 """
 
 from __future__ import annotations
@@ -14,22 +12,23 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
 from mockserver.exchange import Ending
+from mockserver.server.attempts import RETRYABLE, asked_of, calls, ended_ms, failed
 from mockserver.server.carried import carried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mockserver.exchange import Exchange
+    from mockserver.server.attempts import Call
     from mockserver.server.carried import Carried
 
 STORM_ATTEMPTS: Final = 10
 STORM_WINDOW_MS: Final = 1000.0
 EARLY_SHARE: Final = 0.9  # a client may be up to a tenth early: clocks and timers are not exact
 LEAST_PAUSE_MS: Final = 10.0  # below it a pause is the noise of the machine
+STEADY_MS: Final = 50.0  # pauses that differ by more were not meant to be alike
 GROWTH: Final = 1.2
 SHOWN_PAUSES: Final = 8
-RETRYABLE: Final = frozenset({408, 409, 429, 500, 502, 503, 504})
-ATTEMPT_HEADER: Final = b"x-stainless-retry-count"
 Mark = Literal["good", "bad", "note"]
 
 
@@ -80,9 +79,6 @@ class Scene:
         return found
 
 
-Call = list["Exchange"]
-
-
 def judge(exchanges: Sequence[Exchange], now_ms: float, patience_ms: float) -> list[Finding]:
     """All findings, call by call.
 
@@ -93,36 +89,6 @@ def judge(exchanges: Sequence[Exchange], now_ms: float, patience_ms: float) -> l
     """
     scene = Scene(sorted(exchanges, key=lambda one: one.at_ms), now_ms, patience_ms)
     return [made for call in calls(scene.exchanges) for rule in RULES if (made := rule(call, scene)) is not None]
-
-
-def calls(exchanges: Sequence[Exchange]) -> list[Call]:
-    """Attempts, in the order in which they began, grouped into logical calls.
-
-    Of several calls alike that an attempt may go on with, it is the one that failed first.
-    """
-    found: list[Call] = []
-    failing: dict[tuple[str, bytes], list[Call]] = {}
-    for one in exchanges:
-        alike = failing.setdefault((one.request.path, one.request.body), [])
-        before = [call for call in alike if failed(call[-1]) and ended_ms(call[-1]) <= one.at_ms]
-        if before and one.request.headers.get(ATTEMPT_HEADER) != b"0":
-            min(before, key=lambda call: ended_ms(call[-1])).append(one)
-        else:
-            found.append([one])
-            alike.append(found[-1])
-    return found
-
-
-def ended_ms(exchange: Exchange) -> float:
-    """When an exchange ended, on the clock of the exchanges."""
-    return exchange.at_ms + exchange.duration_ms
-
-
-def failed(exchange: Exchange) -> bool:
-    """Whether an attempt ended so that another one may help."""
-    if exchange.in_flight:
-        return False
-    return exchange.plan is None or exchange.plan.status in RETRYABLE or exchange.ending is not Ending.COMPLETE
 
 
 def retry_after(call: Call, _scene: Scene) -> Finding | None:
@@ -152,9 +118,9 @@ def backoff(call: Call, _scene: Scene) -> Finding | None:
     shown = ", ".join(f"{pause:.0f}" for pause in pauses[:SHOWN_PAUSES]) + (", …" if len(pauses) > SHOWN_PAUSES else "")
     if pauses[-1] > max(pauses[0] * GROWTH, LEAST_PAUSE_MS):
         return Finding("backoff", "good", f"pauses grow: {shown} ms", "", numbers)
-    if min(pauses) > LEAST_PAUSE_MS and max(pauses) > min(pauses) * GROWTH:
+    if min(pauses) > LEAST_PAUSE_MS and max(pauses) - min(pauses) > STEADY_MS:
         return Finding(
-            "backoff", "note", f"pauses vary and do not grow: {shown} ms",
+            "backoff", "note", f"pauses vary and do not clearly grow: {shown} ms",
             "let the bound of the jitter double each time", numbers,
         )  # fmt: skip
     return Finding(
@@ -206,7 +172,7 @@ def blocked(call: Call, scene: Scene) -> Finding | None:
             "blocked", "bad", "what was said before the review blocked it stands in the dialogue of a later request",
             "read blocked: true, take the answer back and tell the user", (last.number, later.number),
         )  # fmt: skip
-    again = (one for one in scene.later(last) if _alike(one, last))
+    again = (one for one in scene.later(last) if asked_of(one) == asked_of(last))
     if (later := next(again, None)) is not None:
         return Finding(
             "blocked", "note", "the same request came again after a blocked answer",
@@ -291,10 +257,6 @@ def _assistant_texts(exchange: Exchange) -> list[str]:
         return [one["content"].strip() for one in messages if one["role"] == "assistant"]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return []
-
-
-def _alike(one: Exchange, other: Exchange) -> bool:
-    return (one.request.path, one.request.body) == (other.request.path, other.request.body)
 
 
 def _retry_after_ms(exchange: Exchange) -> float | None:

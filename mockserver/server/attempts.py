@@ -1,0 +1,59 @@
+"""Which exchanges are the attempts of one logical call.
+
+Those with the same path and body are, where each began after the one before had failed. A client that counts its
+retries (`x-stainless-retry-count`) is believed that an attempt is its first, as far as it makes any: where it makes
+none, whoever uses it may make them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from mockserver.exchange import Ending
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mockserver.exchange import Exchange
+
+RETRYABLE: Final = frozenset({408, 409, 429, 500, 502, 503, 504})
+ATTEMPT_HEADER: Final = b"x-stainless-retry-count"
+Call = list["Exchange"]
+
+
+def calls(exchanges: Sequence[Exchange]) -> list[Call]:
+    """Attempts, in the order in which they began, grouped into logical calls.
+
+    Of several calls alike that an attempt may go on with, it is the one that failed first.
+    """
+    found: list[Call] = []
+    failing: dict[tuple[str, bytes], list[Call]] = {}
+    counted = {asked_of(one) for one in exchanges if one.request.headers.get(ATTEMPT_HEADER, b"0") != b"0"}
+    for one in exchanges:
+        asked = asked_of(one)
+        first = asked in counted and one.request.headers.get(ATTEMPT_HEADER) == b"0"
+        alike = failing.setdefault(asked, [])
+        before = [call for call in alike if failed(call[-1]) and ended_ms(call[-1]) <= one.at_ms]
+        if before and not first:
+            min(before, key=lambda call: ended_ms(call[-1])).append(one)
+        else:
+            found.append([one])
+            alike.append(found[-1])
+    return found
+
+
+def ended_ms(exchange: Exchange) -> float:
+    """When an exchange ended, on the clock of the exchanges."""
+    return exchange.at_ms + exchange.duration_ms
+
+
+def failed(exchange: Exchange) -> bool:
+    """Whether an attempt ended so that another one may help."""
+    if exchange.in_flight:
+        return False
+    return exchange.plan is None or exchange.plan.status in RETRYABLE or exchange.ending is not Ending.COMPLETE
+
+
+def asked_of(exchange: Exchange) -> tuple[str, bytes]:
+    """What attempts of one call have in common."""
+    return exchange.request.path, exchange.request.body
