@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockserver.contract.checks import CHECKS, judge
+from mockserver.contract.checks_answer import limit_kept
 from mockserver.contract.checks_wire import ledger
 from mockserver.contract.reading import Reading
 from mockserver.contract.relations import DIALOGUE, RELATIONS, Relation, same_status
@@ -126,6 +127,24 @@ def test_a_relation_does_not_apply_where_there_is_nothing_to_compare(relation: R
     outcome = relation.compare(Reading(ELSEWHERE[1]), Reading(ELSEWHERE[0])).outcome
 
     assert (outcome is Outcome.NOT_APPLICABLE) is (relation.id not in ALWAYS)
+
+
+@pytest.mark.parametrize(
+    ("limits", "outcome"),
+    [
+        ({"max_tokens": 4}, Outcome.BROKEN),
+        ({"max_completion_tokens": 4}, Outcome.BROKEN),
+        ({"max_tokens": 4, "max_completion_tokens": 9}, Outcome.HOLDS),
+        ({"max_tokens": 9, "max_completion_tokens": 4}, Outcome.HOLDS),
+        ({"max_tokens": None}, Outcome.NOT_APPLICABLE),
+    ],
+)
+def test_no_document_says_which_of_two_limits_counts(limits: dict[str, int | None], outcome: Outcome) -> None:
+    """An answer of five tokens keeps the limit where either of two limits allows it."""
+    answer = Plan(200, (), [b'{"choices": [], "usage": {"completion_tokens": 5}}'], [0.0])
+    reading = Reading(Exchange(Request("POST", "/", {}, json.dumps(limits).encode()), answer))
+
+    assert limit_kept(reading, Context(edition(), edition().chips["nvidia"], "m")).outcome is outcome
 
 
 def test_an_answer_that_should_have_been_refused_is_told_once() -> None:

@@ -57,6 +57,16 @@ def test_valid_requests_are_answered(name: str, data: st.DataObject) -> None:
 @pytest.mark.parametrize("name", MODELS)
 @calm
 @given(data=st.data())
+def test_no_request_asks_for_more_tokens_than_a_run_allows(name: str, data: st.DataObject) -> None:
+    """Whichever of its limits a server goes by, a generated request asks for at most as many tokens as were allowed."""
+    body = data.draw(strategies.requests(edition_named(name), MODELS[name], 7))
+
+    assert all(1 <= (body.get(key) or 1) <= 7 for key in ("max_tokens", "max_completion_tokens"))
+
+
+@pytest.mark.parametrize("name", MODELS)
+@calm
+@given(data=st.data())
 def test_a_broken_request_gets_the_refusal_that_it_names(name: str, data: st.DataObject) -> None:
     """A request with one rule broken gets the status of the refusal that comes with it."""
     case = data.draw(strategies.broken_requests(edition_named(name), MODELS[name]))

@@ -229,10 +229,11 @@ def usage_adds_up(r: Reading, _c: Context) -> Verdict:
 
 
 def limit_kept(r: Reading, _c: Context) -> Verdict:
-    """No more tokens come than `max_tokens` allows."""
-    limit = r.asked.get("max_tokens") or r.asked.get("max_completion_tokens")
+    """No more tokens come than `max_tokens` or `max_completion_tokens` allows, whichever is more."""
+    limits = [r.asked.get(name) for name in ("max_tokens", "max_completion_tokens")]
+    limit = max((one for one in limits if isinstance(one, int)), default=None)
     count = r.usage.get("completion_tokens")
-    if not r.answered or not isinstance(limit, int) or not isinstance(count, int):
+    if not r.answered or limit is None or not isinstance(count, int):
         return NOT_APPLICABLE
     return holds_if(count <= limit, f"completion_tokens is {count}; max_tokens is {limit}")
 

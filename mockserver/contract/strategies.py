@@ -91,6 +91,8 @@ def requests(edition: Edition, model: str, max_tokens: int = cases.DEFAULT_MAX_T
         for name, rule in edition.file.request.fields.items()
         if name not in {"max_tokens", "tools"}
     }
+    if "max_completion_tokens" in optional:  # the one that many servers go by where both are given
+        optional["max_completion_tokens"] = st.none() | st.integers(1, max_tokens)
     required = {
         "model": st.just(model),
         "messages": messages(edition),
