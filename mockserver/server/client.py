@@ -104,7 +104,7 @@ class ClientConnection:
         self._cycle.transport.close()
 
     def linger(self, most_bytes: int) -> None:
-        """End the answer here and close, but first read away what the client still sends, at least up to `most_bytes`."""
+        """End the answer and close, but first read away what the client still sends, at least up to `most_bytes`."""
         self._cycle.disconnected = True
         self._protocol.linger(most_bytes)
 
