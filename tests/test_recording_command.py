@@ -10,7 +10,7 @@ import pytest
 
 from mockserver.errors import OperatorError
 from mockserver.recording.address import upstream_of
-from mockserver.recording.command import add_record_arguments, main, span
+from mockserver.recording.command import add_record_arguments, check_record_arguments, main, span
 from mockserver.recording.paths import path_map
 from mockserver.recording.show import visible
 from mockserver.recording.store import folder_name
@@ -152,6 +152,10 @@ WRONG = [
     ((*LOCAL, "--speed", "-1"), "--speed -1: give a number, 0 or more; example: --speed 1"),
     ((*LOCAL, "--port", "99999"), "--port 99999: give 0 to 65535; 0 takes a free one"),
     ((*LOCAL, "--out", "a-file"), "--out a-file: is no folder; give a folder, which is made where there is none"),
+    (
+        (*LOCAL, "--out", "a-file/recordings"),
+        "--out a-file/recordings: a-file is no folder; give a folder, which is made where there is none",
+    ),
 ]  # fmt: skip
 
 
@@ -170,6 +174,22 @@ def test_wrong_use_is_one_line(
         main(arguments, {"SHORT": "abc"}, io.StringIO(), io.StringIO())
 
     assert str(caught.value) == message
+
+
+def test_a_folder_that_may_not_be_written_to_is_told_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody records for an hour to find nothing kept; what only replays needs no such folder."""
+    monkeypatch.setattr("mockserver.recording.command.os.access", lambda *_: False)
+    parser = argparse.ArgumentParser()
+    add_record_arguments(parser)
+    out = tmp_path / "made" / "later"
+
+    with pytest.raises(OperatorError) as caught:
+        check_record_arguments(parser.parse_args([*LOCAL, "--out", str(out)]))
+    check_record_arguments(parser.parse_args([*LOCAL, "--out", str(out), "--mode", "none"]))
+
+    assert str(caught.value) == f"--out {out}: {tmp_path} may not be written to; give a folder that may"
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,11 @@ def test_list_names_what_is_recorded(tmp_path: Path) -> None:
     assert row.endswith(f"你是谁? · {name}")
 
 
+def test_list_says_that_nothing_is_recorded(tmp_path: Path) -> None:
+    """A folder without recordings gets a sentence in place of a bare heading."""
+    assert fixtures("list", str(tmp_path)) == (0, f"no recordings in {tmp_path}; genstudio-mock record makes them\n")
+
+
 @pytest.mark.parametrize(
     ("other", "expected"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import math
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -170,8 +171,12 @@ def check_record_arguments(args: argparse.Namespace) -> None:
         raise OperatorError(f"--speed {args.speed:g}: give a number, 0 or more; example: --speed 1")
     if not 0 <= args.port <= 65535:
         raise OperatorError(f"--port {args.port}: give 0 to 65535; 0 takes a free one")
-    if args.out.exists() and not args.out.is_dir():
-        raise OperatorError(f"--out {args.out}: is no folder; give a folder, which is made where there is none")
+    there = next(path for path in (args.out, *args.out.parents) if path.exists())
+    if not there.is_dir():
+        named = "" if there == args.out else f"{there} "
+        raise OperatorError(f"--out {args.out}: {named}is no folder; give a folder, which is made where there is none")
+    if args.mode != "none" and not os.access(there, os.W_OK | os.X_OK):
+        raise OperatorError(f"--out {args.out}: {there} may not be written to; give a folder that may")
 
 
 def upstream_key(name: str | None, environ: Mapping[str, str]) -> bytes:
@@ -207,8 +212,10 @@ def compiled(text: str) -> Any:
 
 
 def _list(args: argparse.Namespace, out: TextIO) -> int:
-    found = _exchanges(args.paths)
-    out.writelines(line + "\n" for line in listed(found, _now()))
+    paths = list(args.paths) or _default_folders()
+    found = _exchanges(paths)
+    none = [f"no recordings in {', '.join(map(str, paths))}; genstudio-mock record makes them"]
+    out.writelines(line + "\n" for line in (listed(found, _now()) if found else none))
     return 0
 
 
