@@ -8,16 +8,15 @@ exchanges hold a placeholder, and the key's bytes are cut out of what comes back
 from __future__ import annotations
 
 import http.client
+import os
 import ssl
-from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
-from urllib.parse import quote, unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import quote, urlsplit
 
 from mockserver.errors import OperatorError
 from mockserver.exchange import Ending, Exchange, Plan, Request
-from mockserver.web_address import SENDABLE, web_address
+from mockserver.web_address import SENDABLE, https_proxy, web_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,9 +149,9 @@ class HttpTransport:
         made: http.client.HTTPConnection
         if self._tls is None:
             made = http.client.HTTPConnection(host, port, timeout=timeout)
-        elif via := proxy_of(host):
-            made = http.client.HTTPSConnection(*via[:2], timeout=timeout, context=self._tls)
-            made.set_tunnel(host, port, via[2])
+        elif via := https_proxy(host, os.environ):
+            made = http.client.HTTPSConnection(via.host, via.port, timeout=timeout, context=self._tls)
+            made.set_tunnel(host, port, {"Proxy-Authorization": via.authorization} if via.authorization else {})
         else:
             made = http.client.HTTPSConnection(host, port, timeout=timeout, context=self._tls)
         try:
@@ -193,27 +192,6 @@ class HttpTransport:
     def _clean(self, data: bytes) -> bytes:
         key = self._key.encode("latin-1", "replace")
         return data.replace(key, PLACEHOLDER.encode()) if len(key) >= 8 else data
-
-
-def proxy_of(host: str) -> tuple[str, int, dict[str, str]] | None:
-    """Host, port and headers of the proxy that `HTTPS_PROXY` names for a host; None for a direct connection.
-
-    Raises:
-        OperatorError: the variable is no address of an http proxy.
-    """
-    url = getproxies().get("https")
-    if not url or proxy_bypass(host):
-        return None
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    try:
-        port = parts.port or 80
-    except ValueError:
-        port = 0
-    if parts.scheme != "http" or not parts.hostname or not port:
-        raise OperatorError("HTTPS_PROXY: give http://[user:password@]host[:port]")
-    pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-    headers = {"Proxy-Authorization": f"Basic {b64encode(pair.encode()).decode()}"} if parts.username else {}
-    return parts.hostname, port, headers
 
 
 def _tls(ca_file: str | None) -> ssl.SSLContext:

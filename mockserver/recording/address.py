@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
-from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import unquote, urlsplit
 
 from mockserver.errors import OperatorError
-from mockserver.web_address import web_address
+from mockserver.web_address import https_proxy, web_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,31 +76,8 @@ def upstream_of(url: str, environ: Mapping[str, str], silence_seconds: float, ca
             raise OperatorError(f"--upstream-ca {ca_file}: {error.strerror or error}") from None
         tls.set_alpn_protocols(["http/1.1"])
     host = parts.hostname or ""
-    via, via_header = _proxy(host, environ) if tls else (None, b"")
+    proxy = https_proxy(host, environ) if tls else None
+    via = None if proxy is None else (proxy.host, proxy.port)
+    via_header = f"Proxy-Authorization: {proxy.authorization}\r\n".encode() if proxy and proxy.authorization else b""
     port = parts.port or (443 if tls else 80)
     return Upstream(host, port, tls, parts.path.rstrip("/"), via, via_header, silence_seconds)
-
-
-def _proxy(host: str, environ: Mapping[str, str]) -> tuple[tuple[str, int] | None, bytes]:
-    url = environ.get("https_proxy") or environ.get("HTTPS_PROXY")
-    bypass = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    if not url or _bypassed(host, bypass):
-        return None, b""
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    try:
-        port = parts.port or 80
-    except ValueError:
-        port = 0
-    if parts.scheme != "http" or not parts.hostname or not port:
-        raise OperatorError("HTTPS_PROXY: give http://[user:password@]host[:port]")
-    header = b""
-    if parts.username:
-        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        header = b"Proxy-Authorization: Basic " + b64encode(pair.encode()) + b"\r\n"
-    return (parts.hostname, port), header
-
-
-def _bypassed(host: str, rule: str) -> bool:
-    """Whether `NO_PROXY` names the host: `*`, the name itself, or a domain above it."""
-    names = [name.strip().lstrip(".").lower() for name in rule.split(",") if name.strip()]
-    return "*" in names or any(host.lower() == name or host.lower().endswith(f".{name}") for name in names)
