@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import signal
 import socket
 import threading
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
     from mockserver.profile import Edition
     from mockserver.quirks import WireSettings
     from mockserver.session import Session
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts a background job so, and every program that a test interrupts would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "tests", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None

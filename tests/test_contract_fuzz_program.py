@@ -221,11 +221,14 @@ time.sleep(600)"""
         [*SEPARATED, "--chip", "nvidia", "--timeout", "600", "--", sys.executable, "-c", client],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-    while not (tmp_path / "ready").exists():
-        assert fuzzing.poll() is None
+    try:
+        while not (tmp_path / "ready").exists():
+            assert fuzzing.poll() is None
 
-    fuzzing.send_signal(signal.SIGINT)
-    out, err = fuzzing.communicate(timeout=20)
+        fuzzing.send_signal(signal.SIGINT)
+        out, err = fuzzing.communicate(timeout=20)
+    finally:
+        fuzzing.kill()  # of one that has ended: nothing
 
     assert (fuzzing.returncode, out, err) == (130, b"", b"")
     assert [path.name for path in tmp_path.iterdir()] == ["ready"]
@@ -249,7 +252,10 @@ def test_a_saved_stream_is_served_to_whatever_asks(tmp_path: Path) -> None:
         got = [urllib.request.urlopen(url, data).read() for data in (None, b"{}")]
     finally:
         serving.send_signal(signal.SIGINT)
-        serving.communicate(timeout=20)
+        try:
+            serving.communicate(timeout=20)
+        finally:
+            serving.kill()
 
     assert got == [b"".join(failure.stream.frames)] * 2
     assert serving.returncode == 0
