@@ -37,12 +37,12 @@ def chunk_shape(r: Reading, _c: Context) -> Verdict:
 
 
 def role(r: Reading, _c: Context) -> Verdict:
-    """Every role is assistant, and no content comes before the first one."""
-    roles = [(number, delta["role"]) for number, delta in enumerate(r.said) if delta.get("role")]
+    """Every role is assistant; in which chunks roles stand is what `shape-role` says."""
+    roles = [delta["role"] for delta in r.said if delta.get("role")]
     if not r.streamed or not roles:
         return NOT_APPLICABLE
-    wrong = [one for _, one in roles if one != "assistant"]
-    return holds_if(not wrong, f"role is {wrong[:1]}; due assistant")
+    wrong = next((one for one in roles if one != "assistant"), None)
+    return holds_if(wrong is None, f"role is {wrong!r}; due 'assistant'")
 
 
 def finish_once(r: Reading, _c: Context) -> Verdict:
