@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.exchange import ChatRequest
 from mockserver.sources.replay import Fixtures
@@ -13,6 +13,17 @@ if TYPE_CHECKING:
 
 DAY_S = 86_400
 NEW_YEAR_S = 1_767_225_600  # 2026-01-01, 00:00 UTC
+WHOLE_ANSWER: Final[dict[str, Any]] = {
+    "pieces": ["晴", "。"],
+    "reasoning": "想一想",
+    "tool_calls": [{"name": "get_weather", "arguments": {"city": "北京"}, "id": "call_1"}],
+    "finish_reason": "stop",
+    "usage": {"prompt_tokens": 5, "completion_tokens": 6, "reasoning_tokens": 2},
+    "id": "chatcmpl-1",
+    "created": 1,
+    "delay_ms": 2.5,
+}
+"""An answer that says all that one can say at once."""
 
 
 def user(text: str) -> dict[str, str]:

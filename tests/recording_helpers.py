@@ -8,6 +8,7 @@ import json
 import socket
 import struct
 import threading
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self
@@ -59,7 +60,7 @@ LINES_HEAD = (
 )
 
 
-class SocketServer:
+class SocketServer(ABC):
     """A server of raw sockets in a thread: one client at a time, on a free port of this machine."""
 
     port: int = 0
@@ -90,9 +91,9 @@ class SocketServer:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.talk(client)
 
+    @abstractmethod
     def talk(self, client: socket.socket) -> None:
         """Speak with one client; its connection is closed afterwards."""
-        raise NotImplementedError
 
 
 @dataclass

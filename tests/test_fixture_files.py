@@ -12,6 +12,7 @@ import pytest
 from mockserver.data import shipped
 from mockserver.errors import OperatorError
 from mockserver.sources.fixture import FixtureFile, fixture_schema, parse, read
+from tests.fixture_helpers import WHOLE_ANSWER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,16 +35,7 @@ EVERY_KEY = {
         "chip": "nvidia",
     },
     "answers": [
-        {
-            "pieces": ["晴", "。"],
-            "reasoning": "想一想",
-            "tool_calls": [{"name": "get_weather", "arguments": {"city": "北京"}, "id": "call_1"}],
-            "finish_reason": "stop",
-            "usage": {"prompt_tokens": 5, "completion_tokens": 6, "reasoning_tokens": 2},
-            "id": "chatcmpl-1",
-            "created": 1,
-            "delay_ms": 2.5,
-        },
+        WHOLE_ANSWER,
         {"text": "不", "blocked": True},
         {"error": "rate-limited"},
         {"error": {"status": 503, "code": "busy", "message": "later"}},

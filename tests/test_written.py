@@ -16,6 +16,7 @@ from mockserver.pipeline.respond import Service
 from mockserver.profile import load_edition
 from mockserver.sources.fixture import parse
 from mockserver.sources.written import FixtureAnswer, answer_of
+from tests.fixture_helpers import WHOLE_ANSWER
 
 if TYPE_CHECKING:
     from mockserver.exchange import Plan
@@ -31,18 +32,7 @@ def answer(data: dict[str, Any]) -> FixtureAnswer:
 
 def test_an_answer_says_all_that_is_written() -> None:
     """Pieces, reasoning, calls, figures, id and delay arrive as they stand in the file."""
-    said = answer(
-        {
-            "pieces": ["晴", "。"],
-            "reasoning": "想一想",
-            "tool_calls": [{"name": "get_weather", "arguments": {"city": "北京"}, "id": "call_1"}],
-            "finish_reason": "stop",
-            "usage": {"prompt_tokens": 5, "completion_tokens": 6, "reasoning_tokens": 2},
-            "id": "chatcmpl-1",
-            "created": 1,
-            "delay_ms": 2.5,
-        }
-    )
+    said = answer(WHOLE_ANSWER)
 
     made = answer_of(said, "a.json", lambda: 99)
 
