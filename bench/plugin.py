@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 STARTS = 15
 TESTS = 300
-WITH = ("-p", "mockserver.pytest_plugin")
+WITH = ("-p", "mockserver.testing.plugin")
 CONFTEST = """
 import pathlib, time, pytest
 

@@ -96,10 +96,10 @@ def proxy(port: int, folder: str) -> None:
     """The recording proxy."""
     import argparse
 
-    from mockserver.recording.command import add_record_arguments, main
+    from mockserver.cli.record import add_arguments, main
 
     parser = argparse.ArgumentParser()
-    add_record_arguments(parser)
+    add_arguments(parser)
     words = ["--upstream", f"http://127.0.0.1:{port}", "--out", folder, "--mode", "all", "--port", "0"]
     with Path(os.devnull).open("w") as nowhere:
         main(parser.parse_args(words), {}, sys.stdout, nowhere)
@@ -221,8 +221,8 @@ async def _passing_on(folder: Path, core: int | None) -> list[Figure]:
 
 def _matching(folder: Path) -> list[Figure]:
     """Loading many recordings, and finding one of them."""
-    from mockserver.exchange import Exchange, Plan, Request
-    from mockserver.exchange_file import Provenance, file_of, written
+    from mockserver.core.exchange import Exchange, Plan, Request
+    from mockserver.files.exchange_file import Provenance, file_of, written
     from mockserver.sources.recordings import Recordings, chat_request, load
 
     provenance = Provenance(recorded_at="", tool="", body_sha256="")
@@ -265,7 +265,7 @@ def main(words: list[str]) -> None:
 
 
 def _forever(serving: Coroutine[Any, Any, None]) -> None:
-    from mockserver.server.run import new_event_loop
+    from mockserver.server.serving import new_event_loop
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(serving)

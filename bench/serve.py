@@ -17,11 +17,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mockserver.assemble import build
-from mockserver.config import Config
 from mockserver.pipeline.pace import PaceSettings
 from mockserver.server.app import create_app
-from mockserver.server.run import make_server, new_event_loop, run, tcp_socket
+from mockserver.server.serving import make_server, new_event_loop, run, tcp_socket
+from mockserver.settings.assemble import build
+from mockserver.settings.config import Config
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send

@@ -16,29 +16,29 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from mockserver import quirks
-from mockserver.arrival import Arrival
-from mockserver.assemble import build
-from mockserver.config import Config
-from mockserver.data import shipped
-from mockserver.exchange import Answer, Request, ToolCall, Usage
-from mockserver.live import MockServer
+from mockserver.core.data import shipped
+from mockserver.core.exchange import Answer, Request, ToolCall, Usage
+from mockserver.pipeline.incoming import Arrival
 from mockserver.pipeline.respond import Service
-from mockserver.profile import load_edition
+from mockserver.profile import quirks
+from mockserver.profile.edition import load_edition
 from mockserver.server.app import Mock, create_app
 from mockserver.server.clock import FixedClock
-from mockserver.server.connection import MockProtocol
-from mockserver.server.run import make_server, new_event_loop, tcp_socket
+from mockserver.server.protocol import MockProtocol
+from mockserver.server.serving import make_server, new_event_loop, tcp_socket
+from mockserver.settings.assemble import build
+from mockserver.settings.config import Config
+from mockserver.testing.mock_server import MockServer
 from tests.session_helpers import close_clients
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mockserver.exchange import Exchange, Plan
+    from mockserver.core.exchange import Exchange, Plan
     from mockserver.pipeline.respond import Service
-    from mockserver.profile import Edition
-    from mockserver.quirks import WireSettings
-    from mockserver.session import Session
+    from mockserver.pipeline.wire_settings import WireSettings
+    from mockserver.profile.edition import Edition
+    from mockserver.testing.session import Session
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts a background job so, and every program that a test interrupts would inherit it.

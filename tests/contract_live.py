@@ -8,22 +8,22 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from mockserver.contract import rehearsal
+from mockserver.contract import in_process
 from mockserver.server.app import Mock, create_app
 from mockserver.server.clock import FixedClock
-from mockserver.server.run import make_server, new_event_loop, tcp_socket
+from mockserver.server.serving import make_server, new_event_loop, tcp_socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mockserver.profile import Edition
+    from mockserver.profile.edition import Edition
 
 
 @contextmanager
 def serving(edition: Edition) -> Iterator[str]:
     """A mock of the edition on a free port of loopback; yields its base URL."""
     ready = threading.Event()
-    app = create_app(Mock(rehearsal.service(edition), FixedClock(edition.file.defaults.created)))
+    app = create_app(Mock(in_process.service(edition), FixedClock(edition.file.defaults.created)))
     listening = tcp_socket("127.0.0.1", 0)
     port = listening.getsockname()[1]
     server = make_server(app, ready.set, 1)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import openai
 
-from mockserver.live import MockServer
+from mockserver.testing.mock_server import MockServer
 from tests.snippets import ROOT
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.exchange import ChatRequest
-from mockserver.sources.replay import Fixtures
+from mockserver.core.exchange import ChatRequest
+from mockserver.sources.fixtures import Fixtures
 
 if TYPE_CHECKING:
     from pathlib import Path

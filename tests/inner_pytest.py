@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from mockserver.shared import _lease, _read_where
+from mockserver.testing.shared_mock import _lease, _read_where
 from tests.snippets import ROOT
 
 if TYPE_CHECKING:
     import pytest
 
-PLUGINS = ("-p", "mockserver.pytest_plugin", "-p", "xdist")
+PLUGINS = ("-p", "mockserver.testing.plugin", "-p", "xdist")
 """Named, with all others left out: it is faster, and the same whether the package is installed or not."""
 
 ASK = """\

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from mockserver import quirks
-from mockserver.contract import learn, rehearsal
+from mockserver.contract import in_process, learn
 from mockserver.contract.result import Clock
 from mockserver.contract.runner import Runner
-from mockserver.data import shipped
-from mockserver.profile import Edition, load_edition
+from mockserver.core.data import shipped
+from mockserver.profile import quirks
+from mockserver.profile.edition import Edition, load_edition
 from tests.contract_live import Quiet, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mockserver.exchange import Exchange
-    from mockserver.profile import ChipProfile
+    from mockserver.core.exchange import Exchange
+    from mockserver.profile.edition import ChipProfile
 
 MODEL = "mt-infini-3b"
 
@@ -96,14 +96,14 @@ class OtherServer(Quiet):
 def changed_chip(name: str, text: str) -> Iterator[str]:
     """A mock of the tutorial whose chip differs from its profile; yields its base URL."""
     chip = tutorial().chips[name]
-    with serving(rehearsal.with_chip(tutorial(), replace(chip, wire=quirks.changed(chip.wire, text)))) as url:
+    with serving(in_process.with_chip(tutorial(), replace(chip, wire=quirks.changed(chip.wire, text)))) as url:
         yield url
 
 
 def ask(edition: Edition, chip: ChipProfile) -> dict[str, Exchange]:
     """What a mock in this process answers to the probes."""
-    made = rehearsal.service(rehearsal.with_chip(edition, chip))
-    send = rehearsal.transport(made, edition.file.defaults.created * 1000)
+    made = in_process.service(in_process.with_chip(edition, chip))
+    send = in_process.transport(made, edition.file.defaults.created * 1000)
     model = next(iter(edition.models))
     runner = Runner(send, edition, chip, model, clock=Clock(lambda: 0.0, lambda _s: None))
     asked = {name: case for name, case in learn.probes(edition, model).items() if "-again-" not in name}

@@ -14,26 +14,26 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 from unittest.mock import patch
 
-from mockserver.data import shipped
-from mockserver.exchange import Ending, Exchange, Plan, Request
+from mockserver.core.data import shipped
+from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.pipeline.refuse import refuse
-from mockserver.profile import default_edition, load_edition
-from mockserver.recording.address import upstream_of
-from mockserver.recording.keeper import Keeper
+from mockserver.profile.edition import default_edition, load_edition
 from mockserver.recording.proxy import RecordingProxy
+from mockserver.recording.recorder import Keeper
 from mockserver.recording.store import Store
+from mockserver.recording.upstream_address import upstream_of
 from mockserver.server.clock import Wheel
 from mockserver.server.performer import CONNECTION_KEY, perform
-from mockserver.server.run import make_server, new_event_loop, tcp_socket
+from mockserver.server.serving import make_server, new_event_loop, tcp_socket
 from mockserver.sources.recordings import Recordings, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from mockserver.errors import Refusal
-    from mockserver.profile import Edition
-    from mockserver.recording.keeper import Mode
+    from mockserver.core.errors import Refusal
+    from mockserver.profile.edition import Edition
+    from mockserver.recording.recorder import Mode
 
 CHAT = "/maas/mt-infini-3b/chip3/chat/completions"
 PROMPT = "你是谁?"
@@ -170,7 +170,7 @@ def serving(app: Any) -> Iterator[int]:
 
     server.main_loop = until_stopped  # type: ignore[method-assign]  # the real one looks ten times a second
     thread = threading.Thread(target=run, daemon=True)
-    with patch("mockserver.server.run.gc"):  # a collection of the whole test run's heap takes longer than the test
+    with patch("mockserver.server.serving.gc"):  # a collection of the whole test run's heap takes longer than the test
         thread.start()
         assert ready.wait(10)
     try:

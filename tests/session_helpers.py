@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 from openai import OpenAI
 
-from mockserver.server.control import PREFIX
+from mockserver.server.control.routes import PREFIX
 
 if TYPE_CHECKING:
-    from mockserver.session import Session
+    from mockserver.testing.session import Session
 
 CHIPS = ("nvidia", "amd", "chip1", "chip2", "chip3", "chip4", "chip5")
 BARE = ("chip3", "chip4", "chip5")

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockserver.arrival import Arrival
-from mockserver.errors import Refusal
-from mockserver.exchange import ChatRequest, Request
+from mockserver.core.errors import Refusal
+from mockserver.core.exchange import ChatRequest, Request
 from mockserver.pipeline.admit import Gate, admit
+from mockserver.pipeline.incoming import Arrival
 from mockserver.pipeline.refuse import header_text
 from tests.conftest import EDITIONS, KEY, compose, load, nasty_texts
 

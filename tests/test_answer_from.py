@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mockserver.errors import OperatorError
+from mockserver.core.errors import OperatorError
 from tests.session_helpers import asked, control, said
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mockserver.live import MockServer
-    from mockserver.session import Session
+    from mockserver.testing.mock_server import MockServer
+    from mockserver.testing.session import Session
 
 
 class TestFixtureFiles:

@@ -20,53 +20,36 @@ ROOT = Path(mockserver.__file__).parent
 FILES = sorted(path for path in ROOT.rglob("*.py") if "_data" not in path.parts)
 NAMES = {path: "mockserver/" + path.relative_to(ROOT).as_posix() for path in FILES}
 
-LAYERS: dict[str, int] = {
-    "mockserver/__init__.py": 0,
-    "mockserver/errors.py": 0,
-    "mockserver/checked.py": 0,
-    "mockserver/exchange.py": 0,
-    "mockserver/fields.py": 0,
-    "mockserver/data.py": 0,
-    "mockserver/web_address.py": 0,
-    "mockserver/pipeline/": 1,
-    "mockserver/quirks.py": 2,  # puts the stages' settings together
-    "mockserver/profile.py": 2,
-    "mockserver/readable.py": 2,
-    "mockserver/body.py": 2,
-    "mockserver/kept_headers.py": 2,
-    "mockserver/exchange_file.py": 2,  # an exchange as a file, checked like a profile
-    "mockserver/arrival.py": 3,
-    "mockserver/pipeline/compiled.py": 3,  # the stages put together
-    "mockserver/pipeline/respond.py": 3,
-    "mockserver/sources/": 4,
-    "mockserver/contract/": 4,
-    "mockserver/contract/library": 6,  # a door: the contract as a call
-    "mockserver/contract/client": 6,  # a door: it speaks to a live target
-    "mockserver/contract/fuzz": 6,  # a door: it runs the client under test against a socket
-    "mockserver/contract/command": 6,
-    "mockserver/contract/runner": 6,  # what drives a live target
-    "mockserver/contract/learn": 6,
-    "mockserver/contract/drift": 6,
-    "mockserver/contract/pytest_options": 6,
-    "mockserver/contract/test_contract": 6,
-    "mockserver/server/": 5,
-    "mockserver/recording/": 5,
-}
-"""The longest prefix counts; what has none is a door (command line, plugin), and may import everything."""
-DOOR = 6
+LAYERS = (
+    "core",  # nouns, and facts that all share
+    "pipeline",  # pure stages
+    "files",  # what lies on disk
+    "profile",  # quirks, editions and chips
+    "sources",  # what is said
+    "contract",  # clauses, and what drives a target
+    "server",
+    "recording",
+    "settings",
+    "testing",
+    "cli",
+)
+"""The folders of the package; each imports from itself and from those before it alone."""
+NEVER_WAIT = ("core", "pipeline", "files", "profile", "sources", "contract/clauses", "settings")
+"""Folders in which nothing waits, reads a clock or touches a socket."""
+ON_TOP = {"__init__.py", "__main__.py"}
 
-STAGES = [
-    path for path in FILES if path.parent.name == "pipeline" and path.stem not in {"__init__", "compiled", "respond"}
-]
+TOGETHER = {"__init__", "compiled", "respond", "incoming", "body", "meaning", "wire_settings"}
+"""Files of the pipeline that put the stages together, or stand before and behind all of them."""
+STAGES = [path for path in FILES if path.relative_to(ROOT).parts[0] == "pipeline" and path.stem not in TOGETHER]
 BELOW_SERVER = {"asyncio", "time", "socket", "starlette", "uvicorn", "threading", "selectors"}
 ONLY_IN = {
     "faker": ("mockserver/sources/synthetic.py",),
     "hypothesis": ("mockserver/contract/strategies.py", "mockserver/contract/runner.py", "mockserver/contract/fuzz.py"),
-    "uvicorn.protocols": ("mockserver/server/connection.py", "mockserver/server/client.py"),
-    "httptools": ("mockserver/server/connection.py", "mockserver/recording/upstream.py"),
+    "uvicorn.protocols": ("mockserver/server/protocol.py", "mockserver/server/client_connection.py"),
+    "httptools": ("mockserver/server/protocol.py", "mockserver/recording/upstream.py"),
     "pytest": (
-        "mockserver/pytest_plugin.py",
-        "mockserver/pytest_chips.py",
+        "mockserver/testing/plugin.py",
+        "mockserver/testing/chips.py",
         "mockserver/contract/test_contract.py",
         "mockserver/contract/pytest_options.py",
     ),
@@ -91,10 +74,15 @@ def imports(path: Path, *, types_too: bool) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def folder_of(name: str) -> str:
+    """The folder of the package in which a file lies; empty for the package's own files."""
+    return name.removeprefix("mockserver/").rpartition("/")[0]
+
+
 def layer(name: str) -> int:
-    """The layer of a file."""
-    found = [prefix for prefix in LAYERS if name.startswith(prefix)]
-    return LAYERS[max(found, key=len)] if found else DOOR
+    """The number of a file's folder; the package's own files come last."""
+    top = folder_of(name).partition("/")[0]
+    return LAYERS.index(top) if top else len(LAYERS)
 
 
 def file_of(module: str) -> str | None:
@@ -114,28 +102,38 @@ def under(name: str, package: str) -> bool:
     return name == package or name.startswith(package + ".")
 
 
-@pytest.mark.parametrize("path", FILES, ids=NAMES.get)
+def test_every_file_lies_in_a_layer() -> None:
+    """The folders are the layers, and beside them lie the public names and `python -m` alone."""
+    assert {name.removeprefix("mockserver/") for name in NAMES.values() if not folder_of(name)} == ON_TOP
+    assert {folder_of(name).partition("/")[0] for name in NAMES.values()} - {""} == set(LAYERS)
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.stem != "chips"], ids=NAMES.get)
 def test_imports_run_downwards(path: Path) -> None:
-    """Nouns, stages, sources, server, doors: a file imports only from its own layer and those below."""
+    """A file imports from its own folder and from those before it."""
     name = NAMES[path]
     for module in imports(path, types_too=False):
-        target = file_of(module) if under(module, "mockserver") else None
+        target = file_of(module) if under(module, "mockserver") and module != "mockserver.__version__" else None
         assert target is None or layer(target) <= layer(name), f"{name} imports {target}"
 
 
-DISTURB = {"disturb", "fault", "faults_content", "faults_timing", "faults_transport"}
+DISTURB = {"disturb", "fault", "content", "timing", "transport"}
 
 
 @pytest.mark.parametrize("path", STAGES, ids=lambda path: path.stem)
 def test_stages_do_not_import_one_another(path: Path) -> None:
     """A stage knows the nouns alone; `respond` and `compiled` put them together. Faults are one stage in some files."""
-    own = {f"mockserver/pipeline/{name}.py" for name in DISTURB} if path.stem in DISTURB else set()
+    own = {NAMES[one] for one in STAGES if one.stem in DISTURB} if path.stem in DISTURB else set()
     for module in imports(path, types_too=True):
         target = file_of(module) if under(module, "mockserver.pipeline") else None
-        assert target in {None, "mockserver/pipeline/__init__.py", *own}, f"{path.name} imports {target}"
+        assert target in {None, "mockserver/pipeline/__init__.py", "mockserver/pipeline/faults/__init__.py", *own}, (
+            f"{path.name} imports {target}"
+        )
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if layer(NAMES[path]) < 5], ids=NAMES.get)
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if folder_of(NAMES[path]).startswith(NEVER_WAIT)], ids=NAMES.get
+)
 def test_nothing_below_the_server_waits_or_touches_a_socket(path: Path) -> None:
     """Time and randomness are handed in."""
     found = {module.split(".")[0] for module in imports(path, types_too=True)} & BELOW_SERVER
@@ -173,7 +171,9 @@ def test_no_chip_model_or_edition_is_named_in_the_code(path: Path) -> None:
 HEAVY = {"starlette", "uvicorn", "pydantic", "faker", "hypothesis", "re2", "httptools", "asyncio"}
 
 
-@pytest.mark.parametrize("statement", ["import mockserver", "import mockserver.exchange", "import mockserver.errors"])
+@pytest.mark.parametrize(
+    "statement", ["import mockserver", "import mockserver.core.exchange", "import mockserver.core.errors"]
+)
 def test_the_nouns_are_light(statement: str) -> None:
     """Importing the package costs nothing: what is heavy comes when it is used."""
     code = f"{statement}; import sys; print(*sys.modules)"

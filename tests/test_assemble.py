@@ -6,17 +6,17 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mockserver.arrival import Arrival
-from mockserver.assemble import build, edition_of, sources
-from mockserver.config import Config
-from mockserver.exchange import Request
+from mockserver.core.exchange import Request
+from mockserver.pipeline.incoming import Arrival
 from mockserver.pipeline.pace import PaceSettings
-from mockserver.profile import Moderation
+from mockserver.profile.edition import Moderation
+from mockserver.settings.assemble import build, edition_of, sources
+from mockserver.settings.config import Config
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mockserver.exchange import Plan
+    from mockserver.core.exchange import Plan
 
 
 def respond(config: Config, said: str, key: str = "k") -> tuple[int, dict[str, object]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mockserver.body import objects_of, read, wire_format_of
+from mockserver.pipeline.body import objects_of, read, wire_format_of
 from mockserver.pipeline.frame import DONE
 
 CHUNK = b'{"choices": [{"delta": {"content": "\xe4\xbd\xa0"}}]}'

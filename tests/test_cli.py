@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mockserver import __version__
-from mockserver.arrival import Arrival
-from mockserver.assemble import build, edition_of
 from mockserver.cli import COMMANDS
 from mockserver.cli.ready import curl, grouped, ready_block
 from mockserver.cli.terminal import WIDTH, Console, width
-from mockserver.config import SETTINGS, Config
-from mockserver.exchange import Request
+from mockserver.core.exchange import Request
+from mockserver.pipeline.incoming import Arrival
 from mockserver.server.guard import Guard
+from mockserver.settings.assemble import build, edition_of
+from mockserver.settings.config import SETTINGS, Config
 from tests.command import EDITIONS, ROOT, called
 
 if TYPE_CHECKING:
@@ -273,7 +273,8 @@ class TestImports:
     def test_building_a_mock_does_not_import_uvicorn(self) -> None:
         """A door that is not the command line may bring its own server."""
         program = (
-            "import sys; from mockserver.assemble import build; from mockserver.config import Config; build(Config());"
+            "import sys; from mockserver.settings.assemble import build; from mockserver.settings.config import Config;"
+            "build(Config());"
             "print('uvicorn' in sys.modules)"
         )
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import jsonschema_rs
 import pytest
 
-from mockserver import quirks
-from mockserver.assemble import edition_of
 from mockserver.cli.schema import SCHEMAS, schema
-from mockserver.config import Config
+from mockserver.profile import quirks
+from mockserver.settings.assemble import edition_of
+from mockserver.settings.config import Config
 from tests.command import EDITIONS, ROOT, called
 
 if TYPE_CHECKING:

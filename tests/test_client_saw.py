@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from mockserver.client_saw import NothingAskedError, SilentEmptyError, WrongTextError
+from mockserver.testing.client_saw import NothingAskedError, SilentEmptyError, WrongTextError
 from tests.session_helpers import BARE, CHIPS, asked, streamed
 
 if TYPE_CHECKING:
-    from mockserver.session import Session
+    from mockserver.testing.session import Session
 
 
 class TestClientSaw:

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mockserver import quirks
-from mockserver.exchange import Answer, Head, Usage
+from mockserver.core.exchange import Answer, Head, Usage
 from mockserver.pipeline.compiled import Compiled, Frames, render_body, render_stream
+from mockserver.profile import quirks
 from tests.conftest import EDITIONS, NASTY, answers, load, nasty_texts, wires
 
 if TYPE_CHECKING:
-    from mockserver.quirks import WireSettings
+    from mockserver.pipeline.wire_settings import WireSettings
 
 heads = st.builds(Head, nasty_texts(), st.integers(0, 2**40), nasty_texts())
 HEAD = Head("chatcmpl-1", 1_700_000_000, "some-model")

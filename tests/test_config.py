@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import jsonschema_rs
 import pytest
 
-from mockserver.config import SETTINGS, Config, load, masked, schema
-from mockserver.errors import OperatorError
+from mockserver.core.errors import OperatorError
 from mockserver.pipeline.pace import PaceSettings
+from mockserver.settings.config import SETTINGS, Config, load, masked, schema
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mockserver import quirks
-from mockserver.contract import command, library, rehearsal
-from mockserver.contract.client import Address, HttpTransport
+from mockserver.cli import contract as contract_command
+from mockserver.contract import in_process, library
 from mockserver.contract.library import Target, assert_clause
 from mockserver.contract.result import Budget, Clock
-from mockserver.data import shipped
-from mockserver.exchange import Ending, Request
-from mockserver.profile import Edition, load_edition
+from mockserver.contract.transport import Address, HttpTransport
+from mockserver.core.data import shipped
+from mockserver.core.exchange import Ending, Request
+from mockserver.profile import quirks
+from mockserver.profile.edition import Edition, load_edition
 from mockserver.sources.recordings import load
 from tests.command import called
 from tests.contract_live import Quiet, serving, serving_with
@@ -52,7 +53,7 @@ def deviant() -> Iterator[str]:
     edition = tutorial()
     for chip, words in (("chip3", "sse,done,type-fitting"), ("nvidia", "no-done")):
         profile = edition.chips[chip]
-        edition = rehearsal.with_chip(edition, replace(profile, wire=quirks.changed(profile.wire, words)))
+        edition = in_process.with_chip(edition, replace(profile, wire=quirks.changed(profile.wire, words)))
     with serving(edition) as url:
         yield url
 
@@ -60,9 +61,9 @@ def deviant() -> Iterator[str]:
 def run(*words: str, environ: dict[str, str] | None = None) -> tuple[int, str, str]:
     """The command with its arguments; exit code, output and errors."""
     parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
+    contract_command.add_arguments(parser)
     out, err = io.StringIO(), io.StringIO()
-    code = command.main(parser.parse_args(words), environ or {}, out, err)
+    code = contract_command.main(parser.parse_args(words), environ or {}, out, err)
     return code, out.getvalue(), err.getvalue()
 
 
@@ -274,7 +275,7 @@ def test_a_rate_is_kept() -> None:
     edition = tutorial()
     from mockserver.contract.runner import Runner
 
-    send = rehearsal.transport(rehearsal.service(edition), edition.file.defaults.created * 1000)
+    send = in_process.transport(in_process.service(edition), edition.file.defaults.created * 1000)
     runner = Runner(
         send, edition, edition.chips["nvidia"], "mt-infini-3b",
         clock=Clock(lambda: now[0], sleep), budget=Budget(requests=5, per_second=0.5),

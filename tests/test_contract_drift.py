@@ -14,15 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver import quirks
-from mockserver.checked import read_toml
-from mockserver.contract import command_drift, command_learn, drift, library
-from mockserver.contract.client import Address, HttpTransport
-from mockserver.contract.verdict import Severity
-from mockserver.data import shipped
-from mockserver.exchange import Request
-from mockserver.exchange_file import Provenance, file_of
-from mockserver.profile import ChipFile
+from mockserver.cli import drift as drift_command
+from mockserver.cli import learn as learn_command
+from mockserver.contract import drift, library
+from mockserver.contract.clauses.clause import Severity
+from mockserver.contract.transport import Address, HttpTransport
+from mockserver.core.data import shipped
+from mockserver.core.exchange import Request
+from mockserver.files.checked import read_toml
+from mockserver.files.exchange_file import Provenance, file_of
+from mockserver.profile import quirks
+from mockserver.profile.edition import ChipFile
 from mockserver.recording.store import Store
 from tests.conftest import EDITIONS
 from tests.contract_live import serving, serving_with
@@ -36,9 +38,9 @@ def test_no_drift_is_exit_code_0(tmp_path: Path) -> None:
     """A target that is as its profile says has no drift, live or recorded."""
     words = ["--model", MODEL, "--chip", "chip3"]
     with serving(tutorial()) as url:
-        run(command_learn, "--base-url", url, *words, "--output", str(tmp_path))
-        live = run(command_drift, "--base-url", url, *words)
-    recorded = run(command_drift, *words, "--against", str(tmp_path / "2024-tutorial" / "chip3-probes"))
+        run(learn_command, "--base-url", url, *words, "--output", str(tmp_path))
+        live = run(drift_command, "--base-url", url, *words)
+    recorded = run(drift_command, *words, "--against", str(tmp_path / "2024-tutorial" / "chip3-probes"))
 
     assert (live[0], live[1].splitlines()[0]) == (0, "chip3: no drift in 33 exchanges; only observed:")
     assert (recorded[0], recorded[1].splitlines()[0]) == (0, "chip3: no drift in 27 exchanges; only observed:")
@@ -65,10 +67,10 @@ def test_drift_is_a_table_and_a_patch(
     path.write_text(before, "utf-8")
     words = ["--model", MODEL, "--chip", "chip3", "--profiles", "mine"]
     with changed_chip("chip3", "sse,done,type-event-stream,-object-last") as url:
-        code, out, _ = run(command_drift, "--base-url", url, *words, "--patch", "drift.patch", "--output", "whole")
+        code, out, _ = run(drift_command, "--base-url", url, *words, "--patch", "drift.patch", "--output", "whole")
         subprocess.run([*PROGRAMS[program], "drift.patch"], check=True, capture_output=True)
-        again = run(command_drift, "--base-url", url, *words, "--patch", "none.patch")
-        whole = run(command_drift, "--base-url", url, *words[:4], "--profiles", "whole")
+        again = run(drift_command, "--base-url", url, *words, "--patch", "none.patch")
+        whole = run(drift_command, "--base-url", url, *words[:4], "--profiles", "whole")
 
     assert code == 1
     assert out.splitlines()[0].startswith("chip3: 4 differences in 33 exchanges")
@@ -87,9 +89,9 @@ def test_recordings_are_compared(tmp_path: Path) -> None:
     with changed_chip("chip3", "blank-line-between") as url:
         _record(url, tmp_path / "fixtures", "chip3")
         words = ["--model", MODEL, "--chip", "chip3"]
-        live = run(command_drift, "--base-url", url, *words, "--fixtures", str(tmp_path / "fixtures"))
-    recorded = run(command_drift, *words, "--against", str(tmp_path / "fixtures"))
-    other = run(command_drift, "--model", MODEL, "--chip", "nvidia", "--against", str(tmp_path / "fixtures"))
+        live = run(drift_command, "--base-url", url, *words, "--fixtures", str(tmp_path / "fixtures"))
+    recorded = run(drift_command, *words, "--against", str(tmp_path / "fixtures"))
+    other = run(drift_command, "--model", MODEL, "--chip", "nvidia", "--against", str(tmp_path / "fixtures"))
 
     for code, out, _ in (live, recorded):
         assert code == 1
@@ -117,7 +119,7 @@ def _record(url: str, folder: Path, chip: str) -> None:
 def test_drift_as_json() -> None:
     """With --report json the rows, how many exchanges were compared and the patch are one document."""
     with changed_chip("chip3", "crlf") as url:
-        code, out, _ = run(command_drift, "--base-url", url, "--model", MODEL, "--chip", "nvidia,chip3",
+        code, out, _ = run(drift_command, "--base-url", url, "--model", MODEL, "--chip", "nvidia,chip3",
                            "--report", "json")  # fmt: skip
 
     found = {one["chip"]: one for one in json.loads(out)}
@@ -175,7 +177,7 @@ def test_a_patched_profile_has_no_drift(name: str, chip_name: str, names: list[s
 def test_drift_of_the_schema_is_told() -> None:
     """A field that is gone and one that is new are rows of the table."""
     with serving_with(OtherServer) as url:
-        code, out, _ = run(command_drift, "--base-url", url, "--model", MODEL, "--chip", "nvidia",
+        code, out, _ = run(drift_command, "--base-url", url, "--model", MODEL, "--chip", "nvidia",
                            "--path-template", "/v1/chat/completions")  # fmt: skip
 
     rows = [line.split() for line in out.splitlines()]
@@ -187,8 +189,8 @@ def test_a_model_that_no_catalogue_has_is_no_drift(tmp_path: Path) -> None:
     """Another server's model is answered by the mock too: under the learnt profile only refusals differ."""
     words = ["--model", "somebody/own-7b", "--chip", "other", "--path-template", "/v1/chat/completions"]
     with serving_with(OtherServer) as url:
-        learnt = run(command_learn, "--base-url", url, *words, "--output", str(tmp_path))
-        code, out, _ = run(command_drift, "--base-url", url, *words, "--profiles", str(tmp_path), "--report", "json")
+        learnt = run(learn_command, "--base-url", url, *words, "--output", str(tmp_path))
+        code, out, _ = run(drift_command, "--base-url", url, *words, "--profiles", str(tmp_path), "--report", "json")
 
     (report,) = json.loads(out)
     assert (learnt[0], code, report["patch"]) == (0, 1, "")
@@ -199,7 +201,7 @@ def test_a_model_that_no_catalogue_has_is_no_drift(tmp_path: Path) -> None:
 
 def test_wrong_usage_of_drift_is_one_line() -> None:
     """Neither a live target nor recordings: the line says what to give."""
-    code, out, err = run(command_drift, "--model", MODEL, "--chip", "chip3")
+    code, out, err = run(drift_command, "--model", MODEL, "--chip", "chip3")
 
     assert (code, out) == (2, "")
     assert err == "genstudio-mock: drift: nothing to compare with; say --base-url URL or --against DIR\n"

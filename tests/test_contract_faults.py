@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mockserver.contract.cases import Phase
-from mockserver.contract.client import Address, HttpTransport
 from mockserver.contract.result import Budget, Clock, Result
 from mockserver.contract.runner import Runner
-from mockserver.data import shipped
+from mockserver.contract.transport import Address, HttpTransport
+from mockserver.core.data import shipped
 from mockserver.pipeline.disturb import FAULT_TYPES, faults_of_header
-from mockserver.profile import Edition, load_edition
+from mockserver.profile.edition import Edition, load_edition
 from tests.contract_live import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mockserver.exchange import Exchange, Request
+    from mockserver.core.exchange import Exchange, Request
 
 BREAKS: dict[str, str] = {  # the fault as its header names it: the clauses that it breaks, and no others
     "status;status=500": "status",

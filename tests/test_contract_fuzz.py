@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from mockserver import quirks
 from mockserver.contract import fuzz, fuzz_files, strategies, streams
 from mockserver.contract.fuzz import difference, find_bug
-from mockserver.data import shipped
-from mockserver.errors import OperatorError
-from mockserver.exchange_file import read
+from mockserver.core.data import shipped
+from mockserver.core.errors import OperatorError
+from mockserver.files.exchange_file import read
 from mockserver.pipeline.frame import DONE, WIRE_FORMATS
-from mockserver.profile import load_edition
+from mockserver.profile import quirks
+from mockserver.profile.edition import load_edition
 from mockserver.recording.show import time_line
 from mockserver.sources.recordings import load as load_recordings
 from tests.buggy_clients import BUGS, decodes_each_read, reads, uses_splitlines, wants_a_space
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mockserver.contract.fuzz import Said
-    from mockserver.quirks import WireSettings
+    from mockserver.pipeline.wire_settings import WireSettings
 
 
 @cache

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mockserver.contract import command_fuzz, fuzz, fuzz_files
+from mockserver.cli import fuzz as fuzz_command
+from mockserver.contract import fuzz, fuzz_files
 from mockserver.contract.fuzz_program import Program
 from mockserver.contract.library import edition_of
 from tests.buggy_clients import waits_for_done
@@ -55,9 +56,9 @@ SEPARATED = [sys.executable, "-m", "mockserver", "fuzz"]
 def run(*words: str) -> tuple[int, str, str]:
     """The command with its arguments; exit code, output and errors."""
     parser = argparse.ArgumentParser()
-    command_fuzz.add_arguments(parser)
+    fuzz_command.add_arguments(parser)
     out, err = io.StringIO(), io.StringIO()
-    code = command_fuzz.main(parser.parse_args(words), {}, out, err)
+    code = fuzz_command.main(parser.parse_args(words), {}, out, err)
     return code, out.getvalue(), err.getvalue()
 
 
@@ -287,7 +288,7 @@ def test_harmless_quirks_can_be_left_out() -> None:
     """`--quirks=-name` tries all harmless ones but that."""
     wire = edition_of("2024-tutorial").chips["nvidia"].wire
 
-    names = command_fuzz._further("-bom,-cr", wire)
+    names = fuzz_command._further("-bom,-cr", wire)
 
     assert names is not None
     assert set(fuzz.harmless(wire)) - set(names) == {"bom", "cr"}

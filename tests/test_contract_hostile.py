@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mockserver.contract import command
+from mockserver.cli import contract as contract_command
 from mockserver.contract.result import Clock
 from tests.contract_live import serving
 from tests.test_contract_command import KEY, tutorial
@@ -111,12 +111,12 @@ def listening(behave: Behaviour, host: str = "127.0.0.1", tls: ssl.SSLContext | 
 def run(url: str, *words: str, chip: str = "nvidia", timeout: float = 10) -> tuple[int, str, str, list[float]]:
     """The command against a target; exit code, output, errors, and how long it waited each time, in seconds."""
     parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
+    contract_command.add_arguments(parser)
     out, err, slept = io.StringIO(), io.StringIO(), list[float]()
     target = ["--base-url", url, "--model", "mt-infini-3b", "--chip", chip, "--quiet", "--timeout", str(timeout)]
     args = parser.parse_args([*target, "--api-key-env", "K", *words])
     clock = Clock(lambda: 0.0, slept.append, lambda: NOW)
-    code = command.main(args, {"K": KEY}, out, err, clock)
+    code = contract_command.main(args, {"K": KEY}, out, err, clock)
     assert KEY not in out.getvalue() + err.getvalue()
     return code, out.getvalue(), err.getvalue(), slept
 

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockserver.contract.checks import CHECKS, judge
-from mockserver.contract.checks_answer import limit_kept
-from mockserver.contract.checks_wire import ledger
-from mockserver.contract.reading import Reading
-from mockserver.contract.relations import DIALOGUE, RELATIONS, Relation, same_status
-from mockserver.contract.verdict import Check, Context, Outcome
-from mockserver.data import shipped
-from mockserver.exchange import Exchange, Plan, Request
-from mockserver.profile import Edition, load_edition
+from mockserver.contract.clauses.answer import limit_kept
+from mockserver.contract.clauses.clause import Check, Context, Outcome
+from mockserver.contract.clauses.reading import Reading
+from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS, Relation, same_status
+from mockserver.contract.clauses.table import CHECKS, judge
+from mockserver.contract.clauses.wire_form import ledger
+from mockserver.core.data import shipped
+from mockserver.core.exchange import Exchange, Plan, Request
+from mockserver.profile.edition import Edition, load_edition
 
 KEYS = [
     *("id", "object", "created", "model", "choices", "usage", "blocked", "error", "code", "msg", "type"),

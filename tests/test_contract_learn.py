@@ -13,16 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver import quirks
-from mockserver.contract import command_learn, learn, library
-from mockserver.contract.checks_wire import WIRE_CHECKS
-from mockserver.contract.dialect import alike
+from mockserver.cli import learn as learn_command
+from mockserver.contract import learn, library
+from mockserver.contract.clauses.dialect import alike
+from mockserver.contract.clauses.wire_form import WIRE_CHECKS
 from mockserver.contract.library import Target
 from mockserver.contract.result import Budget
-from mockserver.data import shipped
-from mockserver.exchange import Exchange, Plan, Request
-from mockserver.exchange_file import read
-from mockserver.profile import load_edition
+from mockserver.core.data import shipped
+from mockserver.core.exchange import Exchange, Plan, Request
+from mockserver.files.exchange_file import read
+from mockserver.profile import quirks
+from mockserver.profile.edition import load_edition
 from tests.conftest import EDITIONS
 from tests.contract_live import serving, serving_with
 from tests.learning import MODEL, OtherServer, ask, few, quirk_sets, run, tutorial
@@ -36,7 +37,7 @@ def test_learning_from_the_mock_gives_its_own_profile_back(chip: str, tmp_path: 
     """What is learnt of a shipped chip makes the same bytes as its shipped profile."""
     with serving(tutorial()) as url:
         code, out, _ = run(
-            command_learn, "--base-url", url, "--model", MODEL, "--chip", chip, "--output", str(tmp_path)
+            learn_command, "--base-url", url, "--model", MODEL, "--chip", chip, "--output", str(tmp_path)
         )
 
     assert code == 0, out
@@ -49,7 +50,7 @@ def test_another_server_is_learnt_and_then_holds(tmp_path: Path) -> None:
     """A server that is not ours breaks the edition's clauses; under its learnt profile no wire clause is broken."""
     words = ["--model", MODEL, "--chip", "other", "--path-template", "/v1/chat/completions"]
     with serving_with(OtherServer) as url:
-        code, out, _ = run(command_learn, "--base-url", url, *words, "--output", str(tmp_path))
+        code, out, _ = run(learn_command, "--base-url", url, *words, "--output", str(tmp_path))
         edition = load_edition("2024-tutorial", [tmp_path, shipped("profiles")])
         target = Target(url, MODEL, "other", edition, path_template="/v1/chat/completions")
         after = library.check(target, budget=Budget(requests=60))
@@ -79,7 +80,7 @@ def test_another_server_is_learnt_and_then_holds(tmp_path: Path) -> None:
 def test_each_learnt_quirk_names_its_proof_its_date_and_how_sure_it_is(tmp_path: Path) -> None:
     """The profile is TOML whose sources name a probe, a date and a count; the latency has its quantiles."""
     with serving(tutorial()) as url:
-        run(command_learn, "--base-url", url, "--model", MODEL, "--chip", "chip3", "--output", str(tmp_path))
+        run(learn_command, "--base-url", url, "--model", MODEL, "--chip", "chip3", "--output", str(tmp_path))
 
     text = (tmp_path / "2024-tutorial" / "chip3.toml").read_text()
     file = tomllib.loads(text)
@@ -102,11 +103,11 @@ def test_learning_is_taken_up_again(tmp_path: Path) -> None:
     """  # noqa: D205 - one sentence
     words = ["--model", MODEL, "--chip", "nvidia", "--output", str(tmp_path)]
     with serving(tutorial()) as url:
-        _, _, first = run(command_learn, "--base-url", url, *words, "--requests", "4")
-        _, _, second = run(command_learn, "--base-url", url, *words, "--tokens", "9000")
-        _, _, third = run(command_learn, "--base-url", url, *words, "--tokens", "9000")
+        _, _, first = run(learn_command, "--base-url", url, *words, "--requests", "4")
+        _, _, second = run(learn_command, "--base-url", url, *words, "--tokens", "9000")
+        _, _, third = run(learn_command, "--base-url", url, *words, "--tokens", "9000")
         next(tmp_path.rglob("05-*.json")).unlink()
-        _, _, fourth = run(command_learn, "--base-url", url, *words, "--tokens", "9000", "--model", "qwen1.5-72b-chat")
+        _, _, fourth = run(learn_command, "--base-url", url, *words, "--tokens", "9000", "--model", "qwen1.5-72b-chat")
 
     assert "23 probes left out: the budget does not reach; run it again\n" in first
     assert second.count("kept from") == 4
@@ -117,7 +118,7 @@ def test_learning_is_taken_up_again(tmp_path: Path) -> None:
 
 def test_a_dry_run_sends_nothing(tmp_path: Path) -> None:
     """The probes are printed, about thirty of them, and nothing is written."""
-    code, out, _ = run(command_learn, "--base-url", "http://127.0.0.1:9", "--model", MODEL, "--chip", "chip3",
+    code, out, _ = run(learn_command, "--base-url", "http://127.0.0.1:9", "--model", MODEL, "--chip", "chip3",
                        "--output", str(tmp_path), "--dry-run")  # fmt: skip
 
     assert code == 0
@@ -129,7 +130,7 @@ def test_a_dry_run_sends_nothing(tmp_path: Path) -> None:
 def test_a_target_that_answers_nothing_is_no_profile(tmp_path: Path) -> None:
     """Refusals alone teach nothing, and no profile is written."""
     with serving(tutorial()) as url:
-        code, _, err = run(command_learn, "--base-url", url, "--model", "no-such", "--chip", "chip3", "--output",
+        code, _, err = run(learn_command, "--base-url", url, "--model", "no-such", "--chip", "chip3", "--output",
                            str(tmp_path), "--path-template", "/nowhere")  # fmt: skip
 
     assert code == 3

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mockserver import quirks
-from mockserver.contract import rehearsal
+from mockserver.contract import in_process
 from mockserver.contract.cases import Phase
-from mockserver.contract.checks import CHECKS
-from mockserver.contract.checks_wire import clause_of, ledger
-from mockserver.contract.dialect import alike
-from mockserver.contract.reading import Reading
-from mockserver.contract.relations import DIALOGUE, RELATIONS, Relation
+from mockserver.contract.clauses.dialect import alike
+from mockserver.contract.clauses.reading import Reading
+from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS, Relation
+from mockserver.contract.clauses.table import CHECKS
+from mockserver.contract.clauses.wire_form import clause_of, ledger
 from mockserver.contract.result import Budget, Clock, Result
 from mockserver.contract.runner import Runner
-from mockserver.data import shipped
-from mockserver.exchange import Ending, Exchange, Plan, Request
-from mockserver.profile import ChipProfile, Edition, load_edition
+from mockserver.core.data import shipped
+from mockserver.core.exchange import Ending, Exchange, Plan, Request
+from mockserver.profile import quirks
+from mockserver.profile.edition import ChipProfile, Edition, load_edition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ def run(
 ) -> Result:
     """Run the contract of one edition against a mock of another, by default of the same."""
     now_ms = edition.file.defaults.created * 1000
-    send = rehearsal.transport(rehearsal.service(behind or edition), now_ms, disturb)
+    send = in_process.transport(in_process.service(behind or edition), now_ms, disturb)
     runner = Runner(send, edition, edition.chips[chip], MODELS[edition.name], clock=STILL, budget=PLENTY)
     return runner.run(phases)
 
@@ -101,9 +101,9 @@ def test_a_quirk_behind_the_contracts_back_breaks_its_axis_clause(axis: quirks.A
     edition, profile, secret = shown_on(axis, quirk)
 
     result = run(
-        rehearsal.with_chip(edition, profile),
+        in_process.with_chip(edition, profile),
         profile.name,
-        behind=rehearsal.with_chip(edition, secret),
+        behind=in_process.with_chip(edition, secret),
         phases=(Phase.EXAMPLES,),
     )
 
@@ -254,7 +254,7 @@ def test_a_ledger_is_strict_both_ways() -> None:
     edition = edition_named("2024-tutorial")
     profile = edition.chips["chip3"]
     secret = replace(profile, wire=quirks.changed(profile.wire, "object-every,crlf"))
-    result = run(edition, "chip3", behind=rehearsal.with_chip(edition, secret), phases=(Phase.EXAMPLES,))
+    result = run(edition, "chip3", behind=in_process.with_chip(edition, secret), phases=(Phase.EXAMPLES,))
 
     entries = {one.clause: one for one in ledger(profile, [Reading(exchange) for _, exchange in result.exchanges])}
 

@@ -20,7 +20,7 @@ from tests.stand_ins import PATH, standing_in
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mockserver.exchange import Exchange
+    from mockserver.core.exchange import Exchange
 
 NO_TRACE = {  # what GenStudio's answers carry and nobody else's
     "head-trace-header": r"(?s)^(?!.*traceresponse)",

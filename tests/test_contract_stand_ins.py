@@ -10,13 +10,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from mockserver.contract import command_drift, command_learn, library
-from mockserver.contract.checks_wire import WIRE_CHECKS
+from mockserver.cli import drift as drift_command
+from mockserver.cli import learn as learn_command
+from mockserver.contract import library
+from mockserver.contract.clauses.clause import Outcome
+from mockserver.contract.clauses.wire_form import WIRE_CHECKS
 from mockserver.contract.library import Target
 from mockserver.contract.result import Budget
-from mockserver.contract.verdict import Outcome
-from mockserver.data import shipped
-from mockserver.profile import load_edition
+from mockserver.core.data import shipped
+from mockserver.profile.edition import load_edition
 from tests.contract_live import serving
 from tests.learning import MODEL, run
 from tests.stand_ins import PATH, standing_in
@@ -102,11 +104,11 @@ def test_a_server_of_another_maker_is_learnt(name: str, tmp_path: Path) -> None:
     (tmp_path / "server").mkdir()
     with standing_in(name, tmp_path / "server") as url:
         raw = raw_stream(url)
-        code, out, err = run(command_learn, "--base-url", url, *there, "--output", str(tmp_path), "--requests", "30")
+        code, out, err = run(learn_command, "--base-url", url, *there, "--output", str(tmp_path), "--requests", "30")
         edition = load_edition("2024-tutorial", [tmp_path, shipped("profiles")])
         target = Target(url, MODEL, name, edition, path_template=PATH)
         theirs = library.check(target, budget=Budget(requests=40))
-        drifted = run(command_drift, "--base-url", url, *there, "--profiles", str(tmp_path), "--report", "json")
+        drifted = run(drift_command, "--base-url", url, *there, "--profiles", str(tmp_path), "--report", "json")
     with serving(edition) as url:
         ours = library.check(Target(url, MODEL, name, edition), budget=Budget(requests=40))
 

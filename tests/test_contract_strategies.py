@@ -8,15 +8,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mockserver import quirks
-from mockserver.contract import rehearsal, strategies
+from mockserver.contract import in_process, strategies
 from mockserver.contract.cases import Case, Phase, breaks
+from mockserver.contract.clauses.clause import Outcome
 from mockserver.contract.result import Clock
 from mockserver.contract.runner import Runner
-from mockserver.contract.verdict import Outcome
-from mockserver.data import shipped
+from mockserver.core.data import shipped
 from mockserver.pipeline.frame import DONE, WIRE_FORMATS
-from mockserver.profile import Edition, load_edition
+from mockserver.profile import quirks
+from mockserver.profile.edition import Edition, load_edition
 
 MODELS = {"2024-tutorial": "mt-infini-3b", "2025-reference": "qwen3-8b"}
 calm = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,7 +32,7 @@ def edition_named(name: str) -> Edition:
 def runner(name: str) -> Runner:
     """A runner whose target is a mock of the same edition."""
     edition = edition_named(name)
-    send = rehearsal.transport(rehearsal.service(edition), edition.file.defaults.created * 1000)
+    send = in_process.transport(in_process.service(edition), edition.file.defaults.created * 1000)
     return Runner(send, edition, edition.chips["nvidia"], MODELS[name], clock=Clock(lambda: 0.0, lambda _s: None))
 
 
@@ -125,7 +125,7 @@ def test_generated_cases_are_judged_like_the_others() -> None:
     """The generated phase runs what is drawn, and the mock holds."""
     name = "2025-reference"
     edition = edition_named(name)
-    send = rehearsal.transport(rehearsal.service(edition), edition.file.defaults.created * 1000)
+    send = in_process.transport(in_process.service(edition), edition.file.defaults.created * 1000)
     made = Runner(send, edition, edition.chips["chip3"], MODELS[name], clock=Clock(lambda: 0.0, lambda _s: None))
 
     result = made.run([Phase.GENERATED], lambda count: strategies.samples(edition, MODELS[name], 16, count))

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from mockserver.config import Config
-from mockserver.live import MockServer
 from mockserver.pipeline.disturb import FAULT_TYPES
-from mockserver.server.control import PREFIX
-from mockserver.server.operations import OPERATIONS
-from mockserver.session import Session
+from mockserver.server.control.operations import OPERATIONS
+from mockserver.server.control.routes import PREFIX
+from mockserver.settings.config import Config
+from mockserver.testing.mock_server import MockServer
+from mockserver.testing.session import Session
 from tests.command import called
 from tests.session_helpers import asked, control
 

@@ -10,9 +10,9 @@ import httpx
 import jsonschema_rs
 import pytest
 
-from mockserver.live import MockServer
-from mockserver.server.control import PREFIX
-from mockserver.server.operations import OPERATIONS
+from mockserver.server.control.operations import OPERATIONS
+from mockserver.server.control.routes import PREFIX
+from mockserver.testing.mock_server import MockServer
 from tests.session_helpers import asked, control
 from tests.third_party import python_programs
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mockserver.session import Session
+    from mockserver.testing.session import Session
 
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/reset"): {"journal": False, "setup": False, "counters": False},

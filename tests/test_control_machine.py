@@ -12,8 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from mockserver.live import MockServer, asgi_app
-from mockserver.server.control import PREFIX
+from mockserver.server.control.routes import PREFIX
+from mockserver.testing.mock_server import MockServer, asgi_app
 
 KEYS: Final = ("key-a", "key-b", "")
 CHIPS: Final = ("nvidia", "chip3")

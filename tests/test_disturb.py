@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.exchange import Answer, Ending, Plan, Usage
+from mockserver.core.exchange import Answer, Ending, Plan, Usage
 from mockserver.pipeline.disturb import FAULT_TYPES, FaultError, disturb, disturb_answer, fault_of, faults_of_header
-from mockserver.pipeline.fault import Hand, as_writes, times
+from mockserver.pipeline.faults.fault import Hand, as_writes, times
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mockserver import quirks
 from mockserver.pipeline.disturb import FAULT_TYPES
 from mockserver.pipeline.frame import DONE, WIRE_FORMATS
+from mockserver.profile import quirks
 from tests.conftest import EDITIONS, load
 from tests.snippets import ADDRESS, DOCUMENTS, ROOT, Block, blocks, fits, run
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from mockserver.pipeline.disturb import FAULT_TYPES
-from mockserver.session import Session
+from mockserver.testing.session import Session
 from tests.snippets import ROOT, blocks
 from tests.test_docs import table
 from tests.test_plugin import SIX_LINES

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockserver.errors import OperatorError
-from mockserver.exchange import Ending, Exchange, Plan, Request
-from mockserver.exchange_file import (
+from mockserver.core.errors import OperatorError
+from mockserver.core.exchange import Ending, Exchange, Plan, Request
+from mockserver.files.byte_text import bytes_of, text_of
+from mockserver.files.exchange_file import (
     ExchangeFile,
     Provenance,
     exchange_of,
@@ -23,7 +24,6 @@ from mockserver.exchange_file import (
     read_if_exchange,
     written,
 )
-from mockserver.readable import bytes_of, text_of
 
 if TYPE_CHECKING:
     from pathlib import Path

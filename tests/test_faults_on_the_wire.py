@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mockserver.config import Config
-from mockserver.live import MockServer
 from mockserver.pipeline.disturb import FAULT_TYPES
+from mockserver.settings.config import Config
+from mockserver.testing.mock_server import MockServer
 from tests.session_helpers import asked, control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mockserver.session import Session
+    from mockserver.testing.session import Session
 
 KINDS = {"sse": ("nvidia", True), "json-lines": ("chip3", True), "json": ("nvidia", False)}
 """Wire formats: a chip that sends it, and whether it streams."""

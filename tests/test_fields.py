@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from mockserver.fields import strictly
-from mockserver.server.wire import ArmBody, ResetBody, ScriptBody
+from mockserver.core.field_rules import strictly
+from mockserver.server.control.bodies import ArmBody, ResetBody, ScriptBody
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

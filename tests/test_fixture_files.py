@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import jsonschema_rs
 import pytest
 
-from mockserver.data import shipped
-from mockserver.errors import OperatorError
-from mockserver.sources.fixture import FixtureFile, fixture_schema, parse, read
+from mockserver.core.data import shipped
+from mockserver.core.errors import OperatorError
+from mockserver.sources.fixture_file import FixtureFile, fixture_schema, parse, read
 from tests.fixture_helpers import WHOLE_ANSWER
 
 if TYPE_CHECKING:

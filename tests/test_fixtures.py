@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mockserver.arrival import Arrival
-from mockserver.data import shipped
-from mockserver.exchange import Request
+from mockserver.core.data import shipped
+from mockserver.core.exchange import Request
 from mockserver.pipeline.frame import DONE, WIRE_FORMATS
+from mockserver.pipeline.incoming import Arrival
 from mockserver.pipeline.respond import Service
-from mockserver.profile import load_edition
+from mockserver.profile.edition import load_edition
 from mockserver.sources.condition import Same
-from mockserver.sources.fixture import parse
-from mockserver.sources.replay import Fixtures
-from mockserver.sources.written import answer_of
+from mockserver.sources.fixture_answer import answer_of
+from mockserver.sources.fixture_file import parse
+from mockserver.sources.fixtures import Fixtures
 
 if TYPE_CHECKING:
-    from mockserver.exchange import Answer, ChatRequest, Plan
+    from mockserver.core.exchange import Answer, ChatRequest, Plan
 
 EDITION = load_edition("2024-tutorial", [shipped("profiles")])
 FILES = sorted(shipped("fixtures").rglob("*.json"))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from mockserver.exchange import ChatRequest, Exchange, Plan, Request
+from mockserver.core.exchange import ChatRequest, Exchange, Plan, Request
 from mockserver.server.journal import OVERHEAD_BYTES, Journal, Query
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from langchain_core.messages import HumanMessage
 from langchain_openai import ChatOpenAI
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 
-from mockserver.assemble import build
-from mockserver.config import Config
+from mockserver.settings.assemble import build
+from mockserver.settings.config import Config
 from tests.conftest import KEY, serve
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockserver.errors import Refusal
-from mockserver.exchange import Answer, ToolCall, Usage
+from mockserver.core.errors import Refusal
+from mockserver.core.exchange import Answer, ToolCall, Usage
 from mockserver.pipeline.limit import bounds, limit
 
 pieces = st.lists(st.sampled_from(["a", "b", "ab", "中", "文字", "😀", "\u2028", "\x00", " "]), max_size=10).map(tuple)

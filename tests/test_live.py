@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import httpx
 import pytest
 
-from mockserver.config import Config
-from mockserver.data import shipped
-from mockserver.errors import OperatorError
-from mockserver.live import MockServer, asgi_app
-from mockserver.running import MockError
+from mockserver.core.data import shipped
+from mockserver.core.errors import OperatorError
+from mockserver.settings.config import Config
+from mockserver.testing.mock_server import MockServer, asgi_app
+from mockserver.testing.running_mock import MockError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

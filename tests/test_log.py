@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockserver.exchange import ChatRequest, Ending, Exchange, Plan, Request
+from mockserver.core.exchange import ChatRequest, Ending, Exchange, Plan, Request
 from mockserver.server import log
 
 ANSWERED = Exchange(

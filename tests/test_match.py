@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockserver.sources.replay import Fixtures
+from mockserver.sources.fixtures import Fixtures
 from tests.fixture_helpers import HISTORY, NEW_YEAR_S, assistant, found, loaded, request, system, user, write
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mockserver.exchange import ChatRequest
+    from mockserver.core.exchange import ChatRequest
 
 MATCHES: dict[str, tuple[dict[str, Any], ChatRequest, bool]] = {
     "nothing asked": ({}, request(user("a")), True),

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockserver.data import shipped
-from mockserver.exchange import Answer, Head, Plan, ToolCall, Usage
+from mockserver.core.data import shipped
+from mockserver.core.exchange import Answer, Head, Plan, ToolCall, Usage
 from mockserver.pipeline.compiled import Compiled
-from mockserver.profile import load_edition
-from mockserver.sources.meaning import answer_of, meaning
+from mockserver.pipeline.meaning import answer_of, meaning
+from mockserver.profile.edition import load_edition
 
 ROOTS = [shipped("profiles")]
 WIRES = {

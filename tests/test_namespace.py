@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from mockserver.errors import Refusal
-from mockserver.exchange import Answer, ChatRequest, Exchange, Request, Usage
+from mockserver.core.errors import Refusal
+from mockserver.core.exchange import Answer, ChatRequest, Exchange, Request, Usage
 from mockserver.pipeline.disturb import fault_of
-from mockserver.pipeline.faults_content import RateLimit
+from mockserver.pipeline.faults.content import RateLimit
 from mockserver.server.journal import OVERHEAD_BYTES, Budget, Journal
 from mockserver.server.namespace import MOST_NAMESPACES, ArmedFault, Expectation, Namespaces, Quota, Which
 

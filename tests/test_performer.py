@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockserver.exchange import Ending, Exchange, Plan, Request
+from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.server.performer import JOINED_BYTES, JOINED_FRAMES, WatchedConnection, perform
 from tests.fake_time import FakeLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-    from mockserver.exchange import Headers
+    from mockserver.core.exchange import Headers
 
 FRAMES = tuple(b"<%d>" % number for number in range(40))
 

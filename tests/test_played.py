@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mockserver.assemble import edition_of, sources
-from mockserver.config import load
-from mockserver.errors import OperatorError, Refusal
-from mockserver.exchange import Answer, ChatRequest, Exchange, Plan, Request
-from mockserver.exchange_file import Provenance, file_of, written
+from mockserver.core.errors import OperatorError, Refusal
+from mockserver.core.exchange import Answer, ChatRequest, Exchange, Plan, Request
+from mockserver.files.exchange_file import Provenance, file_of, written
+from mockserver.settings.assemble import edition_of, sources
+from mockserver.settings.config import load
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mockserver.data import shipped
-from mockserver.live import MockServer
-from mockserver.shared import SharedMock, _lease, _read_where
+from mockserver.core.data import shipped
+from mockserver.testing.mock_server import MockServer
+from mockserver.testing.shared_mock import SharedMock, _lease, _read_where
 from tests.inner_pytest import ASK, PLUGINS, outcomes, runner
 from tests.snippets import ROOT
 
@@ -96,7 +96,8 @@ class TestServer:
             import sys
 
             def test_it():
-                assert not {"mockserver.session", "mockserver.live", "pydantic", "uvicorn"} & set(sys.modules)
+                names = {"mockserver.testing.session", "mockserver.testing.mock_server", "pydantic", "uvicorn"}
+                assert not names & set(sys.modules)
         """)
         assert outcomes(run()) == {"passed": 1}
         assert not list((pytester.path / "base").glob("genstudio-mock*"))

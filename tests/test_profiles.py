@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mockserver import quirks
-from mockserver.data import shipped
-from mockserver.errors import OperatorError
-from mockserver.profile import default_edition, editions, load_edition
+from mockserver.core.data import shipped
+from mockserver.core.errors import OperatorError
+from mockserver.profile import quirks
+from mockserver.profile.edition import default_edition, editions, load_edition
 from tests.conftest import EDITIONS, load
 
 if TYPE_CHECKING:

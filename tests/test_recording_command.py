@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mockserver.errors import OperatorError
-from mockserver.recording.address import upstream_of
-from mockserver.recording.command import add_record_arguments, check_record_arguments, main, span
-from mockserver.recording.paths import path_map
+from mockserver.cli.fixtures import span
+from mockserver.cli.record import add_arguments, check_record_arguments, main
+from mockserver.core.errors import OperatorError
+from mockserver.recording.path_map import path_map
 from mockserver.recording.show import visible
 from mockserver.recording.store import folder_name
+from mockserver.recording.upstream_address import upstream_of
 from tests.recording_helpers import CHAT
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def test_wrong_use_is_one_line(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a-file").touch()
     parser = argparse.ArgumentParser()
-    add_record_arguments(parser)
+    add_arguments(parser)
     arguments = parser.parse_args(["--port", "0", *words])
 
     with pytest.raises(OperatorError) as caught:
@@ -180,9 +181,9 @@ def test_a_folder_that_may_not_be_written_to_is_told_at_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody records for an hour to find nothing kept; what only replays needs no such folder."""
-    monkeypatch.setattr("mockserver.recording.command.os.access", lambda *_: False)
+    monkeypatch.setattr("mockserver.cli.record.os.access", lambda *_: False)
     parser = argparse.ArgumentParser()
-    add_record_arguments(parser)
+    add_arguments(parser)
     out = tmp_path / "made" / "later"
 
     with pytest.raises(OperatorError) as caught:
@@ -202,7 +203,7 @@ def test_a_folder_that_may_not_be_written_to_is_told_at_the_start(
 def test_wrong_use_names_the_flag(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
     """Where the rest of the text is another module's, the flag and the value are in it, in one line."""
     parser = argparse.ArgumentParser()
-    add_record_arguments(parser)
+    add_arguments(parser)
     arguments = parser.parse_args([*LOCAL, *words, "--out", str(tmp_path), "--port", "0"])
 
     with pytest.raises(OperatorError) as caught:

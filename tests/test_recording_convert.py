@@ -12,14 +12,14 @@ import yaml  # type: ignore[import-untyped]
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mockserver.errors import OperatorError
-from mockserver.exchange import Ending, Exchange, Plan, Request
-from mockserver.exchange_file import ExchangeFile, Provenance, exchange_of, file_of, read
-from mockserver.recording.convert import FORMATS, convert, exchanges
-from mockserver.recording.imported import Hints
-from mockserver.recording.secrets import Scrubbing
+from mockserver.core.errors import OperatorError
+from mockserver.core.exchange import Ending, Exchange, Plan, Request
+from mockserver.files.exchange_file import ExchangeFile, Provenance, exchange_of, file_of, read
+from mockserver.files.secrets import Scrubbing
+from mockserver.pipeline.meaning import meaning
+from mockserver.recording.formats.convert import FORMATS, convert, exchanges
+from mockserver.recording.formats.imported import Hints
 from mockserver.recording.store import Store
-from mockserver.sources.meaning import meaning
 from tests.snippets import ROOT
 from tests.test_docs import table
 

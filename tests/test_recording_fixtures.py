@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mockserver.errors import OperatorError
-from mockserver.exchange import Ending, Exchange, Plan, Request
-from mockserver.exchange_file import ExchangeFile, Provenance, file_of, written
-from mockserver.recording.command import add_fixtures_arguments, main
+from mockserver.cli.fixtures import add_arguments, main
+from mockserver.core.errors import OperatorError
+from mockserver.core.exchange import Ending, Exchange, Plan, Request
+from mockserver.files.exchange_file import ExchangeFile, Provenance, file_of, written
 from mockserver.recording.store import Store
 from tests.recording_helpers import CHAT
 
@@ -28,7 +28,7 @@ LINE = b'{"choices": [{"index": 0, "delta": {"content": "%b"}}]}\n'
 def fixtures(*words: str) -> tuple[int, str]:
     """Run `genstudio-mock fixtures`: its exit code and what it printed."""
     parser = argparse.ArgumentParser()
-    add_fixtures_arguments(parser)
+    add_arguments(parser)
     out = io.StringIO()
     return main(parser.parse_args(words), {}, out, io.StringIO()), out.getvalue()
 

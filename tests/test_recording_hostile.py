@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mockserver.exchange import Ending
-from mockserver.exchange_file import plan_of, read
+from mockserver.core.exchange import Ending
+from mockserver.files.exchange_file import plan_of, read
 from tests.recording_helpers import LINES_HEAD, RawUpstream, SocketServer, ask, chat_body, chunked, recording_of
 
 if TYPE_CHECKING:

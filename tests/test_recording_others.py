@@ -15,14 +15,14 @@ import requests
 import urllib3
 import vcr  # type: ignore[import-untyped]
 
-from mockserver.exchange import Ending, Exchange, Plan, Request
-from mockserver.exchange_file import Provenance, exchange_of, file_of
-from mockserver.recording.convert import convert, exchanges
-from mockserver.recording.har import HOST
-from mockserver.recording.imported import Hints
-from mockserver.recording.secrets import Scrubbing
+from mockserver.core.exchange import Ending, Exchange, Plan, Request
+from mockserver.files.exchange_file import Provenance, exchange_of, file_of
+from mockserver.files.secrets import Scrubbing
+from mockserver.pipeline.meaning import meaning
+from mockserver.recording.formats.convert import convert, exchanges
+from mockserver.recording.formats.har import HOST
+from mockserver.recording.formats.imported import Hints
 from mockserver.recording.store import Store
-from mockserver.sources.meaning import meaning
 from tests.recording_helpers import CHAT, SSE_HEAD, RawUpstream, chat_body, chunked
 from tests.third_party import node_programs
 

@@ -14,16 +14,16 @@ from typing import Self
 
 import pytest
 
-from mockserver.exchange import Ending
-from mockserver.exchange_file import read
+from mockserver.core.exchange import Ending
+from mockserver.files.exchange_file import read
 from tests.recording_helpers import CHAT, LINES_HEAD, RawUpstream, ask, chat_body, chunked, posted
 
 LINE = b'{"choices": [{"index": 0, "delta": {"content": "%b"}}]}\n'
 ROOT = Path(__file__).parent.parent
 MAIN = (
-    "import argparse, os, sys; from mockserver.recording import command;"
-    "from mockserver.recording.command import add_record_arguments, main; command.GRACE_SECONDS = %r;"
-    "p = argparse.ArgumentParser(); add_record_arguments(p);"
+    "import argparse, os, sys; from mockserver.cli import record;"
+    "from mockserver.cli.record import add_arguments, main; record.GRACE_SECONDS = %r;"
+    "p = argparse.ArgumentParser(); add_arguments(p);"
     "sys.exit(main(p.parse_args(sys.argv[1:]), os.environ, sys.stdout, sys.stderr))"
 )
 

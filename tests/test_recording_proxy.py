@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mockserver.exchange import Ending, Plan
-from mockserver.exchange_file import plan_of, read
-from mockserver.recording import passage
+from mockserver.core.exchange import Ending, Plan
+from mockserver.files.exchange_file import plan_of, read
+from mockserver.files.secrets import Scrubbing
 from mockserver.recording import proxy as proxy_module
-from mockserver.recording.paths import path_map
-from mockserver.recording.secrets import Scrubbing
+from mockserver.recording import relay as passage
+from mockserver.recording.path_map import path_map
 from tests.recording_helpers import (
     CHAT,
     LINES_HEAD,

@@ -14,19 +14,19 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mockserver.exchange import Exchange, Plan, Request
-from mockserver.recording.command import compiled
-from mockserver.recording.secrets import (
+from mockserver.cli.scrubbing import compiled
+from mockserver.core.exchange import Exchange, Plan, Request
+from mockserver.files.key_shapes import findings
+from mockserver.files.secrets import (
     Redactor,
     Scrubbing,
     SpelledSecretError,
     query_secrets,
     secret_values,
 )
-from mockserver.recording.shapes import findings
 
 if TYPE_CHECKING:
-    from mockserver.exchange import Headers
+    from mockserver.core.exchange import Headers
 
 KEY = b"sk-KNOWN/key+1234567890"
 

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from mockserver.exchange import Ending
-from mockserver.exchange_file import plan_of, read
-from mockserver.recording.address import Upstream
-from mockserver.recording.passage import Passage
-from mockserver.recording.paths import path_map
+from mockserver.core.exchange import Ending
+from mockserver.files.exchange_file import plan_of, read
+from mockserver.pipeline.meaning import meaning
+from mockserver.recording.path_map import path_map
+from mockserver.recording.relay import Passage
 from mockserver.recording.upstream import connect as reach
-from mockserver.sources.meaning import meaning
+from mockserver.recording.upstream_address import Upstream
 from mockserver.sources.recordings import exact_plan, recording
 from tests.recording_helpers import (
     LINES_HEAD,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from mockserver.server.client import ClientConnection
+    from mockserver.server.client_connection import ClientConnection
 
 NGINX = shutil.which("nginx", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
 OPENSSL = shutil.which("openssl")

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockserver.exchange import Ending, Plan
-from mockserver.exchange_file import plan_of, read
+from mockserver.core.exchange import Ending, Plan
+from mockserver.files.exchange_file import plan_of, read
 from mockserver.sources.recordings import exact_plan, recording
 from tests.recording_helpers import (
     LINES_HEAD,

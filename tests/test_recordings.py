@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.arrival import Arrival
-from mockserver.data import shipped
-from mockserver.exchange import Answer, ChatRequest, Ending, Exchange, Plan, Request
-from mockserver.exchange_file import Provenance, file_of
+from mockserver.core.data import shipped
+from mockserver.core.exchange import Answer, ChatRequest, Ending, Exchange, Plan, Request
+from mockserver.files.exchange_file import Provenance, file_of
+from mockserver.pipeline.incoming import Arrival
+from mockserver.pipeline.meaning import meaning
 from mockserver.pipeline.pace import pace_as_recorded
 from mockserver.pipeline.respond import Service
-from mockserver.profile import load_edition
-from mockserver.sources.meaning import meaning
+from mockserver.profile.edition import load_edition
 from mockserver.sources.recordings import (
     Recording,
     Recordings,

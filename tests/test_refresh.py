@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mockserver.errors import OperatorError
-from mockserver.sources.replay import Fixtures
+from mockserver.core.errors import OperatorError
+from mockserver.sources.fixtures import Fixtures
 from tests.fixture_helpers import DAY_S, NEW_YEAR_S, TWO, found, loaded, request, user, write
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def test_more_files_than_are_looked_at_in_one_go_are_all_kept_up_to_date(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With many files, an edit in place is seen some looks later."""
-    monkeypatch.setattr("mockserver.sources.watch.FILES_A_LOOK", 2)
+    monkeypatch.setattr("mockserver.files.watch.FILES_A_LOOK", 2)
     for number in range(7):
         write(tmp_path, f"{number}.json", {"user": str(number)})
     fixtures = loaded(tmp_path)

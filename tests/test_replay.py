@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mockserver.errors import Refusal
-from mockserver.sources.replay import Fixtures
+from mockserver.core.errors import Refusal
+from mockserver.sources.fixtures import Fixtures
 from tests.fixture_helpers import DAY_S, HISTORY, NEW_YEAR_S, TWO, found, loaded, request, system, user, write
 
 if TYPE_CHECKING:

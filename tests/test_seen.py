@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from openai import APIStatusError, APITimeoutError
 
-from mockserver.live import MockServer
-from mockserver.running import MockError
-from mockserver.seen import wire_log
+from mockserver.testing.mock_server import MockServer
+from mockserver.testing.running_mock import MockError
+from mockserver.testing.seen import wire_log
 from tests.session_helpers import asked, client
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from openai.types.chat import ChatCompletionMessageParam
 
-    from mockserver.session import Session
+    from mockserver.testing.session import Session
 
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hi"}]

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mockserver import __version__
-from mockserver.exchange import Answer, Ending, Usage
+from mockserver.core.exchange import Answer, Ending, Usage
 from mockserver.pipeline.pace import PaceSettings
-from mockserver.profile import ERROR_KINDS
-from mockserver.server.connection import MockProtocol
+from mockserver.profile.edition import ERROR_KINDS
+from mockserver.server.protocol import MockProtocol
 from tests.conftest import KEY, WAIT_SECONDS, Live, compose, load, serve
 from tests.recording_helpers import dechunked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mockserver.exchange import ChatRequest
+    from mockserver.core.exchange import ChatRequest
     from mockserver.pipeline.respond import Service
 
 BODY_LIMIT = 4000

@@ -9,20 +9,20 @@ import httpx
 import pytest
 from openai import OpenAI
 
-from mockserver.live import MockServer
 from mockserver.pipeline.disturb import FAULT_TYPES
-from mockserver.pipeline.faults_transport import Cut
-from mockserver.running import CONTROL, MockError, RunningMock, past_proxy
-from mockserver.seen import wire_log
-from mockserver.server.control import PREFIX
-from mockserver.server.operations import MOST_WAIT_MS
-from mockserver.witness import LONGEST_WAIT_MS
+from mockserver.pipeline.faults.transport import Cut
+from mockserver.server.control.operations import MOST_WAIT_MS
+from mockserver.server.control.routes import PREFIX
+from mockserver.testing.mock_server import MockServer
+from mockserver.testing.observed import LONGEST_WAIT_MS
+from mockserver.testing.running_mock import CONTROL, MockError, RunningMock, past_proxy
+from mockserver.testing.seen import wire_log
 from tests.session_helpers import asked, said
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mockserver.session import Session
+    from mockserver.testing.session import Session
 
 TOKEN = "a-token"  # noqa: S105 - of a mock that lives as long as a test
 NEEDED = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mockserver.errors import Refusal
+from mockserver.core.errors import Refusal
 from mockserver.pipeline.structure import PLAIN, structure
 
 

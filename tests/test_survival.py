@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mockserver.pytest_chips import HangError, bounded, can_bound, paused
-from mockserver.survival import COLOURS, MEANINGS, Matrix, Outcome, as_json, as_markdown, as_text
+from mockserver.testing.chips import HangError, bounded, can_bound, paused
+from mockserver.testing.survival import COLOURS, MEANINGS, Matrix, Outcome, as_json, as_markdown, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,20 +15,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockserver.arrival import Arrival
-from mockserver.data import shipped
-from mockserver.errors import OperatorError, Refusal
-from mockserver.exchange import ChatRequest, Request
+from mockserver.core.data import shipped
+from mockserver.core.errors import OperatorError, Refusal
+from mockserver.core.exchange import ChatRequest, Request
 from mockserver.pipeline.admit import asked_style
+from mockserver.pipeline.incoming import Arrival
 from mockserver.pipeline.respond import Service
-from mockserver.profile import load_edition
+from mockserver.profile.edition import load_edition
 from mockserver.sources import tokens
 from mockserver.sources.phrases import CHINESE, ENGLISH, language_of, quotation
 from mockserver.sources.synthetic import KEPT_ANSWERS, LONGEST, SHORTEST, Synthetic
 
 if TYPE_CHECKING:
-    from mockserver.exchange import Answer
-    from mockserver.profile import Edition
+    from mockserver.core.exchange import Answer
+    from mockserver.profile.edition import Edition
 
 PLAIN, ALWAYS, ON, OFF = "qwen2.5-7b-instruct", "deepseek-r1", "glm-4.5", "qwen3-8b"
 ASKED = {"chinese": "无问芯穹是做什么的？", "english": "How do I sort a list in Python?"}
@@ -267,9 +267,9 @@ def test_only_the_style_faker_imports_faker() -> None:
     """`template` and `echo` answer without loading faker."""
     program = """if True:
         import sys
-        from mockserver.data import shipped
-        from mockserver.exchange import ChatRequest
-        from mockserver.profile import load_edition
+        from mockserver.core.data import shipped
+        from mockserver.core.exchange import ChatRequest
+        from mockserver.profile.edition import load_edition
         from mockserver.sources.synthetic import Synthetic
         edition = load_edition("2024-tutorial", [shipped("profiles")])
         request = ChatRequest("mt-infini-3b", "chip3", [{"role": "user", "content": "hi"}])

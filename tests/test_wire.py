@@ -10,18 +10,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockserver import quirks
-from mockserver.exchange import Answer, Head, ToolCall, Usage
+from mockserver.core.exchange import Answer, Head, ToolCall, Usage
 from mockserver.pipeline.compiled import render_body, render_stream
 from mockserver.pipeline.frame import BOM, DONE, WIRE_FORMATS, FrameSettings, content_type, frames
 from mockserver.pipeline.head import answer_id, response_headers
+from mockserver.profile import quirks
 from tests.conftest import EDITIONS, NASTY, answers, ask, compose, load, nasty_texts, wires
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mockserver.pipeline.frame import Done
-    from mockserver.quirks import WireSettings
+    from mockserver.pipeline.wire_settings import WireSettings
 
 HEAD = Head("chatcmpl-1", 1_700_000_000, "some-model")
 PIECES = ("你好", ", wo", "rld", "😀", " data: [DONE]", "。")

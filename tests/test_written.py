@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mockserver.arrival import Arrival
-from mockserver.data import shipped
-from mockserver.errors import Refusal
-from mockserver.exchange import Request, ToolCall, Usage
+from mockserver.core.data import shipped
+from mockserver.core.errors import Refusal
+from mockserver.core.exchange import Request, ToolCall, Usage
+from mockserver.pipeline.incoming import Arrival
 from mockserver.pipeline.pace import PaceSettings
 from mockserver.pipeline.respond import Service
-from mockserver.profile import load_edition
-from mockserver.sources.fixture import parse
-from mockserver.sources.written import FixtureAnswer, answer_of
+from mockserver.profile.edition import load_edition
+from mockserver.sources.fixture_answer import FixtureAnswer, answer_of
+from mockserver.sources.fixture_file import parse
 from tests.fixture_helpers import WHOLE_ANSWER
 
 if TYPE_CHECKING:
-    from mockserver.exchange import Plan
+    from mockserver.core.exchange import Plan
 
 
 def answer(data: dict[str, Any]) -> FixtureAnswer:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_type
 
-from mockserver.live import MockServer, asgi_app
-from mockserver.running import Edition, RunningMock
-from mockserver.seen import Seen, Verdict
 from mockserver.server.app import App
-from mockserver.session import Session
+from mockserver.testing.mock_server import MockServer, asgi_app
+from mockserver.testing.running_mock import Edition, RunningMock
+from mockserver.testing.seen import Seen, Verdict
+from mockserver.testing.session import Session
 
 if TYPE_CHECKING:
     import pytest
 
-    from mockserver.pipeline.faults_transport import Cut
+    from mockserver.pipeline.faults.transport import Cut
 
 
 def with_fixtures(

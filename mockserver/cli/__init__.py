@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from mockserver import __version__
 from mockserver.cli.terminal import Console
-from mockserver.errors import OperatorError, suggestion
+from mockserver.core.errors import OperatorError, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import argparse
 import re
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from mockserver.config import SETTINGS, load
-from mockserver.errors import OperatorError, suggestion
+from mockserver.core.errors import OperatorError, suggestion
+from mockserver.settings.config import SETTINGS, load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mockserver.cli.terminal import Console
-    from mockserver.config import Loaded
+    from mockserver.settings.config import Loaded
 
 HELP_WIDTH = 100
 
@@ -121,39 +120,6 @@ class Parser(argparse.ArgumentParser):
                 groups[row.group].add_argument(row.flag, dest=name, metavar=row.metavar, action=action, help=says)
         places = "genstudio-mock.toml, then [tool.genstudio-mock] in pyproject.toml, in the working directory"
         self.add_argument("--config", metavar="FILE", help=f"configuration file (default: {places})")
-
-
-def passing_to(
-    module: str,
-    command: str,
-    says: str,
-    examples: Sequence[tuple[str, str]],
-    *,
-    arguments: str = "add_arguments",
-    ordered: bool = False,
-) -> Callable[[Sequence[str], Console], int]:
-    """The `run` of a command that lives in a module of its own, which is imported when it is called.
-
-    Args:
-        module: It has `main(arguments, environ, out, err) -> exit code`.
-        command: The command's name.
-        says: What it does.
-        examples: Lines to paste, each with what it does.
-        arguments: The module's function that adds the arguments to a parser.
-        ordered: As for `Parser.read`.
-    """
-
-    def run(argv: Sequence[str], console: Console) -> int:
-        found_in = import_module(module)
-        parser = Parser(command, says, examples)
-        getattr(found_in, arguments)(parser)
-        found = parser.read(argv, console, ordered=ordered)
-        if found is None:
-            return 0
-        code: int = found_in.main(found, console.environ, console.out, console.err)
-        return code
-
-    return run
 
 
 def configuration(found: argparse.Namespace, console: Console, cwd: Path = Path()) -> Loaded:

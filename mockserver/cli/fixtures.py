@@ -1,6 +1,32 @@
 """`genstudio-mock fixtures`: look at recordings, compare them, turn them into other forms."""
 
-from mockserver.cli.arguments import passing_to
+from __future__ import annotations
+
+import datetime as dt
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from mockserver.cli.arguments import Parser
+from mockserver.cli.scrubbing import add_scrub_arguments, scrubbing_of
+from mockserver.core.data import shipped
+from mockserver.core.errors import OperatorError
+from mockserver.files.exchange_file import read, read_if_exchange
+from mockserver.recording.formats.imported import Hints
+from mockserver.recording.show import age_of, compared, listed, time_line
+from mockserver.recording.store import files
+from mockserver.recording.verify import notes, problems
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import TextIO
+
+    from mockserver.cli.terminal import Console
+    from mockserver.files.exchange_file import ExchangeFile
+_SPAN = re.compile(r"(\d+)([smhdw])")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
 
 SAYS = """\
 Look at recorded exchanges, compare them, find those that are too old or hold a key, and convert
@@ -10,6 +36,128 @@ EXAMPLES = (
     ("genstudio-mock fixtures verify fixtures", "exit code 1 where a file holds a key"),
 )
 
-run = passing_to(
-    "mockserver.recording.command", "fixtures", SAYS, EXAMPLES, arguments="add_fixtures_arguments", ordered=True
-)
+
+def run(argv: Sequence[str], console: Console) -> int:
+    """Run the command; returns the exit code."""
+    parser = Parser("fixtures", SAYS, EXAMPLES)
+    add_arguments(parser)
+    found = parser.read(argv, console, ordered=True)
+    return 0 if found is None else main(found, console.environ, console.out, console.err)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The subcommands of `fixtures`."""
+    commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    one = commands.add_parser("list", help="what is recorded")
+    one.add_argument("paths", nargs="*", type=Path, metavar="PATH")
+    one = commands.add_parser("show", help="a recording as a time line")
+    one.add_argument("paths", nargs="+", type=Path, metavar="FILE")
+    one = commands.add_parser("diff", help="what differs in bytes, chunks, shape and timing; exit code 1 if anything")
+    one.add_argument("paths", nargs=2, type=Path, metavar="FILE")
+    one = commands.add_parser("convert", help="from and to HAR, VCR.py, curl -i -N dumps and pasted lines")
+    one.add_argument("source", type=Path)
+    one.add_argument("target", type=Path, help="a folder for exchange files, or .har .yaml .http .txt .jsonl .sse")
+    one.add_argument("--model", default="", help="the path's model where the source has another path")
+    one.add_argument("--chip", default="", help="the path's chip where the source has another path")
+    one.add_argument("--prompt", default="", help="the user's message, for a source without its request")
+    add_scrub_arguments(one)
+    one = commands.add_parser("age", help="recordings that are too old; exit code 1 if there are any")
+    one.add_argument("--max", required=True, metavar="SPAN", help="such as 30d, 12h, 90m")
+    one.add_argument("paths", nargs="*", type=Path, metavar="PATH")
+    one = commands.add_parser("verify", help="look for keys in fixture files; exit code 1 if there are any")
+    one.add_argument("paths", nargs="*", type=Path, metavar="PATH")
+
+
+def main(args: argparse.Namespace, _environ: Mapping[str, str], out: TextIO, _err: TextIO) -> int:
+    """Run `fixtures`.
+
+    Returns:
+        The exit code: 0, or 1 where `diff`, `age` or `verify` found something.
+
+    Raises:
+        OperatorError: wrong use, or wrong files.
+    """
+    return ACTIONS[args.action](args, out)
+
+
+def _list(args: argparse.Namespace, out: TextIO) -> int:
+    paths = list(args.paths) or _default_folders()
+    found = _exchanges(paths)
+    none = [f"no recordings in {', '.join(map(str, paths))}; genstudio-mock record makes them"]
+    out.writelines(line + "\n" for line in (listed(found, _now()) if found else none))
+    return 0
+
+
+def _show(args: argparse.Namespace, out: TextIO) -> int:
+    for path in args.paths:
+        out.writelines(line + "\n" for line in time_line(read(path)))
+    return 0
+
+
+def _diff(args: argparse.Namespace, out: TextIO) -> int:
+    lines = compared(*(read(path) for path in args.paths))
+    out.writelines(line + "\n" for line in lines or ["no difference in head, bytes, chunks, shape and timing"])
+    return 1 if lines else 0
+
+
+def _convert(args: argparse.Namespace, out: TextIO) -> int:
+    from mockserver.recording.formats.convert import convert
+
+    made = convert(args.source, args.target, Hints(args.model, args.chip, args.prompt), scrubbing_of(args))
+    out.writelines(f"{path}\n" for path in made)
+    return 0
+
+
+def _age(args: argparse.Namespace, out: TextIO) -> int:
+    most, old = span(args.max), 0
+    now = _now()
+    for path, file in _exchanges(args.paths):
+        age = age_of(file, now)
+        if age is None or age > most:
+            old += 1
+            out.write(f"{path}: {'no date' if age is None else f'{age.days} days old'}\n")
+    out.write(f"{old} older than {args.max}\n" if old else f"none is older than {args.max}\n")
+    return 1 if old else 0
+
+
+def _verify(args: argparse.Namespace, out: TextIO) -> int:
+    paths = list(files(args.paths or _default_folders()))
+    bad = 0
+    for path in paths:
+        found = list(problems(path))
+        bad += bool(found)
+        out.writelines(f"{path}: {line}\n" for line in found)
+        out.writelines(f"{path}: note: {line}\n" for line in notes(path))
+    out.write(f"{len(paths)} files, {bad} with problems\n")
+    return 1 if bad else 0
+
+
+def span(text: str) -> dt.timedelta:
+    """A span of time such as `30d`; raises OperatorError."""
+    found = _SPAN.fullmatch(text)
+    if found is None or len(found[1]) > 6:
+        raise OperatorError(f"--max {text!r}: give a number and a unit (s, m, h, d, w); example: 30d")
+    return dt.timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _exchanges(paths: Sequence[Path]) -> list[tuple[Path, ExchangeFile]]:
+    found = ((path, read_if_exchange(path)) for path in files(list(paths) or _default_folders()))
+    return [(path, file) for path, file in found if file is not None]
+
+
+def _default_folders() -> list[Path]:
+    return [Path("fixtures")] if Path("fixtures").is_dir() else [shipped("fixtures")]
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+ACTIONS: Final[dict[str, Callable[[Any, Any], int]]] = {
+    "list": _list,
+    "show": _show,
+    "diff": _diff,
+    "convert": _convert,
+    "age": _age,
+    "verify": _verify,
+}

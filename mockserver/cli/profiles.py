@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from mockserver.cli.arguments import Parser, configuration
-from mockserver.errors import OperatorError, suggestion
+from mockserver.core.errors import OperatorError, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mockserver.cli.terminal import Cell, Console
-    from mockserver.config import Config
-    from mockserver.profile import ChipProfile, Edition
+    from mockserver.profile.edition import ChipProfile, Edition
+    from mockserver.settings.config import Config
 
 SAYS = """\
 Show every edition with its chips and their quirks; or one chip: each quirk with its claim
@@ -57,9 +57,9 @@ def run(argv: Sequence[str], console: Console) -> int:
 
 def _matrix(config: Config, console: Console) -> list[str]:
     """Each edition: a row for each quirk, a column for each chip, the claim's letter where they meet."""
-    from mockserver import quirks
-    from mockserver.assemble import edition_of, profile_roots
-    from mockserver.profile import default_edition, editions
+    from mockserver.profile import quirks
+    from mockserver.profile.edition import default_edition, editions
+    from mockserver.settings.assemble import edition_of, profile_roots
 
     roots = profile_roots(config)
     default = default_edition(roots)
@@ -87,8 +87,8 @@ def _letter(claim: str) -> tuple[str, str]:
 
 def _chip(name: str, config: Config, console: Console) -> list[str]:
     """One chip: its quirks with claims and sources, its speed, and a stream on the wire."""
-    from mockserver import quirks
-    from mockserver.assemble import edition_of
+    from mockserver.profile import quirks
+    from mockserver.settings.assemble import edition_of
 
     edition = edition_of(config)
     if name not in edition.chips:
@@ -117,10 +117,10 @@ def _chip(name: str, config: Config, console: Console) -> list[str]:
 
 def _stream(chip: ChipProfile, edition: Edition, config: Config, console: Console) -> list[str]:
     """A stream of the chip as the pipeline makes it, its middle left out."""
-    from mockserver.arrival import Arrival
-    from mockserver.assemble import build
     from mockserver.cli.ready import QUESTION, sample_body
-    from mockserver.exchange import Request
+    from mockserver.core.exchange import Request
+    from mockserver.pipeline.incoming import Arrival
+    from mockserver.settings.assemble import build
 
     model = next((one for one, chips in edition.catalogue.items() if chip.name in chips), None)
     if model is None:
@@ -154,7 +154,7 @@ def _visible(frame: bytes) -> str:
 
 def _quirks(console: Console) -> list[str]:
     """The table of quirks by axis, the standard first and marked."""
-    from mockserver import quirks
+    from mockserver.profile import quirks
 
     rows: list[list[Cell]] = []
     for axis in quirks.AXES:
@@ -166,7 +166,7 @@ def _quirks(console: Console) -> list[str]:
 
 def _models(config: Config, console: Console) -> list[str]:
     """The catalogue of an edition."""
-    from mockserver.assemble import edition_of
+    from mockserver.settings.assemble import edition_of
 
     edition = edition_of(config)
     rows: list[list[Cell]] = [[(title, "dim") for title in ("model", "context", "reasoning", "known by")]]

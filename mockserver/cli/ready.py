@@ -6,14 +6,15 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver import __version__, quirks
-from mockserver.config import SETTINGS
+from mockserver import __version__
+from mockserver.profile import quirks
+from mockserver.settings.config import SETTINGS
 
 if TYPE_CHECKING:
     from mockserver.cli.terminal import Cell, Console
-    from mockserver.config import Config
-    from mockserver.profile import Edition
+    from mockserver.profile.edition import Edition
     from mockserver.server.guard import Guard
+    from mockserver.settings.config import Config
 
 QUESTION: Final = "你是谁?"
 ANY_KEY, OWN_KEY = "any-key", "YOUR-KEY"

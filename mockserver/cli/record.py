@@ -1,6 +1,37 @@
 """`genstudio-mock record`: keep what a live service answers."""
 
-from mockserver.cli.arguments import passing_to
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from mockserver.cli.arguments import Parser
+from mockserver.cli.scrubbing import add_scrub_arguments, scrubbing_of
+from mockserver.core.data import shipped
+from mockserver.core.errors import OperatorError
+from mockserver.files.secrets import SHORTEST_SECRET
+from mockserver.recording.show import visible
+from mockserver.recording.store import Store
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+    from typing import TextIO
+
+    from mockserver.cli.terminal import Console
+    from mockserver.core.errors import Refusal
+    from mockserver.core.exchange import Plan
+
+MODES: Final = ("none", "once", "new-episodes", "all")
+MODES_HELP: Final = (
+    "none: only replay, a miss is a 404; once: record where the folder holds no recording yet, else replay; "
+    "new-episodes: replay what is there, record the rest (default); all: ask every time"
+)
+GRACE_SECONDS: Final = 5.0
+
 
 SAYS = """\
 Pass requests on to a live service, pass its answers through as they arrive, and keep each
@@ -17,4 +48,120 @@ EXAMPLES = (
     ),
 )
 
-run = passing_to("mockserver.recording.command", "record", SAYS, EXAMPLES, arguments="add_record_arguments")
+
+def run(argv: Sequence[str], console: Console) -> int:
+    """Run the command; returns the exit code."""
+    parser = Parser("record", SAYS, EXAMPLES)
+    add_arguments(parser)
+    found = parser.read(argv, console)
+    return 0 if found is None else main(found, console.environ, console.out, console.err)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `record`."""
+    add = parser.add_argument
+    add("--upstream", required=True, metavar="URL", help="the live service; any OpenAI-compatible server")
+    add("--out", type=Path, default=Path("fixtures"), metavar="FOLDER", help="where files go (default: fixtures)")
+    add("--mode", choices=MODES, default="new-episodes", help=MODES_HELP)
+    add("--map", action="append", default=[], metavar="FROM=TO", help="path prefix for the upstream, repeatable; "
+        "example: /maas/{model}/{chip}=/v1")  # fmt: skip
+    add("--upstream-key-env", metavar="NAME", help="environment variable with the upstream's API key; without it the "
+        "client's own key passes through")  # fmt: skip
+    add("--upstream-ca", metavar="FILE", help="certificates (PEM) to trust instead of the system's")
+    add("--timeout", type=float, default=120.0, metavar="SECONDS", help="how long the upstream may say nothing (120)")
+    add("--speed", type=float, default=0.0, metavar="X", help="of replayed answers: 0 at once (default), 1 as recorded")
+    add("--edition", metavar="NAME", help="the edition noted in the files")
+    add("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)")
+    add("--port", type=int, default=8777, help="port to listen on; 0 takes a free one (default: 8777)")
+    add("--port-file", type=Path, metavar="PATH", help="file that holds the port while connections are accepted")
+    add_scrub_arguments(parser)
+
+
+def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    """Serve the recording proxy until a signal comes."""
+    from mockserver.files.secrets import proxy_secrets
+    from mockserver.pipeline.refuse import refuse
+    from mockserver.profile.edition import default_edition, load_edition
+    from mockserver.recording.path_map import path_map
+    from mockserver.recording.proxy import RecordingProxy
+    from mockserver.recording.recorder import Keeper
+    from mockserver.recording.upstream_address import upstream_of
+    from mockserver.server.serving import address_of, port_file, run, tcp_socket
+    from mockserver.sources.recordings import Recordings, load
+
+    check_record_arguments(args)
+    roots = [shipped("profiles")]
+    edition = load_edition(args.edition or default_edition(roots), roots)
+    upstream = upstream_of(args.upstream, environ, args.timeout, args.upstream_ca)
+    key = upstream_key(args.upstream_key_env, environ)
+    known = load(args.out) if args.out.is_dir() else []
+
+    def tell(line: str) -> None:
+        with contextlib.suppress(OSError):  # nobody reads it; what is to be kept is kept all the same
+            err.write(visible(line, 500) + "\n")
+            err.flush()
+
+    def refusal(refused: Refusal) -> Plan:
+        return refuse(refused, edition.file.errors[refused.kind])
+
+    secrets = frozenset({key} if key else set()) | proxy_secrets(upstream.via_header)
+    keeper = Keeper(
+        Store(args.out),
+        args.mode,
+        Recordings(known),
+        edition.name,
+        upstream.host_class,
+        secrets,
+        scrubbing_of(args),
+        tell,
+    )
+    maps = [path_map(text) for text in args.map]
+    proxy = RecordingProxy(upstream, keeper, refusal, maps=maps, key=key, speed=args.speed)
+    listening = tcp_socket(args.host, args.port)
+    host, port = listening.getsockname()[:2]
+    where = address_of(listening)
+
+    def ready() -> None:
+        if args.port_file is not None:
+            held.enter_context(port_file(args.port_file, port))
+        doing = f"replaying {args.out}" if keeper.offline else f"recording {args.upstream} into {args.out}"
+        with contextlib.suppress(OSError):
+            out.write(f"{doing}\nbase_url {where}/maas/MODEL/CHIP\n")
+            out.flush()
+        if key and not host.startswith("127.") and host != "::1":
+            tell(f"warning: whoever reaches {where} uses the key of {args.upstream_key_env}")
+
+    with contextlib.ExitStack() as held:
+        held.callback(listening.close)
+        run(proxy, listening, ready, GRACE_SECONDS)
+    return 0
+
+
+def check_record_arguments(args: argparse.Namespace) -> None:
+    """Raise OperatorError for a value that its flag does not take."""
+    if not 0 < args.timeout < math.inf:
+        raise OperatorError(f"--timeout {args.timeout:g}: give seconds over 0; example: --timeout 120")
+    if not 0 <= args.speed < math.inf:
+        raise OperatorError(f"--speed {args.speed:g}: give a number, 0 or more; example: --speed 1")
+    if not 0 <= args.port <= 65535:
+        raise OperatorError(f"--port {args.port}: give 0 to 65535; 0 takes a free one")
+    there = next(path for path in (args.out, *args.out.parents) if path.exists())
+    if not there.is_dir():
+        named = "" if there == args.out else f"{there} "
+        raise OperatorError(f"--out {args.out}: {named}is no folder; give a folder, which is made where there is none")
+    if args.mode != "none" and not os.access(there, os.W_OK | os.X_OK):
+        raise OperatorError(f"--out {args.out}: {there} may not be written to; give a folder that may")
+
+
+def upstream_key(name: str | None, environ: Mapping[str, str]) -> bytes:
+    """The upstream's key from the environment; empty where none was named; raises OperatorError."""
+    if name is None:
+        return b""
+    key = environ.get(name, "").strip()
+    if not key:
+        raise OperatorError(f"--upstream-key-env {name}: the variable is not set; example: export {name}=sk-…")
+    if not key.isascii() or not key.isprintable() or len(key) < SHORTEST_SECRET:
+        raise OperatorError(
+            f"--upstream-key-env {name}: a key is at least {SHORTEST_SECRET} printable ASCII characters"
+        )
+    return key.encode()

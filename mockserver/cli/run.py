@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from mockserver.cli.arguments import Parser, configuration
-from mockserver.config import ANSWERS, CONTENT, SETTINGS
-from mockserver.errors import OperatorError
-from mockserver.kinds import Place
+from mockserver.core.errors import OperatorError
+from mockserver.settings.config import ANSWERS, CONTENT, SETTINGS
+from mockserver.settings.value_kinds import Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mockserver.cli.terminal import Console
-    from mockserver.config import Config
-    from mockserver.session import Session
+    from mockserver.settings.config import Config
+    from mockserver.testing.session import Session
 
 SAYS = """\
 Run a command with a mock of its own beside it. OPENAI_BASE_URL, OPENAI_API_BASE and OPENAI_API_KEY
@@ -60,9 +60,9 @@ def run(argv: Sequence[str], console: Console) -> int:
     found.model = None
     config = _own(configuration(found, console).config, model)
 
-    from mockserver.live import MockServer
-    from mockserver.running import MockError, past_proxy
-    from mockserver.session import Session
+    from mockserver.testing.mock_server import MockServer
+    from mockserver.testing.running_mock import MockError, past_proxy
+    from mockserver.testing.session import Session
 
     with MockServer(config) as mock:
         session = Session(mock, "", model, found.chip)  # no key: the namespace that all keys of this mock share
@@ -88,7 +88,7 @@ def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _own(config: Config, model: str | None) -> Config:
     """The configuration of a mock for one command: on a free port of this machine, open to every key."""
-    from mockserver.assemble import edition_of
+    from mockserver.settings.assemble import edition_of
 
     config = replace(
         config, host="127.0.0.1", port=0, uds=None, port_file=None, api_key=(), control=True, control_token=None,

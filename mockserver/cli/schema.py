@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.cli.arguments import Parser
-from mockserver.errors import OperatorError, suggestion
+from mockserver.core.errors import OperatorError, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,13 +42,13 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def _profile() -> dict[str, Any]:
-    from mockserver.profile import ChipFile
+    from mockserver.profile.edition import ChipFile
 
     return _with_quirk_names(ChipFile.model_json_schema())
 
 
 def _edition() -> dict[str, Any]:
-    from mockserver.profile import ERROR_KINDS, EditionFile
+    from mockserver.profile.edition import ERROR_KINDS, EditionFile
 
     made = _with_quirk_names(EditionFile.model_json_schema())
     made["properties"]["errors"] |= {"propertyNames": {"enum": list(ERROR_KINDS)}, "required": list(ERROR_KINDS)}
@@ -56,20 +56,20 @@ def _edition() -> dict[str, Any]:
 
 
 def _fixture() -> dict[str, Any]:
-    from mockserver.sources.fixture import fixture_schema
+    from mockserver.sources.fixture_file import fixture_schema
 
     return fixture_schema()
 
 
 def _config() -> dict[str, Any]:
-    from mockserver import config
+    from mockserver.settings import config
 
     return config.schema()
 
 
 def _with_quirk_names(made: dict[str, Any]) -> dict[str, Any]:
     """The schema with the table's names as the only ones for a quirk."""
-    from mockserver.quirks import QUIRKS
+    from mockserver.profile.quirks import QUIRKS
 
     made["$defs"]["QuirkClaim"]["properties"]["name"]["enum"] = list(QUIRKS)
     return made

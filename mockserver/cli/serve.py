@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mockserver.cli.arguments import Parser, configuration
-from mockserver.config import SETTINGS
-from mockserver.errors import OperatorError
+from mockserver.core.errors import OperatorError
+from mockserver.settings.config import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mockserver.cli.terminal import Console
-    from mockserver.config import Config, Loaded
+    from mockserver.settings.config import Config, Loaded
 
 SAYS = """\
 Answer POST /maas/{model}/{chiptype}/chat/completions as the service does, on this machine.
@@ -60,12 +60,13 @@ def serve(config: Config, console: Console) -> None:
     Raises:
         OperatorError: the address cannot be had, or a profile, a fixture or the port file is wrong.
     """
-    from mockserver.assemble import build, guard_of
     from mockserver.cli.ready import ready_block, ready_line
     from mockserver.server import log
     from mockserver.server.app import create_app
-    from mockserver.server.run import address_of, port_file, tcp_socket, unix_socket
-    from mockserver.server.run import run as run_server
+    from mockserver.server.guard import guard_of
+    from mockserver.server.serving import address_of, port_file, tcp_socket, unix_socket
+    from mockserver.server.serving import run as run_server
+    from mockserver.settings.assemble import build
 
     if config.uds and config.port_file:
         raise OperatorError(f"--port-file {config.port_file}: there is no port with --uds; drop one of them")
@@ -76,7 +77,7 @@ def serve(config: Config, console: Console) -> None:
         if config.uds:
             held.callback(config.uds.unlink, missing_ok=True)
 
-        guard = guard_of(config, listening)
+        guard = guard_of(listening, config.host, config.control_token) if config.control else None
 
         def tell_ready() -> None:
             if config.port_file:
@@ -94,8 +95,8 @@ def serve(config: Config, console: Console) -> None:
 
 def config_table(loaded: Loaded, console: Console) -> list[str]:
     """Each setting's effective value and where it came from."""
-    from mockserver.assemble import profile_roots
-    from mockserver.profile import default_edition
+    from mockserver.profile.edition import default_edition
+    from mockserver.settings.assemble import profile_roots
 
     config = loaded.config
     if config.edition is None:

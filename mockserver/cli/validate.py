@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mockserver.cli.arguments import Parser
-from mockserver.errors import OperatorError
+from mockserver.core.errors import OperatorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,13 +68,13 @@ def check(path: Path) -> str:
     Raises:
         OperatorError: the file is wrong.
     """
-    from mockserver.checked import read_toml
-    from mockserver.config import FILE_NAME, PROJECT_FILE_NAME, load
-    from mockserver.profile import ChipFile, DefaultFile
-    from mockserver.sources import fixture
+    from mockserver.files.checked import read_toml
+    from mockserver.profile.edition import ChipFile, DefaultFile
+    from mockserver.settings.config import FILE_NAME, PROJECT_FILE_NAME, load
+    from mockserver.sources import fixture_file
 
     if path.suffix == ".json":
-        read = fixture.read(path.parent, path.name)
+        read = fixture_file.read(path.parent, path.name)
         return "" if read is None else read.file.expiry(datetime.now(UTC).date())
     if path.suffix != ".toml":
         raise OperatorError(f"{path}: {path.suffix or 'no suffix'!r} is not allowed; allowed: .toml, .json")
@@ -91,8 +91,8 @@ def check(path: Path) -> str:
 
 
 def _check_edition(path: Path) -> None:
-    from mockserver.checked import read_toml
-    from mockserver.profile import EditionFile
+    from mockserver.files.checked import read_toml
+    from mockserver.profile.edition import EditionFile
 
     read_toml(path, EditionFile).moderation.rules(f"{path}: moderation")
     _check_together(path)
@@ -100,8 +100,8 @@ def _check_edition(path: Path) -> None:
 
 def _check_together(path: Path) -> None:
     """Load a file's edition, to find what no file shows alone; of the errors found there only the file's own count."""
-    from mockserver.data import shipped
-    from mockserver.profile import load_edition
+    from mockserver.core.data import shipped
+    from mockserver.profile.edition import load_edition
 
     folder = path.absolute().parent
     try:

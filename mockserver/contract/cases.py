@@ -10,14 +10,14 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.contract.relations import RELATIONS, Relation, streamed_twin
+from mockserver.contract.clauses.relations import RELATIONS, Relation, streamed_twin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mockserver.body import Json
     from mockserver.pipeline.admit import FieldRule
-    from mockserver.profile import Edition
+    from mockserver.pipeline.body import Json
+    from mockserver.profile.edition import Edition
 
 DEFAULT_MAX_TOKENS: Final = 32
 

@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from mockserver import quirks
-from mockserver.contract import checks_wire, learn
+from mockserver.contract import learn
+from mockserver.contract.clauses import wire_form
+from mockserver.contract.clauses.clause import Severity
+from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.learn import times_of
-from mockserver.contract.reading import Reading
 from mockserver.contract.result import counted
-from mockserver.contract.verdict import Severity
-from mockserver.profile import ChipFile, QuirkClaim
+from mockserver.profile import quirks
+from mockserver.profile.edition import ChipFile, QuirkClaim
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mockserver.exchange import Exchange
-    from mockserver.profile import ChipProfile
+    from mockserver.core.exchange import Exchange
+    from mockserver.profile.edition import ChipProfile
 
 _FEATURES: Final = ("reasoning_content", "tool_calls", "blocked", "_details", "logprobs.")
 """Parts of fields that come or not with what the model happened to say."""
@@ -70,10 +71,10 @@ def _statuses(pairs: Iterable[tuple[str, Exchange, Exchange]]) -> list[Row]:
 
 
 def _dialect(chip: ChipProfile, live: Iterable[Exchange]) -> list[Row]:
-    weights = {check.id: check.severity for check in checks_wire.WIRE_CHECKS}
+    weights = {check.id: check.severity for check in wire_form.WIRE_CHECKS}
     return [
         Row(entry.clause, entry.declared, entry.seen or "", weights[entry.clause])
-        for entry in checks_wire.ledger(chip, map(Reading, live))
+        for entry in wire_form.ledger(chip, map(Reading, live))
         if entry.state not in {"as declared", "not seen"}
     ]
 

@@ -17,14 +17,14 @@ from mockserver.contract import strategies
 from mockserver.contract.fuzz_server import StreamServer, load, serving
 from mockserver.contract.result import counted
 from mockserver.contract.streams import Stream, harmless, smaller, sweep
-from mockserver.errors import OperatorError, suggestion
-from mockserver.exchange import Exchange, Plan, Request
+from mockserver.core.errors import OperatorError, suggestion
+from mockserver.core.exchange import Exchange, Plan, Request
 from mockserver.pipeline.frame import content_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mockserver.quirks import WireSettings
+    from mockserver.pipeline.wire_settings import WireSettings
 
     Client = Callable[[str], "Said"]
 

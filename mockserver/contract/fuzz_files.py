@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mockserver import __version__
-from mockserver.contract.command import write_whole
 from mockserver.contract.fuzz import truth_of
-from mockserver.errors import OperatorError
-from mockserver.exchange_file import Provenance, body_sha256, file_of, written
+from mockserver.core.errors import OperatorError
+from mockserver.files.atomic import write_whole
+from mockserver.files.exchange_file import Provenance, body_sha256, file_of, written
 
 if TYPE_CHECKING:
     from pathlib import Path

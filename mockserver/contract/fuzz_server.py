@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.exchange_file import exchange_of, read
+from mockserver.files.exchange_file import exchange_of, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mockserver.exchange import Exchange
+    from mockserver.core.exchange import Exchange
 
 
 CUT_PAUSE_S: Final = 0.005

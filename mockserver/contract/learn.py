@@ -15,24 +15,26 @@ from itertools import pairwise
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Final
 
-from mockserver import quirks
-from mockserver.contract import cases, dialect, rehearsal
-from mockserver.contract.checks import judge
-from mockserver.contract.checks_wire import WIRE_CHECKS
-from mockserver.contract.reading import Reading
+from mockserver.contract import cases, in_process
+from mockserver.contract.clauses import dialect
+from mockserver.contract.clauses.clause import Context, Outcome
+from mockserver.contract.clauses.reading import Reading
+from mockserver.contract.clauses.table import judge
+from mockserver.contract.clauses.wire_form import WIRE_CHECKS
 from mockserver.contract.result import Budget, Clock, counted
 from mockserver.contract.runner import Runner
-from mockserver.contract.verdict import Context, Outcome
-from mockserver.profile import ChipFile, ChipProfile, Edition, Latency, QuirkClaim
+from mockserver.profile import quirks
+from mockserver.profile.edition import ChipFile, ChipProfile, Edition, Latency, QuirkClaim
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mockserver.contract.cases import Case
-    from mockserver.contract.reading import Seen
+    from mockserver.contract.clauses.reading import Seen
     from mockserver.contract.result import Result
-    from mockserver.exchange import Exchange
-    from mockserver.quirks import Axis, Quirk, WireSettings
+    from mockserver.core.exchange import Exchange
+    from mockserver.pipeline.wire_settings import WireSettings
+    from mockserver.profile.quirks import Axis, Quirk
 
 REPEATS: Final = 8
 """How often the plain streamed question is asked again, for the latency."""
@@ -264,8 +266,8 @@ def _quoted(text: str) -> str:
 
 def rehearse(edition: Edition, chip: ChipProfile, model: str) -> Result:
     """The contract against a mock with the learned profile, in this process."""
-    changed = rehearsal.with_chip(edition, chip)
-    send = rehearsal.transport(rehearsal.service(changed), edition.file.defaults.created * 1000)
+    changed = in_process.with_chip(edition, chip)
+    send = in_process.transport(in_process.service(changed), edition.file.defaults.created * 1000)
     clock = Clock(lambda: 0.0, lambda _seconds: None)
     runner = Runner(send, changed, chip, model, clock=clock, budget=Budget(requests=200, tokens=100_000))
     return runner.run([cases.Phase.EXAMPLES, cases.Phase.BROKEN, cases.Phase.DIALOGUE])
@@ -276,8 +278,8 @@ def unlike(edition: Edition, chip: ChipProfile, model: str, exchanges: Mapping[s
 
     The same requests are asked of the mock; of each axis that both exchanges show, both must show the same.
     """
-    changed = rehearsal.with_chip(edition, chip)
-    send = rehearsal.transport(rehearsal.service(changed), edition.file.defaults.created * 1000)
+    changed = in_process.with_chip(edition, chip)
+    send = in_process.transport(in_process.service(changed), edition.file.defaults.created * 1000)
     clock = Clock(lambda: 0.0, lambda _seconds: None)
     runner = Runner(send, changed, chip, model, clock=clock)
     found: list[str] = []

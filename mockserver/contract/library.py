@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mockserver.contract.cases import Phase
-from mockserver.contract.checks import CHECKS
-from mockserver.contract.client import DEFAULT_PATH, DEFAULT_TIMEOUT_S, Address, HttpTransport
-from mockserver.contract.reading import Reading
+from mockserver.contract.clauses.clause import Context, Outcome
+from mockserver.contract.clauses.reading import Reading
+from mockserver.contract.clauses.table import CHECKS
 from mockserver.contract.result import Budget, Clock
 from mockserver.contract.runner import Runner
-from mockserver.contract.verdict import Context, Outcome
-from mockserver.data import shipped
-from mockserver.errors import OperatorError, suggestion
-from mockserver.exchange import Request
-from mockserver.profile import Edition, default_edition, load_edition
+from mockserver.contract.transport import DEFAULT_PATH, DEFAULT_TIMEOUT_S, Address, HttpTransport
+from mockserver.core.data import shipped
+from mockserver.core.errors import OperatorError, suggestion
+from mockserver.core.exchange import Request
+from mockserver.profile.edition import Edition, default_edition, load_edition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mockserver.contract.cases import Case
     from mockserver.contract.result import Result
-    from mockserver.profile import ChipProfile
+    from mockserver.profile.edition import ChipProfile
 
 REAL_CLOCK = Clock(time.monotonic, time.sleep, lambda: int(time.time()))
 

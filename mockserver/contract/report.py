@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape, quoteattr
 
-from mockserver.contract import saved
-from mockserver.contract.checks import CHECKS
-from mockserver.contract.checks_wire import ledger
-from mockserver.contract.reading import Reading
-from mockserver.contract.relations import DIALOGUE, RELATIONS
+from mockserver.contract import finding_file
+from mockserver.contract.clauses.clause import Outcome, Severity
+from mockserver.contract.clauses.reading import Reading
+from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS
+from mockserver.contract.clauses.table import CHECKS
+from mockserver.contract.clauses.wire_form import ledger
 from mockserver.contract.result import counted
-from mockserver.contract.verdict import Outcome, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mockserver.contract.checks_wire import Entry
+    from mockserver.contract.clauses.wire_form import Entry
     from mockserver.contract.result import Finding, Result
 
 _MARKS: Final = {Outcome.HOLDS: "holds", Outcome.BROKEN: "BROKEN", Outcome.NOT_APPLICABLE: "·"}
@@ -71,14 +71,16 @@ def name_of_file(finding: Finding) -> str:
 
 def curl(run: Run, finding: Finding) -> str:
     """The finding's minimal request as a line for a shell."""
-    return saved.curl(finding.exchange.request, run.base_url)
+    return finding_file.curl(finding.exchange.request, run.base_url)
 
 
 def pytest_test(run: Run, finding: Finding) -> str:
     """The finding as a test; empty for a relation, which needs two requests."""
     if finding.clause.id not in {one.id for one in CHECKS}:
         return ""
-    return saved.pytest_test(saved.of_finding(finding, run.edition, run.model), run.base_url, run.path_template)
+    return finding_file.pytest_test(
+        finding_file.of_finding(finding, run.edition, run.model), run.base_url, run.path_template
+    )
 
 
 # --- terminal -----------------------------------------------------------------------------------------------------

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mockserver.contract.cases import DEFAULT_MAX_TOKENS
-from mockserver.contract.verdict import Check, Outcome, Severity
+from mockserver.contract.clauses.clause import Check, Outcome, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mockserver.contract.cases import Case
-    from mockserver.contract.relations import Relation
-    from mockserver.exchange import Exchange
-    from mockserver.profile import ChipProfile
+    from mockserver.contract.clauses.relations import Relation
+    from mockserver.core.exchange import Exchange
+    from mockserver.profile.edition import ChipProfile
 
 
 @dataclass(frozen=True, slots=True)

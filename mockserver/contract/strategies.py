@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from mockserver.contract import cases
 from mockserver.contract.cases import Case
 from mockserver.contract.streams import CUTS, Cuts, Stream, composed, harmless, partition
-from mockserver.exchange import Answer, ToolCall, Usage
+from mockserver.core.exchange import Answer, ToolCall, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mockserver.body import Json
     from mockserver.pipeline.admit import FieldRule
-    from mockserver.profile import Edition
-    from mockserver.quirks import WireSettings
+    from mockserver.pipeline.body import Json
+    from mockserver.pipeline.wire_settings import WireSettings
+    from mockserver.profile.edition import Edition
 
 _TELLING_CHARACTERS: Final = '你好 aZ0"\\/{}[]:,\n\r\t\x00\x1f\u0085\u2028\u2029é🤖👩\u200d💻\ufeffdata:'
 _TELLING_PIECES: Final = (

@@ -11,15 +11,15 @@ from functools import reduce
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final
 
-from mockserver import quirks
-from mockserver.contract import dialect
-from mockserver.exchange import Answer, Head, Usage
+from mockserver.contract.clauses import dialect
+from mockserver.core.exchange import Answer, Head, Usage
 from mockserver.pipeline.compiled import render_stream
+from mockserver.profile import quirks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mockserver.quirks import WireSettings
+    from mockserver.pipeline.wire_settings import WireSettings
 
 _HEAD: Final = Head("chatcmpl-3HjYf888MzQ6XAHADiPanf", 1_708_486_029, "m")
 

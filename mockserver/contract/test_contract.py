@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mockserver.contract import command, library
-from mockserver.contract.checks import CHECKS
-from mockserver.contract.client import DEFAULT_PATH, UnreachableError
+from mockserver.contract import library
+from mockserver.contract.clauses.clause import Outcome, Severity
+from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS
+from mockserver.contract.clauses.table import CHECKS
 from mockserver.contract.pytest_options import OPTIONS
-from mockserver.contract.relations import DIALOGUE, RELATIONS
-from mockserver.contract.verdict import Outcome, Severity
-from mockserver.errors import OperatorError
+from mockserver.contract.transport import DEFAULT_PATH, UNREACHABLE, USAGE, UnreachableError, key_of
+from mockserver.core.errors import OperatorError
 
 if TYPE_CHECKING:
     from mockserver.contract.result import Result
@@ -31,12 +31,12 @@ def contract_result(pytestconfig: pytest.Config) -> Result:
     path = given["--path-template"] or DEFAULT_PATH
     where = given["--base-url"], given["--model"], given["--chip"], given["--edition"]
     try:
-        key = command.key_of(given["--api-key-env"], os.environ)
+        key = key_of(given["--api-key-env"], os.environ)
         return library.check(library.Target(*where, key, path, given["--ca"]))
     except OperatorError as error:
-        pytest.exit(str(error), command.USAGE)
+        pytest.exit(str(error), USAGE)
     except UnreachableError as error:
-        pytest.exit(str(error), command.UNREACHABLE)
+        pytest.exit(str(error), UNREACHABLE)
 
 
 def test_the_target_was_there_to_the_end(contract_result: Result) -> None:

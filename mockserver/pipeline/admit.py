@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
 
-from mockserver.errors import Refusal, kind_of, shown, suggestion, wrong_value
-from mockserver.exchange import ANSWER_STYLES, ChatRequest
+from mockserver.core.errors import Refusal, kind_of, shown, suggestion, wrong_value
+from mockserver.core.exchange import ANSWER_STYLES, ChatRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mockserver.exchange import Answer, Head, ToolCall, Usage
+    from mockserver.core.exchange import Answer, Head, ToolCall, Usage
 
 Json = dict[str, Any]
 

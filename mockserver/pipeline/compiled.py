@@ -12,7 +12,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import TYPE_CHECKING, Final, overload
 
-from mockserver.exchange import Answer, Head, Usage
+from mockserver.core.exchange import Answer, Head, Usage
 from mockserver.pipeline.chunk import chunks, completion
 from mockserver.pipeline.frame import body, frames
 from mockserver.pipeline.shape import shape
@@ -20,7 +20,7 @@ from mockserver.pipeline.shape import shape
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mockserver.quirks import WireSettings
+    from mockserver.pipeline.wire_settings import WireSettings
 
 _TEXTS: Final = ("\ue001first\ue001", "\ue001middle\ue001", "\ue001last\ue001")
 _HEAD: Final = Head("\ue001id\ue001", 7_310_000_000_003, "\ue001model\ue001")

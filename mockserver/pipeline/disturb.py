@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from mockserver.errors import suggestion
-from mockserver.pipeline.faults_content import (
+from mockserver.core.errors import suggestion
+from mockserver.pipeline.faults.content import (
     BlockedAt,
     DropDone,
     DropField,
@@ -20,14 +20,14 @@ from mockserver.pipeline.faults_content import (
     TruncatedJson,
     WrongContentType,
 )
-from mockserver.pipeline.faults_timing import Bandwidth, FirstTokenDelay, Latency, SlowClose, Stall, Timeout
-from mockserver.pipeline.faults_transport import BadChunkedFraming, Cut, EmptyBody, LimitData, ResetPeer, Slicer
+from mockserver.pipeline.faults.timing import Bandwidth, FirstTokenDelay, Latency, SlowClose, Stall, Timeout
+from mockserver.pipeline.faults.transport import BadChunkedFraming, Cut, EmptyBody, LimitData, ResetPeer, Slicer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mockserver.exchange import Answer, Plan
-    from mockserver.pipeline.fault import Fault, Hand
+    from mockserver.core.exchange import Answer, Plan
+    from mockserver.pipeline.faults.fault import Fault, Hand
 
 AnyFault = Annotated[
     Status

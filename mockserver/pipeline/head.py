@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final, Literal
 
-from mockserver.exchange import Head, Headers
+from mockserver.core.exchange import Head, Headers
 
 IdForm = Literal["chatcmpl-22", "hex-32", "chatcmpl-uuid", "chatcmpl-hex"]
 

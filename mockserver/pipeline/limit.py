@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mockserver.errors import Refusal
+from mockserver.core.errors import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mockserver.exchange import Answer, ToolCall
+    from mockserver.core.exchange import Answer, ToolCall
 
 MOST_STOPS = 64  # more would make the search's time a matter of the client's choice
 

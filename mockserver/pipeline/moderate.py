@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mockserver.exchange import Answer
+    from mockserver.core.exchange import Answer
 
 
 class Pattern(Protocol):

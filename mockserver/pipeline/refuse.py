@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mockserver.exchange import Headers, Plan
+from mockserver.core.exchange import Headers, Plan
 
 if TYPE_CHECKING:
-    from mockserver.errors import Refusal
+    from mockserver.core.errors import Refusal
 
 _TYPES = {
     400: "invalid_request_error",

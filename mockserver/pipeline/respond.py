@@ -7,14 +7,13 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from mockserver import quirks
-from mockserver.arrival import Arrival, Response
-from mockserver.errors import Refusal
-from mockserver.exchange import Answer, Plan
+from mockserver.core.errors import Refusal
+from mockserver.core.exchange import Answer, Plan
 from mockserver.pipeline.admit import STYLE_HEADER, Gate, admit, check_key
 from mockserver.pipeline.compiled import Compiled
 from mockserver.pipeline.frame import content_type
 from mockserver.pipeline.head import entropy_of, head, response_headers
+from mockserver.pipeline.incoming import Arrival, Response
 from mockserver.pipeline.limit import bounds, limit
 from mockserver.pipeline.moderate import ModerationRules, moderate
 from mockserver.pipeline.pace import PaceSettings, pace, pace_as_recorded
@@ -25,10 +24,10 @@ from mockserver.pipeline.vision import check_media
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from mockserver.arrival import TestSetup
-    from mockserver.exchange import ChatRequest, Headers, Request
-    from mockserver.pipeline.fault import Fault
-    from mockserver.profile import Edition
+    from mockserver.core.exchange import ChatRequest, Headers, Request
+    from mockserver.pipeline.faults.fault import Fault
+    from mockserver.pipeline.incoming import TestSetup
+    from mockserver.profile.edition import Edition
 
 QUIRKS_HEADER: Final = b"x-mock-quirks"
 ERROR_HEADER: Final = b"x-mock-error"
@@ -137,7 +136,7 @@ class Service:
     def _disturbed(self, arrival: Arrival, response: Response, compiled: Compiled, entropy: bytes) -> None:
         """The way of a request for which a test has set something up, or which names faults itself."""
         from mockserver.pipeline.disturb import disturb  # late: most runs ask for no fault
-        from mockserver.pipeline.fault import Hand
+        from mockserver.pipeline.faults.fault import Hand
 
         request, test = response.chat, arrival.test
         assert request is not None  # noqa: S101 - admitted by the caller
@@ -161,7 +160,7 @@ class Service:
     ) -> Plan:
         """The plan that faults then act on: a refusal where a rate limit is used up, else what is said."""
         from mockserver.pipeline.disturb import disturb_answer
-        from mockserver.pipeline.faults_content import RateLimit
+        from mockserver.pipeline.faults.content import RateLimit
 
         test, tokens = arrival.test, 0
         limits = [fault for fault in faults if isinstance(fault, RateLimit)]
@@ -277,10 +276,9 @@ class Service:
         key = (chip, changes)
         found = self._compiled.get(key)
         if found is None:
-            wire = self.edition.chips[chip].wire
             try:
-                wire = quirks.changed(wire, changes.decode("latin-1"))
-            except quirks.UnknownQuirkError as error:
+                wire = self.edition.wire_form(chip, changes.decode("latin-1"))
+            except ValueError as error:
                 raise Refusal("unknown-quirk", f"X-Mock-Quirks: {error}", param="X-Mock-Quirks") from None
             if len(self._compiled) >= _CACHED_VARIANTS:
                 self._compiled.clear()

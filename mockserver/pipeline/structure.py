@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mockserver.errors import Refusal, shown, suggestion, wrong_value
+from mockserver.core.errors import Refusal, shown, suggestion, wrong_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ import binascii
 import re
 from typing import TYPE_CHECKING, Any
 
-from mockserver.errors import Refusal
+from mockserver.core.errors import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

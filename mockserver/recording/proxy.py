@@ -11,16 +11,16 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from mockserver.errors import Refusal
-from mockserver.exchange import Ending, Exchange, Plan, Request
-from mockserver.recording.gate import HEALTH_PATH, HEALTHY, check_caller, gateway_error, usable
-from mockserver.recording.passage import KEPT_BYTES, Passage
-from mockserver.recording.secrets import secrets_of
+from mockserver.core.errors import Refusal
+from mockserver.core.exchange import Ending, Exchange, Plan, Request
+from mockserver.files.secrets import secrets_of
+from mockserver.recording.refusals import HEALTH_PATH, HEALTHY, check_caller, gateway_error, usable
+from mockserver.recording.relay import KEPT_BYTES, Passage
 from mockserver.recording.store import place
 from mockserver.recording.upstream import GatewayError, connect
 from mockserver.server.app import answer_unread
+from mockserver.server.asgi_request import BodyTooLargeError, ClientLeftError, read_body, request_headers
 from mockserver.server.clock import Wheel
-from mockserver.server.incoming import BodyTooLargeError, ClientLeftError, read_body, request_headers
 from mockserver.server.performer import CONNECTION_KEY, perform
 from mockserver.sources.recordings import exact_plan, request_of
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from mockserver.exchange import Headers
-    from mockserver.recording.address import Upstream
-    from mockserver.recording.keeper import Keeper
-    from mockserver.recording.paths import PathMap
+    from mockserver.core.exchange import Headers
+    from mockserver.recording.path_map import PathMap
+    from mockserver.recording.recorder import Keeper
     from mockserver.recording.upstream import AnswerHead, UpstreamConnection
-    from mockserver.server.client import ClientConnection
+    from mockserver.recording.upstream_address import Upstream
+    from mockserver.server.client_connection import ClientConnection
 
 LINGER_SECONDS: Final = 5.0  # how long an answer is still read, to be kept, when its client has left
 LOOK_SECONDS: Final = 1.0  # how often a silent stream looks whether its client has left

@@ -6,17 +6,17 @@ import datetime as dt
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from mockserver.body import objects_of
-from mockserver.exchange_file import plan_of
-from mockserver.sources.meaning import body_of
+from mockserver.files.exchange_file import plan_of
+from mockserver.pipeline.body import objects_of
+from mockserver.pipeline.meaning import body_of
 from mockserver.sources.recordings import chat_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from mockserver.exchange import Plan
-    from mockserver.exchange_file import ExchangeFile
+    from mockserver.core.exchange import Plan
+    from mockserver.files.exchange_file import ExchangeFile
 
 BAR_CELLS = 24
 TEXT_LETTERS = 72

@@ -11,14 +11,14 @@ import threading
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from mockserver.errors import OperatorError
-from mockserver.exchange_file import is_as_written, written
+from mockserver.core.errors import OperatorError
+from mockserver.files.exchange_file import is_as_written, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mockserver.exchange_file import ExchangeFile
+    from mockserver.files.exchange_file import ExchangeFile
 
 CHAT_PATH: Final = re.compile(r"^/maas/([^/]+)/([^/]+)/chat/completions/?$")
 FILE_MODE: Final = 0o600

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import httptools
 
-from mockserver.exchange import Ending
+from mockserver.core.exchange import Ending
 
 if TYPE_CHECKING:
-    from mockserver.exchange import Headers
-    from mockserver.recording.address import Upstream
-    from mockserver.recording.passage import Passage
+    from mockserver.core.exchange import Headers
+    from mockserver.recording.relay import Passage
+    from mockserver.recording.upstream_address import Upstream
 
 CONNECT_SECONDS = 10.0
 HEAD_LIMIT_BYTES = 64 * 1024

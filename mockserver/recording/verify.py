@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mockserver.errors import OperatorError
-from mockserver.exchange_file import plan_of, read_if_exchange, request_body
-from mockserver.recording.secrets import Redactor, SpelledSecretError
-from mockserver.recording.shapes import findings
-from mockserver.sources.meaning import body_of
+from mockserver.core.errors import OperatorError
+from mockserver.files.exchange_file import plan_of, read_if_exchange, request_body
+from mockserver.files.key_shapes import findings
+from mockserver.files.secrets import Redactor, SpelledSecretError
+from mockserver.pipeline.meaning import body_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,13 +7,11 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from mockserver.arrival import Arrival, Response
-from mockserver.errors import Refusal
-from mockserver.exchange import Ending, Exchange, Plan, Request
+from mockserver.core.errors import Refusal
+from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.pipeline.head import entropy_of
-from mockserver.server.clock import Wheel
-from mockserver.server.guard import Guard
-from mockserver.server.incoming import (
+from mockserver.pipeline.incoming import Arrival, Response
+from mockserver.server.asgi_request import (
     BodyTooLargeError,
     ClientLeftError,
     api_key,
@@ -24,6 +22,8 @@ from mockserver.server.incoming import (
     request_headers,
     seed_of,
 )
+from mockserver.server.clock import Wheel
+from mockserver.server.guard import Guard
 from mockserver.server.namespace import Namespaces
 from mockserver.server.performer import CONNECTION_KEY, WatchedConnection, perform
 
@@ -264,11 +264,11 @@ def other_routes(mock: Mock, guard: Guard | None) -> ASGIApp:
     from starlette.applications import Starlette
     from starlette.routing import Route
 
-    from mockserver.server import control
+    from mockserver.server.control import routes as control_routes
 
     listed = ModelsEndpoint(mock)
     routes = [Route(MODELS_PATH, listed), Route(MODELS_PATH + "/", listed)]
-    others = Starlette(routes=routes + control.routes(mock, guard))
+    others = Starlette(routes=routes + control_routes.routes(mock, guard))
     others.router.redirect_slashes = False
-    others.router.default = control.default(guard, refuse_path(mock))
+    others.router.default = control_routes.default(guard, refuse_path(mock))
     return others

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mockserver.exchange import Ending
+from mockserver.core.exchange import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mockserver.exchange import Exchange
+    from mockserver.core.exchange import Exchange
 
 RETRYABLE: Final = frozenset({408, 409, 429, 500, 502, 503, 504})
 ATTEMPT_HEADER: Final = b"x-stainless-retry-count"

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mockserver.body import read, wire_format_of
+from mockserver.pipeline.body import read, wire_format_of
 from mockserver.pipeline.frame import DONE
 
 if TYPE_CHECKING:
-    from mockserver.exchange import Exchange
+    from mockserver.core.exchange import Exchange
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def unix_s() -> float:
+    """Seconds since the Unix epoch."""
+    return time.time()
+
+
 class RealClock:
     """Ids are random and `created` is now."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
 
 TOKEN_HEADER: Final = b"x-mock-token"
@@ -66,6 +67,25 @@ class Guard:
             return ipaddress.ip_address(name).is_loopback
         except ValueError:
             return False
+
+
+def guard_of(listening: socket.socket, host: str, token: str | None) -> Guard:
+    """The guard of a listening socket: off loopback it asks for a token.
+
+    Args:
+        listening: The socket.
+        host: The name it was asked to listen on, which `Host` may have.
+        token: The token; None makes one where there must be one.
+    """
+    name = listening.getsockname()
+    local = isinstance(name, str) or ipaddress.ip_address(name[0].partition("%")[0]).is_loopback
+    return Guard(token or (None if local else _new_token()), frozenset({host.lower()}))
+
+
+def _new_token() -> str:
+    import secrets  # late: most mocks listen on loopback and need no token
+
+    return secrets.token_urlsafe(16)
 
 
 def _announces_body(headers: Mapping[bytes, bytes]) -> bool:

@@ -15,7 +15,7 @@ from mockserver.pipeline.compiled import held_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mockserver.exchange import Exchange
+    from mockserver.core.exchange import Exchange
 
 MOST_EXCHANGES = 1000
 MOST_BYTES = 16 * 2**20

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mockserver.exchange import Exchange
+    from mockserver.core.exchange import Exchange
 
 SHOWN_PATH_CHARACTERS = 200
 _ESCAPES = {"\x7f": "\\u007f"}  # the one control character that JSON leaves as it is

@@ -12,7 +12,7 @@ from datetime import date
 from math import ceil
 from typing import TYPE_CHECKING
 
-from mockserver.errors import Refusal
+from mockserver.core.errors import Refusal
 from mockserver.server.journal import Budget, Journal
 from mockserver.sources.match import Seen, match_differences
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterator, Sequence
 
-    from mockserver.exchange import Answer, ChatRequest, Plan
-    from mockserver.pipeline.fault import Fault
-    from mockserver.pipeline.faults_content import RateLimit
-    from mockserver.sources.fixture import Match
+    from mockserver.core.exchange import Answer, ChatRequest, Plan
+    from mockserver.pipeline.faults.content import RateLimit
+    from mockserver.pipeline.faults.fault import Fault
+    from mockserver.sources.fixture_file import Match
 
 DEFAULT = "default"
 MOST_NAMESPACES = 1000

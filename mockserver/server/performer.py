@@ -6,16 +6,16 @@ import asyncio
 import types
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mockserver.exchange import Ending
-from mockserver.server.care import needs_care, perform_with_care
+from mockserver.core.exchange import Ending
 from mockserver.server.clock import until
+from mockserver.server.faulty_performer import needs_care, perform_with_care
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Sequence
 
     from starlette.types import Receive, Send
 
-    from mockserver.exchange import Exchange, Headers, Plan
+    from mockserver.core.exchange import Exchange, Headers, Plan
     from mockserver.server.clock import Wheel
 
 CONNECTION_KEY = "genstudio_mock.connection"  # where the server puts the `Connection` into the ASGI scope

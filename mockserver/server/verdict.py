@@ -11,14 +11,14 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
-from mockserver.exchange import Ending
+from mockserver.core.exchange import Ending
 from mockserver.server.attempts import RETRYABLE, asked_of, calls, ended_ms, failed
 from mockserver.server.carried import carried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mockserver.exchange import Exchange
+    from mockserver.core.exchange import Exchange
     from mockserver.server.attempts import Call
     from mockserver.server.carried import Carried
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from mockserver.checked import compile_pattern
-from mockserver.errors import OperatorError
+from mockserver.core.errors import OperatorError
+from mockserver.files.checked import compile_pattern
 
 if TYPE_CHECKING:
     from mockserver.pipeline.moderate import Pattern

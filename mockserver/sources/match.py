@@ -11,18 +11,18 @@ from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mockserver.exchange import texts_of
+from mockserver.core.exchange import texts_of
 from mockserver.sources.condition import MISSING, Text, normal, shown, value_at
-from mockserver.sources.fixture import ANY
+from mockserver.sources.fixture_file import ANY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import date
     from typing import Any
 
-    from mockserver.exchange import ChatRequest
+    from mockserver.core.exchange import ChatRequest
     from mockserver.sources.condition import Steps
-    from mockserver.sources.fixture import Fixture, Match, Turn
+    from mockserver.sources.fixture_file import Fixture, Match, Turn
 
 COMPARED_FIXTURES: Final = 2000
 """So many fixtures, the most special first, are looked at for near misses."""

@@ -8,17 +8,17 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from mockserver.errors import Refusal
+from mockserver.core.errors import Refusal
 from mockserver.sources import tokens
-from mockserver.sources.written import answer_of
+from mockserver.sources.fixture_answer import answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mockserver.exchange import Answer, ChatRequest, Plan
-    from mockserver.profile import Edition
-    from mockserver.sources.played import Played
-    from mockserver.sources.replay import Fixtures
+    from mockserver.core.exchange import Answer, ChatRequest, Plan
+    from mockserver.profile.edition import Edition
+    from mockserver.sources.fixtures import Fixtures
+    from mockserver.sources.recording_folders import Played
     from mockserver.sources.synthetic import Synthetic
 
 log = logging.getLogger("mockserver")

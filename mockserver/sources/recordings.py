@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic_core import from_json
 
-from mockserver.exchange import ChatRequest, Ending, texts_of
-from mockserver.exchange_file import plan_of, read_if_exchange
+from mockserver.core.exchange import ChatRequest, Ending, texts_of
+from mockserver.files.exchange_file import plan_of, read_if_exchange
+from mockserver.pipeline.meaning import meaning
 from mockserver.sources import tokens
-from mockserver.sources.meaning import meaning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from mockserver.exchange import Answer, Plan, Request
-    from mockserver.exchange_file import ExchangeFile
+    from mockserver.core.exchange import Answer, Plan, Request
+    from mockserver.files.exchange_file import ExchangeFile
 
 Key = tuple[tuple[str, str, str], ...]
 _CHAT_PATH: Final = re.compile(r"^/maas/([^/]+)/([^/]+)/chat/completions/?$")

@@ -14,17 +14,17 @@ from collections import OrderedDict
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.errors import OperatorError, Refusal
-from mockserver.exchange import ANSWER_STYLES, Answer, Usage, texts_of
+from mockserver.core.errors import OperatorError, Refusal
+from mockserver.core.exchange import ANSWER_STYLES, Answer, Usage, texts_of
 from mockserver.pipeline.structure import SCHEMA_WHERE, structure
 from mockserver.sources import phrases, tokens, toolcalls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from mockserver.exchange import ChatRequest
+    from mockserver.core.exchange import ChatRequest
     from mockserver.pipeline.structure import Structure
-    from mockserver.profile import Edition, ModelEntry
+    from mockserver.profile.edition import Edition, ModelEntry
     from mockserver.sources.phrases import Language
 
 SHORTEST, LIKELIEST, LONGEST = 20, 70, 200

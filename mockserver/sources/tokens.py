@@ -18,15 +18,15 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
-from mockserver.errors import OperatorError, suggestion
-from mockserver.exchange import texts_of
+from mockserver.core.errors import OperatorError, suggestion
+from mockserver.core.exchange import texts_of
 from mockserver.sources.lexicon import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 
-    from mockserver.exchange import ChatRequest
-    from mockserver.profile import Edition
+    from mockserver.core.exchange import ChatRequest
+    from mockserver.profile.edition import Edition
 
     Lengths = Callable[[str], Iterable[int]]
     """The length of each token of a text, in bytes of UTF-8."""

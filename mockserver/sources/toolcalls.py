@@ -7,8 +7,8 @@ import re
 import string
 from typing import TYPE_CHECKING, Any
 
-from mockserver.errors import Refusal
-from mockserver.exchange import ToolCall
+from mockserver.core.errors import Refusal
+from mockserver.core.exchange import ToolCall
 
 if TYPE_CHECKING:
     import random

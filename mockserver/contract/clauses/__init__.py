@@ -1,0 +1,1 @@
+"""The clauses of the contract: pure functions over exchanges."""

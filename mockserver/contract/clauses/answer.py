@@ -1,0 +1,286 @@
+"""Clauses on every answer: status, body, types, identity, usage, text review. The table is in `checks.py`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Verdict, broken, holds_if
+from mockserver.core.exchange import Ending
+
+if TYPE_CHECKING:
+    from mockserver.contract.clauses.clause import Context
+    from mockserver.contract.clauses.reading import Reading
+    from mockserver.pipeline.body import Json
+
+EARLIEST_CREATED: Final = 1_672_531_200  # 2023-01-01: the service is younger
+LATEST_CREATED: Final = 4_102_444_800  # 2100-01-01, where the time of the exchange is not known
+DAY_S: Final = 86_400
+FINISH_REASONS: Final = ("stop", "length", "tool_calls", "content_filter")
+_ENDINGS: Final = {
+    Ending.CUT: "the connection closed before the body's end",
+    Ending.RESET: "the connection was reset",
+    Ending.HANG: "the body did not end in time, or goes on past 1 MiB",
+}
+
+
+def status(r: Reading, c: Context) -> Verdict:
+    """The status is 200, or the refusal's."""
+    due = c.edition.file.errors[c.refusal].status if c.refusal else 200
+    if r.status == due:
+        return HOLDS
+    why = f"the edition's {c.refusal}" if c.refusal else "the request is valid"
+    return broken(f"status {r.status or 'none'}; due {due} ({why})")
+
+
+def ends(r: Reading, _c: Context) -> Verdict:
+    """The body ends as HTTP wants it."""
+    if r.exchange.plan is None:
+        return broken("no answer came")
+    return holds_if(r.complete, _ENDINGS.get(r.exchange.plan.ending, ""))
+
+
+def utf8(r: Reading, _c: Context) -> Verdict:
+    """The body is UTF-8."""
+    try:
+        r.body.decode()
+    except UnicodeDecodeError as error:
+        return broken(f"byte {r.body[error.start]:#04x} at offset {error.start} is not UTF-8")
+    return HOLDS
+
+
+def readable(r: Reading, _c: Context) -> Verdict:
+    """The whole body can be read in its format."""
+    return holds_if(not r.problem, r.problem) if r.answered else NOT_APPLICABLE
+
+
+def body_type(r: Reading, _c: Context) -> Verdict:
+    """A body that is not streamed is announced as JSON."""
+    if r.wants_stream or not r.answered:
+        return NOT_APPLICABLE
+    sent = r.headers.get("content-type", "none")
+    return holds_if(
+        sent.split(";")[0].strip().lower() == "application/json", f"content type {sent}; due application/json"
+    )
+
+
+def content_length(r: Reading, _c: Context) -> Verdict:
+    """An announced length is the body's."""
+    announced = r.headers.get("content-length")
+    if announced is None or not r.complete:
+        return NOT_APPLICABLE
+    return holds_if(announced == str(len(r.body)), f"content-length {announced}; the body has {len(r.body)} bytes")
+
+
+def as_asked(r: Reading, _c: Context) -> Verdict:
+    """A stream comes where one was asked for, one object where not."""
+    if not r.answered or not r.body or not r.complete:
+        return NOT_APPLICABLE
+    if r.wants_stream:
+        return holds_if(r.framing in {"sse", "json-lines"}, f"a stream was asked for; the body begins {r.body[:40]!r}")
+    return holds_if(r.framing == "json", f"no stream was asked for; the body begins {r.body[:40]!r}")
+
+
+_BODY: Final[dict[str, type]] = {"id": str, "object": str, "created": int, "model": str, "choices": list, "usage": dict}
+
+
+def completion_shape(r: Reading, c: Context) -> Verdict:
+    """A body has the keys of a completion, each of its type."""
+    one = r.completion
+    if one is None:
+        return NOT_APPLICABLE
+    optional = {"usage"} if r.blocked and not c.chip.wire.chunk.blocked_usage else set()
+    fault = _type_fault(one, {k: t for k, t in _BODY.items() if k in one or k not in optional})
+    if fault:
+        return broken(fault)
+    if one["object"] != "chat.completion":
+        return broken(f'object is {one["object"]!r}; due "chat.completion"')
+    if not one["choices"]:
+        return broken("choices is empty; due one")
+    for number, choice in enumerate(one["choices"]):
+        message = choice.get("message") if isinstance(choice, dict) else None
+        if not isinstance(message, dict):
+            return broken(f"choices[{number}].message is missing")
+        content = message.get("content")
+        if message.get("role") != "assistant" or not (
+            isinstance(content, str) or (content is None and message.get("tool_calls"))
+        ):
+            return broken(f"choices[{number}].message is {_short(message)}; due role assistant and a text")
+    return HOLDS
+
+
+def _type_fault(one: Json, keys: dict[str, type]) -> str:
+    for key, kind in keys.items():
+        if key not in one:
+            return f"{key} is missing; the body has {', '.join(one)}"
+        if not isinstance(one[key], kind) or isinstance(one[key], bool):
+            return f"{key} is {_short(one[key])}; due {kind.__name__}"
+    return ""
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+_KNOWN: Final = {
+    "": {"id", "object", "created", "model", "choices", "usage", "blocked"},
+    "choice": {"index", "delta", "message", "finish_reason", "logprobs", "reasoning_content"},
+    "delta or message": {"role", "content", "reasoning_content", "tool_calls"},
+    "usage": {
+        *("prompt_tokens", "completion_tokens", "total_tokens"),
+        "prompt_tokens_details",
+        "completion_tokens_details",
+    },
+}
+
+
+def known_keys(r: Reading, _c: Context) -> Verdict:
+    """No key comes that no document has."""
+    if not r.answered or not r.objects:
+        return NOT_APPLICABLE
+    places: list[tuple[str, Any]] = [("", one) for one in r.objects]
+    places += [("choice", choice) for _, choice in r.choices]
+    places += [("delta or message", said) for said in r.said] + [("usage", usage) for usage in r.usages]
+    extra = sorted({f"{where}.{key}".lstrip(".") for where, one in places for key in one.keys() - _KNOWN[where]})
+    return holds_if(not extra, f"undocumented: {', '.join(extra)}")
+
+
+def one_choice(r: Reading, _c: Context) -> Verdict:
+    """There is one choice, with index 0 (n is fixed to 1)."""
+    if not r.answered or not r.choices:
+        return NOT_APPLICABLE
+    for one, choice in r.choices:
+        if len(one["choices"]) != 1 or choice.get("index") != 0:
+            return broken(
+                f"choices: {len(one['choices'])}, the first with index {choice.get('index')!r}; due one, with index 0"
+            )
+    return HOLDS
+
+
+def one_identity(r: Reading, _c: Context) -> Verdict:
+    """Every chunk that has an id, a model or an object has the same."""
+    if not r.answered or not r.objects:
+        return NOT_APPLICABLE
+    for key in ("id", "model", "object"):
+        found = list(dict.fromkeys(_short(one[key]) for one in r.objects if key in one))
+        if len(found) > 1:
+            return broken(f"{key} changes from {found[0]} to {found[1]}")
+        if found and found[0] in {'""', "null"}:
+            return broken(f"{key} is {found[0]}")
+    return HOLDS
+
+
+def created(r: Reading, c: Context) -> Verdict:
+    """`created` is Unix seconds of this age, and never falls."""
+    found = [one["created"] for one in r.objects if "created" in one] if r.answered else []
+    if not found:
+        return NOT_APPLICABLE
+    latest = LATEST_CREATED if c.now_s is None else c.now_s + DAY_S
+    for one in found:
+        if type(one) is not int or not EARLIEST_CREATED <= one <= latest:
+            return broken(f"created is {_short(one)}; due Unix seconds from {EARLIEST_CREATED} to {latest}")
+    return holds_if(found == sorted(found), f"created falls from {max(found)}")
+
+
+def model_echo(r: Reading, c: Context) -> Verdict:
+    """`model` is the model that the edition's rule on path and body chooses."""
+    found = [one["model"] for one in r.objects if "model" in one] if r.answered else []
+    if not found:
+        return NOT_APPLICABLE
+    body = r.asked.get("model")
+    due = body if c.edition.file.request.model == "body" and isinstance(body, str) else c.model
+    return holds_if(found[0] == due, f"model is {_short(found[0])}; due {due!r}")
+
+
+def says_something(r: Reading, _c: Context) -> Verdict:
+    """An answer whose usage counts more than the end token says something: a text, a thought or a call."""
+    count = r.usage.get("completion_tokens")
+    if not (r.whole or r.completion) or r.blocked or r.asked.get("stop") or not isinstance(count, int) or count < 2:
+        return NOT_APPLICABLE
+    told = ("content", "reasoning_content", "tool_calls")
+    places = [*r.said, *(choice for _, choice in r.choices)]
+    return holds_if(any(one.get(key) for one in places for key in told), f"completion_tokens is {count}; nothing came")
+
+
+def finish_value(r: Reading, _c: Context) -> Verdict:
+    """The finish reason is a known one."""
+    if not r.answered or r.finish_reason is None:
+        return NOT_APPLICABLE
+    allowed = ", ".join(FINISH_REASONS)
+    return holds_if(
+        r.finish_reason in FINISH_REASONS, f"finish_reason is {_short(r.finish_reason)}; allowed: {allowed}"
+    )
+
+
+def usage_adds_up(r: Reading, _c: Context) -> Verdict:
+    """Usage is whole numbers whose total is the sum, and a prompt has tokens."""
+    if not r.answered or not r.usages:
+        return NOT_APPLICABLE
+    for usage in r.usages:
+        keys = ("prompt_tokens", "completion_tokens", "total_tokens")
+        figures = [usage[key] for key in keys if type(usage.get(key)) is int and usage[key] >= 0]
+        if len(figures) < len(keys):
+            return broken(f"usage is {_short(usage)}; due three whole numbers")
+        prompt, completion, total = figures
+        if prompt + completion != total or prompt < 1:
+            return broken(f"usage: {prompt} + {completion} is not {total}" if prompt else "usage: prompt_tokens is 0")
+    return HOLDS
+
+
+def limit_kept(r: Reading, _c: Context) -> Verdict:
+    """No more tokens come than `max_tokens` or `max_completion_tokens` allows, whichever is more."""
+    limits = [r.asked.get(name) for name in ("max_tokens", "max_completion_tokens")]
+    limit = max((one for one in limits if isinstance(one, int)), default=None)
+    count = r.usage.get("completion_tokens")
+    if not r.answered or limit is None or not isinstance(count, int):
+        return NOT_APPLICABLE
+    return holds_if(count <= limit, f"completion_tokens is {count}; max_tokens is {limit}")
+
+
+def stop_kept(r: Reading, _c: Context) -> Verdict:
+    """The text holds no stop string."""
+    stops = r.asked.get("stop")
+    listed = [stops] if isinstance(stops, str) else stops
+    if not r.answered or not isinstance(listed, list) or not listed:
+        return NOT_APPLICABLE
+    found = [one for one in listed if isinstance(one, str) and one and one in r.text]
+    return holds_if(not found, f"the text holds the stop string {_short(found[:1])}")
+
+
+def blocked_form(r: Reading, _c: Context) -> Verdict:
+    """`blocked` is true or absent, and nothing follows it but usage in a chunk without choices."""
+    if not r.answered or not any("blocked" in one for one in r.objects):
+        return NOT_APPLICABLE
+    for number, one in enumerate(r.objects):
+        if "blocked" in one and one["blocked"] is not True:
+            return broken(f"blocked is {_short(one['blocked'])}; due true or no such key")
+        after = sum(bool(later.get("choices") or "error" in later) for later in r.objects[number + 1 :])
+        if one.get("blocked") is True and after:
+            return broken(f"objects with choices after the one with blocked: true: {after}; due none")
+    return HOLDS
+
+
+def tool_calls(r: Reading, _c: Context) -> Verdict:
+    """Each tool call has an id, a name and arguments that are a JSON object, and the finish says tool_calls."""
+    listed = [said["tool_calls"] for said in r.said if said.get("tool_calls")]
+    if not listed or not (r.whole or r.completion):
+        return NOT_APPLICABLE
+    pieces: dict[str, dict[str, str]] = {}
+    for calls in listed:
+        for position, call in enumerate(calls if isinstance(calls, list) else [calls]):
+            function = call.get("function", {}) if isinstance(call, dict) else None
+            if not isinstance(function, dict):
+                return broken(f"tool call {_short(call)}; due an object with a function")
+            one = pieces.setdefault(str(call.get("index", position)), {"id": "", "name": "", "arguments": ""})
+            for key, value in (("id", call.get("id")), *((key, function.get(key)) for key in ("name", "arguments"))):
+                one[key] += value if isinstance(value, str) else ""
+    for one in pieces.values():
+        try:
+            whole = isinstance(json.loads(one["arguments"]), dict) and bool(one["id"]) and bool(one["name"])
+        except ValueError:
+            whole = False
+        if not whole and r.finish_reason != "length":
+            return broken(f"tool call {_short(one)}; due id, name and arguments that are a JSON object")
+    allowed = {"tool_calls", "length"}
+    return holds_if(r.finish_reason in allowed, f"finish_reason is {_short(r.finish_reason)} after a tool call")

@@ -1,0 +1,94 @@
+"""What a check is given and what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mockserver.contract.clauses.reading import Reading
+    from mockserver.profile.edition import ChipProfile, Edition
+
+
+class Severity(StrEnum):
+    """How much a broken check weighs; `observed` is told and does not make a run fail."""
+
+    MUST = "must"
+    SHOULD = "should"
+    OBSERVED = "observed"
+
+
+class Outcome(StrEnum):
+    """What a check finds."""
+
+    HOLDS = "holds"
+    BROKEN = "broken"
+    NOT_APPLICABLE = "does not apply"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One check's word on one exchange.
+
+    Attributes:
+        outcome: Holds, broken or does not apply.
+        evidence: For a broken one what was seen and what was due, in one line; else empty.
+    """
+
+    outcome: Outcome
+    evidence: str = ""
+
+
+HOLDS: Final = Verdict(Outcome.HOLDS)
+NOT_APPLICABLE: Final = Verdict(Outcome.NOT_APPLICABLE)
+
+
+def broken(evidence: str) -> Verdict:
+    """A broken check with its evidence."""
+    return Verdict(Outcome.BROKEN, evidence)
+
+
+def holds_if(good: bool, evidence: str) -> Verdict:  # noqa: FBT001 - the condition is the point
+    """Holds, or broken with this evidence."""
+    return HOLDS if good else broken(evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an exchange is measured against.
+
+    Attributes:
+        edition: The state of the documents.
+        chip: The chip's profile, whose claims are the expected deviations.
+        model: The model of the path.
+        refusal: The kind of refusal that the request must get; None where it must be answered.
+        now_s: Unix seconds when the exchange ran; None where that is not known.
+    """
+
+    edition: Edition
+    chip: ChipProfile
+    model: str
+    refusal: str | None = None
+    now_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One clause of the contract.
+
+    Attributes:
+        id: What people type.
+        sentence: What holds, in the present tense.
+        source: Which document says so, and where in it.
+        severity: How much it weighs.
+        judge: Looks at one exchange.
+    """
+
+    id: str
+    sentence: str
+    source: str
+    severity: Severity
+    judge: Callable[[Reading, Context], Verdict]

@@ -1,0 +1,98 @@
+"""The wire dialect seen in an exchange: for each axis of the quirk table, which of its values the bytes show.
+
+Checks, `learn` and `drift` all read this one table.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from mockserver.contract.clauses import observers_chunk, observers_frame
+from mockserver.core.exchange import Answer, Head, Usage
+from mockserver.pipeline.compiled import render_body, render_stream
+from mockserver.pipeline.frame import content_type
+from mockserver.profile import quirks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mockserver.contract.clauses.reading import Reading, Seen
+    from mockserver.pipeline.wire_settings import WireSettings
+    from mockserver.profile.quirks import Axis
+
+OBSERVERS: Final = {**observers_frame.OBSERVERS, **observers_chunk.OBSERVERS}
+
+
+def declared(wire: WireSettings, axis: Axis) -> str | bool:
+    """The value that the settings give an axis."""
+    value: str | bool = getattr(getattr(wire, axis.stage), axis.field)
+    return value
+
+
+def name_of(axis: Axis, value: Seen) -> str | None:
+    """The quirk with this value; None where no quirk of the axis has it."""
+    return next((quirk.name for quirk in axis.quirks if quirk.value == value), None)
+
+
+def observe(reading: Reading) -> dict[Axis, Seen]:
+    """What one exchange shows of each axis; axes that it cannot show are absent."""
+    found = {axis: OBSERVERS[axis.stage, axis.field](reading) for axis in quirks.AXES}
+    return {axis: value for axis, value in found.items() if value is not None}
+
+
+def settled(wire: WireSettings, seen: Iterable[tuple[Axis, Seen]]) -> WireSettings:
+    """The settings with each seen value that a quirk has a name for."""
+    for axis, value in seen:
+        quirk = next((quirk for quirk in axis.quirks if quirk.value == value), None)
+        if quirk is not None:
+            wire = quirks.apply(wire, axis, quirk)
+    return wire
+
+
+def differs(wire: WireSettings, seen: dict[Axis, Seen], axis: Axis, *, streamed: bool) -> bool:
+    """Whether what was seen on an axis contradicts the settings, and not only in a way that no byte could show.
+
+    Two values are alike where everything else that was seen makes both write the same bytes: without event framing,
+    say, a done marker is neither sent nor missed.
+
+    Args:
+        wire: The settings.
+        seen: What one exchange showed.
+        axis: The axis in question.
+        streamed: Whether the exchange was a stream or one body.
+    """
+    value = seen.get(axis)
+    if value is None or value == declared(wire, axis):
+        return False
+    if name_of(axis, value) is None:
+        return True
+    shown = settled(wire, seen.items())
+    back = quirks.apply(shown, axis, next(q for q in axis.quirks if q.value == declared(wire, axis)))
+    return _forms(shown, streamed=streamed) != _forms(back, streamed=streamed)
+
+
+def alike(one: WireSettings, other: WireSettings) -> bool:
+    """Whether no exchange can tell two settings apart."""
+    return all(_forms(one, streamed=streamed) == _forms(other, streamed=streamed) for streamed in (True, False))
+
+
+@lru_cache(maxsize=1024)
+def _forms(wire: WireSettings, *, streamed: bool) -> tuple[Any, ...]:
+    """How the settings write a set of sample answers, as streams or as bodies."""
+    head = Head("id", 1_700_000_000, "model")
+    if not streamed:
+        return (wire.head, *(render_body(answer, head, wire) for answer in _SAMPLES))
+    written = [
+        tuple(render_stream(answer, head, wire, include_usage=asked)) for answer in _SAMPLES for asked in (False, True)
+    ]
+    return (wire.head, content_type(wire.frame), wire.frame.delivery, *written)
+
+
+_PIECES = ("我是", "一个", "模型", " that", " speaks")
+_SAMPLES: Final = (
+    Answer(_PIECES, Usage(22, 6)),
+    Answer(_PIECES, Usage(22, 8, 2), reasoning=("想", "一想")),
+    Answer(_PIECES[:3], Usage(22, 4), blocked=True),
+    Answer((), Usage(22, 1), blocked=True),
+)

@@ -1,0 +1,236 @@
+"""What the chunks of one exchange show of the axes of the stages `shape` and `chunk`; the table is last.
+
+As in `observers_frame`: the value that is seen, text where no quirk has it, None where this exchange cannot show it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from mockserver.contract.clauses.reading import MIXED
+from mockserver.pipeline.chunk import USAGE_ORDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mockserver.contract.clauses.reading import Reading, Seen
+    from mockserver.pipeline.body import Json
+
+_FEWEST_CHUNKS: Final = 3  # with fewer, first and last are all there are
+
+
+# --- shape --------------------------------------------------------------------------------------------------------
+
+
+def _place(present: list[bool]) -> str | None:
+    if not any(present):
+        return "never" if present else None
+    if all(present):
+        return "every" if len(present) >= _FEWEST_CHUNKS else None
+    if present[0] and not any(present[1:]):
+        return "first"
+    return "last" if present[-1] and not any(present[:-1]) else MIXED
+
+
+def _placement(key: str) -> Callable[[Reading], Seen]:
+    return lambda r: _place([key in chunk for chunk in r.chunks]) if r.whole else None
+
+
+def _usage(r: Reading) -> Seen:
+    place = _place([isinstance(chunk.get("usage"), dict) for chunk in r.chunks]) if r.whole else None
+    return None if place == "never" and (r.blocked or not r.wants_usage) else place
+
+
+def _role(r: Reading) -> Seen:
+    return _place([bool(delta.get("role")) for delta in r.said]) if r.whole else None
+
+
+def _role_elsewhere(r: Reading) -> Seen:
+    if not r.whole:
+        return None
+    bare = {_unsaid(delta, "role") for delta in r.said if not delta.get("role")}
+    return (bare.pop() if len(bare) == 1 else MIXED) if bare else None
+
+
+def _finish_reason_open(r: Reading) -> Seen:
+    if not r.whole or not r.finishes:
+        return None
+    found = {_unsaid(choice, "finish_reason") for _, choice in r.choices[: r.finishes[0]]}
+    return (found.pop() if len(found) == 1 else MIXED) if found else None
+
+
+def _unsaid(one: Json, key: str) -> str:
+    """How a value that is not there is written: absent, null, empty (a text), or mixed for what is no such thing."""
+    if key not in one:
+        return "absent"
+    return "null" if one[key] is None else "empty" if one[key] == "" else MIXED
+
+
+def _usage_when(r: Reading) -> Seen:
+    if not r.whole or r.wants_usage or r.blocked:
+        return None
+    if r.usages:
+        return "always"
+    return None if any("usage" in chunk for chunk in r.chunks) else "on-request"  # null unasked: it never comes
+
+
+def _usage_elsewhere(r: Reading) -> Seen:
+    if not r.whole:
+        return None
+    if any("usage" in chunk and chunk["usage"] is None for chunk in r.chunks):
+        return "null"
+    return "absent" if r.usages and any("usage" not in chunk for chunk in r.chunks) else None
+
+
+# --- chunk --------------------------------------------------------------------------------------------------------
+
+
+def _speaks(delta: Json) -> bool:
+    return bool(delta.get("content") or delta.get("tool_calls") or delta.get("reasoning_content"))
+
+
+def _usage_chunk(r: Reading) -> Seen:
+    last = r.chunks[-1] if r.whole and r.chunks else {}
+    choices = last.get("choices")
+    if "usage" not in last or choices is None:
+        return None
+    if not choices:
+        return "own"
+    if not isinstance(last["usage"], dict):
+        return None
+    return "own, with choices" if r.finishes and r.finishes[-1] < len(r.choices) - 1 else "finish"
+
+
+def _usage_order(r: Reading) -> Seen:
+    if not r.answered or not r.usage:
+        return None
+    names = [key.removesuffix("_tokens") for key in r.usage]
+    order = tuple(name for name in names if name in USAGE_ORDERS["total-last"])
+    return next((value for value, due in USAGE_ORDERS.items() if due == order), " ".join(order))
+
+
+def _usage_details(r: Reading) -> Seen:
+    if not r.answered or not r.usage:
+        return None
+    if "prompt_tokens_details" not in r.usage:
+        return "absent"
+    return "null" if r.usage["prompt_tokens_details"] is None else "object"
+
+
+def _role_chunk(r: Reading) -> Seen:
+    if not r.whole or r.blocked or not r.said or not (r.text or r.said[0].get("content") == ""):
+        return None  # what the role's chunk has beside a call of a function is another matter
+    first = r.said[0]
+    if _speaks(first) or "reasoning_content" in r.choices[0][1]:
+        return "merged"
+    if first.get("content") == "" and _empty_deltas(r) and r.said[1:2] and r.said[1].get("content"):
+        return "merged"  # with the empty piece before the first one
+    return {"empty": "with-content", "null": "with-null", "absent": "alone"}.get(_unsaid(first, "content"), MIXED)
+
+
+def _finish_chunk(r: Reading) -> Seen:
+    if not r.whole or r.blocked or not r.finishes or not any(map(_speaks, r.said)):
+        return None
+    return "merged" if _speaks(r.said[r.finishes[0]]) else "own"
+
+
+def _finish_delta(r: Reading) -> Seen:
+    if not r.whole or not r.finishes or _speaks(r.said[r.finishes[0]]):
+        return None
+    return "content" if r.said[r.finishes[0]].get("content") == "" else "empty"
+
+
+def _one_chunk(r: Reading) -> Seen:
+    if not r.whole or r.blocked or len(r.text) < 12:
+        return None
+    return sum(bool(delta.get("content")) for delta in r.said) == 1
+
+
+def _empty_deltas(r: Reading) -> Seen:
+    if not r.whole or not r.text:
+        return None
+    between = [
+        delta
+        for number, ((chunk, choice), delta) in enumerate(zip(r.choices, r.said, strict=True))
+        if number and not choice.get("finish_reason") and "blocked" not in chunk
+    ]
+    return any(delta.get("content") == "" for delta in between) if between else None
+
+
+def _logprobs(r: Reading) -> Seen:
+    if not r.answered or not r.choices:
+        return None
+    found = [choice["logprobs"] for _, choice in r.choices if "logprobs" in choice]
+    return "object" if any(found) else bool(found)
+
+
+def _reasoning(r: Reading) -> Seen:
+    if not r.answered:
+        return None
+    if any(delta.get("reasoning_content") for delta in r.said):
+        return "delta"
+    if any(choice.get("reasoning_content") for _, choice in r.choices):
+        return "choice"
+    return "think-tags" if r.text.lstrip().startswith("<think>") else None
+
+
+def _blocked_chunk(r: Reading) -> Seen:
+    if not r.whole or not r.blocked or not r.text:
+        return None
+    return "merged" if r.said[-1].get("content") else "own"
+
+
+def _blocked_finish(r: Reading) -> Seen:
+    if not r.answered or not r.blocked or not r.choices:
+        return None
+    return r.choices[-1][1].get("finish_reason") or "null"
+
+
+def _blocked_usage(r: Reading) -> Seen:
+    if not r.answered or not r.blocked or not r.complete or r.problem:
+        return None
+    if r.streamed and not r.usages and not r.wants_usage:
+        return None  # it may be that usage is reported on request alone
+    return bool(r.usages)
+
+
+def _blocked_text(r: Reading) -> Seen:
+    if r.completion is None or not r.blocked or not r.choices:
+        return None
+    if r.text:
+        return "kept"
+    if any(one.get("reasoning_content") for _, choice in r.choices for one in (choice, *r.said)):
+        return None  # the review may have stopped the thought, before there was a text to keep
+    return "emptied" if _number(r.usage.get("completion_tokens")) > 1 else None
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+OBSERVERS: Final[dict[tuple[str, str], Callable[[Reading], Seen]]] = {
+    ("shape", "id"): _placement("id"),
+    ("shape", "object"): _placement("object"),
+    ("shape", "created"): _placement("created"),
+    ("shape", "model"): _placement("model"),
+    ("shape", "usage"): _usage,
+    ("shape", "role"): _role,
+    ("shape", "role_elsewhere"): _role_elsewhere,
+    ("shape", "finish_reason_open"): _finish_reason_open,
+    ("shape", "usage_when"): _usage_when,
+    ("shape", "usage_elsewhere"): _usage_elsewhere,
+    ("chunk", "usage_chunk"): _usage_chunk,
+    ("chunk", "usage_order"): _usage_order,
+    ("chunk", "usage_details"): _usage_details,
+    ("chunk", "role_chunk"): _role_chunk,
+    ("chunk", "finish_chunk"): _finish_chunk,
+    ("chunk", "finish_delta"): _finish_delta,
+    ("chunk", "one_chunk"): _one_chunk,
+    ("chunk", "empty_deltas"): _empty_deltas,
+    ("chunk", "logprobs"): _logprobs,
+    ("chunk", "reasoning"): _reasoning,
+    ("chunk", "blocked_chunk"): _blocked_chunk,
+    ("chunk", "blocked_finish"): _blocked_finish,
+    ("chunk", "blocked_usage"): _blocked_usage,
+    ("chunk", "blocked_text"): _blocked_text,
+}

@@ -1,0 +1,186 @@
+"""What the bytes and headers of one exchange show of the axes of the stages `frame` and `head`; the table is last.
+
+An observer returns the value that it sees, or None where this exchange cannot show it. A value that no quirk of the
+axis has is returned as text, so that it can be named.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from mockserver.contract.clauses.reading import MIXED
+from mockserver.pipeline.frame import BOM
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mockserver.contract.clauses.reading import Reading, Seen
+
+_ID_FORMS: Final = {
+    "chatcmpl-22": re.compile(r"chatcmpl-[2-9A-HJ-NP-Za-km-z]{22}"),
+    "hex-32": re.compile(r"[0-9a-f]{32}"),
+    "chatcmpl-uuid": re.compile(r"chatcmpl-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+    "chatcmpl-hex": re.compile(r"chatcmpl-[0-9a-f]{32}"),
+}
+_CONTENT_TYPES: Final = {
+    "": "none",
+    "text/event-stream": "event-stream",
+    "text/event-stream;charset=utf-8": "event-stream-utf8",
+    "application/json": "json",
+    "application/x-ndjson": "ndjson",
+    "text/plain;charset=utf-8": "text",
+    "application/octet-stream": "octet-stream",
+}
+
+
+# --- frame --------------------------------------------------------------------------------------------------------
+
+
+def _lines(r: Reading) -> list[bytes]:
+    return r.body.removeprefix(BOM).splitlines()
+
+
+def _framing(r: Reading) -> Seen:
+    return r.framing if r.streamed else None
+
+
+def _done(r: Reading) -> Seen:
+    return r.has_done if r.whole and not r.blocked else None
+
+
+def _blocked_done(r: Reading) -> Seen:
+    return r.has_done if r.whole and r.framing == "sse" and r.blocked else None
+
+
+def _content_type(r: Reading) -> Seen:
+    if not r.streamed:
+        return None
+    sent = r.headers.get("content-type", "").lower().replace(" ", "")
+    return _CONTENT_TYPES.get(sent, sent)
+
+
+def _data_space(r: Reading) -> Seen:
+    spaced = {line.startswith(b"data: ") for line in _lines(r) if line.startswith(b"data:")}
+    if not r.streamed or r.framing != "sse" or not spaced:
+        return None
+    return spaced.pop() if len(spaced) == 1 else MIXED
+
+
+def _newline(r: Reading) -> Seen:
+    if not r.streamed:
+        return None
+    kinds = set(re.findall(rb"\r\n|\n|\r", r.body))
+    names = {b"\r\n": "crlf", b"\n": "lf", b"\r": "cr"}
+    return (names[kinds.pop()] if len(kinds) == 1 else MIXED) if kinds else None
+
+
+def _lines_apart(r: Reading) -> Seen:
+    if not r.streamed or r.framing != "json-lines" or len(r.objects) < 2:
+        return None
+    gaps = {b"" in (first, second) for first, second in zip(_lines(r), _lines(r)[1:], strict=False)}
+    return ("two" if gaps.pop() else "one") if len(gaps) == 1 else MIXED
+
+
+def _last_newline(r: Reading) -> Seen:
+    return r.body.endswith((b"\n", b"\r")) if r.whole and r.framing == "json-lines" else None
+
+
+def _bom(r: Reading) -> Seen:
+    return r.body.startswith(BOM) if r.streamed else None
+
+
+def _comments(r: Reading) -> Seen:
+    return any(line.startswith(b":") for line in _lines(r)) if r.streamed and r.framing == "sse" else None
+
+
+def _event_field(r: Reading) -> Seen:
+    return any(line.startswith(b"event:") for line in _lines(r)) if r.streamed and r.framing == "sse" else None
+
+
+def _delivery(r: Reading) -> Seen:
+    return ("buffered" if "content-length" in r.headers else "streamed") if r.streamed else None
+
+
+def _json(r: Reading) -> Seen:
+    return _spacing(r) if r.streamed else None
+
+
+def _spacing(r: Reading) -> Seen:
+    spaced = {bool(after) for after in re.findall(rb'(?:"":|"",)( ?)', r.skeleton)}
+    return (("spaced" if spaced.pop() else "compact") if len(spaced) == 1 else MIXED) if spaced else None
+
+
+def _body_json(r: Reading) -> Seen:
+    if r.completion is None:
+        return None
+    structure = r.skeleton.strip()
+    if b"\n" not in structure:
+        return _spacing(r)
+    return "indented" if re.search(rb"\n[ \t]", structure) else "flush-lines"
+
+
+def _escapes(r: Reading) -> Seen:
+    return _escaping(r) if r.streamed else None
+
+
+def _body_escapes(r: Reading) -> Seen:
+    return _escaping(r) if r.completion is not None else None
+
+
+def _escaping(r: Reading) -> Seen:
+    if any(byte >= 0x80 for byte in r.body.removeprefix(BOM)):
+        return "utf-8"
+    escaped = [int(code, 16) for code in re.findall(rb"(?<!\\)\\u([0-9a-fA-F]{4})", r.body)]
+    return "ascii" if any(code >= 0x80 for code in escaped) else None
+
+
+# --- head ---------------------------------------------------------------------------------------------------------
+
+
+def _id_form(r: Reading) -> Seen:
+    ids = [one["id"] for one in r.objects if isinstance(one.get("id"), str)] if r.answered else []
+    if not ids:
+        return None
+    return next((form for form, pattern in _ID_FORMS.items() if pattern.fullmatch(ids[0])), _form_of(ids[0]))
+
+
+def _form_of(text: str) -> str:
+    """An id's form in words, the same for all ids of the form: its prefix, and how long which digits are."""
+    prefix, dash, rest = text.partition("-") if "-" in text else text.partition("_")
+    if not dash or re.fullmatch(r"[0-9a-f]+", prefix):
+        prefix, dash, rest = "", "", text
+    digits = "hex digits" if re.fullmatch(r"[0-9a-f-]+", rest) else "characters"
+    return f"{prefix}{dash} and {len(rest)} {digits}"[:60] if prefix else f"{len(rest)} {digits}"
+
+
+def _trace_header(r: Reading) -> Seen:
+    return ("traceresponse" if "traceresponse" in r.headers else "") if r.answered else None
+
+
+def _request_id_header(r: Reading) -> Seen:
+    names = ("x-maas-request-id", "x-request-id")
+    return next((name for name in names if name in r.headers), "") if r.answered else None
+
+
+OBSERVERS: Final[dict[tuple[str, str], Callable[[Reading], Seen]]] = {
+    ("frame", "framing"): _framing,
+    ("frame", "done"): _done,
+    ("frame", "content_type"): _content_type,
+    ("frame", "blocked_done"): _blocked_done,
+    ("frame", "data_space"): _data_space,
+    ("frame", "newline"): _newline,
+    ("frame", "lines_apart"): _lines_apart,
+    ("frame", "last_newline"): _last_newline,
+    ("frame", "bom"): _bom,
+    ("frame", "comments"): _comments,
+    ("frame", "event_field"): _event_field,
+    ("frame", "delivery"): _delivery,
+    ("frame", "json"): _json,
+    ("frame", "body_json"): _body_json,
+    ("frame", "escapes"): _escapes,
+    ("frame", "body_escapes"): _body_escapes,
+    ("head", "id_form"): _id_form,
+    ("head", "trace_header"): _trace_header,
+    ("head", "request_id_header"): _request_id_header,
+}

@@ -1,0 +1,184 @@
+"""An exchange as the checks look at it: its body read once, leniently, with what could not be read kept as text."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from mockserver.core.exchange import Ending
+from mockserver.pipeline.body import Json, read, wire_format_of
+from mockserver.pipeline.frame import BOM, DONE, Done
+
+if TYPE_CHECKING:
+    from mockserver.core.exchange import Exchange
+
+Seen = str | bool | None
+"""What an exchange shows of one axis; None where it cannot show it."""
+MIXED: Final = "mixed"
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one exchange says.
+
+    Attributes:
+        exchange: The exchange; its plan is what was received.
+    """
+
+    exchange: Exchange
+
+    @property
+    def status(self) -> int:
+        """HTTP status; 0 where nothing came."""
+        return self.exchange.plan.status if self.exchange.plan else 0
+
+    @property
+    def answered(self) -> bool:
+        """Whether it is an answer, not a refusal."""
+        return self.status == 200
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """Response headers by name in lower case; of equal names the last."""
+        plan = self.exchange.plan
+        return {n.decode("latin-1").lower(): v.decode("latin-1") for n, v in plan.headers} if plan else {}
+
+    @cached_property
+    def body(self) -> bytes:
+        """All bytes of the body that came."""
+        return b"".join(self.exchange.plan.frames) if self.exchange.plan else b""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the body ended as HTTP wants it."""
+        return self.exchange.plan is not None and self.exchange.plan.ending is Ending.COMPLETE
+
+    @cached_property
+    def asked(self) -> Json:
+        """The request's JSON object; empty where it was none."""
+        try:
+            asked = json.loads(self.exchange.request.body)
+        except (ValueError, RecursionError):
+            return {}
+        return asked if isinstance(asked, dict) else {}
+
+    @property
+    def wants_stream(self) -> bool:
+        """Whether the request asked for a stream."""
+        return self.asked.get("stream") is True
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether the request asked for usage in the stream."""
+        options = self.asked.get("stream_options")
+        return isinstance(options, dict) and options.get("include_usage") is True
+
+    @cached_property
+    def framing(self) -> str:
+        """The wire format of the body, judged by its bytes: `sse`, `json-lines`, `json`, or empty for none of them."""
+        start = self.body.removeprefix(BOM).lstrip()
+        found = wire_format_of(start)
+        return found if found == "sse" or start.startswith(b"{") else ""
+
+    @cached_property
+    def _read(self) -> tuple[list[Json | Done], str]:
+        if not self.framing:
+            return [], "the body is empty" if not self.body else f"the body is no known format: {self.body[:60]!r}"
+        return read(self.body, self.framing)
+
+    @property
+    def events(self) -> list[Json | Done]:
+        """What was read, done markers included, in order."""
+        return self._read[0]
+
+    @property
+    def problem(self) -> str:
+        """Why reading stopped; empty where it did not."""
+        return self._read[1]
+
+    @cached_property
+    def objects(self) -> list[Json]:
+        """The JSON objects of the body."""
+        return [one for one in self.events if not isinstance(one, Done)]
+
+    @property
+    def has_done(self) -> bool:
+        """Whether a done marker came."""
+        return any(one is DONE for one in self.events)
+
+    @property
+    def streamed(self) -> bool:
+        """Whether this is a streamed answer with chunks in it."""
+        return self.answered and self.wants_stream and self.framing in {"sse", "json-lines"} and bool(self.objects)
+
+    @property
+    def whole(self) -> bool:
+        """Whether this is a streamed answer that came to its end, can be read and holds no error."""
+        return self.streamed and self.complete and not self.problem and not any("error" in one for one in self.objects)
+
+    @property
+    def chunks(self) -> list[Json]:
+        """The chunks of a streamed answer, else nothing."""
+        return self.objects if self.streamed else []
+
+    @property
+    def completion(self) -> Json | None:
+        """The object of an answer that is not streamed."""
+        whole = self.answered and not self.wants_stream and self.framing == "json" and len(self.objects) == 1
+        return self.objects[0] if whole else None
+
+    @cached_property
+    def choices(self) -> list[tuple[Json, Json]]:
+        """Each first choice with the chunk or completion that holds it."""
+        found = []
+        for one in self.objects:
+            listed = one.get("choices")
+            if isinstance(listed, list) and listed and isinstance(listed[0], dict):
+                found.append((one, listed[0]))
+        return found
+
+    @cached_property
+    def said(self) -> list[Json]:
+        """The deltas, or the one message, in order."""
+        found = [choice.get("delta" if self.streamed else "message") for _, choice in self.choices]
+        return [one if isinstance(one, dict) else {} for one in found]
+
+    @cached_property
+    def text(self) -> str:
+        """The whole content."""
+        return "".join(one["content"] for one in self.said if isinstance(one.get("content"), str))
+
+    @property
+    def finishes(self) -> list[int]:
+        """Positions in `choices` of those with a finish reason."""
+        return [number for number, (_, choice) in enumerate(self.choices) if choice.get("finish_reason")]
+
+    @property
+    def finish_reason(self) -> str | None:
+        """The last finish reason."""
+        found = [choice["finish_reason"] for _, choice in self.choices if choice.get("finish_reason")]
+        return found[-1] if found else None
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the text review stopped the answer."""
+        return any(one.get("blocked") is True for one in self.objects)
+
+    @cached_property
+    def usages(self) -> list[Json]:
+        """Every usage object that came."""
+        return [one["usage"] for one in self.objects if isinstance(one.get("usage"), dict)]
+
+    @property
+    def usage(self) -> Json:
+        """The last usage; empty for none."""
+        return self.usages[-1] if self.usages else {}
+
+    @cached_property
+    def skeleton(self) -> bytes:
+        """The body with each JSON string emptied: what is left is structure and white space."""
+        return _STRING.sub(b'""', self.body.removeprefix(BOM))

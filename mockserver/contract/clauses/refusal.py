@@ -1,0 +1,92 @@
+"""Clauses on refusals: shape, code, words and headers. The table is in `checks.py`."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Verdict, broken, holds_if
+
+if TYPE_CHECKING:
+    from mockserver.contract.clauses.clause import Context
+    from mockserver.contract.clauses.reading import Reading
+
+
+_DATE: Final = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
+
+
+def _body(r: Reading) -> Any:
+    try:
+        return json.loads(r.body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def error_type(r: Reading, _c: Context) -> Verdict:
+    """A refusal is announced as JSON and is JSON."""
+    if not 400 <= r.status <= 599:
+        return NOT_APPLICABLE
+    sent = r.headers.get("content-type", "none")
+    if not isinstance(_body(r), dict):
+        return broken(f"the body of the {r.status} is not a JSON object: {r.body[:60]!r}")
+    return holds_if(
+        sent.split(";")[0].strip().lower() == "application/json", f"content type {sent}; due application/json"
+    )
+
+
+def error_shape(r: Reading, c: Context) -> Verdict:
+    """A refusal has the shape of its family: {code, msg} of the gateway, {error: {…}} of the model's server."""
+    body = _body(r)
+    if not 400 <= r.status <= 599 or not isinstance(body, dict):
+        return NOT_APPLICABLE
+    gateway = type(body.get("code")) is int and isinstance(body.get("msg"), str)
+    error = body.get("error")
+    upstream = isinstance(error, dict) and isinstance(error.get("message"), str)
+    if not gateway and not upstream:
+        return broken(f"the body has {', '.join(body) or 'no keys'}; due code and msg, or error with message")
+    row = c.edition.file.errors[c.refusal] if c.refusal else None
+    if row is None or r.status != row.status:
+        return HOLDS  # another refusal than the due one has a shape of its own
+    due = row.family
+    return holds_if((due == "gateway") == gateway, f"the body has {', '.join(body)}; due the {due} family")
+
+
+def error_words(r: Reading, c: Context) -> Verdict:
+    """A refusal whose code and message are documented or were observed has them."""
+    body = _body(r)
+    if c.refusal is None or not isinstance(body, dict):
+        return NOT_APPLICABLE
+    row = c.edition.file.errors[c.refusal]
+    if row.claim == "assumed" or row.family != "gateway" or r.status != row.status:
+        return NOT_APPLICABLE
+    if body.get("code") != row.code:
+        return broken(f"code is {body.get('code')!r}; due {row.code}")
+    return holds_if(row.message in {None, body.get("msg")}, f"msg is {body.get('msg')!r}; due {row.message!r}")
+
+
+def error_fits_status(r: Reading, _c: Context) -> Verdict:
+    """`error.type` fits the status, since clients decide by it whether to try again."""
+    body = _body(r)
+    error = body.get("error") if isinstance(body, dict) else None
+    if not 400 <= r.status <= 599 or not isinstance(error, dict) or not error.get("type"):
+        return NOT_APPLICABLE
+    blames_client = error["type"] == "invalid_request_error"
+    return holds_if(
+        not blames_client or r.status in {400, 404, 405, 413, 415, 422},
+        f"type invalid_request_error on a {r.status}: clients will not try again",
+    )
+
+
+def retry_after(r: Reading, _c: Context) -> Verdict:
+    """A Retry-After is whole seconds or an HTTP date."""
+    sent = r.headers.get("retry-after")
+    if sent is None:
+        return NOT_APPLICABLE
+    good = (sent.isascii() and sent.isdigit()) or _DATE.fullmatch(sent) is not None
+    return holds_if(good, f"retry-after is {sent!r}; due whole seconds or an HTTP date")
+
+
+def allow(r: Reading, _c: Context) -> Verdict:
+    """A 405 names the methods that are allowed."""
+    return NOT_APPLICABLE if r.status != 405 else holds_if("allow" in r.headers, "a 405 without an Allow header")

@@ -1,0 +1,157 @@
+"""Clauses over two exchanges: the same question asked in another way, and what must then be alike.
+
+The answer to a question is not known, but how two answers relate is. Each relation makes a twin of a request's body
+and compares what came. A model that is not deterministic may break those on text without being wrong, so they are
+`observed`; those on status and counts are not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from mockserver.contract.clauses.clause import NOT_APPLICABLE, Severity, Verdict, holds_if
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mockserver.contract.clauses.reading import Reading
+    from mockserver.pipeline.body import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """One clause over a request and its twin.
+
+    Attributes:
+        id: What people type.
+        sentence: What holds.
+        source: Which document says so.
+        severity: How much it weighs.
+        twin: Makes the second body of the first; it changes nothing in place.
+        compare: Looks at both exchanges, the first one's reading first.
+    """
+
+    id: str
+    sentence: str
+    source: str
+    severity: Severity
+    twin: Callable[[Json], Json]
+    compare: Callable[[Reading, Reading], Verdict]
+
+
+def streamed_twin(body: Json) -> Json:
+    """The same question, streamed if it was not."""
+    return {**body, "stream": not body.get("stream", False)}
+
+
+def with_unknown_fields(body: Json) -> Json:
+    """The same question with fields that no document has."""
+    return {**body, "temperture": 0.5, "x_unknown": {"nested": [1, None, "文字"]}}
+
+
+def reordered(body: Json) -> Json:
+    """The same question with its keys the other way round."""
+    return {key: _reordered(value) for key, value in reversed(body.items())}
+
+
+def _reordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return reordered(value)
+    return [_reordered(one) for one in value] if isinstance(value, list) else value
+
+
+def shorter(body: Json) -> Json:
+    """The same question with a sixteenth of the tokens."""
+    return {**body, "max_tokens": max((body.get("max_tokens") or 0) // 16, 1)}
+
+
+def with_nulls(body: Json) -> Json:
+    """The same question with optional fields that are null."""
+    return {**body, "temperature": None, "max_tokens": body.get("max_tokens"), "top_p": None}
+
+
+def same_text(first: Reading, second: Reading) -> Verdict:
+    """Both texts are alike."""
+    if not all(one.whole or one.completion for one in (first, second)) or first.blocked or second.blocked:
+        return NOT_APPLICABLE  # one that is cut or cannot be read breaks other clauses
+    return holds_if(first.text == second.text, f"the texts differ: {first.text[:40]!r} and {second.text[:40]!r}")
+
+
+def same_status(first: Reading, second: Reading) -> Verdict:
+    """Both are answered alike."""
+    return holds_if(first.status == second.status, f"status {first.status}, and {second.status} for the twin")
+
+
+def no_longer(first: Reading, second: Reading) -> Verdict:
+    """The second has no more tokens than the first."""
+    one, other = first.usage.get("completion_tokens"), second.usage.get("completion_tokens")
+    if not isinstance(one, int) or not isinstance(other, int):
+        return NOT_APPLICABLE
+    return holds_if(other <= one, f"completion_tokens is {one}, and {other} with a smaller max_tokens")
+
+
+def prompt_grows(first: Reading, second: Reading) -> Verdict:
+    """A dialogue's next turn has more prompt tokens."""
+    one, other = first.usage.get("prompt_tokens"), second.usage.get("prompt_tokens")
+    if not isinstance(one, int) or not isinstance(other, int):
+        return NOT_APPLICABLE
+    return holds_if(other > one, f"prompt_tokens {one}, and {other} for the longer dialogue")
+
+
+def same_prompt(first: Reading, second: Reading) -> Verdict:
+    """The same dialogue has the same prompt tokens."""
+    one, other = first.usage.get("prompt_tokens"), second.usage.get("prompt_tokens")
+    if not isinstance(one, int) or not isinstance(other, int):
+        return NOT_APPLICABLE
+    return holds_if(other == one, f"prompt_tokens {one}, and {other} for the same dialogue")
+
+
+_SEED = "seeded, temperature 0: the same request gives the same answer"
+_UNKNOWN = "clients: many send fields that no document has"
+
+RELATIONS: Final[tuple[Relation, ...]] = (
+    Relation("stream-is-body", "A stream says what the body says.", _SEED, Severity.OBSERVED, streamed_twin, same_text),
+    Relation(
+        "stream-counts-alike",
+        "A stream counts the prompt as the body does.",
+        "tutorial of 2024, both samples: 22",
+        Severity.SHOULD,
+        streamed_twin,
+        same_prompt,
+    ),
+    Relation(
+        "unknown-fields", "Unknown fields are tolerated.", _UNKNOWN, Severity.SHOULD, with_unknown_fields, same_status
+    ),
+    Relation(
+        "key-order", "The order of keys does not matter.", "RFC 8259, section 4", Severity.MUST, reordered, same_status
+    ),
+    Relation(
+        "key-order-text", "The order of keys does not change the text.", _SEED, Severity.OBSERVED, reordered, same_text
+    ),
+    Relation(
+        "null-is-absent",
+        "null in an optional field is as if it were absent.",
+        "API reference of late 2025, request body",
+        Severity.SHOULD,
+        with_nulls,
+        same_status,
+    ),
+    Relation(
+        "max-tokens-monotone",
+        "A smaller max_tokens gives no longer answer.",
+        "API reference of late 2025, max_tokens",
+        Severity.MUST,
+        shorter,
+        no_longer,
+    ),
+)
+
+DIALOGUE: Final = Relation(
+    "dialogue-grows",
+    "Each turn of a dialogue has more prompt tokens than the one before.",
+    "tutorial of 2024, multi-turn",
+    Severity.SHOULD,
+    lambda body: body,
+    prompt_grows,
+)

@@ -1,0 +1,134 @@
+"""Clauses on streams: order, ends, counts and framing. The table is in `checks.py`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Verdict, broken, holds_if
+from mockserver.contract.clauses.dialect import observe, settled
+from mockserver.pipeline.frame import DONE, frames
+
+if TYPE_CHECKING:
+    from mockserver.contract.clauses.clause import Context
+    from mockserver.contract.clauses.reading import Reading
+
+
+def chunk_shape(r: Reading, _c: Context) -> Verdict:
+    """Every chunk has choices with an index and a delta, and is a chat.completion.chunk where it says what it is."""
+    if not r.streamed:
+        return NOT_APPLICABLE
+    for number, one in enumerate(r.chunks):
+        choices = one.get("choices")
+        if "error" in one:
+            return broken(f"chunk {number} is an error: {json.dumps(one['error'], ensure_ascii=False)[:80]}")
+        if not isinstance(choices, list):
+            return broken(f"chunk {number} has no choices; its keys: {', '.join(one)}")
+        if one.get("object", "chat.completion.chunk") != "chat.completion.chunk":
+            return broken(f"chunk {number}: object is {one['object']!r}; due 'chat.completion.chunk'")
+        for choice in choices:
+            if not isinstance(choice, dict) or not isinstance(choice.get("delta"), dict):
+                return broken(f"chunk {number} has a choice without a delta")
+            content = choice["delta"].get("content")
+            if content is not None and not isinstance(content, str):
+                return broken(f"chunk {number}: delta.content is {type(content).__name__}; due a text")
+    return HOLDS
+
+
+def role(r: Reading, _c: Context) -> Verdict:
+    """Every role is assistant; in which chunks roles stand is what `shape-role` says."""
+    roles = [delta["role"] for delta in r.said if delta.get("role")]
+    if not r.streamed or not roles:
+        return NOT_APPLICABLE
+    wrong = next((one for one in roles if one != "assistant"), None)
+    return holds_if(wrong is None, f"role is {wrong!r}; due 'assistant'")
+
+
+def finish_once(r: Reading, _c: Context) -> Verdict:
+    """One chunk has a finish reason (a blocked answer's may be null)."""
+    if not r.whole:
+        return NOT_APPLICABLE
+    if r.blocked and not r.finishes:
+        return HOLDS
+    return holds_if(len(r.finishes) == 1, f"chunks with a finish_reason: {len(r.finishes)}; due one")
+
+
+def finish_last(r: Reading, _c: Context) -> Verdict:
+    """After the finish nothing comes but usage in a chunk without choices."""
+    if not r.streamed or not r.finishes:
+        return NOT_APPLICABLE
+    after = len(r.choices) - 1 - r.finishes[0]
+    return holds_if(after == 0, f"chunks with choices after the one with finish_reason: {after}; due none")
+
+
+def done_last(r: Reading, _c: Context) -> Verdict:
+    """There is at most one done marker and nothing follows it."""
+    if not r.streamed or not r.has_done:
+        return NOT_APPLICABLE
+    markers = len(r.events) - len(r.objects)
+    after = len(r.events) - 1 - r.events.index(DONE)
+    return holds_if(after == 0, f"done markers: {markers}, events after the first: {after}; due none")
+
+
+def usage_once(r: Reading, c: Context) -> Verdict:
+    """Where a stream reports usage, it does so at its end; every chunk's where the profile says so."""
+    if not r.streamed or not r.usages:
+        return NOT_APPLICABLE
+    if c.chip.wire.shape.usage == "every":
+        totals = [usage.get("completion_tokens", 0) for usage in r.usages]
+        return holds_if(totals == sorted(totals), f"completion_tokens falls: {totals}")
+    return holds_if(len(r.usages) == 1, f"chunks that report usage: {len(r.usages)}; due one")
+
+
+def usage_asked(r: Reading, c: Context) -> Verdict:
+    """A stream reports usage where it was asked for, unless the profile says that it never does."""
+    if not r.whole or r.blocked or not r.wants_usage or c.chip.wire.shape.usage == "never":
+        return NOT_APPLICABLE
+    return holds_if(bool(r.usages), "no chunk reports usage")
+
+
+def completion_count(r: Reading, c: Context) -> Verdict:
+    """A finished stream's completion tokens are its pieces and the end token."""
+    wire = c.chip.wire.chunk
+    if not r.whole or r.finish_reason != "stop" or r.blocked or not r.usages or wire.one_chunk:
+        return NOT_APPLICABLE
+    if (
+        any(delta.get("tool_calls") for delta in r.said)
+        or wire.reasoning == "think-tags"
+        or c.chip.wire.shape.usage == "first"
+    ):
+        return NOT_APPLICABLE
+    pieces = sum(bool(delta.get("content")) or bool(delta.get("reasoning_content")) for delta in r.said)
+    pieces += sum("reasoning_content" in choice for _, choice in r.choices)
+    count = r.usage.get("completion_tokens")
+    return holds_if(
+        count == pieces + 1,
+        f"completion_tokens is {count}; pieces that came: {pieces}, with the end token {pieces + 1}",
+    )
+
+
+def framed_to_the_byte(r: Reading, c: Context) -> Verdict:
+    """The stream's objects, written again in the dialect that was seen, give the same bytes."""
+    if not r.whole:
+        return NOT_APPLICABLE
+    seen = observe(r)
+    if any(axis.field == "comments" and value is True for axis, value in seen.items()):
+        return NOT_APPLICABLE  # where comments stand is not part of any dialect
+    wire = settled(c.chip.wire, seen.items())
+    due = b"".join(frames(r.objects, replace(wire.frame, done=r.has_done, blocked_done=r.has_done)))
+    if due == r.body:
+        return HOLDS
+    at = next((n for n, (a, b) in enumerate(zip(due, r.body, strict=False)) if a != b), min(len(due), len(r.body)))
+    return broken(f"at byte {at}: {r.body[at : at + 24]!r}; due {due[at : at + 24]!r}")
+
+
+def text_is_text(r: Reading, _c: Context) -> Verdict:
+    """No delta holds half a character, a replacement character or the framing itself."""
+    if not r.streamed or not r.text:
+        return NOT_APPLICABLE
+    for number, delta in enumerate(r.said):
+        content = delta.get("content") or ""
+        if isinstance(content, str) and ("\ufffd" in content or any("\ud800" <= one <= "\udfff" for one in content)):
+            return broken(f"chunk {number} holds half a character: {json.dumps(content)}")
+    return HOLDS

@@ -1,0 +1,87 @@
+"""The contract: the table of its clauses. Each is a function over one exchange; `relations.py` has those over two."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from mockserver.contract.clauses import answer, refusal, stream
+from mockserver.contract.clauses.clause import NOT_APPLICABLE, Check, Severity
+from mockserver.contract.clauses.reading import Reading
+from mockserver.contract.clauses.wire_form import WIRE_CHECKS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mockserver.contract.clauses.clause import Context, Verdict
+    from mockserver.core.exchange import Exchange
+
+_MUST, _SHOULD, _OBSERVED = Severity.MUST, Severity.SHOULD, Severity.OBSERVED
+_TUTORIAL = "tutorial of 2024"
+_REFERENCE = "API reference of late 2025"
+
+
+def _clause(name: str, severity: Severity, judge: Callable[[Reading, Context], Verdict], source: str) -> Check:
+    """One row; the sentence is the function's docstring, so that it stands beside what it says."""
+    return Check(name, (judge.__doc__ or name).strip(), source, severity, judge)
+
+
+CHECKS: Final[tuple[Check, ...]] = (
+    _clause("status", _MUST, answer.status, "edition: errors; the service's error table"),
+    _clause("ends", _MUST, answer.ends, "RFC 9112, section 8"),
+    _clause("utf8", _MUST, answer.utf8, "RFC 8259, section 8.1; WHATWG HTML, event streams"),
+    _clause("readable", _MUST, answer.readable, "RFC 8259; WHATWG HTML, event streams"),
+    _clause("as-asked", _MUST, answer.as_asked, f"{_TUTORIAL}, single turn, both forms"),
+    _clause("body-type", _MUST, answer.body_type, f"{_REFERENCE}, responses"),
+    _clause("content-length", _MUST, answer.content_length, "RFC 9110, section 8.6"),
+    _clause("completion-shape", _MUST, answer.completion_shape, f"{_TUTORIAL}, sample of a body"),
+    _clause("chunk-shape", _MUST, stream.chunk_shape, f"{_TUTORIAL}, sample of a stream"),
+    _clause("known-keys", _OBSERVED, answer.known_keys, f"{_REFERENCE}, schema of the response"),
+    _clause("one-choice", _MUST, answer.one_choice, f"{_REFERENCE}, n: minimum 1, maximum 1"),
+    _clause("one-identity", _MUST, answer.one_identity, f"{_TUTORIAL}, sample of a stream"),
+    _clause("created", _MUST, answer.created, f"{_REFERENCE}, created"),
+    _clause("model-echo", _SHOULD, answer.model_echo, f"{_REFERENCE}, model: the model of this request"),
+    _clause("role", _MUST, stream.role, f"{_TUTORIAL}, sample of a stream"),
+    _clause("says-something", _MUST, answer.says_something, f"{_TUTORIAL}, both samples counted"),
+    _clause("finish-value", _MUST, answer.finish_value, f"{_REFERENCE}, finish_reason; tool_calls as observed"),
+    _clause("finish-once", _MUST, stream.finish_once, f"{_TUTORIAL}, sample of a stream"),
+    _clause("finish-last", _MUST, stream.finish_last, f"{_TUTORIAL}, sample of a stream"),
+    _clause("done-last", _MUST, stream.done_last, f"{_REFERENCE}, stream: the last segment is [DONE]"),
+    _clause(
+        "usage-asked", _SHOULD, stream.usage_asked, f"{_TUTORIAL}, last line of the stream; stream_options as observed"
+    ),
+    _clause("usage-once", _SHOULD, stream.usage_once, f"{_TUTORIAL}, sample of a stream"),
+    _clause("usage-adds-up", _MUST, answer.usage_adds_up, f"{_TUTORIAL}, both samples"),
+    _clause("completion-count", _OBSERVED, stream.completion_count, f"{_TUTORIAL}, both samples counted"),
+    _clause("limit-kept", _MUST, answer.limit_kept, f"{_REFERENCE}, max_tokens"),
+    _clause("stop-kept", _MUST, answer.stop_kept, f"{_REFERENCE}, stop"),
+    _clause("blocked-form", _MUST, answer.blocked_form, f"{_TUTORIAL}, note on the text review"),
+    _clause("tool-calls", _SHOULD, answer.tool_calls, "live observation of 2026: OpenAI's form"),
+    _clause("whole-characters", _MUST, stream.text_is_text, "RFC 8259, section 8.2"),
+    _clause("framed-to-the-byte", _OBSERVED, stream.framed_to_the_byte, f"{_TUTORIAL}, the 19 lines of the sample"),
+    _clause("error-type", _SHOULD, refusal.error_type, "live observation of 2026: 401 and 400"),
+    _clause("error-shape", _SHOULD, refusal.error_shape, "live observation of 2026: 401 and 400"),
+    _clause("error-words", _SHOULD, refusal.error_words, "live observation of 2026: codes 60000 and 10009"),
+    _clause(
+        "error-fits-status", _SHOULD, refusal.error_fits_status, "clients: LiteLLM decides by it whether to try again"
+    ),
+    _clause("retry-after", _SHOULD, refusal.retry_after, "RFC 9110, section 10.2.3"),
+    _clause("allow", _OBSERVED, refusal.allow, "RFC 9110, section 15.5.6"),
+    *WIRE_CHECKS,
+)
+
+
+ON_ANY_BYTES: Final = frozenset({"status", "ends", "utf8", "content-length"})
+"""Clauses that hold for whatever comes; the others are about an answer to a valid request, or about a refusal."""
+
+
+def judge(exchange: Exchange, context: Context) -> dict[Check, Verdict]:
+    """Every clause's verdict on one exchange, in the table's order.
+
+    Where a refusal was due and an answer came, `status` alone says so: what such an answer looks like is nobody's rule.
+    """
+    reading = Reading(exchange)
+    unrefused = context.refusal is not None and reading.answered
+    return {
+        check: NOT_APPLICABLE if unrefused and check.id not in ON_ANY_BYTES else check.judge(reading, context)
+        for check in CHECKS
+    }

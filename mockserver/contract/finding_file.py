@@ -1,0 +1,143 @@
+"""An exchange file with the clause that it broke: what a report links to and `contract replay` reads."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from mockserver import __version__
+from mockserver.core.errors import OperatorError
+from mockserver.files.checked import explain
+from mockserver.files.exchange_file import ExchangeFile, Judged, Provenance, exchange_of, file_of, read, written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mockserver.contract.result import Finding
+    from mockserver.core.exchange import Exchange, Request
+
+
+@dataclass(frozen=True)
+class Saved:
+    """One exchange and what it was measured against.
+
+    Attributes:
+        clause: The id of the check or relation that it broke.
+        evidence: What was seen.
+        edition: Name of the edition.
+        model: The path's model.
+        chip: The chip's profile.
+        refusal: The kind of refusal that was due; None for an answer.
+        exchange: The exchange.
+    """
+
+    clause: str
+    evidence: str
+    edition: str
+    model: str
+    chip: str
+    refusal: str | None
+    exchange: Exchange
+
+
+def of_finding(finding: Finding, edition: str, model: str) -> Saved:
+    """A finding as it is saved."""
+    case = finding.case
+    return Saved(
+        finding.clause.id, finding.evidence, edition, case.model or model, finding.chip, case.refusal, finding.exchange
+    )
+
+
+def dump(saved: Saved) -> str:
+    """The text of an exchange file that can be judged again; other readers of such files leave that part alone.
+
+    Raises:
+        OperatorError: nothing came back, or what came is no HTTP that a file can hold.
+    """
+    request = saved.exchange.request
+    sent = request.headers.get(b"authorization")
+    judged = Judged(
+        clause=saved.clause,
+        evidence=saved.evidence,
+        model=saved.model,
+        chip=saved.chip,
+        refusal=saved.refusal,
+        authorization=None if sent is None else sent.decode("latin-1"),
+    )
+    tool = f"genstudio-mock {__version__}"
+    provenance = Provenance(recorded_at="", edition=saved.edition, origin="contract", tool=tool, body_sha256="")
+    try:
+        made = file_of(saved.exchange, provenance)
+    except ValueError as error:
+        why = explain(error, ExchangeFile) if isinstance(error, ValidationError) else error
+        raise OperatorError(f"{saved.clause} on {saved.chip}: no exchange file: {why}") from None
+    return written(made.model_copy(update={"contract": judged}))
+
+
+def load(path: Path) -> Saved:
+    """Read a file; raises OperatorError with the file and what is wrong with it."""
+    file = read(path)
+    judged = file.contract
+    if judged is None:
+        raise OperatorError(f"{path}: contract: missing; only files of contract --exchanges can be judged again")
+    exchange = exchange_of(file)
+    if judged.authorization is not None:
+        headers = {**exchange.request.headers, b"authorization": judged.authorization.encode("latin-1")}
+        exchange.request = replace(exchange.request, headers=headers)
+    return Saved(
+        judged.clause, judged.evidence, file.provenance.edition, judged.model, judged.chip, judged.refusal, exchange
+    )
+
+
+def curl(request: Request, base_url: str) -> str:
+    """A request as a line for a shell; the key is taken from `$API_KEY`."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(base_url)
+    words = ["curl", "-sN", "-X", request.method, shlex.quote(f"{parts.scheme}://{parts.netloc}{request.path}")]
+    for name, value in request.headers.items():
+        if name == b"host":
+            continue
+        line = f"{name.decode('latin-1')}: {value.decode('latin-1')}"
+        words += ["-H", f'"{line}"' if "$API_KEY" in line else shlex.quote(line)]
+    if not request.body:
+        return " ".join(words)
+    try:
+        return " ".join([*words, "--data-binary", shlex.quote(request.body.decode())])
+    except UnicodeDecodeError:
+        encoded = base64.b64encode(request.body).decode()
+        return f"printf %s {encoded} | base64 -d | " + " ".join([*words, "--data-binary", "@-"])
+
+
+def pytest_test(saved: Saved, base_url: str, path_template: str) -> str:
+    """A test that sends the request again and fails as long as the clause is broken."""
+    name = "".join(one if one.isalnum() else "_" for one in f"{saved.clause}_{saved.chip}")
+    request = saved.exchange.request
+    try:
+        sent = repr(request.body.decode()) + ".encode()"
+    except UnicodeDecodeError:
+        sent = repr(request.body)
+    return f"""import os
+
+from mockserver.contract.library import Target, assert_clause
+
+
+def test_{name}():
+    key = os.environ.get("API_KEY", "sk-test")
+    target = Target(
+        {base_url!r}, {saved.model!r}, {saved.chip!r}, {saved.edition!r}, key, {path_template!r}
+    )
+    assert_clause(
+        {saved.clause!r},
+        target,
+        refusal={saved.refusal!r},
+        method={request.method!r},
+        path={request.path!r},
+        headers={dict(request.headers)!r},
+        body={sent},
+    )
+"""

@@ -1,0 +1,236 @@
+"""The runner's own HTTP/1.1 client: it keeps when each piece of a body came, and how the body ended.
+
+Built on the standard library's `http.client`. One connection a request; redirects are not followed; https goes through
+the proxy of `HTTPS_PROXY`, unless `NO_PROXY` names the host. The API key never leaves this file but on the wire:
+exchanges hold a placeholder, and the key's bytes are cut out of what comes back.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import quote, urlsplit
+
+from mockserver.core.errors import OperatorError
+from mockserver.core.exchange import Ending, Exchange, Plan, Request
+from mockserver.core.web_address import SENDABLE, https_proxy, web_address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PLACEHOLDER: Final = "$API_KEY"
+DEFAULT_PATH: Final = "/maas/{model}/{chip}/chat/completions"
+DEFAULT_TIMEOUT_S: Final = 30.0
+READ_BYTES: Final = 64 * 1024
+HOLDS, BROKEN, USAGE, UNREACHABLE = 0, 1, 2, 3
+"""Exit codes of whatever holds a target to the contract."""
+
+
+class UnreachableError(Exception):
+    """There is no one to hold a contract against; the text says who and why, and what to do, in one line."""
+
+
+def key_of(variable: str | None, environ: Mapping[str, str]) -> str:
+    """The API key from the environment; a made-up one where no variable is named. It is never shown."""
+    if variable is None:
+        return "sk-test"
+    key = environ.get(variable, "").strip()
+    if not key:
+        raise OperatorError(f"--api-key-env {variable}: the variable is not set; export {variable}=<key>")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise OperatorError(
+            f"--api-key-env {variable}: its value is no API key; allowed: printable ASCII without spaces"
+        )
+    return key
+
+
+class Transport(Protocol):
+    """What sends a request and tells what came of it."""
+
+    def __call__(self, request: Request) -> Exchange:
+        """The finished exchange; raises UnreachableError where there is no one to talk to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a target listens.
+
+    Attributes:
+        base_url: `http://host:port`, with a path before the template's where the target has one.
+        path_template: With `{model}` and `{chip}`; other OpenAI-compatible servers want `/v1/chat/completions`.
+        ca_file: Trusts the certificates of this file instead of the system's.
+        timeout_s: Seconds for the connection, and for the silence between two reads.
+    """
+
+    base_url: str
+    path_template: str = DEFAULT_PATH
+    ca_file: str | None = None
+    timeout_s: float = DEFAULT_TIMEOUT_S
+
+    def __post_init__(self) -> None:
+        try:
+            parts = web_address(self.base_url)
+        except ValueError:
+            raise OperatorError(
+                f"--base-url: {self.base_url!r} is no address; allowed: http://host:port or https://host"
+            ) from None
+        if parts.username or parts.password:
+            raise OperatorError("--base-url: credentials do not belong into the address; use --api-key-env NAME")
+        if not self.path_template.startswith("/"):
+            raise OperatorError(f"--path-template: {self.path_template!r} does not begin with a slash")
+        fixed = self.path_template.replace("{model}", "").replace("{chip}", "")
+        if not SENDABLE.fullmatch(fixed) or "{" in fixed or "}" in fixed:
+            raise OperatorError(
+                f"--path-template: {self.path_template!r} is no path; allowed: ASCII, {{model}} and {{chip}}"
+            )
+
+    @property
+    def host(self) -> str:
+        """Scheme, host and port, as messages name the target."""
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def names_chip(self) -> bool:
+        """Whether the path says which chip is asked."""
+        return "{chip}" in self.path_template
+
+    def path(self, model: str, chip: str) -> str:
+        """The path of one endpoint."""
+        named = self.path_template.replace("{model}", quote(model, safe="")).replace("{chip}", quote(chip, safe=""))
+        return urlsplit(self.base_url).path.rstrip("/") + named
+
+
+class HttpTransport:
+    """Sends requests to one address.
+
+    Args:
+        address: Where to.
+        key: The API key; put in place of the placeholder, and never kept.
+        clock: Seconds on a clock that does not go back.
+        longest_s: For a whole answer; a stream that goes on is noted as hanging.
+        most_bytes: Of a body; what goes on is noted as hanging.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        key: str,
+        clock: Callable[[], float],
+        *,
+        longest_s: float = 60.0,
+        most_bytes: int = 2**20,
+    ) -> None:
+        self._address = address
+        self._parts = urlsplit(address.base_url)
+        self._tls = _tls(address.ca_file) if self._parts.scheme == "https" else None
+        self._key = key
+        self._clock = clock
+        self._longest = longest_s
+        self._most = most_bytes
+
+    def __call__(self, request: Request) -> Exchange:
+        """Send a request and read what comes."""
+        connection = self._connect()
+        started = self._clock()
+        try:
+            try:
+                self._send(connection, request)
+                response = connection.getresponse()
+            except http.client.BadStatusLine as error:
+                if isinstance(error, http.client.RemoteDisconnected):
+                    return Exchange(request, duration_ms=self._since(started), ending=_ending_of(error))
+                said = self._clean(str(error.args[0]).encode("latin-1", "replace")).decode("latin-1")
+                raise UnreachableError(
+                    f"{self._address.host} does not speak HTTP: it says {said[:60]!r}; is --base-url right?"
+                ) from None
+            except (OSError, http.client.HTTPException) as error:
+                ending = _ending_of(error)
+                return Exchange(request, duration_ms=self._since(started), ending=ending)
+            frames, times, ending = self._read(response, started)
+            if self._clean(b"".join(frames)) != b"".join(map(self._clean, frames)):  # the key lies across two pieces
+                frames, times = [b"".join(frames)], times[-1:]
+            headers = tuple((n.encode("latin-1"), self._clean(v.encode("latin-1"))) for n, v in response.getheaders())
+            plan = Plan(response.status, headers, [self._clean(one) for one in frames], times, ending)
+            took = self._since(started)
+            return Exchange(request, plan, frames_sent=len(frames), duration_ms=took, ending=ending)
+        finally:
+            connection.close()
+
+    def _connect(self) -> http.client.HTTPConnection:
+        host, port, timeout = self._parts.hostname or "", self._parts.port, self._address.timeout_s
+        made: http.client.HTTPConnection
+        if self._tls is None:
+            made = http.client.HTTPConnection(host, port, timeout=timeout)
+        elif via := https_proxy(host, os.environ):
+            made = http.client.HTTPSConnection(via.host, via.port, timeout=timeout, context=self._tls)
+            made.set_tunnel(host, port, {"Proxy-Authorization": via.authorization} if via.authorization else {})
+        else:
+            made = http.client.HTTPSConnection(host, port, timeout=timeout, context=self._tls)
+        try:
+            made.connect()
+        except (OSError, http.client.HTTPException) as error:
+            made.close()
+            raise UnreachableError(f"{self._address.host} cannot be reached: {_reason(error)}") from None
+        return made
+
+    def _send(self, connection: http.client.HTTPConnection, request: Request) -> None:
+        own_host = b"host" in request.headers
+        connection.putrequest(request.method, request.path, skip_host=own_host, skip_accept_encoding=True)
+        for name, value in request.headers.items():
+            connection.putheader(name, value.replace(PLACEHOLDER.encode(), self._key.encode("latin-1", "replace")))
+        connection.putheader("content-length", str(len(request.body)))
+        connection.endheaders(request.body)
+
+    def _read(self, response: http.client.HTTPResponse, started: float) -> tuple[list[bytes], list[float], Ending]:
+        frames: list[bytes] = []
+        times: list[float] = []
+        size = 0
+        while True:
+            try:
+                data = response.read1(READ_BYTES)
+            except (OSError, http.client.HTTPException) as error:
+                return frames, times, _ending_of(error)
+            if not data:
+                return frames, times, Ending.CUT if response.length else Ending.COMPLETE
+            frames.append(data)
+            times.append(self._since(started))
+            size += len(data)
+            if size > self._most or times[-1] > self._longest * 1000:
+                return frames, times, Ending.HANG
+
+    def _since(self, started: float) -> float:
+        return (self._clock() - started) * 1000
+
+    def _clean(self, data: bytes) -> bytes:
+        key = self._key.encode("latin-1", "replace")
+        return data.replace(key, PLACEHOLDER.encode()) if len(key) >= 8 else data
+
+
+def _tls(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise OperatorError(f"--ca {ca_file}: no certificates can be read: {error.strerror or error}") from None
+
+
+def _reason(error: Exception) -> str:
+    """Why there is no connection, and what to do."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message}); --ca FILE trusts the certificates of a file"
+    if isinstance(error, ssl.SSLError):
+        return f"it does not speak TLS as it should ({error.reason or error}); is https right?"
+    if isinstance(error, TimeoutError):
+        return "it does not take the connection in time; is --base-url right?"
+    return (
+        f"{getattr(error, 'strerror', None) or error or type(error).__name__}; is it running, and is --base-url right?"
+    )
+
+
+def _ending_of(error: Exception) -> Ending:
+    if isinstance(error, TimeoutError):
+        return Ending.HANG
+    return Ending.RESET if isinstance(error, ConnectionResetError) else Ending.CUT

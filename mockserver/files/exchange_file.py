@@ -1,0 +1,313 @@
+"""The exchange file: one exchange as JSON that people can read, diff and edit.
+
+    {"provenance": {…}, "request": {…}, "response": {"status": …, "headers": […], "sends": […], "ending": …}}
+
+One send a line. Text stands as UTF-8; a transfer chunk that was cut inside a character keeps its stray bytes as
+`{"hex": "e6"}` beside the text. Headers are kept by an allow list, so a key, a cookie or an organisation has no place
+to go: a file that holds another header is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from json.encoder import encode_basestring as _quoted
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import ConfigDict, Field, field_validator
+from pydantic_core import from_json
+
+from mockserver.core.errors import OperatorError
+from mockserver.core.exchange import Ending, Exchange, Plan, Request
+from mockserver.files.byte_text import Text, bytes_of, plain, text_of
+from mockserver.files.checked import Data, checked
+from mockserver.files.kept_headers import REQUEST_HEADERS, RESPONSE_HEADERS, Header, kept, raw, with_length
+from mockserver.files.kept_headers import checked as checked_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+PARTS_START: Final = ',\n  "request": {\n'
+"""What stands in a written file before the parts that are sealed."""
+_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff]")
+
+Origin = Literal["proxy", "har", "vcr", "curl", "lines", "learn", "fuzz", "contract"]
+
+
+class UnreadableFileError(OperatorError):
+    """A file that is not there, may not be read, or is no JSON, whatever it was to hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One transfer chunk, or one read where the upstream did not chunk. No model: a stream has thousands.
+
+    Attributes:
+        at_ms: Milliseconds after the request was sent.
+        data: Its bytes.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+    at_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    data: Text
+
+
+class RequestPart(Data):
+    """What was asked; the query is never kept."""
+
+    method: Literal["GET", "POST"] = "POST"
+    path: str = Field(pattern="^/")
+    headers: tuple[Header, ...] = ()
+    body: dict[str, Any] | None = None
+    data: Text = ""
+    """A body that is no JSON object."""
+
+    @field_validator("headers")
+    @classmethod
+    def _allowed(cls, headers: tuple[Header, ...]) -> tuple[Header, ...]:
+        return checked_headers(headers, REQUEST_HEADERS)
+
+
+class ResponsePart(Data):
+    """What came back, as it came."""
+
+    status: int = Field(ge=200, le=999)
+    headers: tuple[Header, ...] = ()
+    head_at_ms: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """When the head came, in milliseconds after the request was sent; not known where it is missing."""
+    sends: tuple[Send, ...] = ()
+    ending: Ending = Ending.COMPLETE
+    trailers: tuple[Header, ...] = ()
+    """Headers after a chunked body."""
+
+    @field_validator("headers")
+    @classmethod
+    def _allowed(cls, headers: tuple[Header, ...]) -> tuple[Header, ...]:
+        return checked_headers(headers, RESPONSE_HEADERS)
+
+    @field_validator("trailers")
+    @classmethod
+    def _allowed_behind(cls, trailers: tuple[Header, ...]) -> tuple[Header, ...]:
+        return checked_headers(trailers, None)
+
+    @field_validator("sends")
+    @classmethod
+    def _rising(cls, sends: tuple[Send, ...]) -> tuple[Send, ...]:
+        for number in range(1, len(sends)):
+            if sends[number].at_ms < sends[number - 1].at_ms:
+                raise ValueError(f"at_ms falls at send {number}: {sends[number - 1].at_ms} to {sends[number].at_ms}")
+        return sends
+
+
+class Provenance(Data):
+    """Where an exchange came from.
+
+    `seal` is the sha256 of request and response as they were written: a file whose seal no longer fits was edited by
+    hand and is never overwritten.
+    """
+
+    recorded_at: str
+    """ISO 8601, UTC; empty where an imported file does not tell."""
+    edition: str = ""
+    upstream: Literal["loopback", "private", "public", "unknown"] = "unknown"
+    """The class of the upstream's host; its name is not kept."""
+    origin: Origin = "proxy"
+    tool: str
+    body_sha256: str
+    seal: str = ""
+
+
+class Judged(Data):
+    """What the contract said of an exchange, and what it was measured against; the edition is the provenance's."""
+
+    clause: str
+    evidence: str
+    model: str
+    chip: str
+    refusal: str | None = None
+    """The kind of refusal that was due; None for an answer."""
+    authorization: str | None = None
+    """The request's header as it is sent again, with a placeholder for the key."""
+
+
+class ExchangeFile(Data):
+    """One file."""
+
+    provenance: Provenance
+    contract: Judged | None = None
+    request: RequestPart
+    response: ResponsePart
+
+    @cached_property
+    def parts_text(self) -> str:
+        """Request and response as the file has them: one send a line, what does not show (U+2028 …) as escapes."""
+        asked, came = self.request, self.response
+        body = ("body", asked.body) if asked.body is not None else ("data", plain(asked.data))
+        lines = [
+            '  "request": {',
+            f'    "method": "{asked.method}",',
+            f'    "path": {_quoted(asked.path)},',
+            f'    "headers": {_listed(map(_pair, asked.headers))},',
+            f'    "{body[0]}": {_indented(body[1])}'.replace("\n", "\n    "),
+            "  },",
+            '  "response": {',
+            f'    "status": {came.status},',
+            f'    "headers": {_listed(map(_pair, came.headers))},',
+            *([] if came.head_at_ms is None else [f'    "head_at_ms": {came.head_at_ms!r},']),
+            f'    "sends": {_listed(map(_send, came.sends))},',
+            f'    "ending": "{came.ending}"' + ("," if came.trailers else ""),
+            *([f'    "trailers": {_listed(map(_pair, came.trailers))}'] if came.trailers else []),
+            "  }",
+        ]
+        return _shown("\n".join(lines) + "\n")
+
+    @property
+    def edited(self) -> bool:
+        """Whether request or response were changed after the file was written."""
+        return self.provenance.seal != _seal(self.parts_text)
+
+    @property
+    def bodies_match(self) -> bool:
+        """Whether the response's body is the one that came."""
+        return self.provenance.body_sha256 == body_sha256(bytes_of(send.data) for send in self.response.sends)
+
+
+def read(path: Path) -> ExchangeFile:
+    """One exchange file; raises OperatorError with file and key."""
+    found = read_if_exchange(path)
+    if found is None:
+        raise OperatorError(f"{path}: no exchange file: it has no key 'response' (an answer file has match and answer)")
+    return found
+
+
+def read_if_exchange(path: Path) -> ExchangeFile | None:
+    """One exchange file, or None for a JSON file of another form; raises OperatorError with file and key."""
+    try:
+        document = from_json(path.read_bytes())
+    except OSError as error:
+        raise UnreadableFileError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise UnreadableFileError(f"{path}: not a JSON file: {error}") from None
+    if not isinstance(document, dict) or "response" not in document:
+        return None
+    return checked(document, ExchangeFile, path)
+
+
+def exchange_of(file: ExchangeFile, source: str = "recording") -> Exchange:
+    """The exchange that a file holds."""
+    asked, plan = file.request, plan_of(file, source)
+    request = Request(asked.method, asked.path, dict(raw(asked.headers)), request_body(asked))
+    return Exchange(request, plan, len(plan.frames), plan.at_ms[-1] if plan.at_ms else 0.0, plan.ending)
+
+
+def plan_of(file: ExchangeFile, source: str = "recording") -> Plan:
+    """The plan that sends the file's bytes again, in the same chunks and at the same times."""
+    came = file.response
+    frames = tuple(bytes_of(send.data) for send in came.sends)
+    times = tuple(send.at_ms for send in came.sends)
+    headers = raw(came.headers)
+    if came.status not in {204, 304}:  # whose length is that of a body which is not sent
+        headers = with_length(headers, sum(map(len, frames)), whole=came.ending is Ending.COMPLETE)
+    return Plan(
+        came.status, headers, frames, times or None, came.ending, came.head_at_ms,
+        source=source, joinable=False, trailers=raw(came.trailers),
+    )  # fmt: skip
+
+
+def request_body(asked: RequestPart) -> bytes:
+    """The request's body; a JSON object is written anew, so only its meaning is what was sent."""
+    if asked.body is None:
+        return bytes_of(asked.data)
+    return json.dumps(asked.body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def file_of(exchange: Exchange, provenance: Provenance) -> ExchangeFile:
+    """The file of an exchange: headers that are not on the allow lists are left out, hash and seal are set."""
+    plan = exchange.plan
+    if plan is None:
+        raise ValueError("an exchange without an answer is not kept")
+    asked = exchange.request
+    body, data = None, text_of(asked.body)
+    try:
+        document = from_json(asked.body, allow_inf_nan=False)
+        json.dumps(document, allow_nan=False)
+    except ValueError:
+        document = None
+    if isinstance(document, dict):
+        body, data = document, ""
+    made = ExchangeFile(
+        provenance=provenance.model_copy(update={"body_sha256": body_sha256(plan.frames), "seal": ""}),
+        request=RequestPart(
+            method="GET" if asked.method == "GET" else "POST",
+            path=asked.path,
+            headers=kept(asked.headers.items(), REQUEST_HEADERS),
+            body=body,
+            data=data,
+        ),
+        response=ResponsePart(
+            status=plan.status,
+            headers=kept(plan.headers, RESPONSE_HEADERS),
+            head_at_ms=None if plan.head_at_ms is None else round(plan.head_at_ms, 3),
+            sends=tuple(Send(round(at, 3), text_of(data)) for at, data in exchange.sends),
+            ending=exchange.ending,
+            trailers=kept(plan.trailers, None),
+        ),
+    )
+    sealed = made.provenance.model_copy(update={"seal": _seal(made.parts_text)})
+    return made.model_copy(update={"provenance": sealed})
+
+
+def is_as_written(text: str) -> bool:
+    """Whether a file's text is, from its request on, what was written: quicker than reading it and asking `edited`."""
+    head, found, parts = text.partition(PARTS_START)
+    return bool(found) and f'"seal": "{_seal((found[2:] + parts).removesuffix("}" + chr(10)))}"' in head
+
+
+def written(file: ExchangeFile) -> str:
+    """The file's text."""
+    provenance = _shown(_indented(file.provenance.model_dump(mode="json", exclude_defaults=True)))
+    judged = ""
+    if file.contract is not None:
+        part = _shown(_indented(file.contract.model_dump(mode="json", exclude_defaults=True)))
+        judged = '  "contract": ' + part.replace("\n", "\n  ") + ",\n"
+    return '{\n  "provenance": ' + provenance.replace("\n", "\n  ") + ",\n" + judged + file.parts_text + "}\n"
+
+
+def body_sha256(frames: Iterable[bytes]) -> str:
+    """The hash of a body, whatever its chunks."""
+    digest = hashlib.sha256()
+    for frame in frames:
+        digest.update(frame)
+    return digest.hexdigest()
+
+
+def _listed(rows: Iterable[str]) -> str:
+    joined = ",\n".join("      " + row for row in rows)
+    return f"[\n{joined}\n    ]" if joined else "[]"
+
+
+def _pair(header: Header) -> str:
+    return f"[{_quoted(header[0])}, {_quoted(header[1])}]"
+
+
+def _send(send: Send) -> str:
+    data = _quoted(send.data) if isinstance(send.data, str) else _line(plain(send.data))
+    return f'{{"at_ms": {send.at_ms!r}, "data": {data}}}'
+
+
+_line = json.JSONEncoder(ensure_ascii=False).encode
+_indented = json.JSONEncoder(ensure_ascii=False, indent=2).encode
+
+
+def _shown(text: str) -> str:
+    """JSON text whose characters all show: those that do not are inside strings, where an escape means the same."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def _seal(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,125 @@
+"""What a fault is: a value that changes an answer before it is framed, or a plan before it is performed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import ConfigDict
+
+from mockserver.core.field_rules import Ruled
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Sequence
+
+    from mockserver.core.exchange import Answer, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """What a fault may use beside the plan.
+
+    Attributes:
+        dice: Randomness of this exchange; its seed is in the journal and in the header `x-mock-seed`.
+        refuse: Makes the plan of an error in the service's shape: (status, message, retry_after_s) to plan.
+    """
+
+    dice: random.Random
+    refuse: Callable[[int, str | None, float | None], Plan]
+
+
+class Layer(IntEnum):
+    """What a fault works on. Whatever their order, faults act on the answer before it is made network writes."""
+
+    FRAMES = 0
+    """The answer, its frames and their times."""
+    FRAMING = 1
+    """The coding of the frames in the body."""
+    WRITES = 2
+    """The network writes that carry all that."""
+
+
+class Fault(Ruled):
+    """The base of all faults. A subclass has a literal `type`, its settings, and one of the two methods."""
+
+    layer: ClassVar[Layer] = Layer.FRAMES
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    type: str
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether not even the head of the answer is sent, so that no answer is used up."""
+        return False
+
+    def on_answer(self, answer: Answer) -> Answer:
+        """The answer as the fault leaves it."""
+        return answer
+
+    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - subclasses use it
+        """The plan as the fault leaves it."""
+        return plan
+
+
+def times(plan: Plan) -> list[float]:
+    """The frames' times in milliseconds; zeros where everything goes at once."""
+    return list(plan.at_ms) if plan.at_ms is not None else [0.0] * len(plan.frames)
+
+
+def with_frames(plan: Plan, frames: Sequence[bytes], at_ms: Sequence[float]) -> Plan:
+    """The plan with other frames. A Content-Length stays what was announced: a fault may make it a lie."""
+    moved = any(at_ms)
+    return replace(plan, frames=tuple(frames), at_ms=tuple(at_ms) if moved or plan.at_ms is not None else None)
+
+
+def as_writes(plan: Plan) -> Plan:
+    """The plan as network writes: status line, headers and the chunked coding stand in the frames themselves.
+
+    The connection closes after the last write, as the added `connection: close` says.
+    """
+    if plan.raw:
+        return plan
+    try:
+        phrase = HTTPStatus(plan.status).phrase.encode()
+    except ValueError:
+        phrase = b""
+    headers = [*plan.headers, (b"connection", b"close")]
+    chunked = not any(name.lower() == b"content-length" for name, _ in headers)
+    if chunked:
+        headers.append((b"transfer-encoding", b"chunked"))
+    head = b"HTTP/1.1 %d %b\r\n" % (plan.status, phrase)
+    head += b"".join(b"%b: %b\r\n" % pair for pair in headers) + b"\r\n"
+    at = times(plan)
+    frames = [head]
+    head_at = plan.head_at_ms if plan.head_at_ms is not None else (at[0] if at else 0.0)
+    frames += [b"%x\r\n%b\r\n" % (len(frame), frame) if chunked and frame else frame for frame in plan.frames]
+    moments = [head_at, *at]
+    if chunked and plan.ending == "complete":
+        frames.append(b"0\r\n\r\n")
+        moments.append(moments[-1])
+    return replace(with_frames(plan, frames, moments), raw=True, head_at_ms=None)
+
+
+def holds_json(frame: bytes) -> bool:
+    """Whether a frame holds a JSON object; the done marker and a closing frame do not."""
+    return 0 <= frame.find(b"{") < frame.rfind(b"}")
+
+
+def edit_json(frame: bytes, change: Callable[[Any], Any]) -> bytes:
+    """A frame with its JSON changed; its prefix, its ending and its spacing stay. Frames without JSON stay whole."""
+    if not holds_json(frame):
+        return frame
+    start, end = frame.find(b"{"), frame.rfind(b"}")
+    text = frame[start : end + 1]
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return frame
+    separators = (", ", ": ") if b'": ' in text else (",", ":")
+    made = json.dumps(change(value), ensure_ascii=text.isascii(), separators=separators)
+    return frame[:start] + made.encode() + frame[end + 1 :]

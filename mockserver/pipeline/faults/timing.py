@@ -1,0 +1,111 @@
+"""Faults of time: nothing is lost, it only comes late."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from mockserver.core.exchange import Ending
+from mockserver.pipeline.faults.fault import Fault, Layer, as_writes, times, with_frames
+
+if TYPE_CHECKING:
+    from mockserver.core.exchange import Plan
+    from mockserver.pipeline.faults.fault import Hand
+
+
+class Latency(Fault):
+    """The whole answer, its head too, comes `ms` later, varied by up to `jitter_ms` either way."""
+
+    type: Literal["latency"] = "latency"
+    ms: float = Field(ge=0, le=3_600_000)
+    jitter_ms: float = Field(default=0.0, ge=0, le=3_600_000)
+
+    def on_plan(self, plan: Plan, hand: Hand) -> Plan:
+        """Every time moves by the same amount."""
+        late = max(self.ms + hand.dice.uniform(-self.jitter_ms, self.jitter_ms), 0.0)
+        moved = with_frames(plan, plan.frames, [at + late for at in times(plan)])
+        return replace(moved, head_at_ms=None if plan.head_at_ms is None else plan.head_at_ms + late)
+
+
+class FirstTokenDelay(Fault):
+    """The head comes at once, the first frame `ms` later: a long wait for the first token."""
+
+    type: Literal["first_token_delay"] = "first_token_delay"
+    ms: float = Field(ge=0, le=3_600_000)
+
+    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
+        """The frames move, the head does not."""
+        at = times(plan)
+        head = plan.head_at_ms if plan.head_at_ms is not None else (at[0] if at else 0.0)
+        return replace(with_frames(plan, plan.frames, [one + self.ms for one in at]), head_at_ms=head)
+
+
+class Stall(Fault):
+    """After `after_frames` frames nothing comes for `ms`; without `ms` nothing more comes at all."""
+
+    type: Literal["stall"] = "stall"
+    after_frames: int = Field(ge=0)
+    ms: float | None = Field(default=None, ge=0, le=3_600_000)
+
+    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
+        """The later frames move, or go."""
+        at, cut = times(plan), self.after_frames
+        if cut >= len(plan.frames):  # a client that has all that was announced sends its next request
+            return plan
+        if self.ms is None:
+            return replace(with_frames(plan, plan.frames[:cut], at[:cut]), ending=Ending.HANG)
+        return with_frames(plan, plan.frames, [one + (self.ms if n >= cut else 0.0) for n, one in enumerate(at)])
+
+
+class Bandwidth(Fault):
+    """The answer comes at `bytes_per_s`, in writes of at most a tenth of a second's bytes."""
+
+    layer: ClassVar[Layer] = Layer.WRITES
+
+    type: Literal["bandwidth"] = "bandwidth"
+    bytes_per_s: int = Field(ge=1, le=10**9)
+
+    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
+        """Frames are cut and each waits until the line is free."""
+        wire, step = as_writes(plan), max(self.bytes_per_s // 10, 1)
+        frames: list[bytes] = []
+        at: list[float] = []
+        free = 0.0
+        for frame, due in zip(wire.frames, times(wire), strict=True):
+            for start in range(0, len(frame), step):
+                part = frame[start : start + step]
+                free = max(free, due) + len(part) * 1000 / self.bytes_per_s
+                frames.append(part)
+                at.append(free)
+        return with_frames(wire, frames, at)
+
+
+class SlowClose(Fault):
+    """The last byte is there, the end of the body comes `ms` later."""
+
+    type: Literal["slow_close"] = "slow_close"
+    ms: float = Field(ge=0, le=3_600_000)
+
+    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
+        """An empty frame at the end carries only the end."""
+        at = times(plan)
+        headers = tuple(pair for pair in plan.headers if pair[0].lower() != b"content-length")
+        late = (at[-1] if at else 0.0) + self.ms
+        return with_frames(replace(plan, headers=headers), [*plan.frames, b""], [*at, late])
+
+
+class Timeout(Fault):
+    """The request is taken and never answered."""
+
+    type: Literal["timeout"] = "timeout"
+
+    @property
+    def unanswered(self) -> bool:
+        """Nothing comes."""
+        return True
+
+    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
+        """Not even a head."""
+        return replace(plan, status=0, frames=(), at_ms=None, ending=Ending.HANG, raw=True, head_at_ms=None)

@@ -1,0 +1,298 @@
+"""Chip profiles and editions: the stages' settings put together, each deviation with its claim.
+
+A profile directory holds one folder for each edition: `edition.toml` (catalogue, request rules, errors, what all chips
+share) and one `<chip>.toml` for each chip (its quirks and latency). Unknown keys are errors that name file and key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, field_validator
+
+from mockserver.core.errors import OperatorError, suggestion
+from mockserver.files.checked import Data, compile_pattern, read_toml
+from mockserver.pipeline.admit import RequestRules
+from mockserver.pipeline.moderate import ModerationRules
+from mockserver.pipeline.pace import PaceSettings
+from mockserver.pipeline.refuse import ErrorShape
+from mockserver.profile import quirks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from mockserver.pipeline.wire_settings import WireSettings
+
+Claim = Literal["documented", "observed", "assumed"]
+ERROR_KINDS = (
+    "invalid-http", "missing-key", "malformed-key", "wrong-key", "unknown-path", "wrong-method", "unknown-model",
+    "unknown-chip", "unknown-combination", "wrong-content-type", "invalid-json", "invalid-field", "unknown-quirk",
+    "body-too-large", "payment-required", "no-match", "rate-limited", "overloaded", "internal",
+)  # fmt: skip
+
+
+class QuirkClaim(Data):
+    """One quirk of a chip and how we know of it."""
+
+    name: str
+    claim: Claim
+    source: str = Field(min_length=1)
+    """Which document, and where in it; for `assumed`, the reason of the default."""
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        quirks.find(name)
+        return name
+
+
+class Latency(Data):
+    """A chip's speed, used with `--pace profile`."""
+
+    first_token_ms: float = Field(ge=0)
+    inter_token_ms: float = Field(ge=0)
+    jitter: float = Field(default=0.0, ge=0, le=1)
+    claim: Claim
+    source: str
+
+
+class DefaultFile(Data):
+    """`default.toml` of a profile directory."""
+
+    edition: str
+
+
+class ChipFile(Data):
+    """`<chip>.toml`: one chip in one edition."""
+
+    summary: str = Field(min_length=1)
+    quirks: tuple[QuirkClaim, ...] = ()
+    latency: Latency
+
+
+class ModelEntry(Data):
+    """One model of the catalogue."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    claim: Claim
+    source: str
+    chips: tuple[str, ...] | None = None
+    """The chips that serve it; None means every chip of the edition (see `matrix`)."""
+    template_tokens: int | None = Field(default=None, ge=0)
+    """Prompt tokens that the chat template adds to each request; None takes the edition's."""
+    system_tokens: int | None = Field(default=None, ge=0)
+    """Prompt tokens of the template's own system message, added where a request has none; None takes the edition's."""
+    tokenizer: str | None = None
+    """Name of a vocabulary of the extra `tokens`; None uses the estimator."""
+    reasoning: Literal["never", "off", "on", "always"] = "never"
+    """Whether it thinks: `off` and `on` are defaults that `enable_thinking` switches."""
+    vision: bool = False
+    tools: bool = True
+    context_tokens: int | None = Field(default=None, ge=1)
+    max_output_tokens: int | None = Field(default=None, ge=1)
+    kind: str = "大语言模型"
+
+
+class Matrix(Data):
+    """Which model runs on which chip where a model's entry is silent: every chip."""
+
+    claim: Claim
+    source: str
+
+
+class Defaults(Data):
+    """Figures that an edition's models share."""
+
+    created: int = Field(ge=0)
+    """Unix seconds that `--clock fixed` gives to answers without a time of their own."""
+    template_tokens: int = Field(default=3, ge=0)
+    """The opening of the assistant's turn."""
+    system_tokens: int = Field(default=0, ge=0)
+
+
+class Moderation(Data):
+    """Triggers of the text review; the words are harmless and ours."""
+
+    input_words: tuple[str, ...] = ()
+    input_patterns: tuple[str, ...] = ()
+    output_words: tuple[str, ...] = ()
+    output_patterns: tuple[str, ...] = ()
+    after_pieces: int | None = Field(default=None, ge=0)
+    claim: Claim = "assumed"
+    source: str = "set by the operator"
+
+    def rules(self, where: str) -> ModerationRules:
+        """The rules with their patterns compiled; raises OperatorError for one that RE2 does not take."""
+        return ModerationRules(
+            self.input_words,
+            tuple(compile_pattern(p, f"{where}: input_patterns") for p in self.input_patterns),
+            self.output_words,
+            tuple(compile_pattern(p, f"{where}: output_patterns") for p in self.output_patterns),
+            self.after_pieces,
+        )
+
+
+class EditionFile(Data):
+    """`edition.toml`: what one state of the documents says of all chips."""
+
+    title: str
+    source: str
+    chips: tuple[str, ...] = Field(min_length=1)
+    """The documented chip types, in the documents' order; a further `<chip>.toml` beside this file is one more."""
+    quirks: tuple[QuirkClaim, ...] = ()
+    defaults: Defaults
+    matrix: Matrix
+    request: RequestRules
+    moderation: Moderation
+    errors: dict[str, ErrorShape]
+    models: tuple[ModelEntry, ...] = Field(min_length=1)
+
+    @field_validator("errors")
+    @classmethod
+    def _complete(cls, errors: dict[str, ErrorShape]) -> dict[str, ErrorShape]:
+        for name in errors:
+            if name not in ERROR_KINDS:
+                raise ValueError(f"unknown kind {name!r}; {suggestion(name, ERROR_KINDS)}")
+        missing = [kind for kind in ERROR_KINDS if kind not in errors]
+        if missing:
+            raise ValueError(f"no row for {', '.join(missing)}")
+        return errors
+
+
+@dataclass(frozen=True)
+class ChipProfile:
+    """One chip of one edition, ready for use.
+
+    Attributes:
+        name: The path's `{chiptype}`.
+        summary: One line on the chip.
+        claims: The edition's quirks and the chip's own, in force.
+        wire: The settings that they make.
+        latency: Its speed.
+    """
+
+    name: str
+    summary: str
+    claims: tuple[QuirkClaim, ...]
+    wire: WireSettings
+    latency: Latency
+
+    @property
+    def pace(self) -> PaceSettings:
+        """The chip's speed as the pace stage takes it."""
+        return PaceSettings(self.latency.first_token_ms, self.latency.inter_token_ms, self.latency.jitter)
+
+
+@dataclass(frozen=True)
+class Edition:
+    """A state of the documents: its chips, its catalogue, its rules and its errors."""
+
+    name: str
+    file: EditionFile
+    chips: Mapping[str, ChipProfile]
+    models: Mapping[str, ModelEntry]
+
+    @cached_property
+    def catalogue(self) -> dict[str, frozenset[str]]:
+        """Model to the chips that serve it."""
+        every = frozenset(self.chips)
+        return {name: every if entry.chips is None else frozenset(entry.chips) for name, entry in self.models.items()}
+
+    def entry(self, model: str) -> ModelEntry:
+        """The catalogue's entry of a model; a self-deployed model, of which nothing is known, gets the defaults."""
+        return self.models.get(model) or unlisted(model)
+
+    def wire_form(self, chip: str, changes: str) -> WireSettings:
+        """A chip's wire form after the changes of `X-Mock-Quirks`; raises UnknownQuirkError."""
+        return quirks.changed(self.chips[chip].wire, changes)
+
+
+def unlisted(model: str) -> ModelEntry:
+    """An entry for a model of which only the name is known."""
+    return ModelEntry.model_construct(**{**_ADDED, "id": model})
+
+
+def load_edition(name: str, roots: Sequence[Path], *, extra_models: Iterable[str] = ()) -> Edition:
+    """Read one edition; each of its files from the first root that has it.
+
+    A root given by the operator may so hold a whole edition, or only the one chip's file that differs.
+
+    Args:
+        name: The edition's folder.
+        roots: Profile directories, the most important first.
+        extra_models: Further models to serve on every chip.
+
+    Raises:
+        OperatorError: a file is missing or wrong; the text names file, key and what is allowed.
+    """
+    folders = [root / name for root in roots if (root / name).is_dir()]
+    if not folders:
+        known = sorted(editions(roots))
+        raise OperatorError(f"edition: {name!r} is not in {', '.join(map(str, roots))}; {suggestion(name, known)}")
+    path = _first("edition.toml", folders)
+    file = read_toml(path, EditionFile)
+    shared = _by_axis(file.quirks, path)
+    found = sorted({p.stem for folder in folders for p in folder.glob("*.toml")} - {"edition", *file.chips})
+    chips = {}
+    for chip in (*file.chips, *found):
+        where = _first(f"{chip}.toml", folders)
+        chips[chip] = _chip(chip, read_toml(where, ChipFile), shared, where)
+    models: dict[str, ModelEntry] = {}
+    for entry in file.models:
+        if entry.id in models:
+            raise OperatorError(f"{path}: models: {entry.id} stands there twice")
+        models[entry.id] = entry
+        unknown = [chip for chip in entry.chips or () if chip not in chips]
+        if unknown:
+            raise OperatorError(f"{path}: models: {entry.id}: chip {unknown[0]!r} is not one of {', '.join(chips)}")
+    for model in extra_models:
+        models[model] = unlisted(model)
+    return Edition(name, file, chips, models)
+
+
+def editions(roots: Sequence[Path]) -> set[str]:
+    """Names of the editions that lie in these profile directories."""
+    return {p.parent.name for root in roots for p in root.glob("*/edition.toml")}
+
+
+def default_edition(roots: Sequence[Path]) -> str:
+    """The edition used where none is asked for: the one that the first `default.toml` names."""
+    path = _first("default.toml", roots)
+    return read_toml(path, DefaultFile).edition
+
+
+def _first(name: str, folders: Sequence[Path]) -> Path:
+    """The file in the first folder that has it, or in the last folder, where reading it says that it is missing."""
+    return next((folder / name for folder in folders if (folder / name).is_file()), folders[-1] / name)
+
+
+_ADDED: dict[str, Any] = {
+    **{name: info.default for name, info in ModelEntry.model_fields.items() if not info.is_required()},
+    "claim": "assumed",
+    "source": "added by the operator",
+}
+
+
+def _by_axis(claims: Iterable[QuirkClaim], path: Path) -> dict[tuple[str, str], QuirkClaim]:
+    """One file's claims by the field that each one sets; two of one field are an error."""
+    found: dict[tuple[str, str], QuirkClaim] = {}
+    for claim in claims:
+        axis, _ = quirks.find(claim.name)
+        other = found.setdefault((axis.stage, axis.field), claim)
+        if other is not claim:
+            clash = f"{claim.name} stands there twice"
+            if other.name != claim.name:
+                clash = f"{other.name} and {claim.name} exclude each other"
+            raise OperatorError(f"{path}: quirks: {clash}")
+    return found
+
+
+def _chip(name: str, file: ChipFile, shared: Mapping[tuple[str, str], QuirkClaim], path: Path) -> ChipProfile:
+    in_force = {**shared, **_by_axis(file.quirks, path)}
+    wire = quirks.STANDARD
+    for claim in in_force.values():
+        wire = quirks.apply(wire, *quirks.find(claim.name))
+    return ChipProfile(name, file.summary, tuple(in_force.values()), wire, file.latency)

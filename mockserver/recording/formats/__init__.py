@@ -1,0 +1,1 @@
+"""Other formats of exchanges, in and out."""

@@ -1,0 +1,145 @@
+"""What the readers and writers of other formats share."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from mockserver.core.exchange import Ending, Exchange, Plan, Request
+from mockserver.pipeline.body import wire_format_of
+from mockserver.recording.store import place
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mockserver.core.exchange import Headers
+
+Pairs = list[tuple[bytes, bytes]]
+_EVENT_END = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)|(?<=\r\r)")
+_LINE_END = re.compile(rb"(?<=\n)")
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What the operator says where the format does not.
+
+    Attributes:
+        model: The path's model; empty takes the request's or the answer's.
+        chip: The path's chip.
+        prompt: The user's message, for formats without a request.
+    """
+
+    model: str = ""
+    chip: str = ""
+    prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """One exchange as a reader gives it.
+
+    Attributes:
+        exchange: Request and answer.
+        recorded_at: ISO 8601; empty where it is not known.
+        headers: All headers of both, whose secrets must not be written.
+    """
+
+    exchange: Exchange
+    recorded_at: str = ""
+    headers: Pairs = field(default_factory=list)
+
+
+def imported(
+    request: tuple[str, Pairs, bytes],
+    answer: tuple[int, Pairs, Sequence[tuple[float, bytes]]],
+    ending: Ending = Ending.COMPLETE,
+    recorded_at: str = "",
+) -> Imported:
+    """An exchange from its parts: the request's path, headers and body; the answer's status, headers and sends."""
+    path, asked, body = request
+    status, came, sends = answer
+    frames, times = tuple(data for _, data in sends if data), tuple(at for at, data in sends if data)
+    plan = Plan(status, lasting(came, sum(map(len, frames))), frames, times or None, ending, joinable=False)
+    made = Request("POST", path, {name.lower(): value for name, value in asked}, body)
+    duration = times[-1] if times else 0.0
+    return Imported(Exchange(made, plan, len(frames), duration, ending), recorded_at, [*asked, *came])
+
+
+def timed(one: Imported, head_at_ms: float | None, trailers: Pairs) -> Imported:
+    """The exchange with the time of its head and its trailers, for a format that tells them."""
+    plan = one.exchange.plan
+    assert plan is not None  # noqa: S101 - an imported exchange has an answer
+    made = replace(one.exchange, plan=replace(plan, head_at_ms=head_at_ms, trailers=tuple(trailers)))
+    return replace(one, exchange=made, headers=[*one.headers, *trailers])
+
+
+def lasting(headers: Pairs, length: int) -> Headers:
+    """The headers that still hold for a body that was unpacked and joined."""
+    stale = {b"content-encoding", b"transfer-encoding", b"connection", b"keep-alive"}
+    return tuple(
+        (name, value)
+        for name, value in headers
+        if name.lower() not in stale and (name.lower() != b"content-length" or value.strip() == b"%d" % length)
+    )
+
+
+def chat_path(url: str, body: bytes, hints: Hints) -> str | None:
+    """The chat path of a URL; None for what is no chat; raises ValueError where the chip is not known."""
+    path = unquote(urlsplit(url).path)
+    if place(path) is not None:
+        return path
+    if not path.rstrip("/").endswith("/chat/completions"):
+        return None
+    return made_path(hints, [json_object(body)])
+
+
+def made_path(hints: Hints, objects: Sequence[dict[str, Any]]) -> str:
+    """A chat path from hints, and the model that request or answer name."""
+    named = next((one["model"] for one in objects if isinstance(one.get("model"), str) and one["model"]), "")
+    model = hints.model or named
+    if not model or not hints.chip:
+        raise ValueError(f"no /maas/<model>/<chip>/ in it: say --{'chip' if model else 'model'} NAME")
+    return f"/maas/{model}/{hints.chip}/chat/completions"
+
+
+def json_object(data: bytes) -> dict[str, Any]:
+    """A JSON object, or an empty one for anything else."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def asked_body(hints: Hints, objects: Sequence[dict[str, Any]]) -> bytes:
+    """A request for an answer that came without one; raises ValueError without a prompt."""
+    if not hints.prompt:
+        raise ValueError("an answer without its request: say --prompt TEXT")
+    streamed = any(choice.get("delta") is not None for one in objects for choice in one.get("choices") or ())
+    body = {"messages": [{"role": "user", "content": hints.prompt}], "stream": streamed}
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+def frames_of(body: bytes) -> list[bytes]:
+    """A body cut after each event or line, where nobody knows how it was cut on the wire."""
+    kind = wire_format_of(body)
+    if kind == "json":
+        return [body] if body else []
+    return [part for part in (_EVENT_END if kind == "sse" else _LINE_END).split(body) if part]
+
+
+def reason(status: int) -> str:
+    """The phrase of a status line; empty for a status that has none."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def value_of(headers: Pairs, name: bytes) -> bytes:
+    """The first value of a header, or nothing."""
+    return next((value for one, value in headers if one.lower() == name), b"")

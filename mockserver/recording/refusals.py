@@ -1,0 +1,67 @@
+"""What the proxy does not pass on, and its own answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from mockserver.core.errors import Refusal
+from mockserver.core.exchange import Ending, Plan
+from mockserver.recording.upstream import AnswerHead, GatewayError
+
+if TYPE_CHECKING:
+    from mockserver.core.exchange import Request
+    from mockserver.recording.upstream import UpstreamConnection
+    from mockserver.recording.upstream_address import Upstream
+
+METHODS: Final = ("GET", "POST")
+HEALTH_PATH: Final = "/_mock/health"
+HEALTHY: Final = Plan(
+    200, ((b"content-type", b"application/json"), (b"content-length", b"15")), (b'{"status":"ok"}',), source="proxy"
+)
+_LOOPBACK = re.compile(r"^(localhost|.+\.localhost|127(\.\d{1,3}){3}|::1)$")
+
+
+def check_caller(asked: Request) -> None:
+    """Refuse what a web page could send, and methods that are not passed on; raises Refusal or GatewayError."""
+    if asked.method not in METHODS:
+        allow = ", ".join(METHODS)
+        raise Refusal(
+            "wrong-method", f"{asked.method} is not passed on; allowed: {allow}", headers=((b"allow", allow.encode()),)
+        )
+    origin = asked.headers.get(b"origin", b"").decode("latin-1")
+    if origin and not _LOOPBACK.match(_host(origin)):
+        raise GatewayError(f"requests of the web page {origin[:100]!r} are not passed on", 403)
+    if b"sec-fetch-site" in asked.headers:
+        host = asked.headers.get(b"host", b"").decode("latin-1")
+        if not _LOOPBACK.match(_host(f"//{host}")):
+            raise GatewayError(f"a browser asked for the host {host[:100]!r}; allowed: localhost, 127.0.0.1", 403)
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def usable(head: object, line: UpstreamConnection, upstream: Upstream) -> AnswerHead:
+    """The head of an answer that can be passed on; raises GatewayError for what is none."""
+    if head is Ending.HANG:
+        raise GatewayError(f"the upstream said nothing for {upstream.silence_seconds:g} s (--timeout)", 504)
+    if not isinstance(head, AnswerHead):
+        what = "reset the connection" if head is Ending.RESET else "closed the connection"
+        raise GatewayError(line.fault or f"the upstream {what} before it answered")
+    if head.status in {301, 302, 303, 307, 308}:
+        raise GatewayError(f"the upstream redirects ({head.status}), which is not followed: give its final address")
+    return head
+
+
+def gateway_error(error: GatewayError) -> Plan:
+    """The proxy's own answer where the upstream gave none."""
+    message = {"code": error.status * 100, "msg": f"genstudio-mock record: {error}"}
+    body = json.dumps(message, ensure_ascii=False).encode()
+    headers = ((b"content-type", b"application/json; charset=utf-8"), (b"content-length", b"%d" % len(body)))
+    return Plan(error.status, headers, (body,), source="proxy")

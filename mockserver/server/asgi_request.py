@@ -1,0 +1,117 @@
+"""What arrives: a request's path, headers and body, as the application reads them from ASGI."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mockserver.core.errors import Refusal
+from mockserver.core.exchange import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import Receive, Scope
+
+    from mockserver.server.namespace import Namespace
+
+KEPT_HEADERS = (
+    b"content-type", b"accept", b"user-agent", b"x-stainless-retry-count", b"x-mock-quirks", b"x-mock-fault",
+    b"x-mock-error", b"x-mock-answer", b"x-mock-seed",
+)  # fmt: skip
+_CHAT = re.compile("/maas/([^/]+)(?:/([^/]+))?/chat/completions/?")
+DEPLOYMENT, DEPLOYMENT_PREFIX = "deployment", "mif-"  # a deployment's id always begins so (overview page of the API)
+BY_BODY = "v1"
+MOST_SEED_DIGITS = 20
+
+
+class ClientLeftError(Exception):
+    """The client left before its request was whole."""
+
+
+class BodyTooLargeError(Exception):
+    """The body passed the limit; the answer is a 413 and the rest is read away for a bounded while."""
+
+
+def api_key(headers: dict[bytes, bytes]) -> str:
+    """The request's API key, which names its namespace; empty for none."""
+    return headers.get(b"authorization", b"").partition(b" ")[2].strip().decode("latin-1")
+
+
+def seed_of(headers: Mapping[bytes, bytes], namespace: Namespace, number: int) -> int:
+    """The seed of an exchange: what `X-Mock-Seed` says, which repeats an earlier one, or the namespace's next.
+
+    Raises:
+        Refusal: it is no such number.
+    """
+    asked = headers.get(b"x-mock-seed", b"")
+    if not asked:
+        return namespace.seed_of(number)
+    if not asked.isdigit() or len(asked) > MOST_SEED_DIGITS:
+        says = f"X-Mock-Seed: {asked[:40].decode('latin-1')!r} is not allowed; allowed: a number of at most "
+        raise Refusal("unknown-quirk", f"{says}{MOST_SEED_DIGITS} digits, as x-mock-seed gives it", param="X-Mock-Seed")
+    return int(asked)
+
+
+def kept(asked: Request, key: str) -> Request:
+    """The request as it may be kept: headers by an allow list, the API key masked where the body holds it."""
+    secret, body = key.encode("latin-1"), asked.body
+    if len(secret) >= 8 and secret in body:
+        body = body.replace(secret, b"[api key]")
+    headers = {name: asked.headers[name] for name in KEPT_HEADERS if name in asked.headers}
+    return Request(asked.method, asked.path, headers, body)
+
+
+def request_headers(scope: Scope) -> dict[bytes, bytes]:
+    """Request headers by name in lower case; of equal names the last."""
+    return dict(scope["headers"])
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """The whole body; raises BodyTooLargeError as soon as it is known to pass the limit, if possible unread."""
+    announced = b"0"
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            announced = value
+    if announced.isdigit() and int(announced) > limit:
+        raise BodyTooLargeError(f"the body has {int(announced)} bytes; allowed: at most {limit}")
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        body: bytes = message.get("body", b"")
+        if len(body) <= limit:
+            return body
+    parts, size = [], 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise ClientLeftError
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise BodyTooLargeError(f"the body has more than {limit} bytes; allowed: at most {limit}")
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+        message = await receive()
+
+
+def host_trouble(scope: Scope) -> str | None:
+    """What is wrong with the Host header: each request of HTTP/1.1 has exactly one (RFC 9112, 3.2)."""
+    count = sum(name == b"host" for name, _ in scope["headers"])
+    if count > 1:
+        return f"{count} Host headers were sent; send one"
+    if count == 0 and scope["http_version"] == "1.1":
+        return "no Host header; HTTP/1.1 wants one"
+    return None
+
+
+def chat_target(path: str, default_chip: str) -> tuple[str, str, bool] | None:
+    """Model, chip and whether it is a deployment, of a path on which chat is served; None for any other path."""
+    found = _CHAT.fullmatch(path)
+    if found is None:
+        return None
+    model, chip = found.groups()
+    if chip is None:
+        return ("", default_chip, False) if model == BY_BODY else None
+    if model == DEPLOYMENT:
+        return (chip, default_chip, True) if chip.startswith(DEPLOYMENT_PREFIX) else None
+    return model, chip, False

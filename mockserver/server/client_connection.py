@@ -1,0 +1,150 @@
+"""The client's side of one request: what the performer asks of a connection beyond ASGI's `send`."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from uvicorn._types import ASGISendCallable, ASGISendEvent, HTTPScope
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+    from mockserver.core.exchange import Headers
+    from mockserver.server.protocol import MockProtocol
+
+FLUSH_SECONDS = 2.0
+BODILESS = frozenset({204, 304})
+
+
+class ClientConnection:
+    """The client's side of one request, as the performer sees it."""
+
+    __slots__ = ("_cycle", "_protocol")
+
+    def __init__(self, protocol: MockProtocol, cycle: RequestResponseCycle) -> None:
+        self._protocol = protocol
+        self._cycle = cycle
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client has left."""
+        return self._cycle.disconnected
+
+    @property
+    def paused(self) -> bool:
+        """Whether more is waiting to be sent than the socket takes."""
+        return self._cycle.flow.write_paused
+
+    def write_head(self, status: int, headers: Headers) -> bool:
+        """Begin the answer with header names in their own case, where ASGI's `send` writes them in lower case.
+
+        A date is added where there is none; the framing is that of `send`. What no header may hold is left out.
+        """
+        cycle = self._cycle
+        if cycle.disconnected:
+            return True
+        cycle.response_started, cycle.waiting_for_100_continue = True, False
+        shown = [(name, b" ".join(value.split())) if b"\n" in value else (name, value) for name, value in headers]
+        given = {name.lower(): value for name, value in shown}
+        own = [pair for pair in cycle.default_headers if pair[0] not in given]
+        bodiless = status in BODILESS or cycle.scope["method"] == "HEAD"
+        cycle.chunked_encoding = not (bodiless or b"content-length" in given or knows_no_chunks(cycle.scope))
+        cycle.expected_content_length = 0 if bodiless else int(given.get(b"content-length", b"0"))
+        if cycle.chunked_encoding:
+            own.append((b"transfer-encoding", b"chunked"))
+        if not cycle.keep_alive:
+            own.append((b"connection", b"close"))
+        lines = [STATUS_LINE.get(status, b"HTTP/1.1 %d \r\n" % status)]
+        lines += [b"%b: %b\r\n" % pair for pair in (*shown, *own)]
+        cycle.transport.write(b"".join((*lines, b"\r\n")))
+        return True
+
+    def unchunked(self, send: ASGISendCallable) -> ASGISendCallable:
+        """ASGI's `send` for a client that knows no chunks: the body goes out as it is, of a known length or not."""
+        cycle = self._cycle
+
+        async def send_plain(message: ASGISendEvent) -> None:
+            if message["type"] == "http.response.start":
+                cycle.chunked_encoding = False
+            elif message["type"] == "http.response.body":
+                cycle.expected_content_length = len(message["body"])  # so that this is all that is due
+            await send(message)
+
+        return send_plain
+
+    def write_trailers(self, trailers: Iterable[tuple[bytes, bytes]]) -> None:
+        """End a chunked body with headers behind it; the empty last `send`, which is due after it, writes nothing."""
+        cycle = self._cycle
+        if not cycle.chunked_encoding or cycle.disconnected:
+            return
+        lines = [b"%b: %b\r\n" % pair for pair in trailers]
+        cycle.transport.write(b"".join((b"0\r\n", *lines, b"\r\n")))
+        cycle.chunked_encoding, cycle.expected_content_length = False, 0
+
+    def write_part(self, data: bytes) -> None:
+        """Send a part of a body that has begun and does not end here: in one call, where ASGI's `send` takes a task."""
+        cycle = self._cycle
+        if cycle.disconnected or not data:
+            return
+        if cycle.chunked_encoding:
+            cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        else:
+            cycle.expected_content_length -= len(data)
+            cycle.transport.write(data)
+
+    def cut(self) -> None:
+        """Close now, without the body's end: a chunked body lacks its last chunk, which clients see."""
+        self._cycle.disconnected = True
+        self._cycle.transport.close()
+
+    def linger(self, most_bytes: int) -> None:
+        """End the answer and close, but first read away what the client still sends, at least up to `most_bytes`."""
+        self._cycle.disconnected = True
+        self._protocol.linger(most_bytes)
+
+    def write(self, data: bytes) -> None:
+        """Write bytes past the HTTP layer, which then takes the answer for begun."""
+        self._cycle.response_started = True
+        self._cycle.transport.write(data)
+
+    async def drained(self) -> None:
+        """Wait until the client has taken enough to write more."""
+        if self._cycle.flow.write_paused and not self._cycle.disconnected:
+            await self._cycle.flow.drain()
+
+    @property
+    def left_at(self) -> float | None:
+        """When the client closed its sending side, in seconds on the loop's clock; None where it did not."""
+        return self._protocol.closed_at
+
+    def when_left(self, tell: Callable[[], None] | None) -> None:
+        """Have `tell` called as soon as the connection is lost; None calls nobody."""
+        self._protocol.tell_left = tell
+
+    async def left(self) -> None:
+        """Wait until the client has left; to one that nothing more is sent to, closing its sending side is that."""
+        while not self._cycle.disconnected and self._protocol.closed_at is None:
+            await self._cycle.message_event.wait()
+            self._cycle.message_event.clear()
+
+    async def reset(self) -> None:
+        """Close with a TCP RST, after what was written has left (for at most FLUSH_SECONDS)."""
+        until = asyncio.get_running_loop().time() + FLUSH_SECONDS
+        while self._cycle.transport.get_write_buffer_size() and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        self._cycle.disconnected = True
+        sock = self._cycle.transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._cycle.transport.abort()
+
+
+def knows_no_chunks(scope: HTTPScope) -> bool:
+    """Whether the client is older than HTTP/1.1: it is sent no transfer coding, and the connection ends its answer."""
+    return scope["http_version"] < "1.1"

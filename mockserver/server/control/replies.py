@@ -1,0 +1,294 @@
+"""What the control API answers: models from which both the JSON and its schemas are made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
+
+from mockserver import __version__
+from mockserver.core.exchange import Ending
+from mockserver.pipeline.disturb import AnyFault
+from mockserver.server.carried import Carried, carried
+from mockserver.server.verdict import Finding
+
+if TYPE_CHECKING:
+    from mockserver.core.exchange import Exchange
+    from mockserver.profile.edition import Edition
+    from mockserver.server.namespace import ArmedFault, Expectation, Namespace, Which
+    from mockserver.sources.fixture_file import Match
+
+_WORDS = {"model": {"type": "string"}, "chip": {"type": "string"}, "stream": {"type": "boolean"}}
+WhichRow = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "properties": {**_WORDS, "contains": {"type": "string"}},
+            "additionalProperties": {"type": "string"},
+            "description": "Which requests are meant; a key that is absent does not matter.",
+        }
+    ),
+]
+
+
+class Reply(BaseModel):
+    """What comes back."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class Health(Reply):
+    """The server is up."""
+
+    status: Literal["ok"] = "ok"
+    version: str = __version__
+    edition: str
+    chips: list[str]
+    models: list[str]
+
+    @classmethod
+    def of(cls, edition: Edition) -> Health:
+        """What imitates an edition."""
+        return cls(edition=edition.name, chips=list(edition.chips), models=list(edition.models))
+
+
+class Cleared(Reply):
+    """What was reset."""
+
+    namespace: str
+
+
+class NamespaceRow(Reply):
+    """A namespace in a line."""
+
+    name: str
+    exchanges: int
+    in_flight: int
+    dropped: int
+    faults: int
+    answers: int
+
+    @classmethod
+    def of(cls, one: Namespace) -> NamespaceRow:
+        """A namespace."""
+        return cls(
+            name=one.name,
+            exchanges=len(one.journal),
+            in_flight=one.journal.in_flight,
+            dropped=one.journal.dropped,
+            faults=len(one.faults),
+            answers=len(one.script),
+        )
+
+
+class Released(Reply):
+    """Whether there was a namespace to give up."""
+
+    released: bool
+
+
+class Removed(Reply):
+    """How many rows went."""
+
+    removed: int
+
+
+class ArmedRow(Reply):
+    """An armed fault."""
+
+    number: int
+    fault: AnyFault
+    match: WhichRow
+    times: int | None
+    every: int
+    probability: float
+    seen: int
+    fired: int
+
+    @classmethod
+    def of(cls, armed: ArmedFault) -> ArmedRow:
+        """An armed fault."""
+        fault: Any = armed.fault  # one of the union: the table of faults has all of them
+        return cls(
+            number=armed.number,
+            fault=fault,
+            match=_which(armed.which),
+            times=armed.times,
+            every=armed.every,
+            probability=armed.probability,
+            seen=armed.seen,
+            fired=armed.fired,
+        )
+
+
+class FaultTypeRow(Reply):
+    """What a fault does, and the names of its settings."""
+
+    says: str
+    settings: list[str]
+
+
+class AnswerRow(Reply):
+    """A scripted answer's state."""
+
+    number: int
+    match: WhichRow
+    times: int | None
+    used: int
+    met: bool
+
+    @classmethod
+    def of(cls, one: Expectation) -> AnswerRow:
+        """A scripted answer."""
+        return cls(number=one.number, match=_which(one.which), times=one.times, used=one.used, met=one.met)
+
+
+class Script(Reply):
+    """Scripted answers, how many of them are unmet, and how many requests none was for."""
+
+    answers: list[AnswerRow]
+    unmet: int
+    unexpected: int
+
+
+class RequestPart(Reply):
+    """What was asked; headers by an allow list, the API key masked in the body."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: str
+
+
+class ExchangeRow(Reply):
+    """An exchange; while it is in flight `ending` is null, and frames and time are those so far."""
+
+    number: int
+    namespace: str
+    at_ms: float
+    request: RequestPart
+    model: str | None
+    chip: str | None
+    stream: bool | None
+    ignored: list[str]
+    status: int | None
+    source: str
+    detail: str
+    faults: list[str]
+    seed: int
+    frames_planned: int
+    frames_sent: int
+    duration_ms: float
+    ending: Ending | None
+    client_left: bool
+
+
+class SendRow(Reply):
+    """What was sent at once, and when, in milliseconds after the answer began."""
+
+    at_ms: float
+    data: str
+
+
+class ResponsePart(Reply):
+    """What was sent, frame by frame, and what it said to a client that could read it."""
+
+    headers: list[tuple[str, str]]
+    sends: list[SendRow]
+    carried: Carried
+
+
+class WholeExchange(ExchangeRow):
+    """An exchange with all that was sent."""
+
+    response: ResponsePart
+
+
+class Verdict(Reply):
+    """What the exchanges say of the client; resilient where no finding is bad."""
+
+    resilient: bool
+    findings: list[Finding]
+
+    @classmethod
+    def of(cls, findings: list[Finding]) -> Verdict:
+        """The verdict of some findings."""
+        return cls(resilient=all(one.mark != "bad" for one in findings), findings=findings)
+
+
+class QuirkRow(Reply):
+    """A quirk."""
+
+    name: str
+    stage: str
+    standard: bool
+    says: str
+
+
+class ClockRow(Reply):
+    """The namespace's clock, and the wall clock of the mock, in milliseconds."""
+
+    elapsed_ms: float
+    now_ms: int
+
+
+def exchange_row(exchange: Exchange, elapsed_ms: float) -> ExchangeRow:
+    """An exchange in a row; `elapsed_ms` is now on its namespace's clock."""
+    return ExchangeRow(**_exchange(exchange, elapsed_ms))
+
+
+def whole_exchange(exchange: Exchange, elapsed_ms: float) -> WholeExchange:
+    """An exchange with all that was sent; `elapsed_ms` is now on its namespace's clock."""
+    headers = [_texts(pair) for pair in (exchange.plan.headers if exchange.plan else ())]
+    sends = [SendRow(at_ms=at, data=data.decode("utf-8", "replace")) for at, data in exchange.sends]
+    response = ResponsePart(headers=headers, sends=sends, carried=carried(exchange))
+    return WholeExchange(**_exchange(exchange, elapsed_ms), response=response)
+
+
+def _exchange(exchange: Exchange, elapsed_ms: float) -> dict[str, Any]:
+    chat, plan, request = exchange.chat, exchange.plan, exchange.request
+    duration_ms = elapsed_ms - exchange.at_ms if exchange.in_flight else exchange.duration_ms
+    return {
+        "number": exchange.number,
+        "namespace": exchange.namespace,
+        "at_ms": round(exchange.at_ms, 3),
+        "request": RequestPart(
+            method=request.method,
+            path=request.path,
+            headers=dict(_texts(pair) for pair in request.headers.items()),
+            body=request.body.decode("utf-8", "replace"),
+        ),
+        "model": chat.model if chat else None,
+        "chip": chat.chip if chat else None,
+        "stream": chat.stream if chat else None,
+        "ignored": list(chat.ignored) if chat else [],
+        "status": (plan.status or None) if plan else None,
+        "source": plan.source if plan else "",
+        "detail": plan.detail if plan else "",
+        "faults": list(exchange.faults),
+        "seed": exchange.seed,
+        "frames_planned": len(plan.frames) if plan else 0,
+        "frames_sent": exchange.frames_sent,
+        "duration_ms": round(duration_ms, 3),
+        "ending": None if exchange.in_flight else exchange.ending,
+        "client_left": exchange.client_left,
+    }
+
+
+def _which(which: Which) -> dict[str, Any]:
+    pairs = {"model": which.model, "chip": which.chip, "stream": which.stream, "contains": which.contains}
+    return {name: value for name, value in pairs.items() if value is not None} | _conditions(which.match)
+
+
+def _conditions(match: Match | None) -> dict[str, str]:
+    """What else a match asks for, in words."""
+    if match is None:
+        return {}
+    told = {"user": match.user, "system": match.system} | {path: wanted for path, _, wanted in match.body}
+    messages = {"messages": f"{len(match.messages)} in all"} if match.messages is not None else {}
+    return {name: str(wanted) for name, wanted in told.items() if wanted is not None} | messages
+
+
+def _texts(pair: tuple[bytes, bytes]) -> tuple[str, str]:
+    return pair[0].decode("latin-1"), pair[1].decode("latin-1")

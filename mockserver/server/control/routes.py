@@ -1,0 +1,125 @@
+"""The control API under `/_mock/`: routes made from the table of operations, and its OpenAPI document."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic_core import to_json
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from mockserver.server.asgi_request import api_key
+from mockserver.server.control.operations import NUMBER, OPERATIONS, Call, Operation
+from mockserver.server.control.request import ControlError, checked_body, checked_query, checked_value, read_body
+from mockserver.server.guard import ForbiddenError, Guard
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from mockserver.server.app import Mock
+
+PREFIX: Final = "/_mock"
+DOCUMENT: Final = f"{PREFIX}/openapi.json"
+
+
+def routes(mock: Mock, guard: Guard | None) -> list[Route]:
+    """The control API's routes; a path's other methods get 405 with `Allow`.
+
+    Without a guard nobody is let in, and only what is open to all (health) is left.
+    """
+    paths: dict[str, dict[str, Operation]] = {}
+    for operation in OPERATIONS:
+        if guard is None and not operation.open:
+            continue
+        paths.setdefault(operation.path, {})[operation.method] = operation
+    made = [Route(PREFIX + path, _endpoint(mock, guard, by_method), methods=None) for path, by_method in paths.items()]
+    return made if guard is None else [*made, Route(DOCUMENT, _document(guard), methods=None)]
+
+
+def default(guard: Guard | None, otherwise: ASGIApp) -> ASGIApp:
+    """What answers where no route does: below `/_mock` the control API's 404, elsewhere `otherwise`.
+
+    No route can do that: Starlette's patterns end at a line break, which a path may hold.
+    """
+    unknown = _Asgi(_unknown)
+
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        ours = guard is not None and scope["type"] == "http" and f"{scope['path']}/".startswith(f"{PREFIX}/")
+        await (unknown if ours else otherwise)(scope, receive, send)
+
+    return endpoint
+
+
+def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation]) -> Any:
+    async def endpoint(request: Request) -> Response:
+        headers = dict(request.scope["headers"])
+        operation = by_method.get("GET" if request.method == "HEAD" else request.method)
+        try:
+            if operation is None:
+                return _wrong_method(request.method, by_method)
+            if guard is not None and not operation.open:
+                guard.check(request.method, headers)
+            path = {name: checked_value(f"path: {name}", x, NUMBER.schema) for name, x in request.path_params.items()}
+            body = checked_body(operation.body, await read_body(request)) if operation.body else None
+            query = checked_query(operation.query, request.query_params.multi_items())
+            key = api_key(headers)
+            namespace = mock.namespaces.claim(key) if operation.claims else mock.namespaces.of(key)
+            made = await operation.handler(Call(mock, namespace, key, path, query, body))
+        except (ForbiddenError, ControlError) as error:
+            return _error(error.status, str(error))
+        if isinstance(made, Response):
+            return made
+        return Response(to_json(made, inf_nan_mode="null"), operation.status, media_type="application/json")
+
+    return _Asgi(endpoint)
+
+
+class _Asgi:
+    """A function of a request as an ASGI app: Starlette then leaves the methods to us."""
+
+    def __init__(self, function: Callable[[Request], Awaitable[Response]]) -> None:
+        self._function = function
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        from starlette.requests import Request
+
+        response = await self._function(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+
+async def _unknown(request: Request) -> Response:
+    known = ", ".join(sorted({PREFIX + one.path for one in OPERATIONS} | {DOCUMENT}))
+    return _error(404, f"{request.scope['path'][:200]!r} is not of the control API; there are: {known}")
+
+
+def _wrong_method(method: str, allowed: Mapping[str, object]) -> Response:
+    allow = ", ".join(allowed).replace("GET", "GET, HEAD")
+    return _error(405, f"{method} is not allowed here; allowed: {allow}", {"allow": allow})
+
+
+def _error(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    data = json.dumps({"error": detail}, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return Response(data, status, headers, "application/json")
+
+
+def _document(guard: Guard) -> Any:
+    made: list[dict[str, Any]] = []
+
+    async def endpoint(request: Request) -> Response:
+        from mockserver.server.control.openapi import document
+
+        if request.method not in {"GET", "HEAD"}:
+            return _wrong_method(request.method, {"GET": None})
+        try:
+            guard.check(request.method, dict(request.scope["headers"]))
+        except ForbiddenError as error:
+            return _error(error.status, str(error))
+        if not made:
+            made.append(document(OPERATIONS, PREFIX, token=guard.token is not None))
+        return JSONResponse(made[0])
+
+    return _Asgi(endpoint)

@@ -1,0 +1,62 @@
+"""Performing a plan with care: frame by frame, with endings other than complete. The faults' way, not the fast one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from mockserver.core.exchange import Ending
+from mockserver.pipeline.faults.fault import times
+from mockserver.server.clock import until
+
+if TYPE_CHECKING:
+    from starlette.types import Send
+
+    from mockserver.core.exchange import Exchange, Plan
+    from mockserver.server.clock import Wheel
+    from mockserver.server.performer import Connection
+
+
+def needs_care(plan: Plan) -> bool:
+    """Whether the fast way cannot perform the plan."""
+    return plan.raw or not plan.joinable or plan.ending is not Ending.COMPLETE or plan.head_at_ms is not None
+
+
+async def perform_with_care(
+    plan: Plan, send: Send, connection: Connection, wheel: Wheel, exchange: Exchange, started: float
+) -> None:
+    """Every frame is its own send, at its own time; then the ending the plan wants."""
+    at = times(plan)
+    whole = plan.ending is Ending.COMPLETE
+    if not plan.raw:
+        head_at = plan.head_at_ms if plan.head_at_ms is not None else (at[0] if at else 0.0)
+        await until(started + head_at / 1000, wheel, connection.when_left)
+        if plan.joinable or not connection.write_head(plan.status, plan.headers):
+            await send({"type": "http.response.start", "status": plan.status, "headers": plan.headers})
+    for number, frame in enumerate(plan.frames):
+        await until(started + at[number] / 1000, wheel, connection.when_left)
+        if connection.gone:
+            return
+        if plan.raw:
+            connection.write(frame)
+            await connection.drained()
+        else:
+            more = not whole or number + 1 < len(plan.frames) or bool(plan.trailers)
+            await send({"type": "http.response.body", "body": frame, "more_body": more})
+        exchange.frames_sent = number + 1
+        await asyncio.sleep(0)  # others shall have their turn: a send does not wait while the socket takes bytes
+    exchange.ending = plan.ending
+    if connection.gone:
+        return
+    if plan.ending is Ending.HANG:
+        await connection.left()
+        connection.cut()
+        exchange.client_left = True
+    elif plan.ending is Ending.RESET:
+        await connection.reset()
+    elif plan.raw or not whole:
+        connection.cut()
+    elif plan.trailers or not plan.frames:
+        if plan.trailers:
+            connection.write_trailers(plan.trailers)
+        await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,239 @@
+"""The HTTP connection: with `client.py`, the only user of uvicorn's internals.
+
+What stock uvicorn lacks, measured: it has no deadline for a request's head and body, takes heads of any size, answers
+what it cannot read as plain text, and tells an application nothing of a client that left until it asks. All of it is
+added here, in a subclass of its httptools protocol.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from mockserver.pipeline.refuse import header_text
+from mockserver.server.client_connection import ClientConnection, knows_no_chunks
+from mockserver.server.performer import CONNECTION_KEY
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable
+
+    from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+
+HEAD_LIMIT_BYTES = 64 * 1024
+LINGER_SECONDS = 5.0
+LINGER_BYTES = 2 * 2**20
+
+
+class MockProtocol(HttpToolsProtocol):
+    """One client connection with limits on the head's size and on the time that head and body may take.
+
+    Attributes:
+        closed_at: When the client closed its sending side, in seconds on the loop's clock; None while it is open.
+        tell_left: Called when the connection is lost.
+        head_seconds: From the connection, or a request's first byte, to the end of its head.
+        body_seconds: From there to the end of the body.
+        half_closed_seconds: How long a client that closed its sending side may wait while it is sent nothing.
+    """
+
+    head_seconds = 10.0
+    body_seconds = 30.0
+    half_closed_seconds = 3.0
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._head_bytes = 0
+        self._in_head = False
+        self._in_body = False
+        self._deadline: asyncio.TimerHandle | None = None
+        self._lingering = False
+        self._linger_bytes = 0
+        self._received = b""
+        self._remaining = b""
+        self.closed_at: float | None = None
+        self.tell_left: Callable[[], None] | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the head's deadline at once: a client that says nothing is let go too."""
+        super().connection_made(transport)
+        self._arm(self.head_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        self._disarm()
+        super().connection_lost(exc)
+        if self.tell_left is not None:
+            self.tell_left()
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, count the head's bytes, and keep the deadline that fits what is still missing."""
+        if self._lingering:
+            self._linger_bytes -= len(data)
+            if self._linger_bytes < 0:
+                self.transport.close()
+            return
+        if not self._in_body:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_LIMIT_BYTES and self._refuse_large_head(data):
+                return
+        self._received = data
+        while self._received:
+            data, self._remaining = self._received, b""
+            super().data_received(data)
+            self._received = self._remaining
+        self._watch_the_clock()
+
+    def _watch_the_clock(self) -> None:
+        """Keep the deadline of what is missing: none while an answer is due, else that of a body or of a head."""
+        if self._lingering:
+            return
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if answering and not self._in_head and not self._in_body:
+            self._disarm()
+        elif self._deadline is None:
+            self._arm(self.body_seconds if self._in_body else self.head_seconds)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer a client that has said all it will say (`printf … | nc -N`), where its request is whole.
+
+        A client that left altogether looks the same until the next write is answered by a reset; the deadline ends
+        the wait where nothing is written.
+        """
+        asked = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+        if not asked or self._in_head or self._lingering:
+            return False
+        self.cycle.keep_alive = False
+        self.closed_at = self.loop.time()
+        self.cycle.message_event.set()
+        self._arm(self.half_closed_seconds)
+        return True
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: the application may start."""
+        if self._offers_upgrade():
+            return
+        self._in_head = False
+        self._in_body = True
+        self._head_bytes = 0
+        self._disarm()
+        self.scope["http_version"] = self.parser.get_http_version()
+        if knows_no_chunks(self.scope):
+            self.app = _unchunked(self.app)
+        super().on_headers_complete()
+        self.cycle.keep_alive = self.cycle.keep_alive and not knows_no_chunks(self.scope)
+        self.scope[CONNECTION_KEY] = ClientConnection(self, self.cycle)  # type: ignore[literal-required]
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        if self._offers_upgrade():
+            return
+        self._in_body = False
+        self._disarm()
+        super().on_message_complete()
+
+    def _offers_upgrade(self) -> bool:
+        """Whether the client offers another protocol beside its request; CONNECT is no offer, and is refused."""
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Go on in HTTP/1.1 where another protocol was offered (RFC 9110, 7.8): Java's client offers h2c by default.
+
+        The parser stops behind the head and would lose the body, so a new one reads the head without the offer, and
+        then the rest.
+        """
+        if self.parser.get_method() == b"CONNECT":
+            return  # its request was read and is answered; read again it would stop the parser again
+        stopped = sys.exception()
+        rest = self._received[stopped.args[0] :] if stopped is not None else b""
+        head = [self.parser.get_method(), b" ", self.url, b" HTTP/", self.parser.get_http_version().encode(), b"\r\n"]
+        head += [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self._remaining = b"".join((*head, b"\r\n", rest))
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer HTTP that cannot be read, in the service's shape."""
+        self._answer_and_close(b"400 Bad Request", b'{"code":40001,"msg":"%b"}' % header_text(msg))
+
+    def _refuse_large_head(self, data: bytes) -> bool:
+        """Refuse when the limit is passed before the head ends; a body in the same read does not count."""
+        end = data.find(b"\r\n\r\n")
+        if end >= 0 and self._head_bytes - len(data) + end <= HEAD_LIMIT_BYTES:
+            return False
+        message = b'{"code":43100,"msg":"the request line and headers are over %d bytes"}' % HEAD_LIMIT_BYTES
+        self._answer_and_close(b"431 Request Header Fields Too Large", message)
+        return True
+
+    def _answer_and_close(self, status: bytes, body: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        answering = self.pipeline or (self.cycle is not None and self.cycle.response_started)
+        if not answering or (not self.pipeline and self.cycle.response_complete):
+            self.transport.write(
+                b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+                % (status, len(body), body)
+            )
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.linger()
+
+    def linger(self, most_bytes: int = 0) -> None:
+        """Close our side only and read on for a while: closing with unread bytes would reset the answer away."""
+        self._lingering = True
+        self._linger_bytes = max(most_bytes, LINGER_BYTES)
+        self._disarm()
+        self._unset_keepalive_if_required()
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._deadline = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    def _arm(self, seconds: float) -> None:
+        self._disarm()
+        self._deadline = self.loop.call_later(seconds, self._expire)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _expire(self) -> None:
+        """Let a slow client go: with a 408 where it began a request, silently where it said nothing."""
+        self._deadline = None
+        if self._in_head or self._in_body:
+            what = b"headers" if self._in_head else b"body"
+            limit = self.head_seconds if self._in_head else self.body_seconds
+            message = b'{"code":40800,"msg":"the request\'s %b did not arrive within %.3g s"}' % (what, limit)
+            self._answer_and_close(b"408 Request Timeout", message)
+        elif self.closed_at is not None and self.transport.get_write_buffer_size():
+            self._arm(self.half_closed_seconds)  # it still reads
+        elif self.closed_at is not None:
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+
+def _unchunked(app: ASGI3Application) -> ASGI3Application:
+    """The application for such a client."""
+
+    def answer(scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable) -> Awaitable[None]:
+        return app(scope, receive, scope[CONNECTION_KEY].unchunked(send))
+
+    return answer

@@ -1,0 +1,192 @@
+"""Running the application on a real socket, with signals and a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from mockserver.core.errors import OperatorError
+from mockserver.server.protocol import MockProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+KEEP_ALIVE_SECONDS = 75
+BACKLOG = 4096
+GC_ALLOCATIONS = 20_000  # the journal keeps what a request made, so frequent collections would find nothing again
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server with an honest ready callback, and exit code 0 after a signal.
+
+    Stock uvicorn raises the signal again when it is done and so exits with 143 after SIGTERM, which CI reads as a
+    failure.
+    """
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle SIGINT and SIGTERM from here on; a second SIGINT ends at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        handled = [signal.SIGINT, signal.SIGTERM]
+        if sys.platform == "win32":
+            handled.append(signal.SIGBREAK)
+        before = {one: signal.signal(one, self.handle_exit) for one in handled}
+        try:
+            yield
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so once connections are accepted."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+
+def tcp_socket(host: str, port: int) -> socket.socket:
+    """A listening socket; raises OperatorError where the address cannot be had.
+
+    Made with IPPROTO_TCP by name: asyncio sets TCP_NODELAY only where the protocol is given, and without it each
+    answer on a kept connection waits 40 ms.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+            0
+        ]
+        made = socket.socket(family, kind, socket.IPPROTO_TCP)
+    except UnicodeError:
+        raise OperatorError(f"--host {host}: no name of a host; a part between dots has 1 to 63 characters") from None
+    except OSError as error:
+        raise OperatorError(f"--host {host}: {error.strerror or error}") from None
+    try:
+        if sys.platform != "win32":
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+        made.listen(BACKLOG)
+    except OSError as error:
+        made.close()
+        raise OperatorError(
+            f"--port {port}: {host}:{port} cannot be bound: {error.strerror or error}; --port 0 takes a free one"
+        ) from None
+    made.setblocking(False)
+    return made
+
+
+def unix_socket(path: Path) -> socket.socket:
+    """A listening socket in the file system; a socket that nobody listens on is replaced."""
+    if not hasattr(socket, "AF_UNIX"):
+        raise OperatorError("--uds: this system has no Unix sockets; use --host and --port")
+    if path.is_socket():
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            try:
+                probe.connect(str(path))
+            except OSError:
+                path.unlink(missing_ok=True)
+            else:
+                raise OperatorError(f"--uds {path}: another server listens there")
+    elif path.exists():
+        raise OperatorError(f"--uds {path}: exists and is not a socket")
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        made.bind(str(path))
+        made.listen(BACKLOG)
+    except OSError as error:
+        made.close()
+        raise OperatorError(f"--uds {path}: {error.strerror or error}") from None
+    made.setblocking(False)
+    return made
+
+
+@contextlib.contextmanager
+def port_file(path: Path, port: int) -> Iterator[None]:
+    """A file with the port, there from the first moment whole, and gone afterwards unless another mock took it over."""
+    text = f"{port}\n"
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, "ascii")
+        draft.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise OperatorError(f"--port-file {path}: cannot be written: {error.strerror or error}") from None
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if path.read_text("ascii") == text:
+                path.unlink()
+
+
+def address_of(listening: socket.socket) -> str:
+    """The URL under which a listening socket is reached from this machine, or `unix:` and the path."""
+    name = listening.getsockname()
+    if isinstance(name, str):
+        return f"unix:{name}"
+    host, port = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name[0], name[0]), name[1]  # noqa: S104 - read, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """A loop of uvloop where it is installed, else of asyncio."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+def make_server(app: Any, on_ready: Callable[[], None], grace_seconds: float) -> Server:
+    """A server for the application; `grace_seconds` is how long answers in flight may go on after a signal."""
+    config = uvicorn.Config(
+        app,
+        loop="none",
+        http=MockProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # no client may say that it is another one
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=grace_seconds,  # type: ignore[arg-type]
+        backlog=BACKLOG,
+    )
+    return Server(config, on_ready)
+
+
+def run(app: Any, listening: socket.socket, on_ready: Callable[[], None], grace_seconds: float) -> None:
+    """Serve until a signal comes; returns when the answers in flight are done or their grace time is over."""
+
+    def ready() -> None:
+        gc.collect()
+        gc.set_threshold(GC_ALLOCATIONS, 20, 50)
+        gc.freeze()  # here and not in Server: a process of ours has nothing to collect later, a user's process has
+        on_ready()
+
+    logging.getLogger("uvicorn.error").addFilter(_is_worth_telling)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(make_server(app, ready, grace_seconds).serve(sockets=[listening]))
+
+
+def _is_worth_telling(record: logging.LogRecord) -> bool:
+    """That answers were cut when their grace time was over is what was asked for, and told by those who cut them."""
+    return not str(record.msg).startswith("Cancel %s running task(s)")

@@ -1,0 +1,114 @@
+"""A configuration made into a mock: the one place where edition, sources, review, keys, speed and clock meet.
+
+Every door (the command line, a live server in a thread, a test's fixture) builds its mock here. Nothing here listens,
+and uvicorn is not imported.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from mockserver.core.data import shipped
+from mockserver.core.exchange import texts_of
+from mockserver.pipeline.moderate import ModerationRules
+from mockserver.pipeline.respond import Service
+from mockserver.profile.edition import default_edition, load_edition
+from mockserver.server.app import Mock
+from mockserver.server.clock import FixedClock, RealClock, unix_s
+from mockserver.sources.fixtures import Fixtures
+from mockserver.sources.ordered import Sources
+from mockserver.sources.synthetic import Synthetic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from mockserver.core.exchange import ChatRequest, Exchange
+    from mockserver.pipeline.pace import PaceSettings
+    from mockserver.profile.edition import Edition, Moderation
+    from mockserver.settings.config import Config
+    from mockserver.sources.recording_folders import Played
+
+
+def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None) -> Mock:
+    """The mock that a configuration describes; `create_app` makes it an ASGI application.
+
+    Args:
+        config: What is wanted.
+        on_exchange: Told of each finished exchange; None costs nothing.
+
+    Raises:
+        OperatorError: a profile is wrong, a folder of fixtures is missing, or the edition is unknown.
+    """
+    edition = edition_of(config)
+    origin = sources(config, edition)
+    service = Service(
+        edition,
+        origin.answer,
+        texts,
+        moderation(edition, config.moderation),
+        keys=frozenset(config.api_key) or None,
+        seed=config.seed,
+        paces=paces(config.pace, edition),
+        forget=origin.forget,
+        generation=origin.generation,
+    )
+    clock = RealClock() if config.clock == "real" else FixedClock(edition.file.defaults.created)
+    return Mock(service, clock, on_exchange)
+
+
+def profile_roots(config: Config) -> list[Path]:
+    """Where profiles are looked for, the most important first."""
+    return [*config.profiles, shipped("profiles")]
+
+
+def edition_of(config: Config) -> Edition:
+    """The edition that is served."""
+    roots = profile_roots(config)
+    return load_edition(config.edition or default_edition(roots), roots, extra_models=config.model)
+
+
+def sources(config: Config, edition: Edition, now_s: Callable[[], float] = unix_s) -> Sources:
+    """Where answers come from, in order; `now_s` gives seconds since the Unix epoch."""
+    fixtures = Fixtures([*config.fixtures, shipped("fixtures")])
+    synthetic = Synthetic(edition, config.seed)
+    return Sources(edition, fixtures, played(config), synthetic, strict=config.strict, now_s=now_s)
+
+
+def played(config: Config) -> Played | None:
+    """The recordings of the operator's directories and how they are played; None where there are no directories."""
+    if not config.fixtures:
+        return None
+    from mockserver.sources.recording_folders import Played
+    from mockserver.sources.recordings import ReplaySettings
+
+    speed = config.speed if config.speed is not None else float(config.pace == "recorded")
+    identity: Literal["kept", "fresh"] = "fresh" if config.clock == "real" else "kept"
+    return Played(config.fixtures, ReplaySettings(config.replay, speed, identity))
+
+
+def texts(request: ChatRequest) -> Sequence[str]:
+    """What the text review reads of a request."""
+    return [text for message in request.messages for text in texts_of(message)]
+
+
+def moderation(edition: Edition, added: Moderation | None) -> ModerationRules:
+    """The edition's triggers of the text review, and the operator's beside them."""
+    rules = edition.file.moderation.rules(f"edition {edition.name}: moderation")
+    if added is None:
+        return rules
+    more = added.rules("moderation")
+    return ModerationRules(
+        rules.input_words + more.input_words,
+        rules.input_patterns + more.input_patterns,
+        rules.output_words + more.output_words,
+        rules.output_patterns + more.output_patterns,
+        rules.after_pieces if more.after_pieces is None else more.after_pieces,
+    )
+
+
+def paces(pace: str | PaceSettings, edition: Edition) -> Mapping[str, PaceSettings]:
+    """The speed of each chip; none sends all at once, and what was recorded brings its own."""
+    if pace in {"off", "recorded"}:
+        return {}
+    return {name: chip.pace if isinstance(pace, str) else pace for name, chip in edition.chips.items()}

@@ -1,0 +1,231 @@
+"""What a written fixture says, in the form of its file, and how that becomes an answer or a refusal."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
+
+from mockserver.core.errors import Refusal, suggestion
+from mockserver.core.exchange import Answer, ToolCall, Usage
+from mockserver.core.field_rules import MOST_WHOLE, Must, Rule, Ruled, exactly_one, whole
+from mockserver.files.checked import Data
+from mockserver.profile.edition import ERROR_KINDS
+from mockserver.sources import tokens
+from mockserver.sources.condition import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import GetJsonSchemaHandler
+    from pydantic_core import CoreSchema
+
+LONGEST_DELAY_MS: Final = 600_000
+LATEST: Final = 253_402_300_799
+"""The last second of the year 9999."""
+_SAYS: Final = ("text", "pieces", "reasoning", "tool_calls", "blocked")
+_TELLS: Final = ("finish_reason", "usage", "id", "created")
+
+
+_CODE_SCHEMA: Final = {
+    "anyOf": [
+        {"type": "integer", "minimum": -MOST_WHOLE, "maximum": MOST_WHOLE},
+        {"type": ["string", "null"]},
+    ]
+}
+
+
+def _arguments(value: object) -> str:
+    """Arguments written as an object become their JSON text."""
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"{shown(value)} is not allowed; allowed: an object, or the text of one")
+
+
+def _code(value: object) -> int | str | None:
+    value = whole(value)
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST_WHOLE:
+        return value
+    raise ValueError(f"{shown(value)} is not allowed; allowed: an integer or a text")
+
+
+def _known_kind(kind: str | None) -> str | None:
+    if kind is not None and kind not in ERROR_KINDS:
+        raise ValueError(f"unknown kind {kind!r}; {suggestion(kind, ERROR_KINDS)}")
+    return kind
+
+
+class Described(Data):
+    """Data whose keys are described in the JSON Schema by the sentences below them."""
+
+    @classmethod
+    def sentences(cls) -> dict[str, str]:
+        """The sentence below each field, read from the source when a schema is asked for: at start it costs 40 ms."""
+        import ast
+        import inspect
+        import textwrap
+
+        tree = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
+        lines = tree.body if isinstance(tree, ast.ClassDef) else []
+        return {
+            named.target.id: inspect.cleandoc(said.value.value)
+            for named, said in pairwise(lines)
+            if isinstance(named, ast.AnnAssign) and isinstance(named.target, ast.Name)
+            and isinstance(said, ast.Expr)
+            and isinstance(said.value, ast.Constant) and isinstance(said.value.value, str)
+        }  # fmt: skip
+
+
+class FixtureUsage(Described):
+    """Tokens where they are known; else they are counted."""
+
+    prompt_tokens: int = Field(ge=0, le=MOST_WHOLE)
+    """Tokens of the request with its chat template."""
+    completion_tokens: int = Field(ge=1, le=MOST_WHOLE)
+    """Tokens of the answer with its end token."""
+    reasoning_tokens: int = Field(default=0, ge=0, le=MOST_WHOLE)
+    """Those of them that are reasoning."""
+
+
+class FixtureToolCall(Described):
+    """One call of a function by the model."""
+
+    name: str = Field(min_length=1)
+    """The function."""
+    arguments: Annotated[str, PlainValidator(_arguments), WithJsonSchema({"type": ["object", "string"]})] = "{}"
+    """Its arguments: an object, or their text as it shall be sent (it need not be JSON)."""
+    id: str | None = None
+    """The call's id; absent derives one."""
+
+    def called(self, number: int) -> ToolCall:
+        """The call as an answer holds it; `number` counts the calls of the answer from 0."""
+        digest = hashlib.blake2b(f"{number}:{self.name}:{self.arguments}".encode(), digest_size=12).hexdigest()
+        return ToolCall(self.id or f"call_{digest}", self.name, tokens.pieces(self.arguments))
+
+
+class ErrorReply(Ruled, Described):
+    """An error instead of an answer; a text is short for its `kind`."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        exactly_one("kind", "status", 'give a kind, like "rate-limited", or an object with status, code and message'),
+        Rule(
+            "code and message go with status; a kind has its own",
+            ({"kind": Must.NULL}, {"code": Must.ABSENT, "message": Must.ABSENT}),
+        ),
+    )
+
+    kind: Annotated[str | None, AfterValidator(_known_kind), WithJsonSchema({"enum": [*ERROR_KINDS, None]})] = None
+    """A kind of the edition's [errors] table, which then gives status, form, code and message."""
+    status: int | None = Field(default=None, ge=400, le=599)
+    """HTTP status, where it is to be an error of your own."""
+    code: Annotated[int | str | None, PlainValidator(_code), WithJsonSchema(_CODE_SCHEMA)] = None
+    """The body's code: an integer takes the gateway's form, a text the upstream's; absent means the status."""
+    message: str = ""
+    """The body's message."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_short(cls, value: object) -> object:
+        return {"kind": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = super().__get_pydantic_json_schema__(core_schema, handler)
+        whole = dict(schema)
+        schema.clear()
+        schema["anyOf"] = [{"type": "string", "enum": list(ERROR_KINDS)}, whole]
+        return schema
+
+
+class FixtureAnswer(Ruled, Described):
+    """What is said: `text` or `pieces`, reasoning before it, tool calls after it; or an error."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "text and pieces exclude each other; pieces joined are the text",
+            ({"text": Must.NULL}, {"pieces": Must.NULL}),
+        ),
+        Rule(
+            f"says nothing; give {', '.join(_SAYS)} or error",
+            tuple({name: Must.PRESENT} for name in (*_SAYS, "error")),
+        ),
+        Rule(
+            "{field} does not go with error; only delay_ms does",
+            ({"error": Must.NULL}, dict.fromkeys(sorted((*_SAYS, *_TELLS)), Must.ABSENT)),
+        ),
+    )
+
+    text: str | None = None
+    """The content."""
+    pieces: tuple[str, ...] | None = None
+    """The content where its cuts are known; one chunk each in a stream."""
+    reasoning: str = ""
+    """What the model thinks first (`reasoning_content`)."""
+    tool_calls: tuple[FixtureToolCall, ...] = ()
+    """Functions that the model calls."""
+    error: ErrorReply | None = None
+    """An error instead of all that."""
+    blocked: bool = False
+    """Whether the text review stops the answer after what is said here."""
+    delay_ms: float = Field(default=0.0, ge=0, le=LONGEST_DELAY_MS)
+    """Milliseconds before the answer begins, streamed or not."""
+    finish_reason: Literal["stop", "length", "tool_calls"] | None = None
+    """Why it ends; absent means tool_calls where there are any, else stop."""
+    usage: FixtureUsage | None = None
+    """Tokens, where they are known."""
+    id: str | None = None
+    """The answer's id, where it is known."""
+    created: int | None = Field(default=None, ge=0, le=LATEST)
+    """Unix seconds of the answer, where they are known."""
+
+    @cached_property
+    def content(self) -> tuple[str, ...]:
+        """The pieces of the content."""
+        return self.pieces if self.pieces is not None else tokens.pieces(self.text or "")
+
+    @cached_property
+    def thoughts(self) -> tuple[str, ...]:
+        """The pieces of the reasoning."""
+        return tokens.pieces(self.reasoning)
+
+    @cached_property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """The calls of functions."""
+        return tuple(call.called(number) for number, call in enumerate(self.tool_calls))
+
+
+def answer_of(said: FixtureAnswer, name: str, prompt_tokens: Callable[[], int]) -> Answer:
+    """What the fixture `name` says; the prompt is counted where the file has no figures.
+
+    Raises:
+        Refusal: it says an error.
+    """
+    if said.error is not None:
+        error = said.error
+        detail = error.message or f"asked for by the fixture {name}"
+        raise Refusal(error.kind or "fixture", detail, status=error.status, code=error.code, delay_ms=said.delay_ms)
+    if said.usage is not None:
+        usage = Usage(said.usage.prompt_tokens, said.usage.completion_tokens, said.usage.reasoning_tokens)
+    else:
+        spoken = len(said.content) + len(said.thoughts) + sum(len(call.pieces) for call in said.calls)
+        usage = Usage(prompt_tokens(), spoken + 1, len(said.thoughts))
+    return Answer(
+        said.content,
+        usage,
+        said.finish_reason or ("tool_calls" if said.calls else "stop"),
+        reasoning=said.thoughts,
+        tool_calls=said.calls,
+        blocked=said.blocked,
+        id=said.id,
+        created=said.created,
+        delay_ms=said.delay_ms,
+        source=f"fixture:{name}",
+    )

@@ -1,0 +1,266 @@
+"""The written form of a fixture file, and reading it.
+
+A fixture is one JSON object in a file of its own: `match` (what the request must hold) and `answer` (what is said), or
+`answers` for one call after the other. It lies in `<model>/<chip>/…json`, or higher up: a folder that is missing, or
+is named `any`, stands for every model or chip. A file in the recorded form (`request`, `response`) may lie there too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import (
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import from_json
+
+from mockserver.core.errors import OperatorError
+from mockserver.core.field_rules import Rule, Ruled, exactly_one, strictly
+from mockserver.files.checked import explain
+from mockserver.sources.condition import (
+    CONDITIONS,
+    Condition,
+    Same,
+    Steps,
+    shown,
+    steps,
+    text_condition,
+    value_condition,
+)
+from mockserver.sources.fixture_answer import Described, FixtureAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+ANY: Final = "any"
+_BOM: Final = b"\xef\xbb\xbf"
+
+_CONTAINS = {"type": "string", "minLength": 1, "description": "A part of the text, compared after NFKC."}
+_REGEX = {"type": "string", "format": "regex", "description": "A regular expression (RE2) that is found in the text."}
+_EXISTS = {"type": "boolean", "description": "Whether the path leads to a value; null is one."}
+
+
+def _one_key(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": {name: schema}, "required": [name], "additionalProperties": False}
+
+
+_TEXT_SCHEMA = {"anyOf": [{"type": "string"}, _one_key("contains", _CONTAINS), _one_key("regex", _REGEX)]}
+_BODY_SCHEMA = {
+    "type": "object",
+    "propertyNames": {"pattern": r"^\$(\.[^.\[\]]+|\[-?[0-9]{1,9}\])*$"},
+    "additionalProperties": {
+        "anyOf": [
+            _one_key("contains", _CONTAINS),
+            _one_key("regex", _REGEX),
+            _one_key("exists", _EXISTS),
+            {"type": ["null", "boolean", "number", "string", "array"]},
+            {"type": "object", "propertyNames": {"not": {"enum": list(CONDITIONS)}}},
+            {"type": "object", "minProperties": 2},
+        ]
+    },
+}
+
+BodyConditions = tuple[tuple[str, Steps, Condition], ...]
+
+
+def _body_conditions(value: object) -> BodyConditions:
+    if not isinstance(value, dict):
+        raise ValueError(f'{shown(value)} is not allowed; allowed: an object of paths, like {{"$.temperature": 0.7}}')  # noqa: TRY004 - for pydantic
+    return tuple((path, steps(path), value_condition(wanted)) for path, wanted in value.items())
+
+
+TextCondition = Annotated[Condition, PlainValidator(text_condition), WithJsonSchema(_TEXT_SCHEMA)]
+
+
+class Turn(Described):
+    """One message of a whole dialogue."""
+
+    role: str
+    """Who speaks: system, user, assistant or tool."""
+    content: TextCondition | None = None
+    """The message's text, {"contains": …} or {"regex": …}; absent means any."""
+
+
+class Match(Described):
+    """What a request must hold; every key that is given must fit, and no key fits every request."""
+
+    user: TextCondition | None = None
+    """The last user message, {"contains": …} or {"regex": …}; compared after NFKC, so `？` and `?` are alike."""
+    system: TextCondition | None = None
+    """The first system message, in the same forms; absent means that it does not matter."""
+    messages: tuple[Turn, ...] | None = Field(default=None, min_length=1)
+    """The whole dialogue, message by message."""
+    body: Annotated[BodyConditions, PlainValidator(_body_conditions), WithJsonSchema(_BODY_SCHEMA)] = Field(
+        default=(), json_schema_extra={"default": {}}
+    )
+    """Paths into the body, like $.tools[0].type: a value, {"contains": …}, {"regex": …} or {"exists": true}."""
+    stream: bool | None = None
+    """Whether a stream is asked for; absent means either."""
+    model: str | None = None
+    """The model that answers, instead of the folder's name; "any" for every one."""
+    chip: str | None = None
+    """The chip of the path, instead of the folder's name; "any" for every one."""
+
+    @property
+    def conditions(self) -> int:
+        """How many things it asks for beyond model and chip; each message of a dialogue and each path is one."""
+        given = sum(value is not None for value in (self.user, self.system, self.stream))
+        return given + len(self.messages or ()) + len(self.body)
+
+    @property
+    def said(self) -> Condition | None:
+        """What it asks of the last user message, whether by `user` or within `messages`."""
+        if self.user is not None:
+            return self.user
+        return next((turn.content for turn in reversed(self.messages or ()) if turn.role == "user"), None)
+
+
+Then = Literal["repeat", "cycle", "error"]
+"""After the last of some answers: the last one again, the first one again, or an error."""
+
+
+def said_at(call: int, answers: Sequence[FixtureAnswer], then: Then) -> FixtureAnswer | None:
+    """Which of some answers (at least one) is said at a call, counted from 0; None where they are used up."""
+    if call < len(answers):
+        return answers[call]
+    return {"repeat": answers[-1], "cycle": answers[call % len(answers)], "error": None}[then]
+
+
+class FixtureFile(Ruled, Described):
+    """A written fixture: what a request must hold, and what is answered."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (exactly_one("answer", "answers", "give either answer or answers"),)
+
+    schema_: str = Field(default="", alias="$schema")
+    """Where an editor finds this schema."""
+    match: Match
+    """What the request must hold."""
+    answer: FixtureAnswer | None = None
+    """What is said."""
+    answers: tuple[FixtureAnswer, ...] | None = Field(default=None, min_length=1)
+    """What is said at the first call, the second and so on, counted for each namespace."""
+    then: Then = "repeat"
+    """After the last of `answers`: the last one again, the first one again, or an error."""
+    priority: int = 0
+    """Of several fixtures that fit, those with a higher number come first."""
+    expires: date | None = None
+    """The last day (YYYY-MM-DD, UTC) on which it fits."""
+    source: str = ""
+    """Where the answer is from, for people."""
+
+    def is_expired(self, today: date) -> bool:
+        """Whether the last day is over."""
+        return self.expires is not None and self.expires < today
+
+    def expiry(self, today: date) -> str:
+        """What is to be said of a fixture that is expired; empty where it is not."""
+        return f"expires: {self.expires} is over; it no longer fits any request" if self.is_expired(today) else ""
+
+    def said(self, call: int) -> FixtureAnswer | None:
+        """What is said at a call, counted from 0; None where the answers are used up."""
+        if self.answer is not None:
+            return self.answer
+        return said_at(call, self.answers or (), self.then)
+
+
+@dataclass(frozen=True, slots=True)
+class Fixture:
+    """A written fixture and where it applies.
+
+    Attributes:
+        name: Its path below the root, with `/`.
+        root: The number of its root; 0 is the most important.
+        model: The model that it is for, or ANY.
+        chip: The chip that it is for, or ANY.
+        file: What it holds.
+    """
+
+    name: str
+    root: int
+    model: str
+    chip: str
+    file: FixtureFile
+
+    @property
+    def rank(self) -> tuple[int | bool | str, ...]:
+        """The smallest goes first: by root, priority, conditions, named model, named chip, exact text, path."""
+        match = self.file.match
+        exact = isinstance(match.said, Same)
+        return (
+            self.root, -self.file.priority, -match.conditions, self.model == ANY, self.chip == ANY, not exact, self.name
+        )  # fmt: skip
+
+
+def read(root: Path, name: str, number: int = 0) -> Fixture | None:
+    """The fixture in a file; None for the recorded form.
+
+    Args:
+        root: A folder of fixtures.
+        name: The file's path below it, with `/`.
+        number: The number of the root.
+
+    Raises:
+        OperatorError: the file cannot be read or is no fixture; the text names file, key and what is allowed.
+    """
+    path = root / name
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise OperatorError(f"{path}: cannot be read: {error.strerror or error}") from None
+    file = parse(data, path)
+    if file is None:
+        return None
+    model, chip, *_ = [*name.split("/")[:-1], ANY, ANY]
+    return Fixture(name, number, file.match.model or model, file.match.chip or chip, file)
+
+
+def parse(data: bytes, where: Path | str) -> FixtureFile | None:
+    """The bytes of a file as a fixture; None for the recorded form, OperatorError for what is neither."""
+    data = data.removeprefix(_BOM)
+    try:
+        value = from_json(data, allow_inf_nan=False)
+    except ValueError as error:
+        try:
+            data.decode()
+        except UnicodeDecodeError as wrong:
+            seen = f"byte {data[wrong.start]:#04x} at offset {wrong.start}"
+            raise OperatorError(f"{where}: not UTF-8: {seen}; save the file as UTF-8") from None
+        raise OperatorError(f"{where}: not a JSON file: {error}") from None
+    if isinstance(value, dict) and "response" in value:
+        return None
+    if not isinstance(value, dict):
+        raise OperatorError(f"{where}: {shown(value)} is not allowed; allowed: an object with match and answer")
+    try:
+        return strictly(FixtureFile, data, value)
+    except ValidationError as wrong:
+        raise OperatorError(f"{where}: {explain(wrong, FixtureFile)}") from None
+
+
+def fixture_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a fixture file in the written form, with a description of every key."""
+    schema = FixtureFile.model_json_schema(by_alias=True)
+    forms = {**schema.get("$defs", {}), FixtureFile.__name__: schema}
+    for model in Described.__subclasses__():
+        for form in _objects(forms.get(model.__name__, {})):
+            for name, sentence in model.sentences().items():
+                key = model.model_fields[name].alias or name
+                if key in form:
+                    form[key].setdefault("description", sentence)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "A fixture of genstudio-mock",
+    }
+
+
+def _objects(form: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The properties of a form, also where it is one of some."""
+    for one in (form, *form.get("anyOf", ())):
+        if "properties" in one:
+            yield one["properties"]

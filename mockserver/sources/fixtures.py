@@ -1,0 +1,185 @@
+"""The fixture source: answers from files, matched on the request, the most special first.
+
+Files that come, change or go are seen without a restart, while requests come in. What a request gets depends on what
+it holds; only where a fixture has several `answers`, also on how often the namespace has asked.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from mockserver.core.errors import OperatorError, Refusal
+from mockserver.files.watch import Watch
+from mockserver.sources.condition import Same
+from mockserver.sources.fixture_file import ANY, Fixture, read
+from mockserver.sources.match import NearMiss, Seen, fits, near_misses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from mockserver.core.exchange import ChatRequest
+    from mockserver.sources.fixture_answer import FixtureAnswer
+
+CHECK_EVERY_S: Final = 0.5
+Place = tuple[int, str]
+"""The number of a root, and a file's path below it."""
+
+
+class Found(NamedTuple):
+    """The fixture that fits a request, and what it says at this call."""
+
+    fixture: Fixture
+    said: FixtureAnswer
+
+
+class Fixtures:
+    """The fixtures of some folders; `refresh` loads them and keeps them as they are on disk.
+
+    Args:
+        roots: Folders of fixtures, the most important first: whatever fits in one goes before all of the next.
+
+    Raises:
+        OperatorError: a root is no folder.
+
+    Attributes:
+        broken: What is wrong with each file that cannot be used, one line each.
+        changes: How often what fits may have changed: files came, went or changed, or a day passed.
+    """
+
+    def __init__(self, roots: Sequence[Path]) -> None:
+        for root in roots:
+            if not root.is_dir():
+                raise OperatorError(f"{root}: no such folder; fixtures lie in <model>/<chip>/ below it")
+        self.broken: dict[Place, str] = {}
+        self._roots = roots
+        self._watches = [Watch(root) for root in roots]
+        self._checked_s: float | None = None
+        self._today = date.min
+        self._fixtures: dict[Place, Fixture] = {}
+        self._ordered: list[Fixture] = []
+        self._index: dict[tuple[str | None, str], list[tuple[int, Fixture]]] = {}
+        self._told: set[Place] = set()
+        self._calls: dict[tuple[str, Place], int] = {}
+        self.changes = 0
+
+    def __iter__(self) -> Iterator[Fixture]:
+        """The fixtures that can be used, the most special first."""
+        return iter(self._ordered)
+
+    def refresh(self, now_s: float) -> list[str]:
+        """See what changed on disk, at most every `CHECK_EVERY_S` seconds.
+
+        Args:
+            now_s: Unix seconds; their date decides what is expired.
+
+        Returns:
+            One line for each file that is broken or expired, once until it changes.
+        """
+        if self._checked_s is not None and abs(now_s - self._checked_s) < CHECK_EVERY_S:
+            return []
+        self._checked_s = now_s
+        today, self._today = self._today, datetime.fromtimestamp(now_s, UTC).date()
+        reports = []
+        stale = False
+        for number, watch in enumerate(self._watches):
+            changed, gone = watch.look()
+            for name in gone:
+                self._forget((number, name))
+            reports += [told for name in changed if (told := self._read((number, name))) is not None]
+            stale = stale or bool(changed or gone)
+        if stale:
+            self._order()
+        if stale or today != self._today:
+            self.changes += 1
+            reports += self._expired()
+        return reports
+
+    def find(self, request: ChatRequest, namespace: str) -> Found | None:
+        """The most special fixture that fits, and what it says at this call of the namespace.
+
+        Raises:
+            Refusal: its answers are used up and it says `"then": "error"`.
+        """
+        fixture = self._best(Seen(request, self._today))
+        if fixture is None:
+            return None
+        if fixture.file.answer is not None:
+            return Found(fixture, fixture.file.answer)
+        counter = (namespace, (fixture.root, fixture.name))
+        call = self._calls.get(counter, 0)
+        self._calls[counter] = call + 1
+        said = fixture.file.said(call)
+        if said is None:
+            answers = len(fixture.file.answers or ())
+            seen = f"{fixture.name}: this is call {call + 1} and it has {answers} answers"
+            raise Refusal("no-match", f'{seen}; by its "then": "error" no more are given')
+        return Found(fixture, said)
+
+    def forget_calls(self, namespace: str) -> None:
+        """Begin all `answers` of a namespace from the first again."""
+        self._calls = {key: calls for key, calls in self._calls.items() if key[0] != namespace}
+
+    def near_misses(self, request: ChatRequest) -> list[NearMiss]:
+        """The three fixtures that miss the request by the least, best first."""
+        return near_misses(self._ordered, Seen(request, self._today))
+
+    def no_match(self, request: ChatRequest) -> Refusal:
+        """The refusal of a request that no fixture fits, with its near misses."""
+        near = self.near_misses(request)
+        if not near:
+            return Refusal("no-match", "no fixture fits: none is loaded; write one, or serve without --strict")
+        told = "; ".join(f"({number}) {miss}" for number, miss in enumerate(near, 1))
+        return Refusal("no-match", f"no fixture fits; nearest: {told}")
+
+    def _best(self, seen: Seen) -> Fixture | None:
+        """The first in order that fits: of the fixtures for this very text and of those for none, each by model."""
+        said = None if seen.user is None else seen.user.normal
+        best: tuple[int, Fixture] | None = None
+        for key in {(said, seen.request.model), (said, ANY), (None, seen.request.model), (None, ANY)}:
+            for place, fixture in self._index.get(key, ()):
+                if best is not None and place > best[0]:
+                    break
+                if fits(fixture, seen):
+                    best = place, fixture
+                    break
+        return None if best is None else best[1]
+
+    def _read(self, place: Place) -> str | None:
+        """Take in a file that is new or changed; what is wrong with it, if anything."""
+        self._forget(place)
+        number, name = place
+        try:
+            fixture = read(self._roots[number], name, number)
+        except OperatorError as error:
+            self.broken[place] = str(error)
+            return str(error)
+        if fixture is not None:
+            self._fixtures[place] = fixture
+        return None
+
+    def _forget(self, place: Place) -> None:
+        self._fixtures.pop(place, None)
+        self.broken.pop(place, None)
+        self._told.discard(place)
+        for counter in [key for key in self._calls if key[1] == place]:
+            del self._calls[counter]
+
+    def _order(self) -> None:
+        self._ordered = sorted(self._fixtures.values(), key=lambda fixture: fixture.rank)
+        self._index = {}
+        for place, fixture in enumerate(self._ordered):
+            said = fixture.file.match.said
+            text = said.normal if isinstance(said, Same) else None
+            self._index.setdefault((text, fixture.model), []).append((place, fixture))
+
+    def _expired(self) -> list[str]:
+        """A line for each fixture that expired and was not yet told."""
+        reports = []
+        for place, fixture in self._fixtures.items():
+            note = fixture.file.expiry(self._today)
+            if note and place not in self._told:
+                self._told.add(place)
+                reports.append(f"{self._roots[place[0]] / place[1]}: {note}")
+        return reports

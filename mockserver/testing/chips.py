@@ -1,0 +1,228 @@
+"""`pytest --chips`: what became of each test on each chip, and the bound on a test that hangs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from mockserver.core.errors import OperatorError, suggestion
+from mockserver.testing.client_saw import SilentEmptyError
+from mockserver.testing.plugin import CHIP_FIXTURE, FIXTURE, mock_flags, mock_url
+from mockserver.testing.survival import FORMS, Matrix, Outcome, as_markdown, as_text, write
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from mockserver.testing.survival import Fate
+
+ALL: Final = "all"
+ATTRIBUTE: Final = "genstudio_mock_outcome"
+SUMMARY_VARIABLE: Final = "GITHUB_STEP_SUMMARY"
+DEFAULT_SECONDS: Final = 30.0
+SOON_S: Final = 0.001
+
+
+class HangError(BaseException):
+    """The test did not end in time. Not an `Exception`, since clients catch those and try again."""
+
+
+def chips_asked(asked: str, config: pytest.Config) -> tuple[str, ...]:
+    """The chips that `--chips` names; raises UsageError for one that the edition does not have."""
+    from mockserver.testing.running_mock import MockError, RunningMock
+
+    try:
+        url = mock_url(config)
+        if url:
+            edition = RunningMock(url, config.getoption("genstudio_mock_token")).edition
+            name, known = edition.name, edition.chips
+        else:
+            name, known = _configured_chips(config)
+    except (MockError, OperatorError) as error:
+        raise pytest.UsageError(str(error)) from None
+    if asked == ALL:
+        return known
+    chips = tuple(dict.fromkeys(part.strip() for part in asked.split(",") if part.strip()))
+    for chip in chips:
+        if chip not in known:
+            raise pytest.UsageError(f"--chips: {chip!r} is not in edition {name}; {suggestion(chip, known)}")
+    if not chips:
+        raise pytest.UsageError(f"--chips: {asked!r} names no chip; allowed: all, {', '.join(known)}")
+    return chips
+
+
+def _configured_chips(config: pytest.Config) -> tuple[str, tuple[str, ...]]:
+    """Name and chips of the edition that the mock of this run will imitate."""
+    from mockserver.cli.lease import configured
+    from mockserver.settings.assemble import edition_of
+
+    edition = edition_of(configured(mock_flags(config), config.rootpath))
+    return edition.name, tuple(edition.chips)
+
+
+class Survival:
+    """Collects outcomes and writes the matrix.
+
+    A worker attaches the outcome to its report, from which the process that the user started takes it.
+    """
+
+    def __init__(self, config: pytest.Config, chips: tuple[str, ...]) -> None:
+        self._chips = chips
+        self._config = config
+        asked: float | None = config.getoption("chips_timeout")
+        self._seconds = DEFAULT_SECONDS if asked is None else asked
+        self._paths = [Path(path) for path in config.getoption("chips_report")]
+        self._outcomes: list[Outcome] = []
+        if self._seconds <= 0:
+            raise pytest.UsageError(f"--chips-timeout: {self._seconds:g} is not allowed; allowed: more than 0 seconds")
+        if asked is not None and not can_bound():
+            raise pytest.UsageError(
+                "--chips-timeout: this system has no interval timers, so nothing ends a test that hangs; "
+                "leave it out and give the client a timeout"
+            )
+        for path in self._paths:
+            if path.suffix not in FORMS:
+                raise pytest.UsageError(f"--chips-report: {str(path)!r} is not allowed; allowed: *.md, *.json")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Bound the fixtures of a test that uses the mock."""
+        with bounded(self._seconds if _uses_mock(item) else None):
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Bound a test that uses the mock."""
+        with bounded(self._seconds if _uses_mock(item) else None):
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Attach the outcome."""
+        report = yield
+        chip = _chip(item)
+        if chip is not None and (report.when == "call" or not report.passed):
+            fate, detail, says = judge(report, call.excinfo.value if call.excinfo else None)
+            outcome = {"test": _row(item, chip), "chip": chip, "fate": fate, "detail": detail, "says": says}
+            setattr(report, ATTRIBUTE, outcome)
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Collect."""
+        outcome = getattr(report, ATTRIBUTE, None)
+        if outcome is not None and str(report.outcome) != "rerun":  # another try follows, and that one counts
+            self._outcomes.append(Outcome(**outcome))
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print the matrix and write the reports."""
+        if hasattr(self._config, "workerinput") or self._config.option.collectonly:
+            return
+        matrix = Matrix(self._chips, self._outcomes)
+        terminalreporter.section("genstudio-mock: which test survives which chip")
+        writer = self._config.get_terminal_writer()
+        terminalreporter.write(as_text(matrix, lambda text, how: writer.markup(text, **{how: True})))
+        for path in self._paths:
+            try:
+                write(matrix, path)
+            except OperatorError as error:
+                terminalreporter.write_line(str(error), red=True)
+        summary = os.environ.get(SUMMARY_VARIABLE)
+        if summary:
+            try:
+                with Path(summary).open("a", encoding="utf-8") as file:
+                    file.write(as_markdown(matrix))
+            except OSError as error:
+                reason = error.strerror or error
+                terminalreporter.write_line(f"${SUMMARY_VARIABLE}: {summary}: cannot be written: {reason}", red=True)
+
+
+def judge(report: pytest.TestReport, raised: BaseException | None) -> tuple[Fate, str, str]:
+    """What became of a test: its fate, the exception's name, and the first line of what was said."""
+    if report.passed:
+        return "passed", "", ""
+    if report.skipped:
+        return "skipped", "", ""
+    while isinstance(raised, BaseExceptionGroup) and len(raised.exceptions) == 1:  # of a task group
+        raised = raised.exceptions[0]
+    says = next(iter(str(raised or report.longrepr).splitlines()), "").strip()
+    if raised is None:
+        return "failed", "", says
+    if isinstance(raised, HangError):
+        return "hang", "", says
+    if isinstance(raised, SilentEmptyError):
+        return "silent empty", "", says
+    if isinstance(raised, AssertionError):
+        return "wrong text", "", says
+    return "exception", type(raised).__name__, says
+
+
+def _uses_mock(item: pytest.Item) -> bool:
+    return FIXTURE in getattr(item, "fixturenames", ())
+
+
+def _chip(item: pytest.Item) -> str | None:
+    """The chip that a test was run for; None where it was run for none."""
+    chip: str | None = getattr(item, "callspec", None) and item.callspec.params.get(CHIP_FIXTURE)  # type: ignore[attr-defined]
+    return chip
+
+
+def _row(item: pytest.Item, chip: str) -> str:
+    """The name of a test without its chip, which stands before its other parameters."""
+    mark: str = item.callspec.id  # type: ignore[attr-defined]  # there, since the chip is a parameter
+    others = mark.removeprefix(chip).removeprefix("-")
+    return item.nodeid.removesuffix(f"[{mark}]") + (f"[{others}]" if others else "")
+
+
+def can_bound() -> bool:
+    """Whether this system has interval timers (Unix), without which nothing ends a test that hangs."""
+    return hasattr(signal, "setitimer")
+
+
+@contextlib.contextmanager
+def bounded(seconds: float | None) -> Iterator[None]:
+    """Raise HangError in the block after so many seconds, and again as often, should a client have swallowed it.
+
+    Only in the main thread and only where the system has interval timers; elsewhere nothing bounds the block. A timer
+    that somebody else has set, to bound the whole test say, goes on after the block; one that rings sooner is enough.
+    """
+    if seconds is None or not can_bound() or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    if 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= seconds:
+        yield
+        return
+
+    def ring(*_: object) -> None:
+        raise HangError(f"still running after {seconds:g} s (--chips-timeout)")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - started), SOON_S), interval)
+
+
+@contextlib.contextmanager
+def paused() -> Iterator[None]:
+    """Let the time of a bounded block stand still: what happens here, the mock's own start, is no hang of a client."""
+    if not can_bound() or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    left, interval = signal.setitimer(signal.ITIMER_REAL, 0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, left, interval)

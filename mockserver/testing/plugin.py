@@ -1,0 +1,227 @@
+"""The pytest plugin: a namespace for each test, one mock for the run, and the wire log of what failed.
+
+Nothing of the mock is imported before a test uses it, so that a suite that does not use it pays nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from mockserver.testing.running_mock import RunningMock
+    from mockserver.testing.session import Session
+
+FIXTURE: Final = "genstudio_mock"
+CHIP_FIXTURE: Final = "_genstudio_chip"
+MARKERS: Final = (
+    "chip(name, ...): ask this chip; with several the test runs once for each",
+    "fault(text, **options): arm a fault, as Session.arm does: fault('cut;after_frames=3', times=1)",
+    "fixture_set(path, ...): answer from these fixture files or folders; relative to the test's file",
+    "genstudio_env: set OPENAI_BASE_URL, OPENAI_API_BASE and OPENAI_API_KEY for the test",
+)
+CHIPS_KEY: Final = pytest.StashKey[tuple[str, ...]]()
+SESSION_KEY: Final = pytest.StashKey[Any]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options and settings, each told of in `pytest --help`."""
+    group = parser.getgroup("genstudio-mock")
+    group.addoption(
+        "--genstudio-mock-url", metavar="URL", help="use a mock that runs already, say http://127.0.0.1:8777"
+    )
+    group.addoption("--genstudio-mock-token", metavar="TOKEN", help="what its control API asks for off loopback")
+    group.addoption(
+        "--genstudio-mock-args", metavar="FLAGS", help="flags of `genstudio-mock serve` for the mock of this run"
+    )
+    group.addoption(
+        "--chips",
+        metavar="all|NAME,...",
+        help="run each test that uses the mock once for each chip; tells who survives",
+    )
+    group.addoption(
+        "--chips-timeout", metavar="SECONDS", type=float,
+        help="with --chips, how long a test may take before it counts as hanging (default 30; not on Windows)",
+    )  # fmt: skip
+    group.addoption(
+        "--chips-report", metavar="PATH", action="append", default=[],
+        help="write the survival matrix as Markdown (.md) or JSON (.json); may be repeated",
+    )  # fmt: skip
+    parser.addini("genstudio_mock_url", "as --genstudio-mock-url", default="")
+    parser.addini("genstudio_mock_args", "as --genstudio-mock-args", default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell of the markers, and with `--chips` of the survival matrix."""
+    for line in MARKERS:
+        config.addinivalue_line("markers", line)
+    asked = config.getoption("chips")
+    if asked:
+        from mockserver.testing.chips import Survival, chips_asked
+
+        config.stash[CHIPS_KEY] = chips = chips_asked(asked, config)
+        config.pluginmanager.register(Survival(config, chips), "genstudio_mock_survival")
+    elif config.getoption("chips_report"):
+        raise pytest.UsageError("--chips-report: there is no matrix without --chips; add --chips all")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that uses the mock runs once for each chip of its marker, else of `--chips`."""
+    if CHIP_FIXTURE not in metafunc.fixturenames:
+        return
+    marker = metafunc.definition.get_closest_marker("chip")
+    if marker and not (marker.args and all(isinstance(name, str) for name in marker.args)):
+        pytest.fail("@pytest.mark.chip: it takes one or several names of chips, each a text", pytrace=False)
+    chips = marker.args if marker else metafunc.config.stash.get(CHIPS_KEY, ())
+    if chips:
+        metafunc.parametrize(CHIP_FIXTURE, chips, indirect=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the wire log to the report of a test that failed, itself or in a fixture that uses the mock."""
+    report = yield
+    session = item.stash.get(SESSION_KEY, None)
+    if session is not None and report.failed:
+        report.sections.append(("genstudio-mock: what went over the wire", "\n".join(_wire_log(session))))
+    return report
+
+
+def _wire_log(session: Session) -> list[str]:
+    from mockserver.testing.running_mock import MockError
+    from mockserver.testing.seen import wire_log
+
+    try:
+        return wire_log(session.exchanges()) or [f"no request came to this test's namespace{_proxied(session)}"]
+    except MockError as error:
+        return [str(error)]
+
+
+def _proxied(session: Session) -> str:
+    """Why none may have come: a proxy that clients ask instead."""
+    from mockserver.testing.running_mock import past_proxy
+
+    names = past_proxy(os.environ, session.url)
+    return f"; a proxy is set: NO_PROXY={names['NO_PROXY']} or the marker genstudio_env leads past it" if names else ""
+
+
+def mock_url(config: pytest.Config) -> str:
+    """The address of a mock that runs already; empty for none."""
+    return str(config.getoption("genstudio_mock_url") or config.getini("genstudio_mock_url"))
+
+
+def mock_flags(config: pytest.Config) -> list[str]:
+    """Flags for the mock of this run; raises OperatorError where quotes are not closed."""
+    from mockserver.core.errors import OperatorError
+
+    text = config.getoption("genstudio_mock_args") or config.getini("genstudio_mock_args")
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise OperatorError(f"--genstudio-mock-args: {text!r} cannot be split into flags: {error}") from None
+
+
+@pytest.fixture(scope="session")
+def genstudio_mock_server(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningMock]:
+    """The mock of this run: one for all workers, or the one that `--genstudio-mock-url` names."""
+    from mockserver.core.errors import OperatorError
+    from mockserver.testing.running_mock import MockError, RunningMock
+    from mockserver.testing.shared_mock import SharedMock
+
+    url = mock_url(pytestconfig)
+    try:
+        if url:
+            outside = RunningMock(url, pytestconfig.getoption("genstudio_mock_token"))
+            _ = outside.edition  # it answers
+            yield outside
+            return
+        folder, flags = _shared_folder(pytestconfig, tmp_path_factory), mock_flags(pytestconfig)
+        with _unhurried(pytestconfig):
+            shared = SharedMock(folder, flags, pytestconfig.rootpath)
+    except (MockError, OperatorError) as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    try:
+        yield shared
+    finally:
+        shared.leave()
+
+
+def _unhurried(config: pytest.Config) -> AbstractContextManager[None]:
+    """A block that `--chips-timeout` does not bound."""
+    if CHIPS_KEY not in config.stash:
+        return nullcontext()
+    from mockserver.testing.chips import paused
+
+    return paused()
+
+
+def _shared_folder(config: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run; that of a worker of xdist lies in the one of all."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if hasattr(config, "workerinput") else own
+
+
+@pytest.fixture
+def _genstudio_chip(request: pytest.FixtureRequest) -> str | None:
+    """The chip that a test asks; None for the edition's first one."""
+    marker = request.node.get_closest_marker("chip")  # where tests have no parameters: those of unittest
+    chip: str | None = getattr(request, "param", marker.args[0] if marker and marker.args else None)
+    return chip
+
+
+@pytest.fixture
+def genstudio_mock(
+    request: pytest.FixtureRequest, genstudio_mock_server: RunningMock, _genstudio_chip: str | None
+) -> Iterator[Session]:
+    """A namespace of the mock for this test alone, empty at first and given up at the end.
+
+    The markers `chip`, `fault`, `fixture_set` and `genstudio_env` set it up.
+    """
+    with _namespace(genstudio_mock_server) as namespace:
+        session = _set_up(namespace, request, _genstudio_chip)
+        request.node.stash[SESSION_KEY] = session
+        yield session
+        del request.node.stash[SESSION_KEY]
+
+
+def _namespace(mock: RunningMock) -> Session:
+    """A new namespace; a mock that refuses it, for want of its token say, fails the test in one line."""
+    from mockserver.testing.running_mock import MockError
+
+    try:
+        return mock.session()
+    except MockError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+
+
+def _set_up(namespace: Session, request: pytest.FixtureRequest, chip: str | None) -> Session:
+    """What the markers ask for; a marker that asks for what is not there fails the test in one line."""
+    from mockserver.core.errors import OperatorError
+    from mockserver.testing.running_mock import MockError
+
+    name = "chip"
+    try:
+        session = namespace.chip(chip) if chip else namespace
+        name = "fixture_set"
+        for marker in request.node.iter_markers(name):
+            session.answer_from(*(request.path.parent / str(path) for path in marker.args))
+        name = "fault"
+        for marker in reversed(list(request.node.iter_markers(name))):
+            for text in marker.args:
+                session.arm(text, **marker.kwargs)
+    except (MockError, OperatorError) as error:
+        raise pytest.fail.Exception(f"@pytest.mark.{name}: {error}", pytrace=False) from None
+    if request.node.get_closest_marker("genstudio_env"):
+        session.set_env(request.getfixturevalue("monkeypatch"))
+    return session

@@ -1,0 +1,224 @@
+"""A test's handle on a running mock: arm a fault, script an answer, see what happened (in `witness`).
+
+Everything goes through the control API over plain HTTP, so the mock may run in a thread, in another process or in a
+container. Only the standard library is imported until a fault or a fixture file is given.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+from mockserver.testing.observed import Witness
+from mockserver.testing.running_mock import MockError, past_proxy
+from mockserver.testing.session_terms import Match
+
+if TYPE_CHECKING:
+    from mockserver.pipeline.faults.fault import Fault
+    from mockserver.testing.running_mock import RunningMock
+    from mockserver.testing.session_terms import Said, SupportsSetenv
+
+
+class Clock:
+    """The clock of one namespace, on which quotas run."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def elapsed_ms(self) -> float:
+        """Milliseconds on it."""
+        elapsed: float = self._session.call("GET", "/clock")["elapsed_ms"]
+        return elapsed
+
+    def advance(self, ms: float) -> None:
+        """Move it on; nobody waits, and no other namespace notices."""
+        self._session.call("POST", "/clock", {"advance_ms": ms})
+
+
+class Session(Witness):
+    """One namespace of a running mock: what a test has set up and what it has seen, apart from all other tests.
+
+    A context manager that gives the namespace up at the end. `chip` and `model` give the same namespace seen through
+    another chip or model.
+
+    Args:
+        mock: The mock.
+        api_key: The key that names the namespace; every request with it belongs to the session.
+        model: The model of `base_url`; None takes the edition's first one.
+        chip: The chip of `base_url`; None takes the edition's first one.
+    """
+
+    def __init__(self, mock: RunningMock, api_key: str, model: str | None = None, chip: str | None = None) -> None:
+        super().__init__(mock, api_key)
+        self._model = model
+        self._chip = chip
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """The mock's address."""
+        return self.mock.url
+
+    @property
+    def base_url(self) -> str:
+        """What an OpenAI client takes as its base URL."""
+        return self.mock.base_url(self._model, self._chip)
+
+    def chip(self, name: str) -> Session:
+        """The same namespace through another chip; raises MockError for one that the edition does not have."""
+        return self._through(self._model, name)
+
+    def model(self, name: str) -> Session:
+        """The same namespace through another model; raises MockError for one that the edition does not have."""
+        return self._through(name, self._chip)
+
+    def _through(self, model: str | None, chip: str | None) -> Session:
+        self.mock.base_url(model, chip)
+        return Session(self.mock, self.api_key, model, chip)
+
+    def env(self) -> dict[str, str]:
+        """The variables from which OpenAI's clients take address and key."""
+        base_url = self.base_url
+        return {"OPENAI_BASE_URL": base_url, "OPENAI_API_BASE": base_url, "OPENAI_API_KEY": self.api_key}
+
+    def set_env(self, monkeypatch: SupportsSetenv) -> None:
+        """Set these variables until the test ends; `monkeypatch` is pytest's fixture.
+
+        Where a proxy is set, `NO_PROXY` names the mock's host too.
+        """
+        for name, value in {**self.env(), **past_proxy(os.environ, self.url)}.items():
+            monkeypatch.setenv(name, value)
+
+    def arm(
+        self,
+        fault: str | Mapping[str, Any] | Fault,
+        *,
+        times: int | None = None,
+        every: int = 1,
+        probability: float = 1.0,
+        **match: Unpack[Match],
+    ) -> None:
+        """Let something go wrong.
+
+        Args:
+            fault: As in the header `X-Mock-Fault` (`cut;after_frames=3`, several with commas), as a mapping with
+                `type`, or as a value of `mockserver.pipeline.disturb`.
+            times: How often it fires; None for always.
+            every: It fires at every k-th request that fits.
+            probability: Chance to fire, from 0 to 1, drawn with the exchange's seed.
+            match: Which requests it is for: model, chip, stream, contains.
+
+        Raises:
+            MockError: there is no such fault, setting, model or chip; the text names what is allowed.
+        """
+        from mockserver.pipeline.disturb import FaultError, fault_of, faults_of_header
+        from mockserver.pipeline.faults.fault import Fault
+
+        try:
+            if isinstance(fault, str):
+                faults = faults_of_header(fault)
+            else:
+                plain = dict(fault) if isinstance(fault, Mapping) else fault
+                faults = [plain if isinstance(plain, Fault) else fault_of(plain)]
+        except FaultError as error:
+            raise MockError(str(error)) from None
+        if not faults:
+            raise MockError(f"{fault!r} names no fault; give one like cut;after_frames=3")
+        self._known(match)
+        for one in faults:
+            data = one.model_dump(exclude_none=True)
+            body = {"fault": data, "match": match, "times": times, "every": every, "probability": probability}
+            self.call("POST", "/faults", body)
+
+    def disarm(self) -> None:
+        """Disarm all faults."""
+        self.call("DELETE", "/faults")
+
+    def answer(self, text: str | None = None, *, times: int | None = 1, **said: Unpack[Said]) -> None:
+        """Say what the next answer is; further calls queue further answers.
+
+        Args:
+            text: The content.
+            times: How often it answers; None for always.
+            said: `pieces`, `reasoning`, `tool_calls`, `error`, `blocked`, `delay_ms`, `finish_reason` and `usage` say
+                more; `model`, `chip`, `stream` and `contains` which requests it is for.
+
+        Raises:
+            MockError: the parts do not go together, or there is no such model or chip.
+        """
+        self._known(said)
+        match = {name: value for name, value in said.items() if name in Match.__annotations__}
+        answer: dict[str, Any] = {name: value for name, value in said.items() if name not in match}
+        if text is not None:
+            answer["text"] = text
+        self.call("POST", "/answers", {"answer": answer, "match": match, "times": times})
+
+    def _known(self, match: Match) -> None:
+        """Refuse a model or a chip that no request can ask for: what is for it would wait for ever."""
+        self.mock.base_url(match.get("model"), match.get("chip"))
+
+    def answer_from(self, *paths: str | Path) -> None:
+        """Answer from fixture files: each file or folder in turn, and the most special fixture of a folder first.
+
+        Raises:
+            OperatorError: a file is no fixture, or is expired; in a folder, all of them are.
+        """
+        from datetime import UTC, datetime
+
+        from mockserver.testing.fixture_script import scripted
+
+        for one in scripted([Path(path) for path in paths], datetime.now(UTC).date()):
+            self.call("POST", "/answers", one)
+
+    @property
+    def unmet(self) -> list[dict[str, Any]]:
+        """Scripted answers that were not used as often as set up, each with its number, match, times and used."""
+        return [one for one in self.call("GET", "/answers")["answers"] if not one["met"]]
+
+    @property
+    def unexpected(self) -> int:
+        """How many requests no scripted answer was for, though some were set up."""
+        count: int = self.call("GET", "/answers")["unexpected"]
+        return count
+
+    def assert_all_used(self) -> None:
+        """Fail where a scripted answer was not used as often as set up, or a request came that none was for.
+
+        Raises:
+            AssertionError: with a line for each.
+        """
+        __tracebackhide__ = True
+        lines = [
+            f"answer {one['number']} ({_shown(one['match'])}) was used {one['used']} of {one['times'] or 'any'} times"
+            for one in self.unmet
+        ]
+        unexpected = self.unexpected
+        if unexpected:
+            lines.append(f"{unexpected} request{'' if unexpected == 1 else 's'} came that no scripted answer was for")
+        if lines:
+            raise AssertionError("\n".join(lines))
+
+    @property
+    def clock(self) -> Clock:
+        """The namespace's clock."""
+        return Clock(self)
+
+    def reset(self) -> None:
+        """Forget what was set up and what happened."""
+        self.call("POST", "/reset", {})
+
+    def close(self) -> None:
+        """Give the namespace up, and with it all that was set up in it."""
+        self.call("DELETE", "/namespace")
+
+
+def _shown(match: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in match.items()) or "for every request"
