@@ -1,4 +1,4 @@
-"""Reading and running the fenced blocks of the documents.
+"""Reading the documents: their fenced blocks, which are run, and their tables.
 
 A block's language says what is done with it: `sh` is run, `python` is run, `text` right after one of them is what it
 prints (a line of three dots stands for any lines), `json` and `toml` named by `<!-- file: NAME -->` are what a reader
@@ -62,6 +62,18 @@ def blocks(document: Path) -> list[Block]:
             found.append(Block(document, line, match["language"], match["note"] or "", match["text"]))
         last_end = match.end()
     return found
+
+
+def table(document: Path, first: str) -> list[list[str]]:
+    """The rows of the table whose first heading is `first`."""
+    lines = document.read_text("utf-8").splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(f"| {first} |"))
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
 
 
 def run(block: Block, address: str, folder: Path) -> str:

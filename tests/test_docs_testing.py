@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from mockserver.pipeline.disturb import FAULT_TYPES
 from mockserver.testing.session import Session
-from tests.snippets import ROOT, blocks
-from tests.test_docs import table
+from tests.snippets import ROOT, blocks, table
 from tests.test_plugin import SIX_LINES
 
 if TYPE_CHECKING:

@@ -263,8 +263,8 @@ def test_node_with_fetch(node: str, tmp_path: Path, chip: str) -> None:
 
 @pytest.mark.parametrize(("chip", "code"), [("nvidia", 0), ("chip3", 1)])
 def test_npm_test(node_openai: Path, tmp_path: Path, chip: str, code: int) -> None:
-    """README's test with the official client for Node, in a project as npm makes it: chip3 breaks it."""
-    test = next(block for block in blocks(ROOT / "README.md") if block.note == "file: app.test.mjs")
+    """The documented test with the official client for Node, in a project as npm makes it: chip3 breaks it."""
+    test = next(block for block in blocks(ROOT / "docs" / "testing.md") if block.note == "file: app.test.mjs")
     (tmp_path / "app.test.mjs").write_text(test.text, "utf-8")
     (tmp_path / "package.json").write_text('{"scripts": {"test": "node --test"}}', "utf-8")
     (tmp_path / "node_modules").symlink_to(node_openai / "node_modules")
