@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from mockserver.profile.edition import Edition
 
+KEY = "sk-very-secret-key-123"
+"""A key that must not be seen anywhere but on the wire."""
+
 
 @contextmanager
 def serving(edition: Edition) -> Iterator[str]:

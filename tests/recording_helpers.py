@@ -10,14 +10,11 @@ import struct
 import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 from unittest.mock import patch
 
-from mockserver.core.data import shipped
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.pipeline.refuse import refuse
-from mockserver.profile.edition import default_edition, load_edition
 from mockserver.recording.proxy import RecordingProxy
 from mockserver.recording.recorder import Keeper
 from mockserver.recording.store import Store
@@ -25,14 +22,15 @@ from mockserver.recording.upstream_address import upstream_of
 from mockserver.server.clock import Wheel
 from mockserver.server.performer import CONNECTION_KEY, perform
 from mockserver.server.serving import make_server, new_event_loop, tcp_socket
-from mockserver.sources.recordings import Recordings, load
+from mockserver.sources import recordings
+from mockserver.sources.recordings import Recordings
+from tests.conftest import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from mockserver.core.errors import Refusal
-    from mockserver.profile.edition import Edition
     from mockserver.recording.recorder import Mode
 
 CHAT = "/maas/mt-infini-3b/chip3/chat/completions"
@@ -196,20 +194,13 @@ class Recorder:
         return sorted(self.root.rglob("*.json"))
 
 
-@cache
-def default() -> Edition:
-    """The default edition."""
-    roots = [shipped("profiles")]
-    return load_edition(default_edition(roots), roots)
-
-
 @contextlib.contextmanager
 def recording_of(
     url: str, root: Path, mode: Mode = "all", *, timeout: float = 5.0, ca_file: str | None = None,
     environ: dict[str, str] | None = None, **settings: Any,
 ) -> Iterator[Recorder]:  # fmt: skip
     """A proxy that records an upstream into a folder."""
-    edition = default()
+    edition = load("2024-tutorial")
 
     def refusal(refused: Refusal) -> Plan:
         return refuse(refused, edition.file.errors[refused.kind])
@@ -218,7 +209,9 @@ def recording_of(
     told: list[str] = []
     scrubbing = settings.pop("scrubbing", None)
     root.mkdir(exist_ok=True)
-    keeper = Keeper(Store(root), mode, Recordings(load(root)), edition.name, upstream.host_class, tell=told.append)
+    keeper = Keeper(
+        Store(root), mode, Recordings(recordings.load(root)), edition.name, upstream.host_class, tell=told.append
+    )
     keeper.scrubbing = scrubbing or keeper.scrubbing
     keeper.secrets = frozenset({settings["key"]}) if "key" in settings else frozenset()
     with serving(RecordingProxy(upstream, keeper, refusal, **settings)) as port:
