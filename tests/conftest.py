@@ -51,6 +51,15 @@ settings.load_profile("tests")
 
 EDITIONS = ("2024-tutorial", "2025-reference")
 KEY = "sk-any-key-will-do"
+TUTORIAL_MULTI_TURN = """{
+"model": "mt-infini-3b",
+"messages": [
+{ "role": "user", "content": "你是谁?" },
+{ "role": "assistant", "content": "我是大模型回答助手" },
+{ "role": "user", "content": "你能做什么?" },
+]
+}"""
+"""The tutorial's own sample of a dialogue, with the comma that JSON does not allow."""
 WAIT_SECONDS = 10.0
 """How long a test waits for a socket or a thread before it fails; nothing takes so long."""
 

@@ -91,3 +91,15 @@ def fits(printed: str, expected: str) -> bool:
     )
     lines = [line.rstrip() for line in printed.strip().splitlines()]
     return re.fullmatch(pattern, "\n".join(lines) + "\n") is not None
+
+
+def table(document: Path, first: str) -> list[list[str]]:
+    """The rows of the table whose first heading is `first`."""
+    lines = document.read_text("utf-8").splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(f"| {first} |"))
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows

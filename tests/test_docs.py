@@ -14,7 +14,7 @@ from mockserver.pipeline.disturb import FAULT_TYPES
 from mockserver.pipeline.frame import DONE, WIRE_FORMATS
 from mockserver.profile import quirks
 from tests.conftest import EDITIONS, load
-from tests.snippets import ADDRESS, DOCUMENTS, ROOT, Block, blocks, fits, run
+from tests.snippets import ADDRESS, DOCUMENTS, ROOT, Block, blocks, fits, run, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,18 +51,6 @@ def test_snippet(block: Block, servers: dict[str, Live], tmp_path: Path) -> None
 def test_every_document_has_something_to_run() -> None:
     """A document whose snippets are all shown only is not held by anything."""
     assert {block.document for block in runnable()} >= {ROOT / "README.md", ROOT / "README.zh-CN.md"}
-
-
-def table(document: Path, first: str) -> list[list[str]]:
-    """The rows of the table whose first heading is `first`."""
-    lines = document.read_text("utf-8").splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith(f"| {first} |"))
-    rows = []
-    for line in lines[start + 2 :]:
-        if not line.startswith("|"):
-            break
-        rows.append([cell.strip() for cell in line.strip("|").split("|")])
-    return rows
 
 
 def chat(server: Live, chip: str, *, stream: bool) -> tuple[str, bytes]:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from mockserver.pipeline.disturb import FAULT_TYPES
 from mockserver.testing.session import Session
-from tests.snippets import ROOT, blocks
-from tests.test_docs import table
-from tests.test_plugin import SIX_LINES
+from tests.inner_pytest import SIX_LINES
+from tests.snippets import ROOT, blocks, table
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo

@@ -8,7 +8,7 @@ import pytest
 
 from mockserver.pipeline.disturb import FAULT_TYPES
 from tests.fault_table import FAULTS, TABLES, observed
-from tests.test_docs import table
+from tests.snippets import table
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,8 +20,7 @@ from mockserver.pipeline.meaning import meaning
 from mockserver.recording.formats.convert import FORMATS, convert, exchanges
 from mockserver.recording.formats.imported import Hints
 from mockserver.recording.store import Store
-from tests.snippets import ROOT
-from tests.test_docs import table
+from tests.snippets import ROOT, table
 
 if TYPE_CHECKING:
     from pathlib import Path
