@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import signal
@@ -25,10 +24,10 @@ from mockserver.profile.edition import load_edition
 from mockserver.server.app import Mock, create_app
 from mockserver.server.clock import FixedClock
 from mockserver.server.protocol import MockProtocol
-from mockserver.server.serving import make_server, new_event_loop, tcp_socket
 from mockserver.settings.assemble import build
 from mockserver.settings.config import Config
 from mockserver.testing.mock_server import MockServer
+from tests.in_thread import WAIT_SECONDS, serving
 from tests.session_helpers import close_clients
 
 if TYPE_CHECKING:
@@ -51,8 +50,15 @@ settings.load_profile("tests")
 
 EDITIONS = ("2024-tutorial", "2025-reference")
 KEY = "sk-any-key-will-do"
-WAIT_SECONDS = 10.0
-"""How long a test waits for a socket or a thread before it fails; nothing takes so long."""
+TUTORIAL_MULTI_TURN = """{
+"model": "mt-infini-3b",
+"messages": [
+{ "role": "user", "content": "你是谁?" },
+{ "role": "assistant", "content": "我是大模型回答助手" },
+{ "role": "user", "content": "你能做什么?" },
+]
+}"""
+"""The tutorial's own sample of a dialogue, with the comma that JSON does not allow."""
 
 NASTY = (
     "",
@@ -181,25 +187,8 @@ def serve(service: Service, protocol: type[MockProtocol] = MockProtocol, *, grac
             told.notify_all()
 
     mock = Mock(service, FixedClock(service.edition.file.defaults.created), tell)
-    ready = threading.Event()
-    listening = tcp_socket("127.0.0.1", 0)
-    server = make_server(create_app(mock), ready.set, grace_seconds)
-    server.config.http = protocol
-
-    def run() -> None:
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(server.serve(sockets=[listening]))
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        assert ready.wait(WAIT_SECONDS), "the server did not start"
-        yield Live(service.edition.name, listening.getsockname()[1], mock, exchanges, server, told)
-    finally:
-        server.should_exit = True
-        thread.join(WAIT_SECONDS)
-        listening.close()
-        assert not thread.is_alive(), "the server did not stop"
+    with serving(create_app(mock), protocol=protocol, grace_seconds=grace_seconds) as served:
+        yield Live(service.edition.name, served.port, mock, exchanges, served.server, told)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,35 +10,23 @@ from typing import TYPE_CHECKING, Any
 from mockserver.contract import in_process
 from mockserver.server.app import Mock, create_app
 from mockserver.server.clock import FixedClock
-from mockserver.server.serving import make_server, new_event_loop, tcp_socket
+from tests import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mockserver.profile.edition import Edition
 
+KEY = "sk-very-secret-key-123"
+"""A key that must not be seen anywhere but on the wire."""
+
 
 @contextmanager
 def serving(edition: Edition) -> Iterator[str]:
     """A mock of the edition on a free port of loopback; yields its base URL."""
-    ready = threading.Event()
     app = create_app(Mock(in_process.service(edition), FixedClock(edition.file.defaults.created)))
-    listening = tcp_socket("127.0.0.1", 0)
-    port = listening.getsockname()[1]
-    server = make_server(app, ready.set, 1)
-
-    def work() -> None:
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(server.serve(sockets=[listening]))
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
+    with in_thread.serving(app) as served:
+        yield served.url
 
 
 @contextmanager

@@ -13,6 +13,17 @@ if TYPE_CHECKING:
 PLUGINS = ("-p", "mockserver.testing.plugin", "-p", "xdist")
 """Named, with all others left out: it is faster, and the same whether the package is installed or not."""
 
+SIX_LINES = """\
+from openai import OpenAI
+
+
+def test_my_app_on_chip3(genstudio_mock):
+    client = OpenAI(base_url=genstudio_mock.chip("chip3").base_url, api_key=genstudio_mock.api_key)
+    stream = client.chat.completions.create(model="", messages=[{"role": "user", "content": "你是谁?"}], stream=True)
+    genstudio_mock.assert_client_saw("".join(chunk.choices[0].delta.content or "" for chunk in stream))
+"""
+"""README's first screen: a test that catches a client's bug on one chip."""
+
 ASK = """\
 import json, urllib.request, pytest
 

@@ -6,6 +6,7 @@ import enum
 import json
 from typing import Annotated, Any, Literal
 
+from hypothesis import strategies as st
 from langchain_core.tools import tool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from openai import pydantic_function_tool
@@ -257,3 +258,61 @@ SHAPES: dict[str, Any] = {
     "langchain-model": convert_to_openai_tool(Weather, strict=True)["function"]["parameters"],
     "one-of-discriminated": {"oneOf": [Cat.model_json_schema(), Dog.model_json_schema()]},
 }
+
+
+LEAVES = st.one_of(
+    st.sampled_from([{}, TEXT, WHOLE, NULL, {"type": "number"}, {"type": "boolean"}, {"type": ["string", "null"]}]),
+    st.builds(
+        lambda low, span: {**WHOLE, "minimum": low, "maximum": low + span}, st.integers(-99, 99), st.integers(0, 9)
+    ),
+    st.builds(
+        lambda low, span: {**TEXT, "minLength": low, "maxLength": low + span}, st.integers(0, 9), st.integers(0, 9)
+    ),
+    st.builds(lambda step: {"type": "number", "multipleOf": step, "minimum": 1}, st.sampled_from([0.01, 0.3, 2, 7])),
+    st.builds(
+        lambda values: {"enum": values},
+        st.lists(st.text(max_size=5) | st.integers() | st.none(), min_size=1, max_size=4),
+    ),
+    st.builds(lambda name: {**TEXT, "format": name}, st.sampled_from(sorted(FORMATS))),
+    st.builds(
+        lambda text: {**TEXT, "pattern": text}, st.sampled_from([r"^\d{3}$", "^[a-f]+(-[a-f]+)?$", "x|y", r"^\S{2,5}$"])
+    ),
+    st.just({"$ref": "#/$defs/shared"}),
+    st.just({"type": "array", "items": {"$ref": "#"}}),
+)
+NAMES = st.text(max_size=6) | st.sampled_from(["city", "用户", "\u2028", "a\u0085b", "🙂", "$ref"])
+
+
+def _objects(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    def build(properties: dict[str, Any], required: int, rest: Any) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": list(properties)[:required],
+            "additionalProperties": rest,
+        }
+
+    return st.builds(build, st.dictionaries(NAMES, children, max_size=4), st.integers(0, 4), st.booleans() | children)
+
+
+def _arrays(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.builds(
+        lambda items, first, least: {"type": "array", "items": items, "prefixItems": [first], "minItems": least},
+        children,
+        children,
+        st.integers(0, 3),
+    )
+
+
+SATISFIABLE = st.recursive(
+    LEAVES,
+    lambda children: st.one_of(
+        _objects(children),
+        _arrays(children),
+        st.builds(lambda branches: {"anyOf": branches}, st.lists(children, min_size=1, max_size=3)),
+        st.builds(lambda schema: {"allOf": [schema, {"description": "both"}]}, children),
+        st.builds(lambda met, then: {"if": met, "then": {"anyOf": [then, True]}}, children, children),
+    ),
+    max_leaves=8,
+).map(lambda schema: {"$defs": {"shared": {"type": ["string", "null"], "maxLength": 8}}, **schema})
+"""Any schema that cannot contradict itself."""

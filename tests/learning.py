@@ -7,7 +7,6 @@ import io
 import json
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, settings
@@ -16,24 +15,18 @@ from hypothesis import strategies as st
 from mockserver.contract import in_process, learn
 from mockserver.contract.result import Clock
 from mockserver.contract.runner import Runner
-from mockserver.core.data import shipped
 from mockserver.profile import quirks
-from mockserver.profile.edition import Edition, load_edition
+from tests.conftest import load
 from tests.contract_live import Quiet, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mockserver.core.exchange import Exchange
-    from mockserver.profile.edition import ChipProfile
+    from mockserver.profile.edition import ChipProfile, Edition
 
 MODEL = "mt-infini-3b"
-
-
-@cache
-def tutorial() -> Edition:
-    """The default edition."""
-    return load_edition("2024-tutorial", [shipped("profiles")])
+TUTORIAL = load("2024-tutorial")
 
 
 def run(which: Any, *words: str) -> tuple[int, str, str]:
@@ -95,8 +88,8 @@ class OtherServer(Quiet):
 @contextmanager
 def changed_chip(name: str, text: str) -> Iterator[str]:
     """A mock of the tutorial whose chip differs from its profile; yields its base URL."""
-    chip = tutorial().chips[name]
-    with serving(in_process.with_chip(tutorial(), replace(chip, wire=quirks.changed(chip.wire, text)))) as url:
+    chip = TUTORIAL.chips[name]
+    with serving(in_process.with_chip(TUTORIAL, replace(chip, wire=quirks.changed(chip.wire, text)))) as url:
         yield url
 
 

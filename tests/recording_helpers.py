@@ -10,29 +10,26 @@ import struct
 import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING, Any, Self
-from unittest.mock import patch
 
-from mockserver.core.data import shipped
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.pipeline.refuse import refuse
-from mockserver.profile.edition import default_edition, load_edition
 from mockserver.recording.proxy import RecordingProxy
 from mockserver.recording.recorder import Keeper
 from mockserver.recording.store import Store
 from mockserver.recording.upstream_address import upstream_of
 from mockserver.server.clock import Wheel
 from mockserver.server.performer import CONNECTION_KEY, perform
-from mockserver.server.serving import make_server, new_event_loop, tcp_socket
-from mockserver.sources.recordings import Recordings, load
+from mockserver.sources import recordings
+from mockserver.sources.recordings import Recordings
+from tests.conftest import load
+from tests.in_thread import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from mockserver.core.errors import Refusal
-    from mockserver.profile.edition import Edition
     from mockserver.recording.recorder import Mode
 
 CHAT = "/maas/mt-infini-3b/chip3/chat/completions"
@@ -150,37 +147,6 @@ def _read_request(client: socket.socket) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
-@contextlib.contextmanager
-def serving(app: Any) -> Iterator[int]:
-    """The port of an application that is served in a thread."""
-    listening = tcp_socket("127.0.0.1", 0)
-    ready = threading.Event()
-    server = make_server(app, ready.set, 1)
-    stop: list[Callable[[], object]] = []
-
-    async def until_stopped() -> None:
-        over = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        stop.append(lambda: loop.call_soon_threadsafe(over.set))
-        await over.wait()
-
-    def run() -> None:
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(server.serve(sockets=[listening]))
-
-    server.main_loop = until_stopped  # type: ignore[method-assign]  # the real one looks ten times a second
-    thread = threading.Thread(target=run, daemon=True)
-    with patch("mockserver.server.serving.gc"):  # a collection of the whole test run's heap takes longer than the test
-        thread.start()
-        assert ready.wait(10)
-    try:
-        yield listening.getsockname()[1]
-    finally:
-        stop[0]()
-        thread.join(10)
-        listening.close()
-
-
 @dataclass
 class Recorder:
     """A running proxy: its port, its directory, and the lines it told."""
@@ -196,20 +162,13 @@ class Recorder:
         return sorted(self.root.rglob("*.json"))
 
 
-@cache
-def default() -> Edition:
-    """The default edition."""
-    roots = [shipped("profiles")]
-    return load_edition(default_edition(roots), roots)
-
-
 @contextlib.contextmanager
 def recording_of(
     url: str, root: Path, mode: Mode = "all", *, timeout: float = 5.0, ca_file: str | None = None,
     environ: dict[str, str] | None = None, **settings: Any,
 ) -> Iterator[Recorder]:  # fmt: skip
     """A proxy that records an upstream into a folder."""
-    edition = default()
+    edition = load("2024-tutorial")
 
     def refusal(refused: Refusal) -> Plan:
         return refuse(refused, edition.file.errors[refused.kind])
@@ -218,11 +177,13 @@ def recording_of(
     told: list[str] = []
     scrubbing = settings.pop("scrubbing", None)
     root.mkdir(exist_ok=True)
-    keeper = Keeper(Store(root), mode, Recordings(load(root)), edition.name, upstream.host_class, tell=told.append)
+    keeper = Keeper(
+        Store(root), mode, Recordings(recordings.load(root)), edition.name, upstream.host_class, tell=told.append
+    )
     keeper.scrubbing = scrubbing or keeper.scrubbing
     keeper.secrets = frozenset({settings["key"]}) if "key" in settings else frozenset()
-    with serving(RecordingProxy(upstream, keeper, refusal, **settings)) as port:
-        yield Recorder(port, root, told, keeper)
+    with serving(RecordingProxy(upstream, keeper, refusal, **settings)) as served:
+        yield Recorder(served.port, root, told, keeper)
 
 
 class PlanApp:

@@ -14,7 +14,7 @@ from mockserver.core.exchange import ChatRequest, Request
 from mockserver.pipeline.admit import Gate, admit
 from mockserver.pipeline.incoming import Arrival
 from mockserver.pipeline.refuse import header_text
-from tests.conftest import EDITIONS, KEY, compose, load, nasty_texts
+from tests.conftest import EDITIONS, KEY, TUTORIAL_MULTI_TURN, compose, load, nasty_texts
 
 MODEL = {"2024-tutorial": "mt-infini-3b", "2025-reference": "kimi-k2-instruct"}
 GOOD = {b"authorization": b"Bearer " + KEY.encode()}
@@ -411,14 +411,6 @@ def test_json_is_let_in_whatever_its_parameters(sent: bytes) -> None:
     assert enter("2024-tutorial", body_with(), {**GOOD, b"content-type": sent})
 
 
-TUTORIAL_MULTI_TURN = """{
-"model": "mt-infini-3b",
-"messages": [
-{ "role": "user", "content": "你是谁?" },
-{ "role": "assistant", "content": "我是大模型回答助手" },
-{ "role": "user", "content": "你能做什么?" },
-]
-}"""
 NOT_JSON = "the body is not valid JSON: "
 COMMA = NOT_JSON + "trailing comma at line {}, column {}: JSON allows no comma before the closing '{}'; remove it"
 BROKEN: dict[str, tuple[bytes, str]] = {

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import ask, compose, load, nasty_texts
-from tests.test_jsonvalue import SATISFIABLE
+from tests.jsonvalue_schemas import SATISFIABLE
 
 if TYPE_CHECKING:
     from mockserver.pipeline.respond import Service

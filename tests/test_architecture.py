@@ -180,3 +180,12 @@ def test_the_nouns_are_light(statement: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
 
     assert not HEAVY & {name.split(".")[0] for name in done.stdout.split()}
+
+
+TESTS = Path(__file__).parent
+
+
+@pytest.mark.parametrize("path", sorted(TESTS.glob("*.py")), ids=lambda path: path.stem)
+def test_no_file_imports_from_a_file_of_tests(path: Path) -> None:
+    """What two files of tests share lies in a file of helpers, so that each runs by itself."""
+    assert not [module for module in imports(path, types_too=True) if module.startswith("tests.test_")]

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import EDITIONS, KEY, Live, load
-from tests.test_admit import TUTORIAL_MULTI_TURN
+from tests.conftest import EDITIONS, KEY, TUTORIAL_MULTI_TURN, Live, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,38 +18,31 @@ from mockserver.contract import in_process, library
 from mockserver.contract.library import Target, assert_clause
 from mockserver.contract.result import Budget, Clock
 from mockserver.contract.transport import Address, HttpTransport
-from mockserver.core.data import shipped
 from mockserver.core.exchange import Ending, Request
 from mockserver.profile import quirks
-from mockserver.profile.edition import Edition, load_edition
-from mockserver.sources.recordings import load
+from mockserver.sources import recordings
 from tests.command import called
-from tests.contract_live import Quiet, serving, serving_with
+from tests.conftest import load
+from tests.contract_live import KEY, Quiet, serving, serving_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-KEY = "sk-very-secret-key-123"
-
-
-@cache
-def tutorial() -> Edition:
-    """The default edition."""
-    return load_edition("2024-tutorial", [shipped("profiles")])
+TUTORIAL = load("2024-tutorial")
 
 
 @pytest.fixture(scope="module")
 def honest() -> Iterator[str]:
     """A mock that keeps its contract."""
-    with serving(tutorial()) as url:
+    with serving(TUTORIAL) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def deviant() -> Iterator[str]:
     """A mock whose chip3 speaks events and whose nvidia lacks the done marker, against all claims."""
-    edition = tutorial()
+    edition = TUTORIAL
     for chip, words in (("chip3", "sse,done,type-fitting"), ("nvidia", "no-done")):
         profile = edition.chips[chip]
         edition = in_process.with_chip(edition, replace(profile, wire=quirks.changed(profile.wire, words)))
@@ -84,7 +76,7 @@ def test_a_mock_keeps_its_contract(honest: str) -> None:
 
 def test_the_default_budget_reaches_every_phase(honest: str) -> None:
     """60 requests are enough for a piece of each phase, and are never passed."""
-    result = library.check(Target(honest, "mt-infini-3b", "chip3", tutorial()))
+    result = library.check(Target(honest, "mt-infini-3b", "chip3", TUTORIAL))
 
     phases = [case.phase.value for case, _ in result.exchanges]
     assert list(dict.fromkeys(phases)) == ["examples", "one rule broken", "generated", "dialogue"]
@@ -136,7 +128,7 @@ def test_a_saved_failure_is_an_exchange_file_like_any_other(deviant: str, tmp_pa
 
     shown = called("fixtures", "show", str(file))
     valid = called("validate", str(file))
-    played = load(tmp_path)
+    played = recordings.load(tmp_path)
 
     assert (shown[0], "mt-infini-3b" in shown[1]) == (0, True), shown
     assert valid[0] == 0, valid
@@ -147,7 +139,7 @@ def test_a_saved_failure_is_an_exchange_file_like_any_other(deviant: str, tmp_pa
 
 def deviations(url: str) -> list[bytes]:
     """The bodies of what breaks the contract."""
-    result = library.check(Target(url, "mt-infini-3b", "nvidia", tutorial()))
+    result = library.check(Target(url, "mt-infini-3b", "nvidia", TUTORIAL))
     return [b"".join(one.exchange.plan.frames) for one in result.findings if one.exchange.plan]
 
 
@@ -258,7 +250,7 @@ def test_a_429_is_waited_for_as_asked() -> None:
     slept: list[float] = []
     clock = Clock(lambda: 0.0, slept.append)
     with serving_with(Busy) as url:
-        result = library.check(Target(url, "m", "nvidia", tutorial()), budget=Budget(requests=4), clock=clock)
+        result = library.check(Target(url, "m", "nvidia", TUTORIAL), budget=Budget(requests=4), clock=clock)
 
     assert slept == [7.0, 7.0]
     assert len(result.exchanges) + 2 == 4
@@ -272,7 +264,7 @@ def test_a_rate_is_kept() -> None:
         slept.append(seconds)
         now[0] += seconds
 
-    edition = tutorial()
+    edition = TUTORIAL
     from mockserver.contract.runner import Runner
 
     send = in_process.transport(in_process.service(edition), edition.file.defaults.created * 1000)

@@ -28,7 +28,7 @@ from mockserver.profile.edition import ChipFile
 from mockserver.recording.store import Store
 from tests.conftest import EDITIONS
 from tests.contract_live import serving, serving_with
-from tests.learning import MODEL, OtherServer, ask, changed_chip, few, quirk_sets, run, tutorial
+from tests.learning import MODEL, TUTORIAL, OtherServer, ask, changed_chip, few, quirk_sets, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 def test_no_drift_is_exit_code_0(tmp_path: Path) -> None:
     """A target that is as its profile says has no drift, live or recorded."""
     words = ["--model", MODEL, "--chip", "chip3"]
-    with serving(tutorial()) as url:
+    with serving(TUTORIAL) as url:
         run(learn_command, "--base-url", url, *words, "--output", str(tmp_path))
         live = run(drift_command, "--base-url", url, *words)
     recorded = run(drift_command, *words, "--against", str(tmp_path / "2024-tutorial" / "chip3-probes"))
@@ -142,8 +142,8 @@ def test_drift_as_json() -> None:
 )
 def test_the_timing_class_is_compared(first_ms: float, every_ms: float, rows: list[tuple[str, str, str]]) -> None:
     """Times are compared by class, so that noise is no drift; another class is told and does not count."""
-    chip = tutorial().chips["chip3"]
-    exchange = ask(tutorial(), chip)["02-single-turn-streamed"]
+    chip = TUTORIAL.chips["chip3"]
+    exchange = ask(TUTORIAL, chip)["02-single-turn-streamed"]
     assert exchange.plan is not None
     times = [first_ms + every_ms * number for number in range(len(exchange.plan.frames))]
     paced = replace(exchange, plan=replace(exchange.plan, at_ms=times))

@@ -7,7 +7,6 @@ first request is left alone, since a target that does not answer it is nobody (e
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,9 +15,8 @@ from mockserver.contract.cases import Phase
 from mockserver.contract.result import Budget, Clock, Result
 from mockserver.contract.runner import Runner
 from mockserver.contract.transport import Address, HttpTransport
-from mockserver.core.data import shipped
 from mockserver.pipeline.disturb import FAULT_TYPES, faults_of_header
-from mockserver.profile.edition import Edition, load_edition
+from tests.conftest import load
 from tests.contract_live import serving
 
 if TYPE_CHECKING:
@@ -75,20 +73,15 @@ HARMLESS: dict[str, str] = {  # what breaks no promise, and why
 }
 HANGS = ("stall;after_frames=2", "timeout")
 """What costs the client's whole patience each time."""
+REFERENCE = load("2025-reference")
 LIMITS = ("status;status=429;retry_after_s=1", "rate_limit;rpm=3")
 """A limit of the service's own: the run waits as asked, and in the end stops and says so."""
-
-
-@cache
-def edition() -> Edition:
-    """The edition whose streams have every part that a fault can take."""
-    return load_edition("2025-reference", [shipped("profiles")])
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """A mock that keeps its contract."""
-    with serving(edition()) as where:
+    with serving(REFERENCE) as where:
         yield where
 
 
@@ -105,7 +98,14 @@ def run(url: str, fault: str) -> Result:
 
     still = Clock(lambda: 0.0, lambda _seconds: None)
     budget = Budget(requests=4 if hangs else 60, tokens=100_000)
-    runner = Runner(disturbed, edition(), edition().chips["nvidia"], "qwen3-8b", clock=still, budget=budget)
+    runner = Runner(
+        disturbed,
+        REFERENCE,
+        REFERENCE.chips["nvidia"],
+        "qwen3-8b",
+        clock=still,
+        budget=budget,
+    )
     return runner.run((Phase.EXAMPLES,))
 
 

@@ -11,15 +11,14 @@ from hypothesis import HealthCheck, given, settings
 
 from mockserver.contract import fuzz, fuzz_files, strategies, streams
 from mockserver.contract.fuzz import difference, find_bug
-from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
 from mockserver.files.exchange_file import read
 from mockserver.pipeline.frame import DONE, WIRE_FORMATS
 from mockserver.profile import quirks
-from mockserver.profile.edition import load_edition
 from mockserver.recording.show import time_line
 from mockserver.sources.recordings import load as load_recordings
 from tests.buggy_clients import BUGS, decodes_each_read, reads, uses_splitlines, wants_a_space
+from tests.conftest import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 @cache
 def wire_of(edition: str, chip: str) -> WireSettings:
     """A shipped chip's settings."""
-    return load_edition(edition, [shipped("profiles")]).chips[chip].wire
+    return load(edition).chips[chip].wire
 
 
 SILENT = "silent: the client read nothing and raised nothing; the stream says '0'"

@@ -17,8 +17,8 @@ import pytest
 
 from mockserver.cli import contract as contract_command
 from mockserver.contract.result import Clock
-from tests.contract_live import serving
-from tests.test_contract_command import KEY, tutorial
+from tests.conftest import load
+from tests.contract_live import KEY, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -239,7 +239,7 @@ def test_three_answers_without_an_end_stop_the_run(honest_then_silent: tuple[str
 def honest_then_silent() -> Iterator[tuple[str, list[int]]]:
     """A front of an honest mock that never answers from the fifth request on."""
     asked: list[int] = []
-    with serving(tutorial()) as url:
+    with serving(load("2024-tutorial")) as url:
         behind = int(url.rpartition(":")[2])
 
         def behave(connection: socket.socket) -> None:
@@ -304,7 +304,7 @@ def secure(certificate: Path) -> Iterator[int]:
     """An honest mock behind TLS; its port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, certificate.with_name("key.pem"))
-    with serving(tutorial()) as url:
+    with serving(load("2024-tutorial")) as url:
         behind = int(url.rpartition(":")[2])
         with listening(lambda connection: pass_on(connection, behind), tls=context) as port:
             yield port

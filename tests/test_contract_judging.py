@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from typing import Any
 
 import pytest
@@ -16,24 +15,18 @@ from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS, Relation, same_status
 from mockserver.contract.clauses.table import CHECKS, judge
 from mockserver.contract.clauses.wire_form import ledger
-from mockserver.core.data import shipped
 from mockserver.core.exchange import Exchange, Plan, Request
-from mockserver.profile.edition import Edition, load_edition
+from tests.conftest import load
 
 KEYS = [
     *("id", "object", "created", "model", "choices", "usage", "blocked", "error", "code", "msg", "type"),
     *("index", "delta", "message", "finish_reason", "logprobs", "role", "content", "reasoning_content"),
     *("tool_calls", "function", "name", "arguments", "prompt_tokens", "completion_tokens", "total_tokens"),
 ]
+REFERENCE = load("2025-reference")
 LEAVES: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, False, 0, 1, -1, 10**30, 1.5, "", "x", "assistant", "stop", "chat.completion", "tool_calls", [], {}]
 )
-
-
-@cache
-def edition() -> Edition:
-    """The later edition."""
-    return load_edition("2025-reference", [shipped("profiles")])
 
 
 def exchange(body: bytes, *, stream: bool, status: int = 200) -> Exchange:
@@ -78,9 +71,9 @@ def test_every_clause_has_a_word_on_whatever_json_comes(
     texts = [json.dumps(one) for one in objects]
     body = "".join(f"data: {one}\n\n" for one in texts) if form == "sse" else "\n".join(texts)
     made = exchange(body.encode(), stream=form != "json", status=status)
-    profile = edition().chips["nvidia"]
+    profile = REFERENCE.chips["nvidia"]
 
-    verdicts = judge(made, Context(edition(), profile, "m", refusal))
+    verdicts = judge(made, Context(REFERENCE, profile, "m", refusal))
     entries = ledger(profile, [Reading(made)])
     compared = [one.compare(Reading(made), Reading(made)) for one in (*RELATIONS, DIALOGUE)]
 
@@ -98,7 +91,7 @@ def test_every_clause_has_a_word_on_whatever_bytes_come(body: bytes, stream: boo
     """Nothing, garbage, deep nesting, numbers that JSON has not."""
     made = exchange(body, stream=stream)
 
-    verdicts = judge(made, Context(edition(), edition().chips["chip3"], "m"))
+    verdicts = judge(made, Context(REFERENCE, REFERENCE.chips["chip3"], "m"))
 
     assert any(one.outcome is Outcome.BROKEN for one in verdicts.values())
 
@@ -115,7 +108,7 @@ ELSEWHERE = [
 @pytest.mark.parametrize("check", [pytest.param(one, id=one.id) for one in CHECKS])
 def test_a_clause_does_not_apply_where_it_has_nothing_to_look_at(check: Check) -> None:
     """An error, a body and a stream, each with nothing in it: one of them is none of the clause's business."""
-    context = Context(edition(), edition().chips["nvidia"], "m")
+    context = Context(REFERENCE, REFERENCE.chips["nvidia"], "m")
     outcomes = [check.judge(Reading(one), context).outcome for one in ELSEWHERE]
 
     assert (Outcome.NOT_APPLICABLE in outcomes) is (check.id not in ALWAYS)
@@ -144,12 +137,12 @@ def test_no_document_says_which_of_two_limits_counts(limits: dict[str, int | Non
     answer = Plan(200, (), [b'{"choices": [], "usage": {"completion_tokens": 5}}'], [0.0])
     reading = Reading(Exchange(Request("POST", "/", {}, json.dumps(limits).encode()), answer))
 
-    assert limit_kept(reading, Context(edition(), edition().chips["nvidia"], "m")).outcome is outcome
+    assert limit_kept(reading, Context(REFERENCE, REFERENCE.chips["nvidia"], "m")).outcome is outcome
 
 
 def test_an_answer_that_should_have_been_refused_is_told_once() -> None:
     """Where a refusal was due and an answer came, only the status is wrong: no rule says what the answer is like."""
     made = exchange(b'{"id": null, "choices": []}', stream=False)
-    verdicts = judge(made, Context(edition(), edition().chips["nvidia"], "m", refusal="missing-key"))
+    verdicts = judge(made, Context(REFERENCE, REFERENCE.chips["nvidia"], "m", refusal="missing-key"))
 
     assert [check.id for check, verdict in verdicts.items() if verdict.outcome is Outcome.BROKEN] == ["status"]

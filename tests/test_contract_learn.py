@@ -26,7 +26,7 @@ from mockserver.profile import quirks
 from mockserver.profile.edition import load_edition
 from tests.conftest import EDITIONS
 from tests.contract_live import serving, serving_with
-from tests.learning import MODEL, OtherServer, ask, few, quirk_sets, run, tutorial
+from tests.learning import MODEL, TUTORIAL, OtherServer, ask, few, quirk_sets, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("chip", ["nvidia", "chip3"])
 def test_learning_from_the_mock_gives_its_own_profile_back(chip: str, tmp_path: Path) -> None:
     """What is learnt of a shipped chip makes the same bytes as its shipped profile."""
-    with serving(tutorial()) as url:
+    with serving(TUTORIAL) as url:
         code, out, _ = run(
             learn_command, "--base-url", url, "--model", MODEL, "--chip", chip, "--output", str(tmp_path)
         )
 
     assert code == 0, out
     again = load_edition("2024-tutorial", [tmp_path, shipped("profiles")]).chips[chip]
-    assert alike(again.wire, tutorial().chips[chip].wire)
+    assert alike(again.wire, TUTORIAL.chips[chip].wire)
     assert "checked: the mock with this profile keeps its contract" in out
 
 
@@ -79,7 +79,7 @@ def test_another_server_is_learnt_and_then_holds(tmp_path: Path) -> None:
 
 def test_each_learnt_quirk_names_its_proof_its_date_and_how_sure_it_is(tmp_path: Path) -> None:
     """The profile is TOML whose sources name a probe, a date and a count; the latency has its quantiles."""
-    with serving(tutorial()) as url:
+    with serving(TUTORIAL) as url:
         run(learn_command, "--base-url", url, "--model", MODEL, "--chip", "chip3", "--output", str(tmp_path))
 
     text = (tmp_path / "2024-tutorial" / "chip3.toml").read_text()
@@ -102,7 +102,7 @@ def test_learning_is_taken_up_again(tmp_path: Path) -> None:
     anew, and so is what was asked otherwise.
     """  # noqa: D205 - one sentence
     words = ["--model", MODEL, "--chip", "nvidia", "--output", str(tmp_path)]
-    with serving(tutorial()) as url:
+    with serving(TUTORIAL) as url:
         _, _, first = run(learn_command, "--base-url", url, *words, "--requests", "4")
         _, _, second = run(learn_command, "--base-url", url, *words, "--tokens", "9000")
         _, _, third = run(learn_command, "--base-url", url, *words, "--tokens", "9000")
@@ -129,7 +129,7 @@ def test_a_dry_run_sends_nothing(tmp_path: Path) -> None:
 
 def test_a_target_that_answers_nothing_is_no_profile(tmp_path: Path) -> None:
     """Refusals alone teach nothing, and no profile is written."""
-    with serving(tutorial()) as url:
+    with serving(TUTORIAL) as url:
         code, _, err = run(learn_command, "--base-url", url, "--model", "no-such", "--chip", "chip3", "--output",
                            str(tmp_path), "--path-template", "/nowhere")  # fmt: skip
 
@@ -192,9 +192,9 @@ def test_every_shipped_chip_is_learnt_back(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in quirks.QUIRKS if name.startswith(("usage", "blocked", "finish"))])
 def test_a_mock_with_any_quirk_of_the_end_keeps_its_contract(name: str, chip: str) -> None:
     """How usage, finish and review are written is a chip's own: no clause breaks on what a profile declares."""
-    base = tutorial().chips[chip]
+    base = TUTORIAL.chips[chip]
 
-    assert learn.rehearse(tutorial(), replace(base, wire=quirks.changed(base.wire, name)), MODEL).findings == []
+    assert learn.rehearse(TUTORIAL, replace(base, wire=quirks.changed(base.wire, name)), MODEL).findings == []
 
 
 def test_what_a_server_says_cannot_break_the_file() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,13 +17,14 @@ from mockserver.contract.clauses.table import CHECKS
 from mockserver.contract.clauses.wire_form import clause_of, ledger
 from mockserver.contract.result import Budget, Clock, Result
 from mockserver.contract.runner import Runner
-from mockserver.core.data import shipped
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.profile import quirks
-from mockserver.profile.edition import ChipProfile, Edition, load_edition
+from tests.conftest import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from mockserver.profile.edition import ChipProfile, Edition
 
 STILL = Clock(lambda: 0.0, lambda _seconds: None)
 PLENTY = Budget(requests=200, tokens=100_000)
@@ -32,12 +32,6 @@ MODELS = {"2024-tutorial": "mt-infini-3b", "2025-reference": "qwen3-8b"}
 CHIPS = [
     (edition, chip) for edition in MODELS for chip in ("nvidia", "amd", "chip1", "chip2", "chip3", "chip4", "chip5")
 ]
-
-
-@cache
-def edition_named(name: str) -> Edition:
-    """A shipped edition, read once."""
-    return load_edition(name, [shipped("profiles")])
 
 
 def run(
@@ -58,7 +52,7 @@ def run(
 @pytest.mark.parametrize(("edition", "chip"), CHIPS)
 def test_every_clause_holds_for_the_mock(edition: str, chip: str) -> None:
     """Every chip of every edition keeps its contract, the observed clauses included, and nothing is left out."""
-    result = run(edition_named(edition), chip)
+    result = run(load(edition), chip)
 
     assert [(one.clause.id, one.evidence) for one in result.findings] == []
     assert result.notes == []
@@ -66,7 +60,7 @@ def test_every_clause_holds_for_the_mock(edition: str, chip: str) -> None:
 
 def test_every_clause_is_reached() -> None:
     """Over the two editions' most different chips every clause applies at least once, but for those on rare headers."""
-    results = [run(edition_named(edition), chip) for edition in MODELS for chip in ("nvidia", "chip3")]
+    results = [run(load(edition), chip) for edition in MODELS for chip in ("nvidia", "chip3")]
 
     ids = [one.id for one in CHECKS] + [one.id for one in (*RELATIONS, DIALOGUE)]
     silent = [one for one in ids if all(result.outcome(one) == "does not apply" for result in results)]
@@ -85,13 +79,13 @@ def shown_on(axis: quirks.Axis, quirk: quirks.Quirk) -> tuple[Edition, ChipProfi
     """An edition, a chip's profile without the quirk, and the same with it, whose bytes can differ."""
     other = next(one for one in axis.quirks if one.value != quirk.value)
     for name, chip, further in STAGES_OF_PROOF:
-        profile = edition_named(name).chips[chip]
+        profile = load(name).chips[chip]
         wire = quirks.changed(profile.wire, further)
         if getattr(getattr(wire, axis.stage), axis.field) == quirk.value:
             wire = quirks.apply(wire, axis, other)
         secret = quirks.apply(wire, axis, quirk)
         if not alike(wire, secret):
-            return edition_named(name), replace(profile, wire=wire), replace(profile, wire=secret)
+            return load(name), replace(profile, wire=wire), replace(profile, wire=secret)
     raise AssertionError(f"{quirk.name} shows nowhere")
 
 
@@ -212,7 +206,7 @@ def test_a_fault_behind_the_contracts_back_breaks_a_clause(fault: str) -> None:
     """Each way in which an answer can go wrong is found by the clause that watches for it."""
     disturb, clause = FAULTS[fault]
 
-    result = run(edition_named("2025-reference"), "nvidia", disturb=disturb, phases=(Phase.EXAMPLES, Phase.BROKEN))
+    result = run(load("2025-reference"), "nvidia", disturb=disturb, phases=(Phase.EXAMPLES, Phase.BROKEN))
 
     assert clause in [one.clause.id for one in result.findings]
 
@@ -251,7 +245,7 @@ def test_every_relation_has_a_pair_that_it_rejects(relation: Relation) -> None:
 
 def test_a_ledger_is_strict_both_ways() -> None:
     """One deviation that is declared and there, one that is gone, one that nobody declared."""
-    edition = edition_named("2024-tutorial")
+    edition = load("2024-tutorial")
     profile = edition.chips["chip3"]
     secret = replace(profile, wire=quirks.changed(profile.wire, "object-every,crlf"))
     result = run(edition, "chip3", behind=in_process.with_chip(edition, secret), phases=(Phase.EXAMPLES,))

@@ -13,25 +13,18 @@ from mockserver.contract.cases import Case, Phase, breaks
 from mockserver.contract.clauses.clause import Outcome
 from mockserver.contract.result import Clock
 from mockserver.contract.runner import Runner
-from mockserver.core.data import shipped
 from mockserver.pipeline.frame import DONE, WIRE_FORMATS
 from mockserver.profile import quirks
-from mockserver.profile.edition import Edition, load_edition
+from tests.conftest import load
 
 MODELS = {"2024-tutorial": "mt-infini-3b", "2025-reference": "qwen3-8b"}
 calm = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @cache
-def edition_named(name: str) -> Edition:
-    """A shipped edition, read once."""
-    return load_edition(name, [shipped("profiles")])
-
-
-@cache
 def runner(name: str) -> Runner:
     """A runner whose target is a mock of the same edition."""
-    edition = edition_named(name)
+    edition = load(name)
     send = in_process.transport(in_process.service(edition), edition.file.defaults.created * 1000)
     return Runner(send, edition, edition.chips["nvidia"], MODELS[name], clock=Clock(lambda: 0.0, lambda _s: None))
 
@@ -49,7 +42,7 @@ def status_of(name: str, case: Case) -> int:
 @given(data=st.data())
 def test_valid_requests_are_answered(name: str, data: st.DataObject) -> None:
     """A valid request of an edition is answered 200."""
-    case = data.draw(strategies.valid_cases(edition_named(name), MODELS[name]))
+    case = data.draw(strategies.valid_cases(load(name), MODELS[name]))
 
     assert status_of(name, case) == 200
 
@@ -59,7 +52,7 @@ def test_valid_requests_are_answered(name: str, data: st.DataObject) -> None:
 @given(data=st.data())
 def test_no_request_asks_for_more_tokens_than_a_run_allows(name: str, data: st.DataObject) -> None:
     """Whichever of its limits a server goes by, a generated request asks for at most as many tokens as were allowed."""
-    body = data.draw(strategies.requests(edition_named(name), MODELS[name], 7))
+    body = data.draw(strategies.requests(load(name), MODELS[name], 7))
 
     assert all(1 <= (body.get(key) or 1) <= 7 for key in ("max_tokens", "max_completion_tokens"))
 
@@ -69,16 +62,16 @@ def test_no_request_asks_for_more_tokens_than_a_run_allows(name: str, data: st.D
 @given(data=st.data())
 def test_a_broken_request_gets_the_refusal_that_it_names(name: str, data: st.DataObject) -> None:
     """A request with one rule broken gets the status of the refusal that comes with it."""
-    case = data.draw(strategies.broken_requests(edition_named(name), MODELS[name]))
+    case = data.draw(strategies.broken_requests(load(name), MODELS[name]))
 
     assert case.refusal is not None
-    assert status_of(name, case) == edition_named(name).file.errors[case.refusal].status
+    assert status_of(name, case) == load(name).file.errors[case.refusal].status
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_listed_break_gets_its_refusal(name: str) -> None:
     """The list of broken requests is right case by case."""
-    edition = edition_named(name)
+    edition = load(name)
     wrong = [
         (case.name, status_of(name, case))
         for case in breaks(edition, MODELS[name])
@@ -90,7 +83,7 @@ def test_every_listed_break_gets_its_refusal(name: str) -> None:
 
 def test_samples_are_repeatable_and_as_many_as_asked() -> None:
     """The same number draws the same cases, another one others."""
-    edition = edition_named("2025-reference")
+    edition = load("2025-reference")
     first = strategies.samples(edition, "qwen3-8b", 16, 10, 1)
 
     assert len(first) == 10
@@ -124,7 +117,7 @@ def test_a_stream_says_its_answer_however_it_is_cut(framing: str, data: st.DataO
 def test_generated_cases_are_judged_like_the_others() -> None:
     """The generated phase runs what is drawn, and the mock holds."""
     name = "2025-reference"
-    edition = edition_named(name)
+    edition = load(name)
     send = in_process.transport(in_process.service(edition), edition.file.defaults.created * 1000)
     made = Runner(send, edition, edition.chips["chip3"], MODELS[name], clock=Clock(lambda: 0.0, lambda _s: None))
 

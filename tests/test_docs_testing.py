@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from mockserver.pipeline.disturb import FAULT_TYPES
 from mockserver.testing.session import Session
+from tests.inner_pytest import SIX_LINES
 from tests.snippets import ROOT, blocks, table
-from tests.test_plugin import SIX_LINES
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo

@@ -13,16 +13,16 @@ from mockserver.core.exchange import Request
 from mockserver.pipeline.frame import DONE, WIRE_FORMATS
 from mockserver.pipeline.incoming import Arrival
 from mockserver.pipeline.respond import Service
-from mockserver.profile.edition import load_edition
 from mockserver.sources.condition import Same
 from mockserver.sources.fixture_answer import answer_of
 from mockserver.sources.fixture_file import parse
 from mockserver.sources.fixtures import Fixtures
+from tests.conftest import load
 
 if TYPE_CHECKING:
     from mockserver.core.exchange import Answer, ChatRequest, Plan
 
-EDITION = load_edition("2024-tutorial", [shipped("profiles")])
+EDITION = load("2024-tutorial")
 FILES = sorted(shipped("fixtures").rglob("*.json"))
 MT, QWEN = "mt-infini-3b", "qwen1.5-72b-chat"
 WHO = {"role": "user", "content": "你是谁?"}

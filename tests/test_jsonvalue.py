@@ -18,7 +18,7 @@ from mockserver.sources.jsonvalue.check import Judge
 from mockserver.sources.jsonvalue.document import Document
 from mockserver.sources.jsonvalue.shape import SHAPES as KEYWORDS
 from mockserver.sources.jsonvalue.text import FORMATS
-from tests.jsonvalue_schemas import NULL, SHAPES, TEXT, WHOLE, an_object
+from tests.jsonvalue_schemas import NULL, SATISFIABLE, SHAPES, WHOLE, an_object
 
 SEEDS = range(5)
 
@@ -115,63 +115,6 @@ def test_each_format_makes_what_it_checks(name: str) -> None:
         for text in texts:
             assert known.has(text)
             assert is_valid({"format": name}, text), text
-
-
-LEAVES = st.one_of(
-    st.sampled_from([{}, TEXT, WHOLE, NULL, {"type": "number"}, {"type": "boolean"}, {"type": ["string", "null"]}]),
-    st.builds(
-        lambda low, span: {**WHOLE, "minimum": low, "maximum": low + span}, st.integers(-99, 99), st.integers(0, 9)
-    ),
-    st.builds(
-        lambda low, span: {**TEXT, "minLength": low, "maxLength": low + span}, st.integers(0, 9), st.integers(0, 9)
-    ),
-    st.builds(lambda step: {"type": "number", "multipleOf": step, "minimum": 1}, st.sampled_from([0.01, 0.3, 2, 7])),
-    st.builds(
-        lambda values: {"enum": values},
-        st.lists(st.text(max_size=5) | st.integers() | st.none(), min_size=1, max_size=4),
-    ),
-    st.builds(lambda name: {**TEXT, "format": name}, st.sampled_from(sorted(FORMATS))),
-    st.builds(
-        lambda text: {**TEXT, "pattern": text}, st.sampled_from([r"^\d{3}$", "^[a-f]+(-[a-f]+)?$", "x|y", r"^\S{2,5}$"])
-    ),
-    st.just({"$ref": "#/$defs/shared"}),
-    st.just({"type": "array", "items": {"$ref": "#"}}),
-)
-NAMES = st.text(max_size=6) | st.sampled_from(["city", "用户", "\u2028", "a\u0085b", "🙂", "$ref"])
-
-
-def _objects(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    def build(properties: dict[str, Any], required: int, rest: Any) -> dict[str, Any]:
-        return {
-            "type": "object",
-            "properties": properties,
-            "required": list(properties)[:required],
-            "additionalProperties": rest,
-        }
-
-    return st.builds(build, st.dictionaries(NAMES, children, max_size=4), st.integers(0, 4), st.booleans() | children)
-
-
-def _arrays(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.builds(
-        lambda items, first, least: {"type": "array", "items": items, "prefixItems": [first], "minItems": least},
-        children,
-        children,
-        st.integers(0, 3),
-    )
-
-
-SATISFIABLE = st.recursive(
-    LEAVES,
-    lambda children: st.one_of(
-        _objects(children),
-        _arrays(children),
-        st.builds(lambda branches: {"anyOf": branches}, st.lists(children, min_size=1, max_size=3)),
-        st.builds(lambda schema: {"allOf": [schema, {"description": "both"}]}, children),
-        st.builds(lambda met, then: {"if": met, "then": {"anyOf": [then, True]}}, children, children),
-    ),
-    max_leaves=8,
-).map(lambda schema: {"$defs": {"shared": {"type": ["string", "null"], "maxLength": 8}}, **schema})
 
 
 @settings(max_examples=100, deadline=None)

@@ -12,13 +12,13 @@ from mockserver.core.data import shipped
 from mockserver.core.exchange import Answer, Head, Plan, ToolCall, Usage
 from mockserver.pipeline.compiled import Compiled
 from mockserver.pipeline.meaning import answer_of, meaning
-from mockserver.profile.edition import load_edition
+from tests.conftest import load
 
 ROOTS = [shipped("profiles")]
 WIRES = {
     f"{edition}-{chip}": profile.wire
     for edition in ("2024-tutorial", "2025-reference")
-    for chip, profile in load_edition(edition, ROOTS).chips.items()
+    for chip, profile in load(edition).chips.items()
 }
 HEAD = Head("chatcmpl-1", 1708486029, "mt-infini-3b")
 PIECES = st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), max_size=8).map(tuple)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.inner_pytest import ASK, outcomes, runner
+from tests.inner_pytest import ASK, SIX_LINES, outcomes, runner
 
 if TYPE_CHECKING:
     from tests.inner_pytest import Run
@@ -18,18 +18,6 @@ pytest_plugins = "pytester"
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs pytest in a process of its own."""
     return runner(pytester, monkeypatch)
-
-
-SIX_LINES = """\
-from openai import OpenAI
-
-
-def test_my_app_on_chip3(genstudio_mock):
-    client = OpenAI(base_url=genstudio_mock.chip("chip3").base_url, api_key=genstudio_mock.api_key)
-    stream = client.chat.completions.create(model="", messages=[{"role": "user", "content": "你是谁?"}], stream=True)
-    genstudio_mock.assert_client_saw("".join(chunk.choices[0].delta.content or "" for chunk in stream))
-"""
-"""README's first screen: a test that catches a client's bug on one chip."""
 
 
 def test_six_lines_catch_a_bug(pytester: pytest.Pytester, run: Run) -> None:

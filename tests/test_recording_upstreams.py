@@ -25,6 +25,7 @@ from mockserver.recording.relay import Passage
 from mockserver.recording.upstream import connect as reach
 from mockserver.recording.upstream_address import Upstream
 from mockserver.sources.recordings import exact_plan, recording
+from tests.in_thread import serving
 from tests.recording_helpers import (
     LINES_HEAD,
     PlanApp,
@@ -33,7 +34,6 @@ from tests.recording_helpers import (
     ask,
     chunked,
     recording_of,
-    serving,
 )
 from tests.third_party import node_programs, python_programs
 
@@ -153,8 +153,8 @@ def test_other_servers_are_recorded(upstream_port: int, stream: bool, tmp_path: 
         live = ask(proxy.port, PATH, json.dumps(asked).encode(), ["Authorization: Bearer sk-not-a-real-key-1234"])
     made = recording(proxy.files[0], read(proxy.files[0]))
     assert made is not None
-    with serving(PlanApp(exact_plan(made, 0))) as again_port:
-        again = ask(again_port)
+    with serving(PlanApp(exact_plan(made, 0))) as replaying:
+        again = ask(replaying.port)
 
     assert (live.status, live.ending) == (200, Ending.COMPLETE)
     assert (again.status, again.body, again.ending) == (200, live.body, Ending.COMPLETE)

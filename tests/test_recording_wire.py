@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mockserver.core.exchange import Ending, Plan
 from mockserver.files.exchange_file import plan_of, read
 from mockserver.sources.recordings import exact_plan, recording
+from tests.in_thread import serving
 from tests.recording_helpers import (
     LINES_HEAD,
     SSE_HEAD,
@@ -24,7 +25,6 @@ from tests.recording_helpers import (
     chunked,
     posted,
     recording_of,
-    serving,
 )
 
 if TYPE_CHECKING:
@@ -288,7 +288,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[list[b
     """Records an answer of these writes and this ending, and replays it: the client's view of both."""
     app = PlanApp(Plan(200, (), ()))
     root = tmp_path_factory.mktemp("stage")
-    with RawUpstream() as upstream, recording_of(upstream.url, root) as proxy, serving(app) as port:
+    with RawUpstream() as upstream, recording_of(upstream.url, root) as proxy, serving(app) as replaying:
 
         def play(writes: list[bytes], ending: Ending) -> tuple[Seen, Seen]:
             upstream.writes, upstream.ending = writes, ending
@@ -296,7 +296,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[list[b
             made = recording(proxy.files[0], read(proxy.files[0]))
             assert made is not None
             app.plan = exact_plan(made, 0)
-            return live, ask(port)
+            return live, ask(replaying.port)
 
         yield play
 
@@ -365,7 +365,7 @@ def test_a_plan_that_may_not_be_joined(at_ms: tuple[float, ...] | None, ending: 
     """Each frame is a transfer chunk of its own, also where several are due at once; the ending is the plan's."""
     plan = Plan(200, (), (b"a", b"b", b"c"), at_ms, ending, joinable=False)
 
-    with serving(PlanApp(plan)) as port:
-        seen = ask(port, patience=0.3)
+    with serving(PlanApp(plan)) as served:
+        seen = ask(served.port, patience=0.3)
 
     assert (seen.chunks, seen.ending) == ([b"a", b"b", b"c"], ending)

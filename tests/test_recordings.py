@@ -11,14 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.core.data import shipped
 from mockserver.core.exchange import Answer, ChatRequest, Ending, Exchange, Plan, Request
 from mockserver.files.exchange_file import Provenance, file_of
 from mockserver.pipeline.incoming import Arrival
 from mockserver.pipeline.meaning import meaning
 from mockserver.pipeline.pace import pace_as_recorded
 from mockserver.pipeline.respond import Service
-from mockserver.profile.edition import load_edition
 from mockserver.sources.recordings import (
     Recording,
     Recordings,
@@ -27,6 +25,7 @@ from mockserver.sources.recordings import (
     recording,
     replayed,
 )
+from tests.conftest import load
 
 FIELDS: list[dict[str, Any]] = [{"temperature": 0}, {"temperature": 1}, {"temperature": 2}]
 USER = {"role": "user", "content": "你是谁?"}
@@ -245,7 +244,7 @@ def test_pieces_are_timed_by_the_chunk_that_completes_them() -> None:
 
 def test_the_pipeline_performs_both() -> None:
     """Recorded on nvidia: regenerated on chip3 it is bare JSON lines, exact it is the recorded bytes."""
-    edition = load_edition("2024-tutorial", [shipped("profiles")])
+    edition = load("2024-tutorial")
     recordings = Recordings([recorded([USER], says="我是")])
     body = json.dumps({"messages": [USER], "stream": True}).encode()
     headers = {b"authorization": b"Bearer k", b"content-type": b"application/json"}

@@ -16,7 +16,8 @@ from mockserver.core.exchange import Answer, Ending, Usage
 from mockserver.pipeline.pace import PaceSettings
 from mockserver.profile.edition import ERROR_KINDS
 from mockserver.server.protocol import MockProtocol
-from tests.conftest import KEY, WAIT_SECONDS, Live, compose, load, serve
+from tests.conftest import KEY, Live, compose, load, serve
+from tests.in_thread import WAIT_SECONDS
 from tests.recording_helpers import dechunked
 
 if TYPE_CHECKING:

