@@ -60,8 +60,9 @@ def run(argv: Sequence[str], console: Console) -> int:
     found.model = None
     config = _own(configuration(found, console).config, model)
 
+    from mockserver.core.web_address import past_proxy
     from mockserver.testing.mock_server import MockServer
-    from mockserver.testing.running_mock import MockError, past_proxy
+    from mockserver.testing.running_mock import MockError
     from mockserver.testing.session import Session
 
     with MockServer(config) as mock:
