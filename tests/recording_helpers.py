@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mockserver.core.errors import Refusal
-    from mockserver.recording.recorder import Mode
+    from mockserver.recording.modes import Mode
 
 CHAT = "/maas/mt-infini-3b/chip3/chat/completions"
 PROMPT = "你是谁?"

@@ -12,6 +12,7 @@ import pytest
 from mockserver.core.errors import OperatorError
 from mockserver.pipeline.pace import PaceSettings
 from mockserver.settings.config import SETTINGS, Config, load, masked, schema
+from mockserver.settings.private import private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -297,3 +298,16 @@ def test_the_table_has_one_row_for_each_setting() -> None:
         assert row.variable == f"GENSTUDIO_MOCK_{name.upper()}"
         assert row.says, name
         assert row.metavar or row.file_only or isinstance(row.default, bool), name
+
+
+def test_a_private_mock_answers_the_same_elsewhere(tmp_path: Path) -> None:
+    """What a configuration says of answers stays; where it listens, whom it lets in and how it ends does not."""
+    listening = {
+        "host": "::1", "port": 9000, "uds": tmp_path, "port_file": tmp_path, "api_key": ("sk-a",), "control": False,
+        "control_token": "t", "grace_seconds": 9.0,
+    }  # fmt: skip
+    answers = {"edition": "2025-reference", "fixtures": (tmp_path,), "strict": True, "pace": "profile", "seed": 3}
+
+    made = private(Config(**{**listening, **answers}))  # type: ignore[arg-type]
+
+    assert made == Config(**{**answers, "port": 0, "grace_seconds": 0.0})  # type: ignore[arg-type]

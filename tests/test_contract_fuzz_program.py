@@ -173,6 +173,30 @@ def test_what_a_program_prints_is_what_it_read(end: str) -> None:
     assert Program([sys.executable, "-c", f"import sys; {code}"], os.environ)("http://x") == read
 
 
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "intranet"},
+        {"http_proxy": "http://127.0.0.1:9", "no_proxy": "intranet"},
+        {"ALL_PROXY": "http://127.0.0.1:9", "no_proxy": "intranet", "NO_PROXY": "127.0.0.1"},
+    ],
+    ids=["upper", "lower", "both"],
+)
+def test_a_program_is_led_past_a_proxy(environ: dict[str, str]) -> None:
+    """Whichever spelling its client reads, it asks the stream's server itself, and what was excepted stays so."""
+    code = (
+        "import os; from urllib.request import proxy_bypass_environment as bypassed;"
+        "print([bypassed('127.0.0.1:80', {'no': os.environ[name]}) for name in ('no_proxy', 'NO_PROXY')],"
+        "bypassed('intranet'), bypassed('elsewhere'), end='')"
+    )
+
+    others = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+
+    read = Program([sys.executable, "-c", code], {**others, **environ})("http://127.0.0.1:80")
+
+    assert read == "[True, True] True False"
+
+
 @pytest.mark.parametrize("end", FAILS)
 def test_how_a_program_fails(end: str) -> None:
     """The problem names how it ended and the last line on its standard error."""

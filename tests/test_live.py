@@ -88,7 +88,7 @@ def busy() -> dict[str, Any]:
 
 
 WRONG: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
-    "unknown setting": (lambda: {"editon": "x"}, "editon: unknown setting; did you mean edition?"),
+    "unknown setting": (lambda: {"editon": "x"}, "editon: unknown setting; did you mean edition, moderation?"),
     "value": (lambda: {"seed": -1}, "seed: -1 is not allowed; allowed: an integer from 0 to 4294967295"),
     "unknown edition": (
         lambda: {"edition": "1999"},

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import io
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
 from mockserver.cli.fixtures import span
 from mockserver.cli.record import add_arguments, check_record_arguments, main
 from mockserver.core.errors import OperatorError
+from mockserver.recording.modes import DEFAULT, MODES, Mode
 from mockserver.recording.path_map import path_map
 from mockserver.recording.show import visible
 from mockserver.recording.store import folder_name
 from mockserver.recording.upstream_address import upstream_of
+from tests.command import ROOT, called
 from tests.recording_helpers import CHAT
 
 if TYPE_CHECKING:
@@ -130,6 +133,18 @@ def test_folder_names(name: str, folder: str) -> None:
 def test_control_characters_do_not_reach_the_terminal() -> None:
     """Escapes, bidi marks and line breaks are shown, not obeyed."""
     assert visible("a\x1b]0;x\x07\u202eb\r\n\u2028") == "a\\x1b]0;x\\x07\\u202eb\\r\\n\\u2028"
+
+
+def test_modes_are_told_everywhere() -> None:
+    """Help has the sentence of each mode, and docs/recording.md a row for each."""
+    _, told, _ = called("record", "--help")
+    _, _, guide = (ROOT / "docs" / "recording.md").read_text("utf-8").partition("| `--mode` |")
+    rows = re.findall(r"^\| `([a-z-]+)` \|", guide, re.MULTILINE)
+
+    assert tuple(MODES) == get_args(Mode)
+    assert rows[0] == DEFAULT
+    assert sorted(rows) == sorted(MODES)
+    assert all(f"{mode}: {says}" in " ".join(told.split()) for mode, says in MODES.items())
 
 
 LOCAL = ("--upstream", "http://127.0.0.1:1")

@@ -15,7 +15,7 @@ from mockserver.server.control.operations import MOST_WAIT_MS
 from mockserver.server.control.routes import PREFIX
 from mockserver.testing.mock_server import MockServer
 from mockserver.testing.observed import LONGEST_WAIT_MS
-from mockserver.testing.running_mock import CONTROL, MockError, RunningMock, past_proxy
+from mockserver.testing.running_mock import CONTROL, MockError, RunningMock
 from mockserver.testing.seen import wire_log
 from tests.session_helpers import asked, said
 
@@ -269,25 +269,6 @@ def test_a_proxy_is_led_past(session: Session, monkeypatch: pytest.MonkeyPatch) 
     OpenAI(max_retries=0).chat.completions.create(model="any", messages=[{"role": "user", "content": "hi"}])
 
     assert session.last.status == 200
-
-
-URL = "http://127.0.0.1:8777"
-PAST: dict[str, tuple[dict[str, str], str | None]] = {
-    "no proxy": ({"HTTPS_PROXY": "http://proxy"}, None),
-    "empty": ({"http_proxy": ""}, None),
-    "first": ({"http_proxy": "http://proxy"}, "127.0.0.1"),
-    "all": ({"ALL_PROXY": "socks5://proxy"}, "127.0.0.1"),
-    "further": ({"HTTP_PROXY": "http://proxy", "NO_PROXY": "localhost, .corp"}, "localhost,.corp,127.0.0.1"),
-    "lower case wins": ({"HTTP_PROXY": "x", "no_proxy": "a", "NO_PROXY": "b"}, "a,127.0.0.1"),
-    "named": ({"HTTP_PROXY": "http://proxy", "no_proxy": "127.0.0.1"}, None),
-    "everything": ({"HTTP_PROXY": "http://proxy", "NO_PROXY": "*"}, None),
-}
-
-
-@pytest.mark.parametrize(("environ", "names"), PAST.values(), ids=PAST)
-def test_past_a_proxy(environ: dict[str, str], names: str | None) -> None:
-    """What was excepted stays so; nothing is set without need."""
-    assert past_proxy(environ, URL) == ({} if names is None else {"NO_PROXY": names, "no_proxy": names})
 
 
 def test_places_where_no_mock_is() -> None:

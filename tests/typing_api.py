@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, assert_type
 
+from mockserver.pipeline.pace import PaceSettings
 from mockserver.server.app import App
+from mockserver.settings.config import Config
 from mockserver.testing.mock_server import MockServer, asgi_app
 from mockserver.testing.running_mock import Edition, RunningMock
 from mockserver.testing.seen import Seen, Verdict
@@ -46,6 +49,12 @@ def with_a_server() -> None:
         assert_type(session, Session)
     assert_type(asgi_app(strict=True), App)
     MockServer(editon="2025-reference")  # type: ignore[call-arg]
+    MockServer(replay="regenerate", speed=10, pace="recorded", clock="real", fixtures=[Path("answers"), "more"])
+    MockServer(pace=PaceSettings(first_token_ms=300), moderation={"input_words": ["x"]})
+    MockServer(Config(seed=1), host="::1", port=8777, grace_seconds=1, strict=True, control=False)
+    MockServer(replay="anew")  # type: ignore[arg-type]
+    MockServer(uds="socket")  # type: ignore[call-arg]
+    asgi_app(port=8777)  # type: ignore[call-arg]
 
 
 async def asynchronously() -> None:

@@ -1,5 +1,9 @@
 """The command `genstudio-mock`: one file a command, and the table of commands.
 
+What several commands share lies beside them: `arguments` (the parser, and flags of settings), `target` (the flags of
+those that ask a server), `scrubbing` (the flags of those that mask), `ready` (what `serve` says when it is ready, and
+`profiles` shows), `terminal` (colour and columns).
+
 Everything from outside is an argument of `main`. What the operator did wrong is one line on standard error and exit
 code 2. `--help` and `--version` import nothing of the server.
 """
@@ -29,28 +33,26 @@ class Command:
     """One command.
 
     Attributes:
-        name: What people type.
+        name: What people type, and the file it lives in, which has `run(argv, console) -> exit code`.
         says: What it does, for help.
-        module: Where it lives; it has `run(argv, console) -> exit code`.
     """
 
     name: str
     says: str
-    module: str
 
 
 COMMANDS: Final[tuple[Command, ...]] = (
-    Command("serve", "answer as the service does, on this machine", "mockserver.cli.serve"),
-    Command("run", "run a command with a mock beside it: pytest, npm test, a script", "mockserver.cli.run"),
-    Command("record", "keep what a live service answers, chunk by chunk", "mockserver.cli.record"),
-    Command("fixtures", "look at recordings, compare and convert them", "mockserver.cli.fixtures"),
-    Command("contract", "hold any server to the documents", "mockserver.cli.contract"),
-    Command("learn", "write a chip's profile from probes of a live one", "mockserver.cli.learn"),
-    Command("drift", "tell what has changed since a profile was written", "mockserver.cli.drift"),
-    Command("fuzz", "find the stream that breaks a client", "mockserver.cli.fuzz"),
-    Command("profiles", "show editions, chips, quirks and models", "mockserver.cli.profiles"),
-    Command("validate", "check files of profiles, fixtures and configuration", "mockserver.cli.validate"),
-    Command("schema", "print the JSON Schema of such files, for editors", "mockserver.cli.schema"),
+    Command("serve", "answer as the service does, on this machine"),
+    Command("run", "run a command with a mock beside it: pytest, npm test, a script"),
+    Command("record", "keep what a live service answers, chunk by chunk"),
+    Command("fixtures", "look at recordings, compare and convert them"),
+    Command("contract", "hold any server to the documents"),
+    Command("learn", "write a chip's profile from probes of a live one"),
+    Command("drift", "tell what has changed since a profile was written"),
+    Command("fuzz", "find the stream that breaks a client"),
+    Command("profiles", "show editions, chips, quirks and models"),
+    Command("validate", "check files of profiles, fixtures and configuration"),
+    Command("schema", "print the JSON Schema of such files, for editors"),
 )
 
 EXAMPLES: Final = (
@@ -117,7 +119,7 @@ def _dispatch(argv: Sequence[str], console: Console) -> int:
         return 0
     for command in COMMANDS:
         if command.name == word:
-            code: int = import_module(command.module).run(rest, console)
+            code: int = import_module(f"{__name__}.{command.name}").run(rest, console)
             return code
     if word.startswith("-"):
         near = suggestion(word, ["--help", "--version"])

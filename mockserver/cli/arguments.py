@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mockserver.cli.terminal import Console
-    from mockserver.settings.config import Loaded
+    from mockserver.settings.config import Loaded, Setting
 
 HELP_WIDTH = 100
 
@@ -55,6 +55,7 @@ class Parser(argparse.ArgumentParser):
         )
         self.add_argument("-h", "--help", action="store_true", help="show this help")
         self.further: Mapping[str, argparse.ArgumentParser] = {}
+        self._allowed = {"--config": "a path"}
 
     def read(self, argv: Sequence[str], console: Console, *, ordered: bool = False) -> argparse.Namespace | None:
         """The arguments, or None where help was asked for and has been written.
@@ -91,13 +92,17 @@ class Parser(argparse.ArgumentParser):
         text = re.sub(r"^argument ", "", message)
         lacking = re.fullmatch(r"(?:-\w, )?(--[a-z-]+): expected one argument", text)
         if lacking:
-            flag = lacking[1]
-            row = next((one for one in SETTINGS.values() if one.flag == flag), None)
-            text = f"{flag}: no value given; allowed: {row.kind.allowed if row else 'a path'}"
+            text = f"{lacking[1]}: no value given; allowed: {self._allowed_for(lacking[1])}"
         superfluous = re.fullmatch(r"(.+): ignored explicit argument (.+)", text)
         if superfluous:
             text = f"{superfluous[1]}: takes no value; {superfluous[2]} was given"
         raise OperatorError(f"{self.prog}: {text}")
+
+    def _allowed_for(self, flag: str) -> str:
+        """What a flag takes, as its setting says, or as its help shows it."""
+        action = next(one for one in self._actions if flag in one.option_strings)
+        shown = ", ".join(action.choices) if action.choices else action.metavar or action.dest.upper()
+        return self._allowed.get(flag, str(shown))
 
     def add_settings(self, names: Iterable[str]) -> None:
         """Flags for settings of the table, under their headings, and `--config`."""
@@ -106,11 +111,8 @@ class Parser(argparse.ArgumentParser):
             row = SETTINGS[name]
             if row.group not in groups:
                 groups[row.group] = self.add_argument_group(row.group)
-            says = row.says
-            if row.default not in (None, ()) and not isinstance(row.default, bool):
-                says += f" (default {row.kind.show(row.default)})"
-            if row.many:
-                says += "; may be repeated"
+            says = help_of(row)
+            self._allowed[row.flag] = row.kind.allowed
             if isinstance(row.default, bool):
                 groups[row.group].add_argument(
                     row.flag, dest=name, action=argparse.BooleanOptionalAction, default=None, help=says
@@ -120,6 +122,14 @@ class Parser(argparse.ArgumentParser):
                 groups[row.group].add_argument(row.flag, dest=name, metavar=row.metavar, action=action, help=says)
         places = "genstudio-mock.toml, then [tool.genstudio-mock] in pyproject.toml, in the working directory"
         self.add_argument("--config", metavar="FILE", help=f"configuration file (default: {places})")
+
+
+def help_of(row: Setting) -> str:
+    """A setting's sentence for help, with its default and whether its flag may be repeated."""
+    says = row.says
+    if row.default not in (None, ()) and not isinstance(row.default, bool):
+        says += f" (default {row.kind.show(row.default)})"
+    return f"{says}; may be repeated" if row.many else says
 
 
 def configuration(found: argparse.Namespace, console: Console, cwd: Path = Path()) -> Loaded:

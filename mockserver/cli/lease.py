@@ -11,7 +11,6 @@ import os
 import selectors
 import socket
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -70,7 +69,7 @@ class Landlord:
 
 
 def configured(flags: Sequence[str], cwd: Path) -> Config:
-    """The configuration of a run's mock: that of `serve`, on a free port of this machine and open to every key.
+    """The configuration of a run's private mock from flags of `serve`, variables and files.
 
     Raises:
         OperatorError: a flag, a variable or the configuration file is wrong.
@@ -78,16 +77,13 @@ def configured(flags: Sequence[str], cwd: Path) -> Config:
     from mockserver.cli.arguments import configuration
     from mockserver.cli.serve import serve_parser
     from mockserver.cli.terminal import Console
+    from mockserver.settings.private import private
 
     console = Console(sys.stdout, sys.stderr, os.environ)
     found = serve_parser().read(flags, console)
     if found is None:
         raise OperatorError("--help: not a setting; run genstudio-mock serve --help")
-    config = configuration(found, console, cwd).config
-    return replace(
-        config, host="127.0.0.1", port=0, uds=None, port_file=None, api_key=(), control=True, control_token=None,
-        grace_seconds=0.0,
-    )  # fmt: skip
+    return private(configuration(found, console, cwd).config)
 
 
 def main(flags: Sequence[str]) -> int:

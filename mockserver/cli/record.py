@@ -8,13 +8,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mockserver.cli.arguments import Parser
+from mockserver.cli.arguments import Parser, help_of
 from mockserver.cli.scrubbing import add_scrub_arguments, scrubbing_of
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
 from mockserver.files.secrets import SHORTEST_SECRET
+from mockserver.recording.modes import DEFAULT, MODES
 from mockserver.recording.show import visible
 from mockserver.recording.store import Store
+from mockserver.settings.config import SETTINGS
 
 if TYPE_CHECKING:
     import argparse
@@ -25,11 +27,6 @@ if TYPE_CHECKING:
     from mockserver.core.errors import Refusal
     from mockserver.core.exchange import Plan
 
-MODES: Final = ("none", "once", "new-episodes", "all")
-MODES_HELP: Final = (
-    "none: only replay, a miss is a 404; once: record where the folder holds no recording yet, else replay; "
-    "new-episodes: replay what is there, record the rest (default); all: ask every time"
-)
 GRACE_SECONDS: Final = 5.0
 
 
@@ -62,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--upstream", required=True, metavar="URL", help="the live service; any OpenAI-compatible server")
     add("--out", type=Path, default=Path("fixtures"), metavar="FOLDER", help="where files go (default: fixtures)")
-    add("--mode", choices=MODES, default="new-episodes", help=MODES_HELP)
+    modes = "; ".join(f"{mode}: {says}{' (default)' if mode == DEFAULT else ''}" for mode, says in MODES.items())
+    add("--mode", choices=list(MODES), default=DEFAULT, help=modes)
     add("--map", action="append", default=[], metavar="FROM=TO", help="path prefix for the upstream, repeatable; "
         "example: /maas/{model}/{chip}=/v1")  # fmt: skip
     add("--upstream-key-env", metavar="NAME", help="environment variable with the upstream's API key; without it the "
@@ -71,9 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--timeout", type=float, default=120.0, metavar="SECONDS", help="how long the upstream may say nothing (120)")
     add("--speed", type=float, default=0.0, metavar="X", help="of replayed answers: 0 at once (default), 1 as recorded")
     add("--edition", metavar="NAME", help="the edition noted in the files")
-    add("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)")
-    add("--port", type=int, default=8777, help="port to listen on; 0 takes a free one (default: 8777)")
-    add("--port-file", type=Path, metavar="PATH", help="file that holds the port while connections are accepted")
+    for name, kind in (("host", str), ("port", int), ("port_file", Path)):
+        row = SETTINGS[name]
+        add(row.flag, type=kind, default=row.default, metavar=row.metavar, help=help_of(row))
     add_scrub_arguments(parser)
 
 

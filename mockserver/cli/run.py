@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from mockserver.cli.arguments import Parser, configuration
 from mockserver.core.errors import OperatorError
 from mockserver.settings.config import ANSWERS, CONTENT, SETTINGS
+from mockserver.settings.private import private
 from mockserver.settings.value_kinds import Place
 
 if TYPE_CHECKING:
@@ -60,8 +61,9 @@ def run(argv: Sequence[str], console: Console) -> int:
     found.model = None
     config = _own(configuration(found, console).config, model)
 
+    from mockserver.core.web_address import past_proxy
     from mockserver.testing.mock_server import MockServer
-    from mockserver.testing.running_mock import MockError, past_proxy
+    from mockserver.testing.running_mock import MockError
     from mockserver.testing.session import Session
 
     with MockServer(config) as mock:
@@ -87,13 +89,10 @@ def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _own(config: Config, model: str | None) -> Config:
-    """The configuration of a mock for one command: on a free port of this machine, open to every key."""
+    """The configuration of a mock for one command, in which the model that it asks is known."""
     from mockserver.settings.assemble import edition_of
 
-    config = replace(
-        config, host="127.0.0.1", port=0, uds=None, port_file=None, api_key=(), control=True, control_token=None,
-        grace_seconds=0.0,
-    )  # fmt: skip
+    config = private(config)
     if model is None or model in edition_of(config).models:
         return config
     name = SETTINGS["model"].read([model], Place("--model", Path()), text=True)

@@ -13,6 +13,8 @@ import threading
 import time
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from mockserver.core.web_address import past_proxy
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -26,7 +28,7 @@ class Program:
 
     Args:
         words: Its command line.
-        environ: Its environment, to which `client_environ` is added.
+        environ: Its environment, to which `client_environ` is added, and the way past a proxy.
         timeout_s: How long it may take for one stream; then it is killed, with all that it started.
         as_json: Whether it prints a JSON object with keys of the truth instead of the text alone.
     """
@@ -50,7 +52,7 @@ class Program:
         """
         started = time.monotonic()
         try:
-            output = self._run({**self._environ, **client_environ(base_url)})
+            output = self._run({**self._environ, **client_environ(base_url), **past_proxy(self._environ, base_url)})
         except TimeoutError:
             self._patience = min(self._patience, max(LEAST_PATIENCE_S, 10 * self._slowest))
             raise
@@ -130,7 +132,7 @@ class _Run(threading.Thread):
 
 def client_environ(base_url: str) -> dict[str, str]:
     """Where the program finds the stream, by the names that SDKs read."""
-    return {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": "sk-test", "PYTHONUTF8": "1", "NO_PROXY": "127.0.0.1"}
+    return {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": "sk-test", "PYTHONUTF8": "1"}
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -1,4 +1,8 @@
-"""Which address of a server a client can connect to, and through which proxy: checked before the first request."""
+"""Which address of a server a client can connect to, and through which proxy: checked before the first request.
+
+Clients do not agree on the spelling of the proxy's variables: most look at `no_proxy` first, Go's at `NO_PROXY`, and
+some know one alone. What is read here is read in both, lower case first; what is set is set in both.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,12 @@ from urllib.parse import unquote, urlsplit
 from mockserver.core.errors import OperatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from urllib.parse import SplitResult
 
 SENDABLE: Final = re.compile(r"[!-~]*")
 """What a request line can carry: printable ASCII without a space."""
+BYPASS: Final = "no_proxy"
 
 
 def web_address(url: str) -> SplitResult:
@@ -56,8 +61,8 @@ def https_proxy(host: str, environ: Mapping[str, str]) -> Proxy | None:
     Raises:
         OperatorError: the variable is no address of an http proxy.
     """
-    url = environ.get("https_proxy") or environ.get("HTTPS_PROXY")
-    if not url or _bypassed(host, environ.get("no_proxy") or environ.get("NO_PROXY") or ""):
+    url = next(_values("https_proxy", environ), None)
+    if url is None or _bypassed(host, next(_values(BYPASS, environ), "")):
         return None
     parts = urlsplit(url if "://" in url else f"http://{url}")
     try:
@@ -71,7 +76,34 @@ def https_proxy(host: str, environ: Mapping[str, str]) -> Proxy | None:
     return Proxy(parts.hostname, port, authorization)
 
 
+def past_proxy(environ: Mapping[str, str], url: str) -> dict[str, str]:
+    """`NO_PROXY`, in both its spellings, with the host of an http URL added to it.
+
+    Where a proxy is set, clients would ask it for a server on this machine too, and it knows nothing of our loopback.
+
+    Returns:
+        Nothing where no proxy is set, or where the host is excepted already, whichever spelling a client reads.
+    """
+    if not [*_values("http_proxy", environ), *_values("all_proxy", environ)]:
+        return {}
+    host = urlsplit(url).hostname or ""
+    rules = list(_values(BYPASS, environ))
+    if rules and all(_bypassed(host, rule) for rule in rules):
+        return {}
+    joined = ",".join(dict.fromkeys([*_names("".join(rules[:1])), host]))
+    return {BYPASS.upper(): joined, BYPASS: joined}
+
+
+def _values(name: str, environ: Mapping[str, str]) -> Iterator[str]:
+    """What a variable of the proxy holds in its two spellings, lower case first; an empty one is not set."""
+    return (environ[spelt] for spelt in (name, name.upper()) if environ.get(spelt))
+
+
 def _bypassed(host: str, rule: str) -> bool:
     """Whether `NO_PROXY` names the host: `*`, the name itself, or a domain above it."""
-    names = [name.strip().lstrip(".").lower() for name in rule.split(",") if name.strip()]
+    names = [name.lstrip(".").lower() for name in _names(rule)]
     return "*" in names or any(host.lower() == name or host.lower().endswith(f".{name}") for name in names)
+
+
+def _names(rule: str) -> list[str]:
+    return [name.strip() for name in rule.split(",") if name.strip()]

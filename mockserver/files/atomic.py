@@ -1,21 +1,85 @@
-"""Writing a file so that it is whole or absent."""
+"""Writing a file so that it is whole or absent: beside its place, then renamed.
+
+Only the standard library and the errors are imported, so that what a test holds stays light.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 from typing import TYPE_CHECKING
 
 from mockserver.core.errors import OperatorError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is whole or absent; raises OperatorError where that cannot be."""
-    beside = path.with_name(path.name + ".part")
+def write_whole(path: Path, content: str | bytes, *, named: str = "", recording: bool = False) -> None:
+    """Write a file so that it is whole or absent; what stood there is replaced.
+
+    Args:
+        path: The file.
+        content: Bytes, or text, which becomes UTF-8 with its line ends as they are.
+        named: What the error calls the file, a flag and its value say; without it the path.
+        recording: As in `draft`.
+
+    Raises:
+        OperatorError: it cannot be written.
+    """
     try:
-        beside.write_text(text, "utf-8")
-        beside.replace(path)
+        with draft(path.parent, content, recording=recording) as whole:
+            whole.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise OperatorError(f"{path}: cannot be written: {error.strerror or error}") from None
+        raise OperatorError(f"{named or path}: cannot be written: {error.strerror or error}") from None
+
+
+@contextlib.contextmanager
+def draft(folder: Path, content: str | bytes, *, recording: bool = False) -> Iterator[Path]:
+    """A whole file under a hidden name, to which the block gives its own; where it fails, the file is gone.
+
+    Args:
+        folder: Where it lies, which is where it is to stay.
+        content: Bytes, or text, which becomes UTF-8 with its line ends as they are.
+        recording: It holds what a live service said, which costs money to ask again: nobody else may read it (mode
+            0600), and it is flushed to the disk before the block, its name after it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path, descriptor = _opened(folder, 0o600 if recording else 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(content.encode() if isinstance(content, str) else content)
+            out.flush()
+            if recording:
+                os.fsync(out.fileno())
+        yield path
+    except BaseException:
+        with contextlib.suppress(OSError):
+            path.unlink()  # only here: once it is renamed, the hidden name may be another one's
+        raise
+    if recording:
+        _flush_folder(folder)
+
+
+def _opened(folder: Path, mode: int) -> tuple[Path, int]:
+    """A new file under a name that nobody else has: other threads, other processes, or one that was killed."""
+    number = 0
+    while True:
+        path = folder / f".{os.getpid()}-{number}.part"
+        try:
+            return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        except FileExistsError:
+            number += 1
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the new name last, where the system lets a folder be flushed."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

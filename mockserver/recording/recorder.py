@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING
 
 from mockserver import __version__
 from mockserver.core.errors import OperatorError
@@ -16,12 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mockserver.core.exchange import ChatRequest, Exchange
+    from mockserver.recording.modes import Mode
     from mockserver.recording.store import Store
     from mockserver.recording.upstream_address import HostClass
     from mockserver.sources.recordings import Recording
-
-Mode = Literal["none", "once", "new-episodes", "all"]
-MODES: Final[tuple[Mode, ...]] = ("none", "once", "new-episodes", "all")
 
 
 @dataclass
@@ -30,8 +28,7 @@ class Keeper:
 
     Attributes:
         store: Where files go.
-        mode: `none` never asks the upstream; `once` asks it only where the store was empty at the start;
-            `new-episodes` asks for what is not there yet; `all` always asks.
+        mode: When the upstream is asked: one of `MODES`.
         recordings: What is there.
         edition: Name of the edition, for the provenance.
         upstream: Class of the upstream's host, for the provenance.

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import re
-import secrets
 import threading
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from mockserver.core.errors import OperatorError
+from mockserver.files.atomic import draft
 from mockserver.files.exchange_file import is_as_written, written
 
 if TYPE_CHECKING:
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from mockserver.files.exchange_file import ExchangeFile
 
 CHAT_PATH: Final = re.compile(r"^/maas/([^/]+)/([^/]+)/chat/completions/?$")
-FILE_MODE: Final = 0o600
 _WORD = re.compile(r"[^a-z0-9]+")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
 _LONGEST_NAME = 120
@@ -72,15 +69,9 @@ class Store:
             raise OperatorError(f"{where[0][:40]}…: a model or chip of over {_LONGEST_NAME} letters is not kept")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            beside = folder / f".{secrets.token_hex(8)}.tmp"
-            try:
-                _write(beside, written(file).encode())
-                with self._lock:
-                    target = _free(folder, slug(file), replace=replace)
-                    beside.replace(target)
-                _flush_folder(folder)
-            finally:
-                beside.unlink(missing_ok=True)
+            with draft(folder, written(file), recording=True) as whole, self._lock:
+                target = _free(folder, slug(file), replace=replace)
+                whole.replace(target)
         except OSError as error:
             raise OperatorError(f"{folder}: cannot be written: {error.strerror or error}") from None
         return target
@@ -132,35 +123,3 @@ def _untouched(path: Path) -> bool:
         return is_as_written(path.read_text("utf-8"))
     except (OSError, ValueError):
         return False
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file beside its place, flush it to the disk, then give it its name; raises OperatorError."""
-    beside = path.parent / f".{secrets.token_hex(8)}.tmp"
-    try:
-        try:
-            _write(beside, data)
-            beside.replace(path)
-            _flush_folder(path.parent)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise OperatorError(f"{path}: cannot be written: {error.strerror or error}") from None
-
-
-def _write(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make the new name last, where the system lets a folder be flushed."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

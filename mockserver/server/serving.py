@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import logging
-import os
 import signal
 import socket
 import sys
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from mockserver.core.errors import OperatorError
+from mockserver.files.atomic import write_whole
 from mockserver.server.protocol import MockProtocol
 
 if TYPE_CHECKING:
@@ -119,14 +119,7 @@ def unix_socket(path: Path) -> socket.socket:
 def port_file(path: Path, port: int) -> Iterator[None]:
     """A file with the port, there from the first moment whole, and gone afterwards unless another mock took it over."""
     text = f"{port}\n"
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, "ascii")
-        draft.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise OperatorError(f"--port-file {path}: cannot be written: {error.strerror or error}") from None
+    write_whole(path, text, named=f"--port-file {path}")
     try:
         yield
     finally:

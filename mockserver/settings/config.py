@@ -122,7 +122,7 @@ class Config:
     port: int = _row(8777, kinds.integer(0, 65535), LISTEN, "port to listen on; 0 takes a free one", "PORT")
     uds: Path | None = _row(None, kinds.PATH, LISTEN, "Unix socket to listen on, instead of host and port", "PATH")
     port_file: Path | None = _row(
-        None, kinds.PATH, LISTEN, "file that holds the port while the mock accepts connections", "PATH"
+        None, kinds.PATH, LISTEN, "file that holds the port while connections are accepted", "PATH"
     )
     edition: str | None = _row(
         None, kinds.TEXT, CONTENT, "state of the documents to imitate (default: the profiles' own)", "NAME"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.pipeline.pace import PaceSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from mockserver.profile.edition import Moderation
@@ -116,16 +117,18 @@ def _parse_switch(text: str) -> bool:
 
 
 def _pace(value: Any, _place: Place) -> str | PaceSettings:
-    _demand(isinstance(value, str))
-    if value in {"off", "profile", "recorded"}:
-        return str(value)
-    figures: dict[str, float] = {}
-    for part in value.split(","):
-        name, _, number = part.strip().partition("=")
-        _demand(name in {one.name for one in fields(PaceSettings)} and name not in figures)
-        figures[name] = float(number)
-        _demand(math.isfinite(figures[name]) and figures[name] >= 0)
-    _demand(figures.get("jitter", 0) <= 1)
+    if isinstance(value, PaceSettings):
+        figures = asdict(value)
+    else:
+        _demand(isinstance(value, str))
+        if value in {"off", "profile", "recorded"}:
+            return str(value)
+        figures = {}
+        for part in value.split(","):
+            name, _, number = part.strip().partition("=")
+            _demand(name in {one.name for one in fields(PaceSettings)} and name not in figures)
+            figures[name] = float(number)
+    _demand(all(math.isfinite(one) and one >= 0 for one in figures.values()) and figures.get("jitter", 0) <= 1)
     return PaceSettings(**figures)
 
 
@@ -139,8 +142,8 @@ def _moderation(value: Any, place: Place) -> Moderation:
     from mockserver.files.checked import checked
     from mockserver.profile.edition import Moderation
 
-    _demand(isinstance(value, dict))
-    rules = checked(value, Moderation, place.name)
+    _demand(isinstance(value, Mapping | Moderation))
+    rules = checked(dict(value) if isinstance(value, Mapping) else value, Moderation, place.name)
     rules.rules(place.name)  # a pattern that RE2 does not take is found here, where the place is known
     return rules
 

@@ -5,99 +5,57 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Final, Self, Unpack
 
-from mockserver.core.errors import OperatorError, suggestion
-from mockserver.settings.config import SETTINGS, Config
-from mockserver.settings.value_kinds import Place
+from mockserver.settings.keywords import AppKeywords, Keywords, config_of
 from mockserver.testing.running_mock import RunningMock
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
 
     from starlette.types import Receive, Scope, Send
 
-    from mockserver.pipeline.pace import PaceSettings
     from mockserver.server.app import App
+    from mockserver.settings.config import Config
 
 STOP_SECONDS: Final = 10.0
 
 
-class Settings(TypedDict, total=False):
-    """Settings of a mock, as in the configuration file; `genstudio-mock serve --help` tells of each."""
-
-    host: str
-    port: int
-    edition: str
-    profiles: Sequence[Path | str]
-    fixtures: Sequence[Path | str]
-    model: Sequence[str]
-    strict: bool
-    pace: str | PaceSettings
-    seed: int
-    clock: str
-    api_key: Sequence[str]
-    control_token: str
-    grace_seconds: float
-
-
-DEFAULTS: Final[Settings] = {"port": 0, "grace_seconds": 0.0}
-
-
-def config_of(settings: Settings) -> Config:
-    """A configuration from settings alone: no file, no variable; a free port and no grace time by default.
-
-    Raises:
-        OperatorError: a setting is unknown or its value is not allowed.
-    """
-    values: dict[str, Any] = {}
-    for name, value in {**DEFAULTS, **settings}.items():
-        row = SETTINGS.get(name)
-        if row is None:
-            raise OperatorError(f"{name}: unknown setting; {suggestion(name, Settings.__annotations__)}")
-        given: Any = [_plain(one) for one in value] if row.many and not isinstance(value, str) else _plain(value)  # type: ignore[attr-defined]
-        values[name] = row.read(given, Place(name, Path()), text=isinstance(given, str))
-    return Config(**values)
-
-
-def _plain(value: object) -> object:
-    return str(value) if isinstance(value, Path) else value
-
-
-def asgi_app(config: Config | None = None, **settings: Unpack[Settings]) -> App:
+def asgi_app(config: Config | None = None, **settings: Unpack[AppKeywords]) -> App:
     """The mock as an ASGI application, say for `httpx.ASGITransport`, with its control API under `/_mock/`.
 
     It belongs to the event loop of its first request. Faults that are made of network writes need a socket; they get
     a 400 that says so. A transport that reads an answer whole before it returns cannot show a stream's pace.
 
     Args:
-        config: A whole configuration; None makes one of the settings.
-        settings: Single settings.
+        config: A whole configuration, of which what a socket or `serve` alone needs does not count.
+        settings: Single settings; they count before the configuration's.
 
     Raises:
         OperatorError: a setting, a profile or a fixture is wrong.
     """
     from mockserver.server.app import create_app
+    from mockserver.server.guard import Guard
     from mockserver.settings.assemble import build
 
-    return create_app(build(config or config_of(settings)))
+    chosen = config_of(settings, config, AppKeywords.__optional_keys__)
+    return create_app(build(chosen), Guard(chosen.control_token) if chosen.control else None)
 
 
 class MockServer(RunningMock):
     """A mock in a thread of this process, on a free port: `with MockServer() as mock:`, or with `async with`.
 
     Args:
-        config: A whole configuration; None makes one of the settings.
-        settings: Single settings.
+        config: A whole configuration, of which the settings that `serve` alone has (`uds`, `port_file`, `log_format`,
+            `log_level`) do not count; None takes the defaults, but a free port and no grace time.
+        settings: Single settings; they count before the configuration's.
 
     Raises:
         OperatorError: a setting is unknown or its value is not allowed.
     """
 
-    def __init__(self, config: Config | None = None, **settings: Unpack[Settings]) -> None:
-        self._config = config or config_of(settings)
+    def __init__(self, config: Config | None = None, **settings: Unpack[Keywords]) -> None:
+        self._config = config_of(settings, config)
         self._running: _Running | None = None
 
     def start(self) -> Self:

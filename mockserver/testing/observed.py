@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Unpack
 from urllib.parse import urlencode
 
+from mockserver.files.atomic import draft
 from mockserver.testing.running_mock import CALL_TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -87,9 +88,8 @@ class Witness:
         chosen = self.last.number if number is None else number
         text = self.mock.text("GET", f"/exchanges/{chosen}/fixture", key=self.api_key)
         path = Path(path)
-        draft = path.with_name(f".{path.name}.draft")
-        draft.write_text(text, "utf-8")
-        draft.replace(path)
+        with draft(path.parent, text) as whole:
+            whole.replace(path)
 
     @property
     def last(self) -> Seen:

@@ -108,7 +108,7 @@ def _wire_log(session: Session) -> list[str]:
 
 def _proxied(session: Session) -> str:
     """Why none may have come: a proxy that clients ask instead."""
-    from mockserver.testing.running_mock import past_proxy
+    from mockserver.core.web_address import past_proxy
 
     names = past_proxy(os.environ, session.url)
     return f"; a proxy is set: NO_PROXY={names['NO_PROXY']} or the marker genstudio_env leads past it" if names else ""

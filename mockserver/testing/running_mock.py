@@ -12,13 +12,10 @@ from urllib.parse import quote, urlsplit
 from mockserver.core.errors import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mockserver.testing.session import Session
 
 CONTROL: Final = "/_mock"
 CALL_TIMEOUT_S: Final = 10.0
-PROXIES: Final = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 
 class MockError(Exception):
@@ -152,21 +149,3 @@ class RunningMock:
             reason = value.get("error", value) if isinstance(value, dict) else value
             raise MockError(f"{method} {CONTROL}{path}: {response.status}: {reason}")
         return text
-
-
-def past_proxy(environ: Mapping[str, str], url: str) -> dict[str, str]:
-    """`NO_PROXY`, in both its spellings, with the host of a URL added to it.
-
-    Where a proxy is set, clients would ask it for the mock too, and it knows nothing of this machine's loopback.
-
-    Returns:
-        Nothing where no proxy is set, or where the host is named already.
-    """
-    if not any(environ.get(name) for name in PROXIES):
-        return {}
-    host = urlsplit(url).hostname or ""
-    names = [name.strip() for name in (environ.get("no_proxy") or environ.get("NO_PROXY", "")).split(",")]
-    if host in names or "*" in names:
-        return {}
-    joined = ",".join([*filter(None, names), host])
-    return {"NO_PROXY": joined, "no_proxy": joined}

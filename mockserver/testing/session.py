@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from mockserver.core.web_address import past_proxy
 from mockserver.testing.observed import Witness
-from mockserver.testing.running_mock import MockError, past_proxy
+from mockserver.testing.running_mock import MockError
 from mockserver.testing.session_terms import Match
 
 if TYPE_CHECKING:

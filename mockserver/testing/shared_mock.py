@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from mockserver.core.errors import OperatorError
+from mockserver.files.atomic import write_whole
 from mockserver.testing.running_mock import RunningMock
 
 if TYPE_CHECKING:
@@ -117,9 +118,7 @@ def _start(folder: Path, flags: Sequence[str], cwd: Path) -> tuple[subprocess.Po
         process.wait(START_SECONDS)
         said = (folder / LOG_FILE).read_text("utf-8", "replace").strip().splitlines()
         raise OperatorError(said[-1] if said else f"the mock ended with exit code {process.returncode}")
-    draft = folder / f"{WHERE_FILE}.{os.getpid()}"
-    draft.write_bytes(line)
-    draft.replace(folder / WHERE_FILE)
+    write_whole(folder / WHERE_FILE, line)
     where: dict[str, Any] = json.loads(line)
     return process, where
 

@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from mockserver.core.errors import OperatorError
+from mockserver.files.atomic import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -176,9 +176,4 @@ def write(matrix: Matrix, path: Path) -> None:
     Raises:
         OperatorError: it cannot be written.
     """
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        draft.write_text(FORMS[path.suffix](matrix), "utf-8")
-        draft.replace(path)
-    except OSError as error:
-        raise OperatorError(f"--chips-report {path}: cannot be written: {error.strerror or error}") from None
+    write_whole(path, FORMS[path.suffix](matrix), named=f"--chips-report {path}")

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from mockserver import __version__
 from mockserver.core.errors import OperatorError
+from mockserver.files.atomic import write_whole
 from mockserver.files.exchange_file import Provenance, file_of, read, read_if_exchange
 from mockserver.files.secrets import Redactor, SpelledSecretError, secret_values
 from mockserver.recording.formats import dump, har, vcr
-from mockserver.recording.store import Store, write_whole
+from mockserver.recording.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,7 +69,7 @@ def convert(source: Path, target: Path, hints: Hints, scrubbing: Scrubbing) -> l
         raise OperatorError(f"{target}: this format holds one exchange, {source} has {len(files)}")
     if target.exists():
         raise OperatorError(f"{target}: exists; give another name or remove it")
-    write_whole(target, made.write(files))
+    write_whole(target, made.write(files), recording=True)
     return [target]
 
 

@@ -1,0 +1,44 @@
+"""Every setting of the table is at every door: flags, variables, files, `--print-config`, docs/settings.md."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mockserver.core.errors import OperatorError
+from mockserver.settings.config import SETTINGS, load, schema
+from tests.command import called
+from tests.settings_table import DOCUMENT, document
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_document_is_the_table() -> None:
+    """docs/settings.md has each setting with what its row says, and no other."""
+    assert DOCUMENT.read_text("utf-8") == document(), "python -m tests.settings_table writes it anew"
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_is_documented_once(name: str) -> None:
+    """Its own row begins with its key."""
+    assert len(re.findall(rf"^\| `{name}` \|", DOCUMENT.read_text("utf-8"), re.MULTILINE)) == 1
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_is_at_every_door(name: str, tmp_path: Path) -> None:
+    """A flag and a variable, unless it is for the file alone; a key of the file; a line of `--print-config`."""
+    row, given, refused = SETTINGS[name], not SETTINGS[name].file_only, False
+    _, told, _ = called("serve", "--help")
+    _, shown, _ = called("serve", "--print-config")
+    try:
+        load({}, {row.variable: "\0"}, cwd=tmp_path)
+    except OperatorError as error:
+        refused = str(error).startswith(f"{row.variable}: unknown variable")
+
+    assert (re.search(rf"^  {row.flag}[ ,]", told, re.MULTILINE) is not None) is given
+    assert refused is not given
+    assert schema()["properties"][name]["description"] == row.says
+    assert re.search(rf"^{name} ", shown, re.MULTILINE)
