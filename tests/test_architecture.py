@@ -38,7 +38,7 @@ NEVER_WAIT = ("core", "pipeline", "files", "profile", "sources", "contract/claus
 """Folders in which nothing waits, reads a clock or touches a socket."""
 ON_TOP = {"__init__.py", "__main__.py"}
 
-TOGETHER = {"__init__", "compiled", "respond", "incoming", "body", "meaning", "wire_settings"}
+TOGETHER = {"__init__", "compiled", "respond", "incoming", "coding", "read", "wire_settings"}
 """Files of the pipeline that put the stages together, or stand before and behind all of them."""
 STAGES = [path for path in FILES if path.relative_to(ROOT).parts[0] == "pipeline" and path.stem not in TOGETHER]
 BELOW_SERVER = {"asyncio", "time", "socket", "starlette", "uvicorn", "threading", "selectors"}

@@ -12,15 +12,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
 from mockserver.core.exchange import Ending
+from mockserver.pipeline.read import carried
 from mockserver.server.attempts import RETRYABLE, asked_of, calls, ended_ms, failed
-from mockserver.server.carried import carried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mockserver.core.exchange import Exchange
+    from mockserver.pipeline.read import Carried
     from mockserver.server.attempts import Call
-    from mockserver.server.carried import Carried
 
 STORM_ATTEMPTS: Final = 10
 STORM_WINDOW_MS: Final = 1000.0

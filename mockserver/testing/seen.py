@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.server.carried import Carried
+from mockserver.pipeline.read import Carried
 from mockserver.server.verdict import Finding
 
 if TYPE_CHECKING:

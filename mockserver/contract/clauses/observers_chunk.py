@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mockserver.contract.clauses.reading import Reading, Seen
-    from mockserver.pipeline.body import Json
+    from mockserver.pipeline.frame import Json
 
 _FEWEST_CHUNKS: Final = 3  # with fewer, first and last are all there are
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, WithJsonSchema
 from mockserver import __version__
 from mockserver.core.exchange import Ending
 from mockserver.pipeline.disturb import AnyFault
-from mockserver.server.carried import Carried, carried
+from mockserver.pipeline.read import Carried, carried
 from mockserver.server.verdict import Finding
 
 if TYPE_CHECKING:
