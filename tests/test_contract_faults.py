@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mockserver.contract.cases import Phase
+from mockserver.contract.http_client import Address, HttpTransport
 from mockserver.contract.result import Budget, Clock, Result
 from mockserver.contract.runner import Runner
-from mockserver.contract.transport import Address, HttpTransport
 from mockserver.core.data import shipped
 from mockserver.pipeline.disturb import FAULT_TYPES, faults_of_header
 from mockserver.profile.edition import Edition, load_edition

@@ -1,4 +1,4 @@
-"""Clauses on every answer: status, body, types, identity, usage, text review. The table is in `checks.py`."""
+"""Clauses on every answer: status, body, types, identity, usage, text review. The table is in `table.py`."""
 
 from __future__ import annotations
 

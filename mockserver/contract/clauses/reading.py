@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mockserver.core.exchange import Exchange
 
-Seen = str | bool | None
+Shown = str | bool | None
 """What an exchange shows of one axis; None where it cannot show it."""
 MIXED: Final = "mixed"
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
