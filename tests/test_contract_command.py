@@ -15,9 +15,9 @@ import pytest
 
 from mockserver.cli import contract as contract_command
 from mockserver.contract import in_process, library
+from mockserver.contract.http_client import Address, HttpTransport
 from mockserver.contract.library import Target, assert_clause
 from mockserver.contract.result import Budget, Clock
-from mockserver.contract.transport import Address, HttpTransport
 from mockserver.core.exchange import Ending, Request
 from mockserver.profile import quirks
 from mockserver.sources import recordings

@@ -18,7 +18,7 @@ from mockserver.cli import drift as drift_command
 from mockserver.cli import learn as learn_command
 from mockserver.contract import drift, library
 from mockserver.contract.clauses.clause import Severity
-from mockserver.contract.transport import Address, HttpTransport
+from mockserver.contract.http_client import Address, HttpTransport
 from mockserver.core.data import shipped
 from mockserver.core.exchange import Request
 from mockserver.files.checked import read_toml

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mockserver.contract.cases import Phase
+from mockserver.contract.http_client import Address, HttpTransport
 from mockserver.contract.result import Budget, Clock, Result
 from mockserver.contract.runner import Runner
-from mockserver.contract.transport import Address, HttpTransport
 from mockserver.pipeline.disturb import FAULT_TYPES, faults_of_header
 from tests.conftest import load
 from tests.contract_live import serving

@@ -10,7 +10,7 @@ from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Answer, ChatRequest, Exchange, Request, Usage
 from mockserver.pipeline.disturb import fault_of
 from mockserver.pipeline.faults.content import RateLimit
-from mockserver.server.journal import OVERHEAD_BYTES, Budget, Journal
+from mockserver.server.journal import OVERHEAD_BYTES, Journal, JournalBudget
 from mockserver.server.namespace import MOST_NAMESPACES, ArmedFault, Expectation, Namespaces, Quota, Which
 
 CUT = fault_of({"type": "cut", "after_frames": 1})
@@ -97,7 +97,7 @@ def test_namespaces_are_bounded() -> None:
 
 def test_all_journals_together_are_bounded() -> None:
     """Where the common budget is spent, a journal that grows lets its own oldest go; what is given up is free again."""
-    budget = Budget(most_bytes=5 * OVERHEAD_BYTES)
+    budget = JournalBudget(most_bytes=5 * OVERHEAD_BYTES)
     journals = [Journal(budget=budget) for _ in range(3)]
 
     def keep(journal: Journal, number: int) -> None:

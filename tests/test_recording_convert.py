@@ -16,7 +16,7 @@ from mockserver.core.errors import OperatorError
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.files.exchange_file import ExchangeFile, Provenance, exchange_of, file_of, read
 from mockserver.files.secrets import Scrubbing
-from mockserver.pipeline.meaning import meaning
+from mockserver.pipeline.read import meaning
 from mockserver.recording.formats.convert import FORMATS, convert, exchanges
 from mockserver.recording.formats.imported import Hints
 from mockserver.recording.store import Store

@@ -18,7 +18,7 @@ import vcr  # type: ignore[import-untyped]
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.files.exchange_file import Provenance, exchange_of, file_of
 from mockserver.files.secrets import Scrubbing
-from mockserver.pipeline.meaning import meaning
+from mockserver.pipeline.read import meaning
 from mockserver.recording.formats.convert import convert, exchanges
 from mockserver.recording.formats.har import HOST
 from mockserver.recording.formats.imported import Hints

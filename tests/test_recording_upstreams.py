@@ -19,7 +19,7 @@ import pytest
 
 from mockserver.core.exchange import Ending
 from mockserver.files.exchange_file import plan_of, read
-from mockserver.pipeline.meaning import meaning
+from mockserver.pipeline.read import meaning
 from mockserver.recording.path_map import path_map
 from mockserver.recording.relay import Passage
 from mockserver.recording.upstream import connect as reach

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from mockserver.core.exchange import Answer, ChatRequest, Ending, Exchange, Plan, Request
 from mockserver.files.exchange_file import Provenance, file_of
 from mockserver.pipeline.incoming import Arrival
-from mockserver.pipeline.meaning import meaning
 from mockserver.pipeline.pace import pace_as_recorded
+from mockserver.pipeline.read import meaning
 from mockserver.pipeline.respond import Service
 from mockserver.sources.recordings import (
     Recording,

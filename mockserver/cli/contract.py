@@ -14,7 +14,8 @@ from mockserver.cli.target import add_target_arguments, address_of, budget_of, g
 from mockserver.contract import finding_file
 from mockserver.contract.clauses.clause import Context, Outcome
 from mockserver.contract.clauses.reading import Reading
-from mockserver.contract.transport import BROKEN, HOLDS, HttpTransport, key_of
+from mockserver.contract.http_client import HttpTransport, key_of
+from mockserver.contract.result import ExitCode
 from mockserver.core.errors import OperatorError, suggestion
 from mockserver.files.atomic import write_whole
 
@@ -135,7 +136,7 @@ def _replay(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -
     if args.replay[0] != "replay" or len(args.replay) < 2:
         raise OperatorError(f"contract: {' '.join(args.replay)!r} is not known; say contract replay FILE")
     known = {one.id: one for one in CHECKS}
-    code = HOLDS
+    code = ExitCode.HOLDS
     for name in args.replay[1:]:
         kept = finding_file.load(Path(name))
         if kept.clause not in known:
@@ -153,5 +154,5 @@ def _replay(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -
         verdict = known[kept.clause].judge(Reading(exchange), context)
         evidence = f": {verdict.evidence}" if verdict.evidence else ""
         print(f"{name}: {kept.clause} on {kept.chip}: {verdict.outcome}{evidence}", file=out)
-        code = BROKEN if verdict.outcome is Outcome.BROKEN else code
+        code = ExitCode.BROKEN if verdict.outcome is Outcome.BROKEN else code
     return code

@@ -16,9 +16,9 @@ from mockserver.contract import cases, drift, in_process, learn, library
 from mockserver.contract.cases import Case, Phase
 from mockserver.contract.clauses.clause import Severity
 from mockserver.contract.clauses.reading import Reading
-from mockserver.contract.result import Clock, counted
+from mockserver.contract.http_client import HttpTransport
+from mockserver.contract.result import Clock, ExitCode, counted
 from mockserver.contract.runner import BudgetSpentError, Runner
-from mockserver.contract.transport import BROKEN, HOLDS, HttpTransport
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
 from mockserver.files.atomic import write_whole
@@ -105,7 +105,7 @@ def _drift(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     if args.patch and any(patches):
         write_whole(args.patch, "".join(patches))
     drifted = any(row["severity"] is not Severity.OBSERVED for one in reports for row in one["rows"])
-    return BROKEN if drifted else HOLDS
+    return ExitCode.BROKEN if drifted else ExitCode.HOLDS
 
 
 # --- what is compared ---------------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from mockserver.cli.arguments import Parser
 from mockserver.cli.target import guarded
+from mockserver.contract.http_client import Address
 from mockserver.contract.result import counted
-from mockserver.contract.transport import Address
 from mockserver.core.errors import OperatorError
 from mockserver.profile import quirks
 

@@ -12,9 +12,9 @@ from mockserver import __version__
 from mockserver.cli.arguments import Parser
 from mockserver.cli.target import add_target_arguments, address_of, budget_of, guarded
 from mockserver.contract import in_process, learn
-from mockserver.contract.result import counted
+from mockserver.contract.http_client import Address, HttpTransport, key_of
+from mockserver.contract.result import ExitCode, counted
 from mockserver.contract.runner import BudgetSpentError, Runner
-from mockserver.contract.transport import BROKEN, HOLDS, Address, HttpTransport, key_of
 from mockserver.core.errors import OperatorError
 from mockserver.files.atomic import write_whole
 from mockserver.files.exchange_file import Provenance, exchange_of, file_of, read, written
@@ -73,7 +73,7 @@ def _learn(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
         for name, case in probes.items():
             print(f"{name}: {case.data.decode()}", file=out)
         print(f"{len(probes)} probes, none sent; at most {args.requests} requests are allowed", file=out)
-        return HOLDS
+        return ExitCode.HOLDS
     path = args.output / edition.name / f"{args.chip}.toml"
     folder = path.with_name(f"{args.chip}-probes")
     exchanges = _ask(args, environ, err, probes, folder, edition, clock or library.REAL_CLOCK)
@@ -166,7 +166,7 @@ def _check(args: argparse.Namespace, edition: Edition, exchanges: dict[str, Exch
     faults += learn.unlike(edition, chip, args.model, exchanges)
     if faults:
         print("the mock with this profile is not like the recordings:", *faults, sep="\n  ", file=out)
-        return BROKEN
+        return ExitCode.BROKEN
     shown = f"the form of {counted(len(exchanges), 'exchange')}"
     print(f"checked: the mock with this profile keeps its contract and has {shown}", file=out)
-    return HOLDS
+    return ExitCode.HOLDS

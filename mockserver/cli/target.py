@@ -7,16 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 from urllib.parse import urlsplit
 
-from mockserver.contract.result import Budget
-from mockserver.contract.transport import (
-    DEFAULT_PATH,
-    DEFAULT_TIMEOUT_S,
-    UNREACHABLE,
-    USAGE,
-    Address,
-    UnreachableError,
-    key_of,
-)
+from mockserver.contract.http_client import DEFAULT_PATH, DEFAULT_TIMEOUT_S, Address, UnreachableError, key_of
+from mockserver.contract.result import Budget, ExitCode
 from mockserver.core.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -63,10 +55,10 @@ def guarded(work: Callable[[], int], err: TextIO) -> int:
         return work()
     except OperatorError as error:
         print(f"genstudio-mock: {error}", file=err)
-        return USAGE
+        return ExitCode.USAGE
     except UnreachableError as error:
         print(f"genstudio-mock: {error}", file=err)
-        return UNREACHABLE
+        return ExitCode.UNREACHABLE
 
 
 def targets_of(args: argparse.Namespace, environ: Mapping[str, str]) -> tuple[Edition, list[Target]]:

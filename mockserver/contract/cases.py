@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mockserver.pipeline.admit import FieldRule
-    from mockserver.pipeline.body import Json
+    from mockserver.pipeline.frame import Json
     from mockserver.profile.edition import Edition
 
 DEFAULT_MAX_TOKENS: Final = 32

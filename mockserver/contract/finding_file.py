@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedFinding:
     """One exchange and what it was measured against.
 
     Attributes:
@@ -44,15 +44,15 @@ class Saved:
     exchange: Exchange
 
 
-def of_finding(finding: Finding, edition: str, model: str) -> Saved:
+def of_finding(finding: Finding, edition: str, model: str) -> SavedFinding:
     """A finding as it is saved."""
     case = finding.case
-    return Saved(
+    return SavedFinding(
         finding.clause.id, finding.evidence, edition, case.model or model, finding.chip, case.refusal, finding.exchange
     )
 
 
-def dump(saved: Saved) -> str:
+def dump(saved: SavedFinding) -> str:
     """The text of an exchange file that can be judged again; other readers of such files leave that part alone.
 
     Raises:
@@ -78,7 +78,7 @@ def dump(saved: Saved) -> str:
     return written(made.model_copy(update={"contract": judged}))
 
 
-def load(path: Path) -> Saved:
+def load(path: Path) -> SavedFinding:
     """Read a file; raises OperatorError with the file and what is wrong with it."""
     file = read(path)
     judged = file.contract
@@ -88,7 +88,7 @@ def load(path: Path) -> Saved:
     if judged.authorization is not None:
         headers = {**exchange.request.headers, b"authorization": judged.authorization.encode("latin-1")}
         exchange.request = replace(exchange.request, headers=headers)
-    return Saved(
+    return SavedFinding(
         judged.clause, judged.evidence, file.provenance.edition, judged.model, judged.chip, judged.refusal, exchange
     )
 
@@ -113,7 +113,7 @@ def curl(request: Request, base_url: str) -> str:
         return f"printf %s {encoded} | base64 -d | " + " ".join([*words, "--data-binary", "@-"])
 
 
-def pytest_test(saved: Saved, base_url: str, path_template: str) -> str:
+def pytest_test(saved: SavedFinding, base_url: str, path_template: str) -> str:
     """A test that sends the request again and fails as long as the clause is broken."""
     name = "".join(one if one.isalnum() else "_" for one in f"{saved.clause}_{saved.chip}")
     request = saved.exchange.request

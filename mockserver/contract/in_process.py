@@ -18,7 +18,7 @@ from mockserver.sources import tokens
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mockserver.contract.transport import Transport
+    from mockserver.contract.http_client import Transport
     from mockserver.core.exchange import ChatRequest, Plan, Request
     from mockserver.profile.edition import ChipProfile, Edition
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mockserver.contract.cases import Case
-    from mockserver.contract.clauses.reading import Seen
+    from mockserver.contract.clauses.reading import Shown
     from mockserver.contract.result import Result
     from mockserver.core.exchange import Exchange
     from mockserver.pipeline.wire_settings import WireSettings
@@ -119,7 +119,7 @@ def observations(base: WireSettings, exchanges: Mapping[str, Exchange]) -> list[
     for axis, value in most.items():
         by_name = {name: seen for name, seen in shown.items() if axis in seen}
 
-        def against(quirk: Quirk, axis: Axis = axis, by_name: Mapping[str, dict[Axis, Seen]] = by_name) -> list[str]:
+        def against(quirk: Quirk, axis: Axis = axis, by_name: Mapping[str, dict[Axis, Shown]] = by_name) -> list[str]:
             """The exchanges that contradict a quirk."""
             with_it = quirks.apply(wire, axis, quirk)
             return [

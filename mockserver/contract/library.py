@@ -10,9 +10,9 @@ from mockserver.contract.cases import Phase
 from mockserver.contract.clauses.clause import Context, Outcome
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.clauses.table import CHECKS
+from mockserver.contract.http_client import DEFAULT_PATH, DEFAULT_TIMEOUT_S, Address, HttpTransport
 from mockserver.contract.result import Budget, Clock
 from mockserver.contract.runner import Runner
-from mockserver.contract.transport import DEFAULT_PATH, DEFAULT_TIMEOUT_S, Address, HttpTransport
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError, suggestion
 from mockserver.core.exchange import Request

@@ -14,7 +14,7 @@ from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS
 from mockserver.contract.clauses.table import CHECKS
 from mockserver.contract.clauses.wire_form import ledger
-from mockserver.contract.result import counted
+from mockserver.contract.result import ExitCode, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,11 +45,11 @@ class Run:
     results: Sequence[Result]
 
     @property
-    def exit_code(self) -> int:
-        """0 where every clause of weight holds, 1 where one is broken, 3 where the target was lost on the way."""
+    def exit_code(self) -> ExitCode:
+        """Whether every clause of weight holds, one is broken, or the target was lost on the way."""
         if any(result.broken for result in self.results):
-            return 1
-        return 3 if any(result.stopped for result in self.results) else 0
+            return ExitCode.BROKEN
+        return ExitCode.UNREACHABLE if any(result.stopped for result in self.results) else ExitCode.HOLDS
 
     def clauses(self) -> list[tuple[str, str, Severity]]:
         """Id, sentence and severity of each clause that applied anywhere, in the table's order."""
@@ -149,7 +149,7 @@ def as_json(run: Run) -> str:
         "target": run.base_url,
         "edition": run.edition,
         "model": run.model,
-        "holds": run.exit_code == 0,
+        "holds": run.exit_code is ExitCode.HOLDS,
         "chips": [_chip_data(run, result) for result in run.results],
     }
     return json.dumps(data, ensure_ascii=False, indent=1) + "\n"

@@ -1,9 +1,10 @@
-"""What a run may cost, the time it is given, and what it found."""
+"""What a run may cost, the time it is given, what it found, and the exit code that says so."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from mockserver.contract.cases import DEFAULT_MAX_TOKENS
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
     from mockserver.contract.clauses.relations import Relation
     from mockserver.core.exchange import Exchange
     from mockserver.profile.edition import ChipProfile
+
+
+class ExitCode(IntEnum):
+    """How a command ends that holds a target to the contract."""
+
+    HOLDS = 0
+    BROKEN = 1
+    USAGE = 2
+    """The operator asked for what is not there, or not allowed."""
+    UNREACHABLE = 3
+    """Nobody is there to be asked, or the target was lost on the way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,15 +16,15 @@ from mockserver.contract.clauses.clause import Check, Context, Outcome, Verdict
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.clauses.relations import DIALOGUE, Relation
 from mockserver.contract.clauses.table import judge
+from mockserver.contract.http_client import DEFAULT_PATH, PLACEHOLDER, Address, UnreachableError
 from mockserver.contract.politeness import no_target, wait_asked
 from mockserver.contract.result import Budget, Clock, Finding, Result, counted
-from mockserver.contract.transport import DEFAULT_PATH, PLACEHOLDER, Address, UnreachableError
 from mockserver.core.exchange import Ending, Exchange, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from mockserver.contract.transport import Transport
+    from mockserver.contract.http_client import Transport
     from mockserver.profile.edition import ChipProfile, Edition
 
 LONGEST_WAIT_S: Final = 60.0

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mockserver.pipeline.admit import FieldRule
-    from mockserver.pipeline.body import Json
+    from mockserver.pipeline.frame import Json
     from mockserver.pipeline.wire_settings import WireSettings
     from mockserver.profile.edition import Edition
 

@@ -11,8 +11,9 @@ from mockserver.contract import library
 from mockserver.contract.clauses.clause import Outcome, Severity
 from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS
 from mockserver.contract.clauses.table import CHECKS
+from mockserver.contract.http_client import DEFAULT_PATH, UnreachableError, key_of
 from mockserver.contract.pytest_options import OPTIONS
-from mockserver.contract.transport import DEFAULT_PATH, UNREACHABLE, USAGE, UnreachableError, key_of
+from mockserver.contract.result import ExitCode
 from mockserver.core.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -34,9 +35,9 @@ def contract_result(pytestconfig: pytest.Config) -> Result:
         key = key_of(given["--api-key-env"], os.environ)
         return library.check(library.Target(*where, key, path, given["--ca"]))
     except OperatorError as error:
-        pytest.exit(str(error), USAGE)
+        pytest.exit(str(error), ExitCode.USAGE)
     except UnreachableError as error:
-        pytest.exit(str(error), UNREACHABLE)
+        pytest.exit(str(error), ExitCode.UNREACHABLE)
 
 
 def test_the_target_was_there_to_the_end(contract_result: Result) -> None:

@@ -18,8 +18,8 @@ from urllib.parse import quote, quote_plus, unquote_to_bytes
 from mockserver.files.kept_headers import SECRET_NAMES
 from mockserver.files.key_shapes import KEY_SHAPES, findings, shaped
 from mockserver.files.scrubbed_fields import MASK, field_name, without_field
-from mockserver.pipeline.body import objects_of
-from mockserver.pipeline.meaning import answer_of, body_of, choices_of, coding_of
+from mockserver.pipeline.coding import body_of, coding_of
+from mockserver.pipeline.read import answer_of, choices_of, objects_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from mockserver.files.exchange_file import plan_of
-from mockserver.pipeline.body import objects_of
-from mockserver.pipeline.meaning import body_of
+from mockserver.pipeline.coding import body_of
+from mockserver.pipeline.read import objects_of
 from mockserver.sources.recordings import chat_request
 
 if TYPE_CHECKING:

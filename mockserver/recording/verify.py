@@ -8,7 +8,7 @@ from mockserver.core.errors import OperatorError
 from mockserver.files.exchange_file import plan_of, read_if_exchange, request_body
 from mockserver.files.key_shapes import findings
 from mockserver.files.secrets import Redactor, SpelledSecretError
-from mockserver.pipeline.meaning import body_of
+from mockserver.pipeline.coding import body_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -65,7 +65,7 @@ class Query:
 
 
 @dataclass(slots=True)
-class Budget:
+class JournalBudget:
     """What several journals may weigh together; where it is spent, the one that grows lets its oldest go.
 
     Attributes:
@@ -85,14 +85,14 @@ class Journal:
     """
 
     def __init__(
-        self, most_exchanges: int = MOST_EXCHANGES, most_bytes: int = MOST_BYTES, budget: Budget | None = None
+        self, most_exchanges: int = MOST_EXCHANGES, most_bytes: int = MOST_BYTES, budget: JournalBudget | None = None
     ) -> None:
         self._most_exchanges = most_exchanges
         self._most_bytes = most_bytes
         self._kept: deque[tuple[Exchange, int]] = deque()
         self._open: dict[int, Exchange] = {}
         self._bytes = 0
-        self._budget = budget or Budget()
+        self._budget = budget or JournalBudget()
         self._waiters: set[asyncio.Future[None]] = set()
         self.dropped = 0
 

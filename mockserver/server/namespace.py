@@ -13,7 +13,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from mockserver.core.errors import Refusal
-from mockserver.server.journal import Budget, Journal
+from mockserver.server.journal import Journal, JournalBudget
 from mockserver.sources.match import Seen, match_differences
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class Namespace:
         journal: What happened.
     """
 
-    def __init__(self, name: str, seed: str, budget: Budget | None = None) -> None:
+    def __init__(self, name: str, seed: str, budget: JournalBudget | None = None) -> None:
         self.name = name
         self.journal = Journal(budget=budget)
         self.faults: list[ArmedFault] = []
@@ -253,7 +253,7 @@ class Namespaces:
     def __init__(self, seed: int = 0, forget: Callable[[str], None] = lambda _name: None) -> None:
         self._seed = seed
         self._forget = forget
-        self._budget = Budget()
+        self._budget = JournalBudget()
         self.default = Namespace(DEFAULT, f"{seed}:", self._budget)
         self._claimed: dict[str, Namespace] = {}
         self._made = 0

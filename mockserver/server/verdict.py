@@ -12,15 +12,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
 from mockserver.core.exchange import Ending
+from mockserver.pipeline.read import carried
 from mockserver.server.attempts import RETRYABLE, asked_of, calls, ended_ms, failed
-from mockserver.server.carried import carried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mockserver.core.exchange import Exchange
+    from mockserver.pipeline.read import Carried
     from mockserver.server.attempts import Call
-    from mockserver.server.carried import Carried
 
 STORM_ATTEMPTS: Final = 10
 STORM_WINDOW_MS: Final = 1000.0
@@ -33,7 +33,7 @@ Mark = Literal["good", "bad", "note"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ClientFinding:
     """What one rule saw in one call.
 
     Attributes:
@@ -79,7 +79,7 @@ class Scene:
         return found
 
 
-def judge(exchanges: Sequence[Exchange], now_ms: float, patience_ms: float) -> list[Finding]:
+def judge(exchanges: Sequence[Exchange], now_ms: float, patience_ms: float) -> list[ClientFinding]:
     """All findings, call by call.
 
     Args:
@@ -91,7 +91,7 @@ def judge(exchanges: Sequence[Exchange], now_ms: float, patience_ms: float) -> l
     return [made for call in calls(scene.exchanges) for rule in RULES if (made := rule(call, scene)) is not None]
 
 
-def retry_after(call: Call, _scene: Scene) -> Finding | None:
+def retry_after(call: Call, _scene: Scene) -> ClientFinding | None:
     """Whether the client waited as long as `Retry-After` said, each time."""
     good = None
     for before, after in pairwise(call):
@@ -101,15 +101,17 @@ def retry_after(call: Call, _scene: Scene) -> Finding | None:
         waited = after.at_ms - ended_ms(before)
         numbers = (before.number, after.number)
         if waited < wait_ms * EARLY_SHARE:
-            return Finding(
+            return ClientFinding(
                 "retry-after", "bad", f"asked to wait {wait_ms:.0f} ms, came back after {waited:.0f} ms",
                 "read Retry-After (seconds) and wait that long before the next attempt", numbers,
             )  # fmt: skip
-        good = good or Finding("retry-after", "good", f"waited {waited:.0f} ms of {wait_ms:.0f} ms asked", "", numbers)
+        good = good or ClientFinding(
+            "retry-after", "good", f"waited {waited:.0f} ms of {wait_ms:.0f} ms asked", "", numbers
+        )
     return good
 
 
-def backoff(call: Call, _scene: Scene) -> Finding | None:
+def backoff(call: Call, _scene: Scene) -> ClientFinding | None:
     """Whether the pauses between three or more attempts grow; those that are drawn at random need not each time."""
     pauses = [after.at_ms - ended_ms(before) for before, after in pairwise(call)]
     if len(pauses) < 2 or any(_retry_after_ms(one) is not None for one in call):
@@ -117,30 +119,30 @@ def backoff(call: Call, _scene: Scene) -> Finding | None:
     numbers = tuple(one.number for one in call)
     shown = ", ".join(f"{pause:.0f}" for pause in pauses[:SHOWN_PAUSES]) + (", …" if len(pauses) > SHOWN_PAUSES else "")
     if pauses[-1] > max(pauses[0] * GROWTH, LEAST_PAUSE_MS):
-        return Finding("backoff", "good", f"pauses grow: {shown} ms", "", numbers)
+        return ClientFinding("backoff", "good", f"pauses grow: {shown} ms", "", numbers)
     if min(pauses) > LEAST_PAUSE_MS and max(pauses) - min(pauses) > STEADY_MS:
-        return Finding(
+        return ClientFinding(
             "backoff", "note", f"pauses vary and do not clearly grow: {shown} ms",
             "let the bound of the jitter double each time", numbers,
         )  # fmt: skip
-    return Finding(
+    return ClientFinding(
         "backoff", "bad", f"pauses do not grow: {shown} ms", "double the pause each time, with jitter", numbers
     )
 
 
-def storm(call: Call, _scene: Scene) -> Finding | None:
+def storm(call: Call, _scene: Scene) -> ClientFinding | None:
     """Whether attempts came in a storm."""
     for first in range(len(call) - STORM_ATTEMPTS + 1):
         last = call[first + STORM_ATTEMPTS - 1]
         if last.at_ms - call[first].at_ms < STORM_WINDOW_MS:
-            return Finding(
+            return ClientFinding(
                 "storm", "bad", f"{STORM_ATTEMPTS} attempts within {last.at_ms - call[first].at_ms:.0f} ms",
                 "bound the attempts and pause between them", tuple(one.number for one in call),
             )  # fmt: skip
     return None
 
 
-def truncated(call: Call, scene: Scene) -> Finding | None:
+def truncated(call: Call, scene: Scene) -> ClientFinding | None:
     """Whether an answer that broke off was taken for whole: it stands in a later dialogue, or nothing came after it."""
     last = call[-1]
     if last.in_flight or last.client_left or last.plan is None or last.plan.status >= 400:
@@ -149,17 +151,17 @@ def truncated(call: Call, scene: Scene) -> Finding | None:
     if not how:
         return None
     if (later := _said_again(carried(last), last, scene)) is not None:
-        return Finding(
+        return ClientFinding(
             "truncated", "bad", f"half an answer ({how}) was taken for whole: a later request goes on with it",
             "take an answer without finish_reason for an error", (last.number, later.number),
         )  # fmt: skip
-    return Finding(
+    return ClientFinding(
         "truncated", "note", f"the last answer broke off ({how}) and was not asked for again",
         "see that the caller got an error and not half an answer", (last.number,),
     )  # fmt: skip
 
 
-def blocked(call: Call, scene: Scene) -> Finding | None:
+def blocked(call: Call, scene: Scene) -> ClientFinding | None:
     """Whether the client went on after an answer that the text review had blocked."""
     last = call[-1]
     if last.in_flight or not any(b'"blocked"' in frame for frame in (last.plan.frames if last.plan else ())):
@@ -168,64 +170,66 @@ def blocked(call: Call, scene: Scene) -> Finding | None:
     if not said.blocked:
         return None
     if (later := _said_again(said, last, scene)) is not None:
-        return Finding(
+        return ClientFinding(
             "blocked", "bad", "what was said before the review blocked it stands in the dialogue of a later request",
             "read blocked: true, take the answer back and tell the user", (last.number, later.number),
         )  # fmt: skip
     again = (one for one in scene.later(last) if asked_of(one) == asked_of(last))
     if (later := next(again, None)) is not None:
-        return Finding(
+        return ClientFinding(
             "blocked", "note", "the same request came again after a blocked answer",
             "read blocked: true and tell the user; asking again gives the same", (last.number, later.number),
         )  # fmt: skip
     return None
 
 
-def gave_up(call: Call, _scene: Scene) -> Finding | None:
+def gave_up(call: Call, _scene: Scene) -> ClientFinding | None:
     """Whether a call ended in an error that could have been tried again."""
     last = call[-1]
     if last.in_flight or last.plan is None or last.plan.status not in RETRYABLE:
         return None
     tries = f"{len(call)} attempt{'s' if len(call) > 1 else ''}"
     advice = "retry 429 and 5xx a few times before giving up" if len(call) == 1 else ""
-    return Finding(
+    return ClientFinding(
         "gave-up", "bad" if len(call) == 1 else "note", f"ended with {last.plan.status} after {tries}", advice,
         tuple(one.number for one in call),
     )  # fmt: skip
 
 
-def recovered(call: Call, _scene: Scene) -> Finding | None:
+def recovered(call: Call, _scene: Scene) -> ClientFinding | None:
     """Whether a call that failed at first came to a good answer."""
     last = call[-1]
     if len(call) < 2 or last.in_flight or failed(last) or (last.plan is not None and last.plan.status >= 400):
         return None
     numbers = tuple(one.number for one in call)
-    return Finding("recovered", "good", f"a good answer at attempt {len(call)}", "", numbers)
+    return ClientFinding("recovered", "good", f"a good answer at attempt {len(call)}", "", numbers)
 
 
-def hung(call: Call, scene: Scene) -> Finding | None:
+def hung(call: Call, scene: Scene) -> ClientFinding | None:
     """How long the client waited for an answer that never came."""
     found = [one for one in call if one.plan is not None and one.plan.ending is Ending.HANG]
     waits = next((one for one in found if one.in_flight), None)
     if waits is not None:
         waited = scene.now_ms - waits.at_ms
         if waited > scene.patience_ms:
-            return Finding(
+            return ClientFinding(
                 "timeout", "bad", f"still waits after {waited:.0f} ms for an answer that never comes",
                 "set a timeout, also between two chunks of a stream", (waits.number,),
             )  # fmt: skip
-        return Finding("timeout", "note", f"waits for {waited:.0f} ms so far on a hanging answer", "", (waits.number,))
+        return ClientFinding(
+            "timeout", "note", f"waits for {waited:.0f} ms so far on a hanging answer", "", (waits.number,)
+        )
     left = next((one for one in found if one.client_left), None)
     if left is None:
         return None
     patient = left.duration_ms <= scene.patience_ms
-    return Finding(
+    return ClientFinding(
         "timeout", "good" if patient else "note", f"left a hanging answer after {left.duration_ms:.0f} ms",
         "" if patient else f"a timeout below {scene.patience_ms:.0f} ms spares the user the wait", (left.number,),
     )  # fmt: skip
 
 
-RULES: Final[tuple[Callable[[Call, Scene], Finding | None], ...]] = (
+RULES: Final[tuple[Callable[[Call, Scene], ClientFinding | None], ...]] = (
     retry_after, backoff, storm, truncated, blocked, gave_up, recovered, hung,
 )  # fmt: skip
 

@@ -21,7 +21,7 @@ from pydantic_core import from_json
 
 from mockserver.core.exchange import ChatRequest, Ending, texts_of
 from mockserver.files.exchange_file import plan_of, read_if_exchange
-from mockserver.pipeline.meaning import meaning
+from mockserver.pipeline.read import meaning
 from mockserver.sources import tokens
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.server.carried import Carried
-from mockserver.server.verdict import Finding
+from mockserver.pipeline.read import Carried
+from mockserver.server.verdict import ClientFinding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -175,14 +175,14 @@ class Verdict:
     """
 
     resilient: bool
-    findings: tuple[Finding, ...]
+    findings: tuple[ClientFinding, ...]
 
     def __str__(self) -> str:
         """A line for each finding."""
         return "\n".join(told(one) for one in self.findings) or "nothing to say"
 
 
-def told(finding: Finding) -> str:
+def told(finding: ClientFinding) -> str:
     """A finding in one line."""
     *some, last = [f"#{number}" for number in finding.exchanges]
     numbers = ", ".join([*some[:SHOWN_EXCHANGES], *(["…"] if len(some) > SHOWN_EXCHANGES else []), last])
@@ -191,5 +191,5 @@ def told(finding: Finding) -> str:
 
 def verdict_of(data: dict[str, Any]) -> Verdict:
     """A verdict from the JSON that the control API gives."""
-    findings = [Finding(**{**one, "exchanges": tuple(one["exchanges"])}) for one in data["findings"]]
+    findings = [ClientFinding(**{**one, "exchanges": tuple(one["exchanges"])}) for one in data["findings"]]
     return Verdict(data["resilient"], tuple(findings))

@@ -1,4 +1,4 @@
-"""Clauses on every answer: status, body, types, identity, usage, text review. The table is in `checks.py`."""
+"""Clauses on every answer: status, body, types, identity, usage, text review. The table is in `table.py`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mockserver.core.exchange import Ending
 if TYPE_CHECKING:
     from mockserver.contract.clauses.clause import Context
     from mockserver.contract.clauses.reading import Reading
-    from mockserver.pipeline.body import Json
+    from mockserver.pipeline.frame import Json
 
 EARLIEST_CREATED: Final = 1_672_531_200  # 2023-01-01: the service is younger
 LATEST_CREATED: Final = 4_102_444_800  # 2100-01-01, where the time of the exchange is not known

@@ -17,7 +17,7 @@ from mockserver.profile import quirks
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mockserver.contract.clauses.reading import Reading, Seen
+    from mockserver.contract.clauses.reading import Reading, Shown
     from mockserver.pipeline.wire_settings import WireSettings
     from mockserver.profile.quirks import Axis
 
@@ -30,18 +30,18 @@ def declared(wire: WireSettings, axis: Axis) -> str | bool:
     return value
 
 
-def name_of(axis: Axis, value: Seen) -> str | None:
+def name_of(axis: Axis, value: Shown) -> str | None:
     """The quirk with this value; None where no quirk of the axis has it."""
     return next((quirk.name for quirk in axis.quirks if quirk.value == value), None)
 
 
-def observe(reading: Reading) -> dict[Axis, Seen]:
+def observe(reading: Reading) -> dict[Axis, Shown]:
     """What one exchange shows of each axis; axes that it cannot show are absent."""
     found = {axis: OBSERVERS[axis.stage, axis.field](reading) for axis in quirks.AXES}
     return {axis: value for axis, value in found.items() if value is not None}
 
 
-def settled(wire: WireSettings, seen: Iterable[tuple[Axis, Seen]]) -> WireSettings:
+def settled(wire: WireSettings, seen: Iterable[tuple[Axis, Shown]]) -> WireSettings:
     """The settings with each seen value that a quirk has a name for."""
     for axis, value in seen:
         quirk = next((quirk for quirk in axis.quirks if quirk.value == value), None)
@@ -50,7 +50,7 @@ def settled(wire: WireSettings, seen: Iterable[tuple[Axis, Seen]]) -> WireSettin
     return wire
 
 
-def differs(wire: WireSettings, seen: dict[Axis, Seen], axis: Axis, *, streamed: bool) -> bool:
+def differs(wire: WireSettings, seen: dict[Axis, Shown], axis: Axis, *, streamed: bool) -> bool:
     """Whether what was seen on an axis contradicts the settings, and not only in a way that no byte could show.
 
     Two values are alike where everything else that was seen makes both write the same bytes: without event framing,

@@ -13,8 +13,8 @@ from mockserver.pipeline.chunk import USAGE_ORDERS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mockserver.contract.clauses.reading import Reading, Seen
-    from mockserver.pipeline.body import Json
+    from mockserver.contract.clauses.reading import Reading, Shown
+    from mockserver.pipeline.frame import Json
 
 _FEWEST_CHUNKS: Final = 3  # with fewer, first and last are all there are
 
@@ -32,27 +32,27 @@ def _place(present: list[bool]) -> str | None:
     return "last" if present[-1] and not any(present[:-1]) else MIXED
 
 
-def _placement(key: str) -> Callable[[Reading], Seen]:
+def _placement(key: str) -> Callable[[Reading], Shown]:
     return lambda r: _place([key in chunk for chunk in r.chunks]) if r.whole else None
 
 
-def _usage(r: Reading) -> Seen:
+def _usage(r: Reading) -> Shown:
     place = _place([isinstance(chunk.get("usage"), dict) for chunk in r.chunks]) if r.whole else None
     return None if place == "never" and (r.blocked or not r.wants_usage) else place
 
 
-def _role(r: Reading) -> Seen:
+def _role(r: Reading) -> Shown:
     return _place([bool(delta.get("role")) for delta in r.said]) if r.whole else None
 
 
-def _role_elsewhere(r: Reading) -> Seen:
+def _role_elsewhere(r: Reading) -> Shown:
     if not r.whole:
         return None
     bare = {_unsaid(delta, "role") for delta in r.said if not delta.get("role")}
     return (bare.pop() if len(bare) == 1 else MIXED) if bare else None
 
 
-def _finish_reason_open(r: Reading) -> Seen:
+def _finish_reason_open(r: Reading) -> Shown:
     if not r.whole or not r.finishes:
         return None
     found = {_unsaid(choice, "finish_reason") for _, choice in r.choices[: r.finishes[0]]}
@@ -66,7 +66,7 @@ def _unsaid(one: Json, key: str) -> str:
     return "null" if one[key] is None else "empty" if one[key] == "" else MIXED
 
 
-def _usage_when(r: Reading) -> Seen:
+def _usage_when(r: Reading) -> Shown:
     if not r.whole or r.wants_usage or r.blocked:
         return None
     if r.usages:
@@ -74,7 +74,7 @@ def _usage_when(r: Reading) -> Seen:
     return None if any("usage" in chunk for chunk in r.chunks) else "on-request"  # null unasked: it never comes
 
 
-def _usage_elsewhere(r: Reading) -> Seen:
+def _usage_elsewhere(r: Reading) -> Shown:
     if not r.whole:
         return None
     if any("usage" in chunk and chunk["usage"] is None for chunk in r.chunks):
@@ -89,7 +89,7 @@ def _speaks(delta: Json) -> bool:
     return bool(delta.get("content") or delta.get("tool_calls") or delta.get("reasoning_content"))
 
 
-def _usage_chunk(r: Reading) -> Seen:
+def _usage_chunk(r: Reading) -> Shown:
     last = r.chunks[-1] if r.whole and r.chunks else {}
     choices = last.get("choices")
     if "usage" not in last or choices is None:
@@ -101,7 +101,7 @@ def _usage_chunk(r: Reading) -> Seen:
     return "own, with choices" if r.finishes and r.finishes[-1] < len(r.choices) - 1 else "finish"
 
 
-def _usage_order(r: Reading) -> Seen:
+def _usage_order(r: Reading) -> Shown:
     if not r.answered or not r.usage:
         return None
     names = [key.removesuffix("_tokens") for key in r.usage]
@@ -109,7 +109,7 @@ def _usage_order(r: Reading) -> Seen:
     return next((value for value, due in USAGE_ORDERS.items() if due == order), " ".join(order))
 
 
-def _usage_details(r: Reading) -> Seen:
+def _usage_details(r: Reading) -> Shown:
     if not r.answered or not r.usage:
         return None
     if "prompt_tokens_details" not in r.usage:
@@ -117,7 +117,7 @@ def _usage_details(r: Reading) -> Seen:
     return "null" if r.usage["prompt_tokens_details"] is None else "object"
 
 
-def _role_chunk(r: Reading) -> Seen:
+def _role_chunk(r: Reading) -> Shown:
     if not r.whole or r.blocked or not r.said or not (r.text or r.said[0].get("content") == ""):
         return None  # what the role's chunk has beside a call of a function is another matter
     first = r.said[0]
@@ -128,25 +128,25 @@ def _role_chunk(r: Reading) -> Seen:
     return {"empty": "with-content", "null": "with-null", "absent": "alone"}.get(_unsaid(first, "content"), MIXED)
 
 
-def _finish_chunk(r: Reading) -> Seen:
+def _finish_chunk(r: Reading) -> Shown:
     if not r.whole or r.blocked or not r.finishes or not any(map(_speaks, r.said)):
         return None
     return "merged" if _speaks(r.said[r.finishes[0]]) else "own"
 
 
-def _finish_delta(r: Reading) -> Seen:
+def _finish_delta(r: Reading) -> Shown:
     if not r.whole or not r.finishes or _speaks(r.said[r.finishes[0]]):
         return None
     return "content" if r.said[r.finishes[0]].get("content") == "" else "empty"
 
 
-def _one_chunk(r: Reading) -> Seen:
+def _one_chunk(r: Reading) -> Shown:
     if not r.whole or r.blocked or len(r.text) < 12:
         return None
     return sum(bool(delta.get("content")) for delta in r.said) == 1
 
 
-def _empty_deltas(r: Reading) -> Seen:
+def _empty_deltas(r: Reading) -> Shown:
     if not r.whole or not r.text:
         return None
     between = [
@@ -157,14 +157,14 @@ def _empty_deltas(r: Reading) -> Seen:
     return any(delta.get("content") == "" for delta in between) if between else None
 
 
-def _logprobs(r: Reading) -> Seen:
+def _logprobs(r: Reading) -> Shown:
     if not r.answered or not r.choices:
         return None
     found = [choice["logprobs"] for _, choice in r.choices if "logprobs" in choice]
     return "object" if any(found) else bool(found)
 
 
-def _reasoning(r: Reading) -> Seen:
+def _reasoning(r: Reading) -> Shown:
     if not r.answered:
         return None
     if any(delta.get("reasoning_content") for delta in r.said):
@@ -174,19 +174,19 @@ def _reasoning(r: Reading) -> Seen:
     return "think-tags" if r.text.lstrip().startswith("<think>") else None
 
 
-def _blocked_chunk(r: Reading) -> Seen:
+def _blocked_chunk(r: Reading) -> Shown:
     if not r.whole or not r.blocked or not r.text:
         return None
     return "merged" if r.said[-1].get("content") else "own"
 
 
-def _blocked_finish(r: Reading) -> Seen:
+def _blocked_finish(r: Reading) -> Shown:
     if not r.answered or not r.blocked or not r.choices:
         return None
     return r.choices[-1][1].get("finish_reason") or "null"
 
 
-def _blocked_usage(r: Reading) -> Seen:
+def _blocked_usage(r: Reading) -> Shown:
     if not r.answered or not r.blocked or not r.complete or r.problem:
         return None
     if r.streamed and not r.usages and not r.wants_usage:
@@ -194,7 +194,7 @@ def _blocked_usage(r: Reading) -> Seen:
     return bool(r.usages)
 
 
-def _blocked_text(r: Reading) -> Seen:
+def _blocked_text(r: Reading) -> Shown:
     if r.completion is None or not r.blocked or not r.choices:
         return None
     if r.text:
@@ -208,7 +208,7 @@ def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-OBSERVERS: Final[dict[tuple[str, str], Callable[[Reading], Seen]]] = {
+OBSERVERS: Final[dict[tuple[str, str], Callable[[Reading], Shown]]] = {
     ("shape", "id"): _placement("id"),
     ("shape", "object"): _placement("object"),
     ("shape", "created"): _placement("created"),

@@ -15,7 +15,7 @@ from mockserver.pipeline.frame import BOM
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mockserver.contract.clauses.reading import Reading, Seen
+    from mockserver.contract.clauses.reading import Reading, Shown
 
 _ID_FORMS: Final = {
     "chatcmpl-22": re.compile(r"chatcmpl-[2-9A-HJ-NP-Za-km-z]{22}"),
@@ -41,33 +41,33 @@ def _lines(r: Reading) -> list[bytes]:
     return r.body.removeprefix(BOM).splitlines()
 
 
-def _framing(r: Reading) -> Seen:
+def _framing(r: Reading) -> Shown:
     return r.framing if r.streamed else None
 
 
-def _done(r: Reading) -> Seen:
+def _done(r: Reading) -> Shown:
     return r.has_done if r.whole and not r.blocked else None
 
 
-def _blocked_done(r: Reading) -> Seen:
+def _blocked_done(r: Reading) -> Shown:
     return r.has_done if r.whole and r.framing == "sse" and r.blocked else None
 
 
-def _content_type(r: Reading) -> Seen:
+def _content_type(r: Reading) -> Shown:
     if not r.streamed:
         return None
     sent = r.headers.get("content-type", "").lower().replace(" ", "")
     return _CONTENT_TYPES.get(sent, sent)
 
 
-def _data_space(r: Reading) -> Seen:
+def _data_space(r: Reading) -> Shown:
     spaced = {line.startswith(b"data: ") for line in _lines(r) if line.startswith(b"data:")}
     if not r.streamed or r.framing != "sse" or not spaced:
         return None
     return spaced.pop() if len(spaced) == 1 else MIXED
 
 
-def _newline(r: Reading) -> Seen:
+def _newline(r: Reading) -> Shown:
     if not r.streamed:
         return None
     kinds = set(re.findall(rb"\r\n|\n|\r", r.body))
@@ -75,43 +75,43 @@ def _newline(r: Reading) -> Seen:
     return (names[kinds.pop()] if len(kinds) == 1 else MIXED) if kinds else None
 
 
-def _lines_apart(r: Reading) -> Seen:
+def _lines_apart(r: Reading) -> Shown:
     if not r.streamed or r.framing != "json-lines" or len(r.objects) < 2:
         return None
     gaps = {b"" in (first, second) for first, second in zip(_lines(r), _lines(r)[1:], strict=False)}
     return ("two" if gaps.pop() else "one") if len(gaps) == 1 else MIXED
 
 
-def _last_newline(r: Reading) -> Seen:
+def _last_newline(r: Reading) -> Shown:
     return r.body.endswith((b"\n", b"\r")) if r.whole and r.framing == "json-lines" else None
 
 
-def _bom(r: Reading) -> Seen:
+def _bom(r: Reading) -> Shown:
     return r.body.startswith(BOM) if r.streamed else None
 
 
-def _comments(r: Reading) -> Seen:
+def _comments(r: Reading) -> Shown:
     return any(line.startswith(b":") for line in _lines(r)) if r.streamed and r.framing == "sse" else None
 
 
-def _event_field(r: Reading) -> Seen:
+def _event_field(r: Reading) -> Shown:
     return any(line.startswith(b"event:") for line in _lines(r)) if r.streamed and r.framing == "sse" else None
 
 
-def _delivery(r: Reading) -> Seen:
+def _delivery(r: Reading) -> Shown:
     return ("buffered" if "content-length" in r.headers else "streamed") if r.streamed else None
 
 
-def _json(r: Reading) -> Seen:
+def _json(r: Reading) -> Shown:
     return _spacing(r) if r.streamed else None
 
 
-def _spacing(r: Reading) -> Seen:
+def _spacing(r: Reading) -> Shown:
     spaced = {bool(after) for after in re.findall(rb'(?:"":|"",)( ?)', r.skeleton)}
     return (("spaced" if spaced.pop() else "compact") if len(spaced) == 1 else MIXED) if spaced else None
 
 
-def _body_json(r: Reading) -> Seen:
+def _body_json(r: Reading) -> Shown:
     if r.completion is None:
         return None
     structure = r.skeleton.strip()
@@ -120,15 +120,15 @@ def _body_json(r: Reading) -> Seen:
     return "indented" if re.search(rb"\n[ \t]", structure) else "flush-lines"
 
 
-def _escapes(r: Reading) -> Seen:
+def _escapes(r: Reading) -> Shown:
     return _escaping(r) if r.streamed else None
 
 
-def _body_escapes(r: Reading) -> Seen:
+def _body_escapes(r: Reading) -> Shown:
     return _escaping(r) if r.completion is not None else None
 
 
-def _escaping(r: Reading) -> Seen:
+def _escaping(r: Reading) -> Shown:
     if any(byte >= 0x80 for byte in r.body.removeprefix(BOM)):
         return "utf-8"
     escaped = [int(code, 16) for code in re.findall(rb"(?<!\\)\\u([0-9a-fA-F]{4})", r.body)]
@@ -138,7 +138,7 @@ def _escaping(r: Reading) -> Seen:
 # --- head ---------------------------------------------------------------------------------------------------------
 
 
-def _id_form(r: Reading) -> Seen:
+def _id_form(r: Reading) -> Shown:
     ids = [one["id"] for one in r.objects if isinstance(one.get("id"), str)] if r.answered else []
     if not ids:
         return None
@@ -154,16 +154,16 @@ def _form_of(text: str) -> str:
     return f"{prefix}{dash} and {len(rest)} {digits}"[:60] if prefix else f"{len(rest)} {digits}"
 
 
-def _trace_header(r: Reading) -> Seen:
+def _trace_header(r: Reading) -> Shown:
     return ("traceresponse" if "traceresponse" in r.headers else "") if r.answered else None
 
 
-def _request_id_header(r: Reading) -> Seen:
+def _request_id_header(r: Reading) -> Shown:
     names = ("x-maas-request-id", "x-request-id")
     return next((name for name in names if name in r.headers), "") if r.answered else None
 
 
-OBSERVERS: Final[dict[tuple[str, str], Callable[[Reading], Seen]]] = {
+OBSERVERS: Final[dict[tuple[str, str], Callable[[Reading], Shown]]] = {
     ("frame", "framing"): _framing,
     ("frame", "done"): _done,
     ("frame", "content_type"): _content_type,

@@ -1,4 +1,4 @@
-"""An exchange as the checks look at it: its body read once, leniently, with what could not be read kept as text."""
+"""An exchange as the checks look at it: its body read once, as far as it goes, and each value as it came."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from mockserver.core.exchange import Ending
-from mockserver.pipeline.body import Json, read, wire_format_of
-from mockserver.pipeline.frame import BOM, DONE, Done
+from mockserver.pipeline.frame import BOM, Done, Json
+from mockserver.pipeline.read import ReadBody, choices_in, read
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mockserver.core.exchange import Exchange
 
-Seen = str | bool | None
+Shown = str | bool | None
 """What an exchange shows of one axis; None where it cannot show it."""
 MIXED: Final = "mixed"
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
@@ -78,37 +80,37 @@ class Reading:
         return isinstance(options, dict) and options.get("include_usage") is True
 
     @cached_property
-    def framing(self) -> str:
-        """The wire format of the body, judged by its bytes: `sse`, `json-lines`, `json`, or empty for none of them."""
-        start = self.body.removeprefix(BOM).lstrip()
-        found = wire_format_of(start)
-        return found if found == "sse" or start.startswith(b"{") else ""
-
-    @cached_property
-    def _read(self) -> tuple[list[Json | Done], str]:
-        if not self.framing:
-            return [], "the body is empty" if not self.body else f"the body is no known format: {self.body[:60]!r}"
-        return read(self.body, self.framing)
+    def _read(self) -> ReadBody:
+        found = read(self.body)
+        if found.wire_format == "sse" or self.body.removeprefix(BOM).lstrip().startswith(b"{"):
+            return found
+        why = f"the body is no known format: {self.body[:60]!r}" if self.body else "the body is empty"
+        return ReadBody("", (), why)
 
     @property
-    def events(self) -> list[Json | Done]:
+    def framing(self) -> str:
+        """The wire format of the body, judged by its bytes: `sse`, `json-lines`, `json`, or empty for none of them."""
+        return self._read.wire_format
+
+    @property
+    def events(self) -> Sequence[Json | Done]:
         """What was read, done markers included, in order."""
-        return self._read[0]
+        return self._read.events
 
     @property
     def problem(self) -> str:
         """Why reading stopped; empty where it did not."""
-        return self._read[1]
+        return self._read.problem
 
-    @cached_property
+    @property
     def objects(self) -> list[Json]:
         """The JSON objects of the body."""
-        return [one for one in self.events if not isinstance(one, Done)]
+        return self._read.objects
 
     @property
     def has_done(self) -> bool:
         """Whether a done marker came."""
-        return any(one is DONE for one in self.events)
+        return self._read.done
 
     @property
     def streamed(self) -> bool:
@@ -134,12 +136,7 @@ class Reading:
     @cached_property
     def choices(self) -> list[tuple[Json, Json]]:
         """Each first choice with the chunk or completion that holds it."""
-        found = []
-        for one in self.objects:
-            listed = one.get("choices")
-            if isinstance(listed, list) and listed and isinstance(listed[0], dict):
-                found.append((one, listed[0]))
-        return found
+        return [(one, listed[0]) for one in self.objects if (listed := choices_in(one))]
 
     @cached_property
     def said(self) -> list[Json]:
@@ -166,7 +163,7 @@ class Reading:
     @property
     def blocked(self) -> bool:
         """Whether the text review stopped the answer."""
-        return any(one.get("blocked") is True for one in self.objects)
+        return self._read.blocked
 
     @cached_property
     def usages(self) -> list[Json]:

@@ -1,4 +1,4 @@
-"""Clauses on refusals: shape, code, words and headers. The table is in `checks.py`."""
+"""Clauses on refusals: shape, code, words and headers. The table is in `table.py`."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mockserver.contract.clauses.reading import Reading
-    from mockserver.pipeline.body import Json
+    from mockserver.pipeline.frame import Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Clauses on streams: order, ends, counts and framing. The table is in `checks.py`."""
+"""Clauses on streams: order, ends, counts and framing. The table is in `table.py`."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mockserver.contract.clauses.clause import Context
-    from mockserver.contract.clauses.reading import Reading, Seen
+    from mockserver.contract.clauses.reading import Reading, Shown
     from mockserver.profile.edition import ChipProfile, QuirkClaim
     from mockserver.profile.quirks import Axis
 
@@ -76,7 +76,7 @@ def wire_check(axis: Axis) -> Check:
     return Check(clause_of(axis), sentence, SOURCE, severity, judge)
 
 
-def _contradiction(profile: ChipProfile, axis: Axis, value: Seen) -> str:
+def _contradiction(profile: ChipProfile, axis: Axis, value: Shown) -> str:
     due = next(quirk for quirk in axis.quirks if quirk.value == dialect.declared(profile.wire, axis))
     name = dialect.name_of(axis, value)
     seen = quirks.find(name)[1].says if name else f"seen: {value}."
@@ -89,8 +89,8 @@ def _contradiction(profile: ChipProfile, axis: Axis, value: Seen) -> str:
 
 def ledger(profile: ChipProfile, readings: Iterable[Reading]) -> list[Entry]:
     """What a set of exchanges shows of each axis, beside what the profile declares; one entry an axis."""
-    shown: dict[Axis, Seen] = {}
-    contradicted: dict[Axis, Seen] = {}
+    shown: dict[Axis, Shown] = {}
+    contradicted: dict[Axis, Shown] = {}
     for reading in readings:
         seen = dialect.observe(reading)
         for axis, value in seen.items():
@@ -101,7 +101,7 @@ def ledger(profile: ChipProfile, readings: Iterable[Reading]) -> list[Entry]:
     return [_entry(profile, axis, shown, contradicted) for axis in quirks.AXES]
 
 
-def _entry(profile: ChipProfile, axis: Axis, shown: dict[Axis, Seen], contradicted: dict[Axis, Seen]) -> Entry:
+def _entry(profile: ChipProfile, axis: Axis, shown: dict[Axis, Shown], contradicted: dict[Axis, Shown]) -> Entry:
     due = next(quirk for quirk in axis.quirks if quirk.value == dialect.declared(profile.wire, axis))
     value = contradicted.get(axis, shown.get(axis))
     seen = None if value is None else dialect.name_of(axis, value) or repr(value)

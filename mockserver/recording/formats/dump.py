@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mockserver.files.exchange_file import exchange_of
-from mockserver.pipeline.body import objects_of, wire_format_of
+from mockserver.pipeline.read import objects_of, wire_format_of
 from mockserver.recording.formats.imported import asked_body, frames_of, imported, made_path, reason
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
-from mockserver.pipeline.body import wire_format_of
+from mockserver.pipeline.read import wire_format_of
 from mockserver.recording.store import place
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mockserver.core.errors import OperatorError
 from mockserver.files.exchange_file import exchange_of
-from mockserver.pipeline.meaning import unpacked
+from mockserver.pipeline.coding import unpacked
 from mockserver.recording.formats.har import HOST
 from mockserver.recording.formats.imported import chat_path, frames_of, imported, reason, value_of
 

@@ -17,7 +17,7 @@ class NotSavedError(Exception):
     """The exchange cannot be a fixture; the text says why and follows the exchange's number."""
 
 
-def saved(exchange: Exchange, key: str, edition: str, now_ms: int) -> str:
+def fixture_text(exchange: Exchange, key: str, edition: str, now_ms: int) -> str:
     """The file's text, without the API key and without what looks like a secret.
 
     Args:

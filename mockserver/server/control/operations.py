@@ -39,7 +39,7 @@ _LONGEST_PATIENCE_MS: Final = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ControlCall:
     """One control request, as a handler sees it.
 
     Attributes:
@@ -85,7 +85,7 @@ class Operation:
     method: str
     path: str
     says: str
-    handler: Callable[[Call], Awaitable[Any]]
+    handler: Callable[[ControlCall], Awaitable[Any]]
     body: type[BaseModel] | None = None
     query: Mapping[str, Parameter] = field(default_factory=dict)
     status: int = 200
@@ -100,12 +100,12 @@ class Operation:
         return self.path.find("{number}") >= 0
 
 
-async def health(call: Call) -> replies.Health:
+async def health(call: ControlCall) -> replies.Health:
     """The server is up."""
     return replies.Health.of(call.mock.service.edition)
 
 
-async def reset(call: Call) -> replies.Cleared:
+async def reset(call: ControlCall) -> replies.Cleared:
     """Forget."""
     if call.body.counters:
         call.mock.service.forget(call.namespace.name)
@@ -113,22 +113,22 @@ async def reset(call: Call) -> replies.Cleared:
     return replies.Cleared(namespace=call.namespace.name)
 
 
-async def list_namespaces(call: Call) -> list[replies.NamespaceRow]:
+async def list_namespaces(call: ControlCall) -> list[replies.NamespaceRow]:
     """All namespaces in a line each."""
     return [replies.NamespaceRow.of(one) for one in call.mock.namespaces]
 
 
-async def release(call: Call) -> replies.Released:
+async def release(call: ControlCall) -> replies.Released:
     """Give the namespace up."""
     return replies.Released(released=call.mock.namespaces.release(call.key))
 
 
-async def list_faults(call: Call) -> list[replies.ArmedRow]:
+async def list_faults(call: ControlCall) -> list[replies.ArmedRow]:
     """Armed faults."""
     return [replies.ArmedRow.of(one) for one in call.namespace.faults]
 
 
-async def arm(call: Call) -> replies.ArmedRow:
+async def arm(call: ControlCall) -> replies.ArmedRow:
     """Arm a fault."""
     body: bodies.ArmBody = call.body
     number = call.namespace.next("fault")
@@ -137,12 +137,12 @@ async def arm(call: Call) -> replies.ArmedRow:
     return replies.ArmedRow.of(armed)
 
 
-async def disarm(call: Call) -> replies.Removed:
+async def disarm(call: ControlCall) -> replies.Removed:
     """Disarm all faults, or one."""
     return _remove(call.namespace.faults, call.path.get("number"), "fault")
 
 
-async def fault_types(_call: Call) -> dict[str, replies.FaultTypeRow]:
+async def fault_types(_call: ControlCall) -> dict[str, replies.FaultTypeRow]:
     """What faults there are."""
     return {
         name: replies.FaultTypeRow(
@@ -152,14 +152,14 @@ async def fault_types(_call: Call) -> dict[str, replies.FaultTypeRow]:
     }
 
 
-async def list_answers(call: Call) -> replies.Script:
+async def list_answers(call: ControlCall) -> replies.Script:
     """Scripted answers and what was not scripted."""
     test = call.namespace
     rows = [replies.AnswerRow.of(one) for one in test.script]
     return replies.Script(answers=rows, unmet=len(test.unmet()), unexpected=test.unexpected)
 
 
-async def script(call: Call) -> replies.AnswerRow:
+async def script(call: ControlCall) -> replies.AnswerRow:
     """Script an answer."""
     body: bodies.ScriptBody = call.body
     number = call.namespace.next("answer")
@@ -168,12 +168,12 @@ async def script(call: Call) -> replies.AnswerRow:
     return replies.AnswerRow.of(expectation)
 
 
-async def unscript(call: Call) -> replies.Removed:
+async def unscript(call: ControlCall) -> replies.Removed:
     """Forget all scripted answers, or one."""
     return _remove(call.namespace.script, call.path.get("number"), "answer")
 
 
-async def list_exchanges(call: Call) -> list[replies.WholeExchange] | list[replies.ExchangeRow]:
+async def list_exchanges(call: ControlCall) -> list[replies.WholeExchange] | list[replies.ExchangeRow]:
     """What happened; with `count` it waits until there are so many."""
     asked = dict(call.query)
     count, timeout_ms = asked.pop("count", 0), asked.pop("timeout_ms", WAIT_MS)
@@ -185,30 +185,30 @@ async def list_exchanges(call: Call) -> list[replies.WholeExchange] | list[repli
     return [replies.exchange_row(one, now_ms) for one in found]
 
 
-async def show_exchange(call: Call) -> replies.WholeExchange:
+async def show_exchange(call: ControlCall) -> replies.WholeExchange:
     """One exchange with all that was sent."""
     return replies.whole_exchange(_exchange(call), call.elapsed_ms)
 
 
-async def save_exchange(call: Call) -> Response:
+async def save_exchange(call: ControlCall) -> Response:
     """One exchange as a fixture file: headers by an allow list, the key and what looks like one masked."""
-    from mockserver.server.control.fixture_export import NotSavedError, saved
+    from mockserver.server.control.fixture_export import NotSavedError, fixture_text
 
     number = call.path["number"]
     try:
-        text = saved(_exchange(call), call.key, call.mock.service.edition.name, call.mock.clock.now_ms())
+        text = fixture_text(_exchange(call), call.key, call.mock.service.edition.name, call.mock.clock.now_ms())
     except NotSavedError as error:
         raise ControlError(409, f"exchange {number} {error}") from None
     return Response(text, media_type="application/json")
 
 
-async def judge(call: Call) -> replies.Verdict:
+async def judge(call: ControlCall) -> replies.VerdictReply:
     """What the exchanges say of the client."""
     patience_ms = call.query.get("patience_ms", PATIENCE_MS)
-    return replies.Verdict.of(verdict.judge(list(call.namespace.journal), call.elapsed_ms, patience_ms))
+    return replies.VerdictReply.of(verdict.judge(list(call.namespace.journal), call.elapsed_ms, patience_ms))
 
 
-async def list_quirks(_call: Call) -> list[replies.QuirkRow]:
+async def list_quirks(_call: ControlCall) -> list[replies.QuirkRow]:
     """The table of quirks."""
     return [
         replies.QuirkRow(name=quirk.name, stage=axis.stage, standard=quirk is axis.standard, says=quirk.says)
@@ -217,18 +217,18 @@ async def list_quirks(_call: Call) -> list[replies.QuirkRow]:
     ]
 
 
-async def show_clock(call: Call) -> replies.ClockRow:
+async def show_clock(call: ControlCall) -> replies.ClockRow:
     """The namespace's clock."""
     return replies.ClockRow(elapsed_ms=round(call.elapsed_ms, 3), now_ms=call.mock.clock.now_ms())
 
 
-async def move_clock(call: Call) -> replies.ClockRow:
+async def move_clock(call: ControlCall) -> replies.ClockRow:
     """Move the namespace's clock on."""
     call.namespace.advanced_ms += call.body.advance_ms
     return await show_clock(call)
 
 
-def _exchange(call: Call) -> Exchange:
+def _exchange(call: ControlCall) -> Exchange:
     """The exchange whose number the path names."""
     for one in call.namespace.journal:
         if one.number == call.path["number"]:

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, WithJsonSchema
 from mockserver import __version__
 from mockserver.core.exchange import Ending
 from mockserver.pipeline.disturb import AnyFault
-from mockserver.server.carried import Carried, carried
-from mockserver.server.verdict import Finding
+from mockserver.pipeline.read import Carried, carried
+from mockserver.server.verdict import ClientFinding
 
 if TYPE_CHECKING:
     from mockserver.core.exchange import Exchange
@@ -152,7 +152,7 @@ class Script(Reply):
     unexpected: int
 
 
-class RequestPart(Reply):
+class ExchangeRequest(Reply):
     """What was asked; headers by an allow list, the API key masked in the body."""
 
     method: str
@@ -167,7 +167,7 @@ class ExchangeRow(Reply):
     number: int
     namespace: str
     at_ms: float
-    request: RequestPart
+    request: ExchangeRequest
     model: str | None
     chip: str | None
     stream: bool | None
@@ -191,7 +191,7 @@ class SendRow(Reply):
     data: str
 
 
-class ResponsePart(Reply):
+class ExchangeResponse(Reply):
     """What was sent, frame by frame, and what it said to a client that could read it."""
 
     headers: list[tuple[str, str]]
@@ -202,17 +202,17 @@ class ResponsePart(Reply):
 class WholeExchange(ExchangeRow):
     """An exchange with all that was sent."""
 
-    response: ResponsePart
+    response: ExchangeResponse
 
 
-class Verdict(Reply):
+class VerdictReply(Reply):
     """What the exchanges say of the client; resilient where no finding is bad."""
 
     resilient: bool
-    findings: list[Finding]
+    findings: list[ClientFinding]
 
     @classmethod
-    def of(cls, findings: list[Finding]) -> Verdict:
+    def of(cls, findings: list[ClientFinding]) -> VerdictReply:
         """The verdict of some findings."""
         return cls(resilient=all(one.mark != "bad" for one in findings), findings=findings)
 
@@ -242,7 +242,7 @@ def whole_exchange(exchange: Exchange, elapsed_ms: float) -> WholeExchange:
     """An exchange with all that was sent; `elapsed_ms` is now on its namespace's clock."""
     headers = [_texts(pair) for pair in (exchange.plan.headers if exchange.plan else ())]
     sends = [SendRow(at_ms=at, data=data.decode("utf-8", "replace")) for at, data in exchange.sends]
-    response = ResponsePart(headers=headers, sends=sends, carried=carried(exchange))
+    response = ExchangeResponse(headers=headers, sends=sends, carried=carried(exchange))
     return WholeExchange(**_exchange(exchange, elapsed_ms), response=response)
 
 
@@ -253,7 +253,7 @@ def _exchange(exchange: Exchange, elapsed_ms: float) -> dict[str, Any]:
         "number": exchange.number,
         "namespace": exchange.namespace,
         "at_ms": round(exchange.at_ms, 3),
-        "request": RequestPart(
+        "request": ExchangeRequest(
             method=request.method,
             path=request.path,
             headers=dict(_texts(pair) for pair in request.headers.items()),

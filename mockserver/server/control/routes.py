@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mockserver.server.asgi_request import api_key
-from mockserver.server.control.operations import NUMBER, OPERATIONS, Call, Operation
+from mockserver.server.control.operations import NUMBER, OPERATIONS, ControlCall, Operation
 from mockserver.server.control.request import ControlError, checked_body, checked_query, checked_value, read_body
 from mockserver.server.guard import ForbiddenError, Guard
 
@@ -68,7 +68,7 @@ def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation
             query = checked_query(operation.query, request.query_params.multi_items())
             key = api_key(headers)
             namespace = mock.namespaces.claim(key) if operation.claims else mock.namespaces.of(key)
-            made = await operation.handler(Call(mock, namespace, key, path, query, body))
+            made = await operation.handler(ControlCall(mock, namespace, key, path, query, body))
         except (ForbiddenError, ControlError) as error:
             return _error(error.status, str(error))
         if isinstance(made, Response):

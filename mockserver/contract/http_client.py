@@ -25,8 +25,6 @@ PLACEHOLDER: Final = "$API_KEY"
 DEFAULT_PATH: Final = "/maas/{model}/{chip}/chat/completions"
 DEFAULT_TIMEOUT_S: Final = 30.0
 READ_BYTES: Final = 64 * 1024
-HOLDS, BROKEN, USAGE, UNREACHABLE = 0, 1, 2, 3
-"""Exit codes of whatever holds a target to the contract."""
 
 
 class UnreachableError(Exception):
