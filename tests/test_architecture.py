@@ -49,7 +49,8 @@ ONLY_IN = {
     "httptools": ("mockserver/server/protocol.py", "mockserver/recording/upstream.py"),
     "pytest": (
         "mockserver/testing/plugin.py",
-        "mockserver/testing/chips.py",
+        "mockserver/testing/chips_plugin.py",
+        "mockserver/testing/mock_of_run.py",
         "mockserver/contract/test_contract.py",
         "mockserver/contract/pytest_options.py",
     ),
@@ -108,7 +109,7 @@ def test_every_file_lies_in_a_layer() -> None:
     assert {folder_of(name).partition("/")[0] for name in NAMES.values()} - {""} == set(LAYERS)
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.stem != "chips"], ids=NAMES.get)
+@pytest.mark.parametrize("path", FILES, ids=NAMES.get)
 def test_imports_run_downwards(path: Path) -> None:
     """A file imports from its own folder and from those before it."""
     name = NAMES[path]

@@ -13,10 +13,11 @@ from mockserver.pipeline.disturb import FAULT_TYPES
 from mockserver.pipeline.faults.transport import Cut
 from mockserver.server.control.operations import MOST_WAIT_MS
 from mockserver.server.control.routes import PREFIX
+from mockserver.testing.control_client import CONTROL, MockError, past_proxy
 from mockserver.testing.mock_server import MockServer
-from mockserver.testing.observed import LONGEST_WAIT_MS
-from mockserver.testing.running_mock import CONTROL, MockError, RunningMock, past_proxy
-from mockserver.testing.seen import wire_log
+from mockserver.testing.running_mock import RunningMock
+from mockserver.testing.seen_exchange import wire_log
+from mockserver.testing.session_journal import LONGEST_WAIT_MS
 from tests.session_helpers import asked, said
 
 if TYPE_CHECKING:

@@ -60,8 +60,8 @@ def run(argv: Sequence[str], console: Console) -> int:
     found.model = None
     config = _own(configuration(found, console).config, model)
 
+    from mockserver.testing.control_client import MockError, past_proxy
     from mockserver.testing.mock_server import MockServer
-    from mockserver.testing.running_mock import MockError, past_proxy
     from mockserver.testing.session import Session
 
     with MockServer(config) as mock:
