@@ -61,7 +61,10 @@ class MockLease:
                 self._process, where = _start(folder, flags, cwd, command)
                 lease = _lease(where)
         if lease is None:
-            raise OperatorError(f"the mock at {where.get('url')} ended at once; see {folder / LOG_FILE}")
+            raise OperatorError(
+                f"the mock at {where.get('url')} gives no lease: it has ended, or is in a container without this "
+                f"machine's network (--network host); see {folder / LOG_FILE}"
+            )
         self._lease = lease
         self.url: str = where["url"]
 
@@ -155,8 +158,10 @@ def _ended(process: subprocess.Popen[bytes], line: bytes, log: str, command: Seq
     if code == WRONG_USE and said:
         return said[-1]
     told = f"{shlex.join(command)} serve --lease: ended with exit code {code}, and is no mock"
-    other = "genstudio_mock_command starts one of another environment"
-    return f"{told}: {said[-1]}; {other}" if said else f"{told}; {other}"
+    advice = "genstudio_mock_command can start the one of another environment"
+    if command is not HERE:
+        advice = "genstudio_mock_command is the command line of genstudio-mock, like uvx genstudio-mock"
+    return f"{told}: {said[-1]}; {advice}" if said else f"{told}; {advice}"
 
 
 def _environment(command: Sequence[str]) -> dict[str, str]:

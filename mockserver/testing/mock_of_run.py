@@ -48,10 +48,14 @@ def _lease(config: pytest.Config) -> MockLease:
     from mockserver.settings.config import COMMAND_VARIABLE
     from mockserver.testing.mock_lease import HERE, MockLease
 
-    args = config.getoption("genstudio_mock_args") or config.getini("genstudio_mock_args")
-    command = os.environ.get(COMMAND_VARIABLE) or config.getini("genstudio_mock_command")
-    flags, words = _split("--genstudio-mock-args", args, "flags"), _split("genstudio_mock_command", command, "words")
-    config.stash[_LEASE] = MockLease(_shared_folder(config), flags, config.rootpath, words or HERE)
+    if _LEASE not in config.stash:
+        args = config.getoption("genstudio_mock_args") or config.getini("genstudio_mock_args")
+        command = os.environ.get(COMMAND_VARIABLE) or config.getini("genstudio_mock_command")
+        flags, words = (
+            _split("--genstudio-mock-args", args, "flags"),
+            _split("genstudio_mock_command", command, "words"),
+        )
+        config.stash[_LEASE] = MockLease(_shared_folder(config), flags, config.rootpath, words or HERE)
     return config.stash[_LEASE]
 
 
