@@ -155,13 +155,8 @@ def test_the_default_needs_them(pytester: pytest.Pytester, run: Run) -> None:
     result = run()
 
     assert outcomes(result) == {"errors": 1}
-    told = shlex.join([*HERE, "serve", "--lease"])
-    result.stdout.fnmatch_lines(
-        [
-            f"{told}: ended with exit code 1, and is no mock: ModuleNotFoundError: No module named *; "
-            "genstudio_mock_command can start the one of another environment"
-        ]
-    )
+    told = f"{shlex.join([*HERE, 'serve', '--lease'])}: ended with exit code 1, and is no mock: ModuleNotFoundError: *"
+    result.stdout.fnmatch_lines([f"{told}; genstudio_mock_command can start the one of another environment"])
 
 
 def test_the_variable_comes_first(pytester: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +172,7 @@ ADVICE = "genstudio_mock_command is the command line of genstudio-mock, like uvx
 SAYS = shlex.join([sys.executable, "-c", "print('hello')"])
 FAILS = shlex.join([sys.executable, "-c", "raise SystemExit('no such flag')"])
 WRONG = {
-    "nowhere-to-be-found": "genstudio_mock_command: 'nowhere-to-be-found' cannot be started: No such file or directory",
+    "nowhere-to-be-found": "genstudio_mock_command: 'nowhere-to-be-found' cannot be started: *",
     SAYS: f"{SAYS} serve --lease: ended with exit code *, and is no mock: hello; {ADVICE}",
     FAILS: f"{FAILS} serve --lease: ended with exit code 1, and is no mock: no such flag; {ADVICE}",
     "'": """genstudio_mock_command: "'" cannot be split into words: No closing quotation""",
