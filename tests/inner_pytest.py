@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from mockserver.testing.shared_mock import _lease, _read_where
+from mockserver.testing.mock_lease import _lease, _read_where
 from tests.snippets import ROOT
 
 if TYPE_CHECKING:

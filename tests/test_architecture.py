@@ -51,7 +51,8 @@ ONLY_IN = {
     "httptools": ("mockserver/server/protocol.py", "mockserver/recording/upstream.py"),
     "pytest": (
         "mockserver/testing/plugin.py",
-        "mockserver/testing/chips.py",
+        "mockserver/testing/chips_plugin.py",
+        "mockserver/testing/mock_of_run.py",
         "mockserver/contract/test_contract.py",
         "mockserver/contract/pytest_options.py",
     ),
@@ -113,7 +114,7 @@ def test_every_file_lies_in_a_layer() -> None:
     assert [row for row in LAYERS if not (ROOT / row).is_dir()] == []
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.stem != "chips"], ids=NAMES.get)
+@pytest.mark.parametrize("path", FILES, ids=NAMES.get)
 def test_imports_run_downwards(path: Path) -> None:
     """A file imports from its own folder and from those before it."""
     name = NAMES[path]

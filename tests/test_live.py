@@ -17,8 +17,8 @@ import pytest
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
 from mockserver.settings.config import Config
+from mockserver.testing.control_client import MockError
 from mockserver.testing.mock_server import MockServer, asgi_app
-from mockserver.testing.running_mock import MockError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

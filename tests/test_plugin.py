@@ -28,7 +28,7 @@ def test_six_lines_catch_a_bug(pytester: pytest.Pytester, run: Run) -> None:
     assert outcomes(result) == {"failed": 1}
     result.stdout.re_match_lines(
         [
-            r"E\s+mockserver\.testing\.client_saw\.SilentEmptyError: the client saw nothing, but chip3 sent 17 content chunks",
+            r"E\s+mockserver\.SilentEmptyError: the client saw nothing, but chip3 sent 17 content chunks",
             r"-+ genstudio-mock: what went over the wire -+",
             r"#1  POST  /maas/mt-infini-3b/chip3/chat/completions  200  application/json  complete  19 of 19 frames",
             r"    first  '\{\"id\"",

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mockserver.core.data import shipped
+from mockserver.testing.mock_lease import MockLease, _lease, _read_where
 from mockserver.testing.mock_server import MockServer
-from mockserver.testing.shared_mock import SharedMock, _lease, _read_where
+from mockserver.testing.running_mock import RunningMock
 from tests.inner_pytest import ASK, PLUGINS, outcomes, runner
 from tests.snippets import ROOT
 
@@ -130,13 +131,13 @@ class TestServer:
 
     def test_who_comes_later(self, tmp_path: Path) -> None:
         """Two processes hold one mock; it ends with the second, and who comes then starts a new one."""
-        one = SharedMock(tmp_path, (), tmp_path)
-        other = SharedMock(tmp_path, (), tmp_path)
+        one = MockLease(tmp_path, (), tmp_path)
+        other = MockLease(tmp_path, (), tmp_path)
         assert one.url == other.url
         one.leave()
-        assert other.edition.name == "2024-tutorial"
+        assert RunningMock(other.url).edition.name == "2024-tutorial"
         other.leave()
-        third = SharedMock(tmp_path, (), tmp_path)
+        third = MockLease(tmp_path, (), tmp_path)
         assert third.url != one.url
         third.leave()
         assert _lease(_read_where(tmp_path / "genstudio-mock.json")) is None

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from openai import APIStatusError, APITimeoutError
 
+from mockserver.testing.control_client import MockError
 from mockserver.testing.mock_server import MockServer
-from mockserver.testing.running_mock import MockError
-from mockserver.testing.seen import wire_log
+from mockserver.testing.seen_exchange import wire_log
 from tests.session_helpers import asked, client
 
 if TYPE_CHECKING:

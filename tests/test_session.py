@@ -9,14 +9,17 @@ import httpx
 import pytest
 from openai import OpenAI
 
-from mockserver.pipeline.disturb import FAULT_TYPES
+from mockserver.pipeline.disturb import FAULT_TYPES, faults_of_header
+from mockserver.pipeline.faults.content import RateLimit
 from mockserver.pipeline.faults.transport import Cut
 from mockserver.server.control.operations import MOST_WAIT_MS
 from mockserver.server.control.routes import PREFIX
+from mockserver.testing import control_client
+from mockserver.testing.control_client import CONTROL, MockError
 from mockserver.testing.mock_server import MockServer
-from mockserver.testing.observed import LONGEST_WAIT_MS
-from mockserver.testing.running_mock import CONTROL, MockError, RunningMock
-from mockserver.testing.seen import wire_log
+from mockserver.testing.running_mock import RunningMock
+from mockserver.testing.seen_exchange import wire_log
+from mockserver.testing.session_journal import LONGEST_WAIT_MS
 from tests.session_helpers import asked, said
 
 if TYPE_CHECKING:
@@ -69,6 +72,29 @@ class TestFaults:
 
         assert asked(session).headers["retry-after"] == "2"
         assert session.last.faults == ("latency", "status")
+
+    def test_all_or_none(self, session: Session) -> None:
+        """Where one of several faults is wrong, none of them is armed."""
+        with pytest.raises(MockError) as wrong:
+            session.arm("latency;ms=1, cut;after=3")
+
+        assert str(wrong.value) == "cut: after: unknown setting; did you mean after_bytes, after_frames?"
+        assert session.call("GET", "/faults") == []
+
+    @pytest.mark.parametrize("name", FAULT_TYPES)
+    def test_a_value_is_armed_as_it_is(self, session: Session, name: str) -> None:
+        """Of a fault given as a value every setting arrives."""
+        (fault,) = faults_of_header(name + NEEDED.get(name, ""))
+        session.arm(fault)
+
+        assert [one["fault"] for one in session.call("GET", "/faults")] == [fault.model_dump()]
+
+    def test_a_quota_can_be_left_out(self, session: Session) -> None:
+        """None is a value: it takes away a quota that the fault has by default."""
+        session.arm(RateLimit(rpm=None, rpd=None, tpm=9))
+
+        (armed,) = session.call("GET", "/faults")
+        assert armed["fault"] == {"type": "rate_limit", "rpm": None, "rpd": None, "tpm": 9, "retry_after": False}
 
     def test_only_some_requests(self, session: Session) -> None:
         """By chip, by stream, by text, every second one."""
@@ -286,6 +312,45 @@ def test_places_where_no_mock_is() -> None:
     assert str(wrong.value) == (
         "POST /_mock/reset: 401: X-Mock-Token: missing or wrong; the server printed it when it started"
     )
+
+
+OTHERS: dict[str, tuple[str, str | None]] = {
+    "patch": ("0.1.9", None),
+    "minor": ("0.2.0", "install 0.1 here, or start 0.2 there"),
+    "major": ("1.4.0", "install 0.1 here, or start 1 there"),
+}
+
+
+@pytest.mark.parametrize(("ours", "advice"), OTHERS.values(), ids=OTHERS)
+def test_a_mock_of_another_version(
+    mock: MockServer, monkeypatch: pytest.MonkeyPatch, ours: str, advice: str | None
+) -> None:
+    """The mock may run in another environment: what cannot be understood is told before anything is asked."""
+    theirs = mock.call("GET", "/health")["version"]
+    assert theirs.startswith("0.1.")
+    monkeypatch.setattr(control_client, "__version__", ours)
+    running = RunningMock(mock.url)
+    if advice is None:
+        assert running.session().exchanges() == []
+        return
+    with pytest.raises(MockError) as wrong:
+        running.session()
+
+    what = f"genstudio-mock {theirs} runs there and {ours} is installed here, whose control APIs differ"
+    assert str(wrong.value) == f"{mock.url}: {what}; {advice}"
+
+
+URL = "http://127.0.0.1:8777"
+
+
+def test_something_else_with_an_api_of_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that answers in JSON, but not as a mock does."""
+    monkeypatch.setattr(RunningMock, "text", lambda *_, **__: '{"status": "up"}')
+
+    with pytest.raises(MockError) as wrong:
+        RunningMock(URL).session()
+
+    assert str(wrong.value) == f"{URL}: no health of a mock, but {{'status': 'up'}}; is this a mock?"
 
 
 def test_a_token_is_passed_on() -> None:

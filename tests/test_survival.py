@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mockserver.testing.chips import HangError, bounded, can_bound, paused
-from mockserver.testing.survival import COLOURS, MEANINGS, Matrix, Outcome, as_json, as_markdown, as_text
+from mockserver.testing.chips_plugin import HangError, bounded, can_bound
+from mockserver.testing.survival import COLOURS, MEANINGS, ChipOutcome, Matrix, as_json, as_markdown, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 MATRIX = Matrix(
     ("nvidia", "chip3"),
     (
-        Outcome("测试.py::test_b[x|y]", "chip3", "exception", "KeyError", "'choices'"),
-        Outcome("测试.py::test_b[x|y]", "nvidia", "passed"),
-        Outcome("t.py::test_a", "chip3", "silent empty", says="the client saw nothing"),
-        Outcome("t.py::test_a", "chip3", "passed"),  # the whole test, after a subtest that failed
-        Outcome("t.py::test_a", "chip9", "skipped"),
-        Outcome("t.py::test_a", "nvidia", "passed"),
-        Outcome("t.py::test_a", "nvidia", "failed"),  # its teardown
+        ChipOutcome("测试.py::test_b[x|y]", "chip3", "exception", "KeyError", "'choices'"),
+        ChipOutcome("测试.py::test_b[x|y]", "nvidia", "passed"),
+        ChipOutcome("t.py::test_a", "chip3", "silent empty", says="the client saw nothing"),
+        ChipOutcome("t.py::test_a", "chip3", "passed"),  # the whole test, after a subtest that failed
+        ChipOutcome("t.py::test_a", "chip9", "skipped"),
+        ChipOutcome("t.py::test_a", "nvidia", "passed"),
+        ChipOutcome("t.py::test_a", "nvidia", "failed"),  # its teardown
     ),
 )
 
@@ -126,15 +126,3 @@ def test_the_timer_of_somebody_else_goes_on() -> None:
     for seconds in (None, 10_000):
         with bounded(seconds):
             assert signal.getsignal(signal.SIGALRM) is theirs
-
-
-@pytest.mark.usefixtures("_no_timer")
-def test_the_time_stands_still() -> None:
-    """While the mock starts no bell rings; afterwards it would as before."""
-    with bounded(600):
-        with paused():
-            assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
-        assert signal.getitimer(signal.ITIMER_REAL)[0] > 500
-    with paused():
-        assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
-    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)

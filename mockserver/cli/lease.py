@@ -1,25 +1,21 @@
-"""`python -m mockserver.cli.lease`: the process of a mock that tests share; it serves while somebody holds a lease.
+"""`genstudio-mock serve --lease`: the process of a mock that tests share; it serves while somebody holds a lease.
 
-The other side is `testing/shared_mock.py`, which starts it.
+A lease is a connection to `lease_port`, on which `+` comes at once. Who closes its sending side gives the lease back:
+`-` comes where others hold one, else the connection ends with the process. `testing/mock_lease.py` is the other side.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import selectors
 import socket
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mockserver.core.errors import OperatorError
-from mockserver.testing.shared_mock import OTHERS_STAY, WELCOME
+from mockserver.testing.mock_lease import OTHERS_STAY, WELCOME
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from mockserver.cli.terminal import Console
     from mockserver.settings.config import Config
 
 FIRST_LEASE_SECONDS: Final = 30.0
@@ -36,7 +32,8 @@ class Landlord:
     def wait(self) -> None:
         """Wait for the last lease to end, or until it is clear that nobody comes.
 
-        The last lease stays half open: to whoever gave it back, its end is that of this process.
+        The last lease stays half open: to whoever gave it back, its end is that of this process, with which the
+        kernel closes it.
         """
         with selectors.DefaultSelector() as selector, self._listening as listening:
             selector.register(listening, selectors.EVENT_READ)
@@ -62,48 +59,25 @@ class Landlord:
     def _take_back(self, number: int) -> bool:
         """Whether it was the last one."""
         if len(self._leases) == 1:
+            self._leases.pop(number).detach()
             return True
         with contextlib.suppress(OSError), self._leases.pop(number) as lease:
             lease.send(OTHERS_STAY)
         return False
 
 
-def configured(flags: Sequence[str], cwd: Path) -> Config:
-    """The configuration of a run's private mock from flags of `serve`, variables and files.
+def serve_leased(config: Config, console: Console) -> None:
+    """Serve for as long as somebody holds a lease; says where, as one line of JSON on standard output.
+
+    Address, keys and token are not the configuration's: a free port of this machine, open to every key.
 
     Raises:
-        OperatorError: a flag, a variable or the configuration file is wrong.
+        OperatorError: a profile or a fixture is wrong.
     """
-    from mockserver.cli.arguments import configuration
-    from mockserver.cli.serve import serve_parser
-    from mockserver.cli.terminal import Console
     from mockserver.settings.private import private
-
-    console = Console(sys.stdout, sys.stderr, os.environ)
-    found = serve_parser().read(flags, console)
-    if found is None:
-        raise OperatorError("--help: not a setting; run genstudio-mock serve --help")
-    return private(configuration(found, console, cwd).config)
-
-
-def main(flags: Sequence[str]) -> int:
-    """Serve for as long as somebody holds a lease; says where on standard output."""
     from mockserver.testing.mock_server import MockServer
 
-    landlord = Landlord()
-    try:
-        mock = MockServer(configured(flags, Path.cwd())).start()
-    except OperatorError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    sys.stdout.write(json.dumps({"url": mock.url, "lease_port": landlord.port}) + "\n")
-    sys.stdout.close()
-    landlord.wait()
-    mock.stop()
-    return 0
-
-
-if __name__ == "__main__":
-    exit_code = main(sys.argv[1:])
-    sys.stderr.flush()
-    os._exit(exit_code)  # at once: whoever left last waits for our end, and would see an end of the lease before it
+    with MockServer(private(config)) as mock:
+        landlord = Landlord()
+        console.print(json.dumps({"url": mock.url, "lease_port": landlord.port}))
+        landlord.wait()

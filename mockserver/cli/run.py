@@ -62,8 +62,8 @@ def run(argv: Sequence[str], console: Console) -> int:
     config = _own(configuration(found, console).config, model)
 
     from mockserver.core.web_address import past_proxy
+    from mockserver.testing.control_client import MockError
     from mockserver.testing.mock_server import MockServer
-    from mockserver.testing.running_mock import MockError
     from mockserver.testing.session import Session
 
     with MockServer(config) as mock:

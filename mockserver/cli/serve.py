@@ -36,12 +36,21 @@ def run(argv: Sequence[str], console: Console) -> int:
     """Serve until a signal comes, or print the configuration."""
     parser = serve_parser()
     parser.add_argument("--print-config", action="store_true", help="show each setting and where it comes from")
+    parser.add_argument(
+        "--lease", action="store_true",
+        help="for test runners: on a free port, until the last connection to a second one ends; says both in JSON",
+    )  # fmt: skip
     found = parser.read(argv, console)
     if found is None:
         return 0
     loaded = configuration(found, console)
     if found.print_config:
         console.print(*config_table(loaded, console))
+        return 0
+    if found.lease:
+        from mockserver.cli.lease import serve_leased
+
+        serve_leased(loaded.config, console)
         return 0
     serve(loaded.config, console)
     return 0

@@ -30,6 +30,8 @@ READ_BYTES: Final = 64 * 1024
 class UnreachableError(Exception):
     """There is no one to hold a contract against; the text says who and why, and what to do, in one line."""
 
+    __module__ = "mockserver"
+
 
 def key_of(variable: str | None, environ: Mapping[str, str]) -> str:
     """The API key from the environment; a made-up one where no variable is named. It is never shown."""

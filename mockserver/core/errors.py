@@ -51,6 +51,8 @@ class Refusal(Exception):  # noqa: N818 - a refusal is what the service does, no
 class OperatorError(Exception):
     """A mistake in a flag, a variable, a configuration file, a profile or a fixture; its text is one line."""
 
+    __module__ = "mockserver"
+
 
 def nearest(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:
     """The known names most like `name`, best first; at most `most`, none when nothing is alike."""

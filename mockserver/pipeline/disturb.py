@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 from pydantic import Field, TypeAdapter, ValidationError
 
 from mockserver.core.errors import suggestion
+from mockserver.core.fault_text import named_faults
 from mockserver.pipeline.faults.content import (
     BlockedAt,
     DropDone,
@@ -96,21 +97,11 @@ def fault_of(data: Any, *, strict: bool = False) -> Fault:
 
 def faults_of_header(text: str) -> list[Fault]:
     """The faults that `X-Mock-Fault` names, say `cut;after_frames=3, latency;ms=200`; raises FaultError."""
-    found = []
-    for part in text.split(","):
-        kind, *settings = (word.strip() for word in part.split(";"))
-        if not kind and not settings:
-            continue
-        data: dict[str, Any] = {"type": kind}
-        for setting in settings:
-            name, equals, value = setting.partition("=")
-            if not equals:
-                raise FaultError(f"{kind}: {setting!r} is not of the form name=value")
-            if name.strip() in data:
-                raise FaultError(f"{kind}: {name.strip()} is given twice; give it once")
-            data[name.strip()] = value.strip()
-        found.append(fault_of(data))
-    return found
+    try:
+        named = named_faults(text)
+    except ValueError as error:
+        raise FaultError(str(error)) from None
+    return [fault_of(one) for one in named]
 
 
 def _explain(kind: str, wrong: ValidationError) -> str:

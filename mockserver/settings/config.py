@@ -28,6 +28,8 @@ FILE_NAME: Final = "genstudio-mock.toml"
 PROJECT_FILE_NAME: Final = "pyproject.toml"
 TABLE_NAME: Final = "genstudio-mock"
 FILE_VARIABLE: Final = PREFIX + "CONFIG"
+COMMAND_VARIABLE: Final = PREFIX + "COMMAND"
+"""For the pytest plugin alone: the command line of the genstudio-mock that it starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,10 +240,11 @@ def _known(name: str, path: Path) -> Setting:
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:
     """Our variables that are set, `GENSTUDIO_MOCK_CONFIG` aside."""
     known = [one.variable for one in SETTINGS.values() if not one.file_only]
-    found = {name: text for name, text in environ.items() if name.startswith(PREFIX) and name != FILE_VARIABLE}
+    others = (FILE_VARIABLE, COMMAND_VARIABLE)
+    found = {name: text for name, text in environ.items() if name.startswith(PREFIX) and name not in others}
     for name in found:
         if name not in known:
-            raise OperatorError(f"{name}: unknown variable; {suggestion(name, [*known, FILE_VARIABLE])}")
+            raise OperatorError(f"{name}: unknown variable; {suggestion(name, [*known, *others])}")
     return {name: text for name, text in found.items() if text}
 
 

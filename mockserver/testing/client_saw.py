@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mockserver.testing.seen import said, short
+from mockserver.testing.seen_exchange import said, short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mockserver.testing.seen import Seen
+    from mockserver.testing.seen_exchange import SeenExchange
 
 ADVICE: Final = {
     "json-lines": (
@@ -31,7 +31,9 @@ class ClientSawError(AssertionError):
         exchanges: What went over the wire.
     """
 
-    def __init__(self, message: str, exchanges: Sequence[Seen] = ()) -> None:
+    __module__ = "mockserver"
+
+    def __init__(self, message: str, exchanges: Sequence[SeenExchange] = ()) -> None:
         super().__init__(message)
         self.exchanges = tuple(exchanges)
 
@@ -39,16 +41,22 @@ class ClientSawError(AssertionError):
 class SilentEmptyError(ClientSawError):
     """The wire carried content, and the application shows nothing and raised nothing."""
 
+    __module__ = "mockserver"
+
 
 class WrongTextError(ClientSawError):
     """The application shows another text than went over the wire."""
+
+    __module__ = "mockserver"
 
 
 class NothingAskedError(ClientSawError):
     """No request came, so there is nothing to compare with."""
 
+    __module__ = "mockserver"
 
-def compare(text: str | None, exchanges: Sequence[Seen]) -> None:
+
+def compare(text: str | None, exchanges: Sequence[SeenExchange]) -> None:
     """Compare a text with the content of exchanges, joined; white space around it does not count.
 
     Args:
@@ -73,7 +81,7 @@ def compare(text: str | None, exchanges: Sequence[Seen]) -> None:
     raise WrongTextError(f"the client saw {short(shown)}, but {what}{_difference(shown, sent)}", exchanges)
 
 
-def _told(exchanges: Sequence[Seen]) -> str:
+def _told(exchanges: Sequence[SeenExchange]) -> str:
     """Who sent what."""
     return " and ".join(
         f"{one.chip or 'the mock'} sent {said(one.carried)} "

@@ -6,17 +6,16 @@ Nothing of the mock is imported before a test uses it, so that a suite that does
 from __future__ import annotations
 
 import os
-import shlex
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from mockserver.testing.mock_of_run import leave, mock_of_run
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
-    from contextlib import AbstractContextManager
-    from pathlib import Path
 
+    from mockserver.testing.chips_plugin import Survival
     from mockserver.testing.running_mock import RunningMock
     from mockserver.testing.session import Session
 
@@ -28,7 +27,7 @@ MARKERS: Final = (
     "fixture_set(path, ...): answer from these fixture files or folders; relative to the test's file",
     "genstudio_env: set OPENAI_BASE_URL, OPENAI_API_BASE and OPENAI_API_KEY for the test",
 )
-CHIPS_KEY: Final = pytest.StashKey[tuple[str, ...]]()
+SURVIVAL: Final = "genstudio_mock_survival"
 SESSION_KEY: Final = pytest.StashKey[Any]()
 
 
@@ -57,20 +56,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )  # fmt: skip
     parser.addini("genstudio_mock_url", "as --genstudio-mock-url", default="")
     parser.addini("genstudio_mock_args", "as --genstudio-mock-args", default="")
+    parser.addini(
+        "genstudio_mock_command", default="",
+        help="starts the mock of this run from another environment, say `uvx genstudio-mock` or "
+        "`/path/bin/python -m mockserver` (default: this one's)",
+    )  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Tell of the markers, and with `--chips` of the survival matrix."""
     for line in MARKERS:
         config.addinivalue_line("markers", line)
-    asked = config.getoption("chips")
-    if asked:
-        from mockserver.testing.chips import Survival, chips_asked
+    if config.getoption("chips"):
+        from mockserver.testing.chips_plugin import Survival
 
-        config.stash[CHIPS_KEY] = chips = chips_asked(asked, config)
-        config.pluginmanager.register(Survival(config, chips), "genstudio_mock_survival")
+        config.pluginmanager.register(Survival(config, FIXTURE, CHIP_FIXTURE), SURVIVAL)
     elif config.getoption("chips_report"):
         raise pytest.UsageError("--chips-report: there is no matrix without --chips; add --chips all")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Give the mock of this run back."""
+    leave(config)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -81,7 +88,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("chip")
     if marker and not (marker.args and all(isinstance(name, str) for name in marker.args)):
         pytest.fail("@pytest.mark.chip: it takes one or several names of chips, each a text", pytrace=False)
-    chips = marker.args if marker else metafunc.config.stash.get(CHIPS_KEY, ())
+    survival: Survival | None = metafunc.config.pluginmanager.get_plugin(SURVIVAL)
+    chips = marker.args if marker else survival.chips if survival else ()
     if chips:
         metafunc.parametrize(CHIP_FIXTURE, chips, indirect=True)
 
@@ -97,8 +105,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def _wire_log(session: Session) -> list[str]:
-    from mockserver.testing.running_mock import MockError
-    from mockserver.testing.seen import wire_log
+    from mockserver.testing.control_client import MockError
+    from mockserver.testing.seen_exchange import wire_log
 
     try:
         return wire_log(session.exchanges()) or [f"no request came to this test's namespace{_proxied(session)}"]
@@ -114,62 +122,16 @@ def _proxied(session: Session) -> str:
     return f"; a proxy is set: NO_PROXY={names['NO_PROXY']} or the marker genstudio_env leads past it" if names else ""
 
 
-def mock_url(config: pytest.Config) -> str:
-    """The address of a mock that runs already; empty for none."""
-    return str(config.getoption("genstudio_mock_url") or config.getini("genstudio_mock_url"))
-
-
-def mock_flags(config: pytest.Config) -> list[str]:
-    """Flags for the mock of this run; raises OperatorError where quotes are not closed."""
-    from mockserver.core.errors import OperatorError
-
-    text = config.getoption("genstudio_mock_args") or config.getini("genstudio_mock_args")
-    try:
-        return shlex.split(text)
-    except ValueError as error:
-        raise OperatorError(f"--genstudio-mock-args: {text!r} cannot be split into flags: {error}") from None
-
-
 @pytest.fixture(scope="session")
-def genstudio_mock_server(
-    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunningMock]:
+def genstudio_mock_server(pytestconfig: pytest.Config) -> RunningMock:
     """The mock of this run: one for all workers, or the one that `--genstudio-mock-url` names."""
     from mockserver.core.errors import OperatorError
-    from mockserver.testing.running_mock import MockError, RunningMock
-    from mockserver.testing.shared_mock import SharedMock
+    from mockserver.testing.control_client import MockError
 
-    url = mock_url(pytestconfig)
     try:
-        if url:
-            outside = RunningMock(url, pytestconfig.getoption("genstudio_mock_token"))
-            _ = outside.edition  # it answers
-            yield outside
-            return
-        folder, flags = _shared_folder(pytestconfig, tmp_path_factory), mock_flags(pytestconfig)
-        with _unhurried(pytestconfig):
-            shared = SharedMock(folder, flags, pytestconfig.rootpath)
+        return mock_of_run(pytestconfig)
     except (MockError, OperatorError) as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
-    try:
-        yield shared
-    finally:
-        shared.leave()
-
-
-def _unhurried(config: pytest.Config) -> AbstractContextManager[None]:
-    """A block that `--chips-timeout` does not bound."""
-    if CHIPS_KEY not in config.stash:
-        return nullcontext()
-    from mockserver.testing.chips import paused
-
-    return paused()
-
-
-def _shared_folder(config: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of this run; that of a worker of xdist lies in the one of all."""
-    own = tmp_path_factory.getbasetemp()
-    return own.parent if hasattr(config, "workerinput") else own
 
 
 @pytest.fixture
@@ -197,7 +159,7 @@ def genstudio_mock(
 
 def _namespace(mock: RunningMock) -> Session:
     """A new namespace; a mock that refuses it, for want of its token say, fails the test in one line."""
-    from mockserver.testing.running_mock import MockError
+    from mockserver.testing.control_client import MockError
 
     try:
         return mock.session()
@@ -208,7 +170,7 @@ def _namespace(mock: RunningMock) -> Session:
 def _set_up(namespace: Session, request: pytest.FixtureRequest, chip: str | None) -> Session:
     """What the markers ask for; a marker that asks for what is not there fails the test in one line."""
     from mockserver.core.errors import OperatorError
-    from mockserver.testing.running_mock import MockError
+    from mockserver.testing.control_client import MockError
 
     name = "chip"
     try:

@@ -1,7 +1,7 @@
-"""A test's handle on a running mock: arm a fault, script an answer, see what happened (in `witness`).
+"""A test's handle on a running mock: arm a fault, script an answer; `session_journal` sees what happened.
 
 Everything goes through the control API over plain HTTP, so the mock may run in a thread, in another process or in a
-container. Only the standard library is imported until a fault or a fixture file is given.
+container. Only the standard library is imported until a fixture file is given.
 """
 
 from __future__ import annotations
@@ -9,20 +9,25 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
+from mockserver.core.errors import OperatorError
+from mockserver.core.fault_text import named_faults, typed_fault
 from mockserver.core.web_address import past_proxy
-from mockserver.testing.observed import Witness
-from mockserver.testing.running_mock import MockError
-from mockserver.testing.session_terms import Match
+from mockserver.testing.control_client import MockError
+from mockserver.testing.session_arguments import RequestMatch
+from mockserver.testing.session_journal import SessionJournal
 
 if TYPE_CHECKING:
     from mockserver.pipeline.faults.fault import Fault
-    from mockserver.testing.running_mock import RunningMock
-    from mockserver.testing.session_terms import Said, SupportsSetenv
+    from mockserver.testing.control_client import ControlClient
+    from mockserver.testing.session_arguments import AnswerParts, SupportsSetenv
+
+ABOUT_THE_FAULT: Final = "fault: "
+"""What the control API's words begin with where it is the fault that is wrong."""
 
 
-class Clock:
+class SessionClock:
     """The clock of one namespace, on which quotas run."""
 
     def __init__(self, session: Session) -> None:
@@ -39,7 +44,7 @@ class Clock:
         self._session.call("POST", "/clock", {"advance_ms": ms})
 
 
-class Session(Witness):
+class Session(SessionJournal):
     """One namespace of a running mock: what a test has set up and what it has seen, apart from all other tests.
 
     A context manager that gives the namespace up at the end. `chip` and `model` give the same namespace seen through
@@ -52,7 +57,7 @@ class Session(Witness):
         chip: The chip of `base_url`; None takes the edition's first one.
     """
 
-    def __init__(self, mock: RunningMock, api_key: str, model: str | None = None, chip: str | None = None) -> None:
+    def __init__(self, mock: ControlClient, api_key: str, model: str | None = None, chip: str | None = None) -> None:
         super().__init__(mock, api_key)
         self._model = model
         self._chip = chip
@@ -105,13 +110,13 @@ class Session(Witness):
         times: int | None = None,
         every: int = 1,
         probability: float = 1.0,
-        **match: Unpack[Match],
+        **match: Unpack[RequestMatch],
     ) -> None:
         """Let something go wrong.
 
         Args:
-            fault: As in the header `X-Mock-Fault` (`cut;after_frames=3`, several with commas), as a mapping with
-                `type`, or as a value of `mockserver.pipeline.disturb`.
+            fault: As in the header `X-Mock-Fault` (`cut;after_frames=3`, several with commas: all are armed, or none),
+                as a mapping with `type`, or as a value like `mockserver.Cut(after_frames=3)`.
             times: How often it fires; None for always.
             every: It fires at every k-th request that fits.
             probability: Chance to fire, from 0 to 1, drawn with the exchange's seed.
@@ -120,30 +125,42 @@ class Session(Witness):
         Raises:
             MockError: there is no such fault, setting, model or chip; the text names what is allowed.
         """
-        from mockserver.pipeline.disturb import FaultError, fault_of, faults_of_header
-        from mockserver.pipeline.faults.fault import Fault
-
+        faults = self._faults(fault)
+        self._known(match)
+        armed: list[int] = []
         try:
-            if isinstance(fault, str):
-                faults = faults_of_header(fault)
-            else:
-                plain = dict(fault) if isinstance(fault, Mapping) else fault
-                faults = [plain if isinstance(plain, Fault) else fault_of(plain)]
-        except FaultError as error:
+            for one in faults:
+                body = {"fault": one, "match": match, "times": times, "every": every, "probability": probability}
+                armed.append(self.call("POST", "/faults", body)["number"])
+        except MockError as error:
+            for number in armed:
+                self.call("DELETE", f"/faults/{number}")
+            if error.reason.startswith(ABOUT_THE_FAULT):
+                raise MockError(error.reason.removeprefix(ABOUT_THE_FAULT), error.reason) from None
+            raise
+
+    def _faults(self, fault: str | Mapping[str, Any] | Fault) -> list[Any]:
+        """The faults as the control API takes them, which says what is wrong with one.
+
+        Raises:
+            MockError: a text names no fault, or a setting without a value.
+        """
+        if not isinstance(fault, (str, Mapping)):
+            return [fault.model_dump() if hasattr(fault, "model_dump") else fault]
+        try:
+            faults = named_faults(fault) if isinstance(fault, str) else [fault]
+        except ValueError as error:
             raise MockError(str(error)) from None
         if not faults:
             raise MockError(f"{fault!r} names no fault; give one like cut;after_frames=3")
-        self._known(match)
-        for one in faults:
-            data = one.model_dump(exclude_none=True)
-            body = {"fault": data, "match": match, "times": times, "every": every, "probability": probability}
-            self.call("POST", "/faults", body)
+        types = self.mock.fault_types
+        return [typed_fault(one, types.get(str(one.get("type")), {})) for one in faults]
 
     def disarm(self) -> None:
         """Disarm all faults."""
         self.call("DELETE", "/faults")
 
-    def answer(self, text: str | None = None, *, times: int | None = 1, **said: Unpack[Said]) -> None:
+    def answer(self, text: str | None = None, *, times: int | None = 1, **said: Unpack[AnswerParts]) -> None:
         """Say what the next answer is; further calls queue further answers.
 
         Args:
@@ -156,25 +173,33 @@ class Session(Witness):
             MockError: the parts do not go together, or there is no such model or chip.
         """
         self._known(said)
-        match = {name: value for name, value in said.items() if name in Match.__annotations__}
+        match = {name: value for name, value in said.items() if name in RequestMatch.__annotations__}
         answer: dict[str, Any] = {name: value for name, value in said.items() if name not in match}
         if text is not None:
             answer["text"] = text
         self.call("POST", "/answers", {"answer": answer, "match": match, "times": times})
 
-    def _known(self, match: Match) -> None:
+    def _known(self, match: RequestMatch) -> None:
         """Refuse a model or a chip that no request can ask for: what is for it would wait for ever."""
         self.mock.base_url(match.get("model"), match.get("chip"))
 
     def answer_from(self, *paths: str | Path) -> None:
         """Answer from fixture files: each file or folder in turn, and the most special fixture of a folder first.
 
+        They are read here, which needs pydantic; all else of a session needs the standard library alone.
+
         Raises:
-            OperatorError: a file is no fixture, or is expired; in a folder, all of them are.
+            OperatorError: a file is no fixture, or is expired; in a folder, all of them are; or pydantic is missing.
         """
         from datetime import UTC, datetime
 
-        from mockserver.testing.fixture_script import scripted
+        try:
+            from mockserver.testing.fixture_answers import scripted
+        except ImportError as missing:
+            raise OperatorError(
+                f"answer_from: fixture files are read with {missing.name}, which is not installed here; install it, "
+                "or let the mock read them: genstudio_mock_args = --fixtures FOLDER"
+            ) from None
 
         for one in scripted([Path(path) for path in paths], datetime.now(UTC).date()):
             self.call("POST", "/answers", one)
@@ -208,9 +233,9 @@ class Session(Witness):
             raise AssertionError("\n".join(lines))
 
     @property
-    def clock(self) -> Clock:
+    def clock(self) -> SessionClock:
         """The namespace's clock."""
-        return Clock(self)
+        return SessionClock(self)
 
     def reset(self) -> None:
         """Forget what was set up and what happened."""

@@ -36,7 +36,7 @@ MISSING: Final = "-"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ChipOutcome:
     """What became of one test on one chip.
 
     Attributes:
@@ -74,7 +74,7 @@ class Matrix:
     """
 
     chips: Sequence[str]
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[ChipOutcome]
 
     @property
     def columns(self) -> list[str]:
@@ -82,12 +82,12 @@ class Matrix:
         return list(dict.fromkeys([*self.chips, *(one.chip for one in self.outcomes)]))
 
     @property
-    def rows(self) -> dict[str, dict[str, Outcome]]:
+    def rows(self) -> dict[str, dict[str, ChipOutcome]]:
         """Outcomes by test and chip; tests in alphabetical order, since workers end in any order.
 
         A test may report several times (subtests, the call, the teardown): the first that went wrong counts.
         """
-        rows: dict[str, dict[str, Outcome]] = {}
+        rows: dict[str, dict[str, ChipOutcome]] = {}
         for one in self.outcomes:
             row = rows.setdefault(one.test, {})
             if one.chip not in row or row[one.chip].survived:

@@ -144,12 +144,7 @@ async def disarm(call: ControlCall) -> replies.Removed:
 
 async def fault_types(_call: ControlCall) -> dict[str, replies.FaultTypeRow]:
     """What faults there are."""
-    return {
-        name: replies.FaultTypeRow(
-            says=(kind.__doc__ or "").split("\n\n")[0], settings=[one for one in kind.model_fields if one != "type"]
-        )
-        for name, kind in FAULT_TYPES.items()
-    }
+    return {name: replies.FaultTypeRow.of(kind) for name, kind in FAULT_TYPES.items()}
 
 
 async def list_answers(call: ControlCall) -> replies.Script:

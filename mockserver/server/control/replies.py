@@ -14,6 +14,7 @@ from mockserver.server.verdict import ClientFinding
 
 if TYPE_CHECKING:
     from mockserver.core.exchange import Exchange
+    from mockserver.pipeline.faults.fault import Fault
     from mockserver.profile.edition import Edition
     from mockserver.server.namespace import ArmedFault, Expectation, Namespace, Which
     from mockserver.sources.fixture_file import Match
@@ -123,10 +124,19 @@ class ArmedRow(Reply):
 
 
 class FaultTypeRow(Reply):
-    """What a fault does, and the names of its settings."""
+    """What a fault does, the names of its settings, and the JSON type of each beside null."""
 
     says: str
     settings: list[str]
+    types: dict[str, Literal["boolean", "integer", "number", "string"]]
+
+    @classmethod
+    def of(cls, kind: type[Fault]) -> FaultTypeRow:
+        """A kind of fault."""
+        settings = [name for name in kind.model_fields if name != "type"]
+        schemas = kind.model_json_schema()["properties"]
+        types = {name: next(one["type"] for one in schemas[name].get("anyOf", [schemas[name]])) for name in settings}
+        return cls(says=(kind.__doc__ or "").split("\n\n")[0], settings=settings, types=types)
 
 
 class AnswerRow(Reply):

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-class Match(TypedDict, total=False):
+class RequestMatch(TypedDict, total=False):
     """Which requests are meant; a key that is absent does not matter."""
 
     model: str
@@ -21,7 +21,7 @@ class Match(TypedDict, total=False):
     """What the last user message holds."""
 
 
-class Said(Match, total=False):
+class AnswerParts(RequestMatch, total=False):
     """What is said, in the form of a fixture's `answer`, and to which requests."""
 
     pieces: Sequence[str]
@@ -42,7 +42,7 @@ class Said(Match, total=False):
     """prompt_tokens and completion_tokens."""
 
 
-class Which(TypedDict, total=False):
+class ExchangeQuery(TypedDict, total=False):
     """Which exchanges are meant; a key that is absent does not matter."""
 
     model: str

@@ -14,12 +14,14 @@ import pytest
 
 from mockserver.core.errors import OperatorError, suggestion
 from mockserver.testing.client_saw import SilentEmptyError
-from mockserver.testing.plugin import CHIP_FIXTURE, FIXTURE, mock_flags, mock_url
-from mockserver.testing.survival import FORMS, Matrix, Outcome, as_markdown, as_text, write
+from mockserver.testing.control_client import MockError
+from mockserver.testing.mock_of_run import mock_of_run
+from mockserver.testing.survival import FORMS, ChipOutcome, Matrix, as_markdown, as_text, write
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from mockserver.testing.control_client import ServedEdition
     from mockserver.testing.survival import Fate
 
 ALL: Final = "all"
@@ -33,52 +35,46 @@ class HangError(BaseException):
     """The test did not end in time. Not an `Exception`, since clients catch those and try again."""
 
 
-def chips_asked(asked: str, config: pytest.Config) -> tuple[str, ...]:
-    """The chips that `--chips` names; raises UsageError for one that the edition does not have."""
-    from mockserver.testing.running_mock import MockError, RunningMock
-
-    try:
-        url = mock_url(config)
-        if url:
-            edition = RunningMock(url, config.getoption("genstudio_mock_token")).edition
-            name, known = edition.name, edition.chips
-        else:
-            name, known = _configured_chips(config)
-    except (MockError, OperatorError) as error:
-        raise pytest.UsageError(str(error)) from None
+def chips_asked(asked: str, edition: ServedEdition) -> tuple[str, ...]:
+    """The chips that `--chips` names; raises OperatorError for one that the edition does not have."""
     if asked == ALL:
-        return known
+        return edition.chips
     chips = tuple(dict.fromkeys(part.strip() for part in asked.split(",") if part.strip()))
     for chip in chips:
-        if chip not in known:
-            raise pytest.UsageError(f"--chips: {chip!r} is not in edition {name}; {suggestion(chip, known)}")
+        if chip not in edition.chips:
+            near = suggestion(chip, edition.chips)
+            raise OperatorError(f"--chips: {chip!r} is not in edition {edition.name}; {near}")
     if not chips:
-        raise pytest.UsageError(f"--chips: {asked!r} names no chip; allowed: all, {', '.join(known)}")
+        raise OperatorError(f"--chips: {asked!r} names no chip; allowed: all, {', '.join(edition.chips)}")
     return chips
-
-
-def _configured_chips(config: pytest.Config) -> tuple[str, tuple[str, ...]]:
-    """Name and chips of the edition that the mock of this run will imitate."""
-    from mockserver.cli.lease import configured
-    from mockserver.settings.assemble import edition_of
-
-    edition = edition_of(configured(mock_flags(config), config.rootpath))
-    return edition.name, tuple(edition.chips)
 
 
 class Survival:
     """Collects outcomes and writes the matrix.
 
     A worker attaches the outcome to its report, from which the process that the user started takes it.
+
+    Args:
+        config: Its options are those of `--chips`.
+        fixture: The fixture by which a test uses the mock.
+        chip_fixture: The fixture whose parameter is the test's chip.
+
+    Attributes:
+        chips: The chips that were asked for, known once the session has started.
+
+    Raises:
+        UsageError: an option is wrong.
     """
 
-    def __init__(self, config: pytest.Config, chips: tuple[str, ...]) -> None:
-        self._chips = chips
+    def __init__(self, config: pytest.Config, fixture: str, chip_fixture: str) -> None:
+        self.chips: tuple[str, ...] = ()
         self._config = config
+        self._fixture = fixture
+        self._chip_fixture = chip_fixture
         asked: float | None = config.getoption("chips_timeout")
         self._seconds = DEFAULT_SECONDS if asked is None else asked
         self._paths = [Path(path) for path in config.getoption("chips_report")]
-        self._outcomes: list[Outcome] = []
+        self._outcomes: list[ChipOutcome] = []
         if self._seconds <= 0:
             raise pytest.UsageError(f"--chips-timeout: {self._seconds:g} is not allowed; allowed: more than 0 seconds")
         if asked is not None and not can_bound():
@@ -90,16 +86,23 @@ class Survival:
             if path.suffix not in FORMS:
                 raise pytest.UsageError(f"--chips-report: {str(path)!r} is not allowed; allowed: *.md, *.json")
 
+    def pytest_sessionstart(self) -> None:
+        """Start the mock of this run and ask it which chips there are; raises UsageError where that fails."""
+        try:
+            self.chips = chips_asked(self._config.getoption("chips"), mock_of_run(self._config).edition)
+        except (MockError, OperatorError) as error:
+            raise pytest.UsageError(str(error)) from None
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
         """Bound the fixtures of a test that uses the mock."""
-        with bounded(self._seconds if _uses_mock(item) else None):
+        with bounded(self._seconds if self._uses_mock(item) else None):
             return (yield)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Bound a test that uses the mock."""
-        with bounded(self._seconds if _uses_mock(item) else None):
+        with bounded(self._seconds if self._uses_mock(item) else None):
             return (yield)
 
     @pytest.hookimpl(wrapper=True)
@@ -108,7 +111,7 @@ class Survival:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Attach the outcome."""
         report = yield
-        chip = _chip(item)
+        chip = self._chip(item)
         if chip is not None and (report.when == "call" or not report.passed):
             fate, detail, says = judge(report, call.excinfo.value if call.excinfo else None)
             outcome = {"test": _row(item, chip), "chip": chip, "fate": fate, "detail": detail, "says": says}
@@ -119,13 +122,13 @@ class Survival:
         """Collect."""
         outcome = getattr(report, ATTRIBUTE, None)
         if outcome is not None and str(report.outcome) != "rerun":  # another try follows, and that one counts
-            self._outcomes.append(Outcome(**outcome))
+            self._outcomes.append(ChipOutcome(**outcome))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the matrix and write the reports."""
         if hasattr(self._config, "workerinput") or self._config.option.collectonly:
             return
-        matrix = Matrix(self._chips, self._outcomes)
+        matrix = Matrix(self.chips, self._outcomes)
         terminalreporter.section("genstudio-mock: which test survives which chip")
         writer = self._config.get_terminal_writer()
         terminalreporter.write(as_text(matrix, lambda text, how: writer.markup(text, **{how: True})))
@@ -142,6 +145,14 @@ class Survival:
             except OSError as error:
                 reason = error.strerror or error
                 terminalreporter.write_line(f"${SUMMARY_VARIABLE}: {summary}: cannot be written: {reason}", red=True)
+
+    def _uses_mock(self, item: pytest.Item) -> bool:
+        return self._fixture in getattr(item, "fixturenames", ())
+
+    def _chip(self, item: pytest.Item) -> str | None:
+        """The chip that a test was run for; None where it was run for none."""
+        chip: str | None = getattr(item, "callspec", None) and item.callspec.params.get(self._chip_fixture)  # type: ignore[attr-defined]
+        return chip
 
 
 def judge(report: pytest.TestReport, raised: BaseException | None) -> tuple[Fate, str, str]:
@@ -162,16 +173,6 @@ def judge(report: pytest.TestReport, raised: BaseException | None) -> tuple[Fate
     if isinstance(raised, AssertionError):
         return "wrong text", "", says
     return "exception", type(raised).__name__, says
-
-
-def _uses_mock(item: pytest.Item) -> bool:
-    return FIXTURE in getattr(item, "fixturenames", ())
-
-
-def _chip(item: pytest.Item) -> str | None:
-    """The chip that a test was run for; None where it was run for none."""
-    chip: str | None = getattr(item, "callspec", None) and item.callspec.params.get(CHIP_FIXTURE)  # type: ignore[attr-defined]
-    return chip
 
 
 def _row(item: pytest.Item, chip: str) -> str:
@@ -213,16 +214,3 @@ def bounded(seconds: float | None) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
         if left:
             signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - started), SOON_S), interval)
-
-
-@contextlib.contextmanager
-def paused() -> Iterator[None]:
-    """Let the time of a bounded block stand still: what happens here, the mock's own start, is no hang of a client."""
-    if not can_bound() or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    left, interval = signal.setitimer(signal.ITIMER_REAL, 0)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, left, interval)

@@ -1,4 +1,4 @@
-"""What a mock saw, as its control API tells it: exchanges and verdicts as values, and as lines for people."""
+"""An exchange that a mock saw, as its control API tells it: as a value, and as lines for people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.pipeline.read import Carried
-from mockserver.server.verdict import ClientFinding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +16,7 @@ SHOWN_EXCHANGES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenExchange:
     """One exchange: what a client asked, and what was really sent to it.
 
     Attributes:
@@ -101,13 +100,13 @@ class Seen:
         return "  ".join(word for word in words if word)
 
 
-def seen_of(data: dict[str, Any]) -> Seen:
+def seen_exchange(data: dict[str, Any]) -> SeenExchange:
     """An exchange from the JSON that the control API gives with `frames=true`."""
     request, response = data["request"], data["response"]
     same = ("number", "at_ms", "duration_ms", "model", "chip", "stream", "status", "source", "detail", "seed", "ending")
     more = ("client_left", "frames_planned", "frames_sent")
     carried = {**response["carried"], "tool_calls": tuple(response["carried"]["tool_calls"])}
-    return Seen(
+    return SeenExchange(
         **{name: data[name] for name in (*same, *more)},
         faults=tuple(data["faults"]),
         method=request["method"],
@@ -138,7 +137,7 @@ def said(carried: Carried) -> str:
     return "; ".join(parts)
 
 
-def wire_log(exchanges: Iterable[Seen]) -> list[str]:
+def wire_log(exchanges: Iterable[SeenExchange]) -> list[str]:
     """Exchanges as a short log: each in a line, its first and last frames, and what they said."""
     every = list(exchanges)
     lines = [f"({len(every) - SHOWN_EXCHANGES} earlier exchanges left out)"] if len(every) > SHOWN_EXCHANGES else []
@@ -163,33 +162,3 @@ def short(text: str) -> str:
         return quoted
     half = SHOWN_CHARACTERS // 2
     return f"{quoted[:half]} … {quoted[-half:]}"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the exchanges say of the client.
-
-    Attributes:
-        resilient: Whether no finding is bad.
-        findings: What was seen, each with one line of advice.
-    """
-
-    resilient: bool
-    findings: tuple[ClientFinding, ...]
-
-    def __str__(self) -> str:
-        """A line for each finding."""
-        return "\n".join(told(one) for one in self.findings) or "nothing to say"
-
-
-def told(finding: ClientFinding) -> str:
-    """A finding in one line."""
-    *some, last = [f"#{number}" for number in finding.exchanges]
-    numbers = ", ".join([*some[:SHOWN_EXCHANGES], *(["…"] if len(some) > SHOWN_EXCHANGES else []), last])
-    return f"{finding.mark}: {finding.rule}: {finding.says} ({numbers})" + (finding.advice and f"; {finding.advice}")
-
-
-def verdict_of(data: dict[str, Any]) -> Verdict:
-    """A verdict from the JSON that the control API gives."""
-    findings = [ClientFinding(**{**one, "exchanges": tuple(one["exchanges"])}) for one in data["findings"]]
-    return Verdict(data["resilient"], tuple(findings))

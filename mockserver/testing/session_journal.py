@@ -7,37 +7,38 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 from urllib.parse import urlencode
 
 from mockserver.files.atomic import draft
-from mockserver.testing.running_mock import CALL_TIMEOUT_S
+from mockserver.testing.control_client import CALL_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mockserver.testing.running_mock import RunningMock
-    from mockserver.testing.seen import Seen, Verdict
-    from mockserver.testing.session_terms import Which
+    from mockserver.testing.client_verdict import ClientVerdict
+    from mockserver.testing.control_client import ControlClient
+    from mockserver.testing.seen_exchange import SeenExchange
+    from mockserver.testing.session_arguments import ExchangeQuery
 
 WAIT_TIMEOUT_S: Final = 10.0
 LONGEST_WAIT_MS: Final = 5_000
 """How long the control API lets one request wait; a longer wait is several requests."""
 
 
-class Witness:
-    """One namespace, looked at.
+class SessionJournal:
+    """What happened in one namespace of a mock: looked at, waited for, kept and judged.
 
     Args:
         mock: The mock.
         api_key: The key that names the namespace.
     """
 
-    def __init__(self, mock: RunningMock, api_key: str) -> None:
+    def __init__(self, mock: ControlClient, api_key: str) -> None:
         self.mock = mock
         self.api_key = api_key
 
     def call(self, method: str, path: str, body: object = None, *, timeout_s: float = CALL_TIMEOUT_S) -> Any:
-        """One operation of the control API on this namespace; see `RunningMock.call`."""
+        """One operation of the control API on this namespace; see `ControlClient.call`."""
         return self.mock.call(method, path, body, key=self.api_key, timeout_s=timeout_s)
 
-    def exchanges(self, **query: Unpack[Which]) -> list[Seen]:
+    def exchanges(self, **query: Unpack[ExchangeQuery]) -> list[SeenExchange]:
         """What happened, oldest first, then what is in flight.
 
         Args:
@@ -46,7 +47,9 @@ class Witness:
         """
         return self._exchanges(query, CALL_TIMEOUT_S)
 
-    def wait_for(self, count: int, timeout_s: float = WAIT_TIMEOUT_S, **query: Unpack[Which]) -> list[Seen]:
+    def wait_for(
+        self, count: int, timeout_s: float = WAIT_TIMEOUT_S, **query: Unpack[ExchangeQuery]
+    ) -> list[SeenExchange]:
         """The exchanges, as soon as so many have ended; with `in_flight=True`, as soon as so many are in flight.
 
         Nobody sleeps meanwhile. What is in flight is given too, behind what has ended, unless the query says otherwise.
@@ -66,12 +69,12 @@ class Witness:
                 seen = "; ".join(map(str, found)) or "none"
                 raise TimeoutError(f"waited {timeout_s:g} s for {count} exchanges and saw {len(counted)}: {seen}")
 
-    def _exchanges(self, query: Mapping[str, Any], timeout_s: float) -> list[Seen]:
-        from mockserver.testing.seen import seen_of
+    def _exchanges(self, query: Mapping[str, Any], timeout_s: float) -> list[SeenExchange]:
+        from mockserver.testing.seen_exchange import seen_exchange
 
         words = {name: str(value).lower() if isinstance(value, bool) else value for name, value in query.items()}
         found = self.call("GET", f"/exchanges?{urlencode({**words, 'frames': 'true'})}", timeout_s=timeout_s)
-        return [seen_of(one) for one in found]
+        return [seen_exchange(one) for one in found]
 
     def save(self, path: str | Path, number: int | None = None) -> None:
         """Write an exchange as a fixture file, for `serve --fixtures` to answer with; never with the API key.
@@ -92,7 +95,7 @@ class Witness:
             whole.replace(path)
 
     @property
-    def last(self) -> Seen:
+    def last(self) -> SeenExchange:
         """The latest exchange; raises NothingAskedError, an AssertionError, where there is none."""
         from mockserver.testing.client_saw import NO_REQUEST, NothingAskedError
 
@@ -101,9 +104,9 @@ class Witness:
             raise NothingAskedError(NO_REQUEST)
         return found[-1]
 
-    def verdict(self) -> Verdict:
+    def verdict(self) -> ClientVerdict:
         """What the exchanges say of the client."""
-        from mockserver.testing.seen import verdict_of
+        from mockserver.testing.client_verdict import verdict_of
 
         return verdict_of(self.call("GET", "/verdict"))
 
@@ -113,7 +116,7 @@ class Witness:
         Raises:
             AssertionError: a finding is bad, or no request came at all.
         """
-        from mockserver.testing.seen import told
+        from mockserver.testing.client_verdict import told
 
         __tracebackhide__ = True
         _ = self.last

@@ -2,7 +2,8 @@
 
 Each process holds a lease: a connection that it keeps open. The kernel closes it however the process ends, so a killed
 run leaves no mock behind. Where the mock is stands in a file in a folder that the processes share, and a lock on a
-second file lets one of them at a time look there.
+second file lets one of them at a time look there. The process is `genstudio-mock serve --lease`, of this environment or
+of another one; its side of the lease is `cli/lease.py`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -18,12 +20,14 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from mockserver.core.errors import OperatorError
 from mockserver.files.atomic import write_whole
-from mockserver.testing.running_mock import RunningMock
+from mockserver.settings.config import COMMAND_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-
+HERE: Final = (sys.executable, "-P", "-m", "mockserver")
+"""The command line of this environment's genstudio-mock; a `mockserver` in the working directory is another one."""
+WRONG_USE: Final = 2
 START_SECONDS: Final = 60.0
 LEAVE_SECONDS: Final = 30.0
 WELCOME: Final = b"+"
@@ -33,30 +37,37 @@ LOCK_FILE: Final = "genstudio-mock.lock"
 LOG_FILE: Final = "genstudio-mock.log"
 
 
-class SharedMock(RunningMock):
-    """The run's mock, held by a lease until `leave`.
+class MockLease:
+    """A hold on the process of the run's mock, until `leave`.
 
     Args:
         folder: Shared by the processes of this run and by nobody else.
         flags: Flags of `genstudio-mock serve`, for the process that starts it.
         cwd: Where its configuration file is looked for.
+        command: The command line of genstudio-mock, of whatever environment.
+
+    Attributes:
+        url: The mock's address.
 
     Raises:
         OperatorError: the mock did not start; the text is what it said.
     """
 
-    def __init__(self, folder: Path, flags: Sequence[str], cwd: Path) -> None:
+    def __init__(self, folder: Path, flags: Sequence[str], cwd: Path, command: Sequence[str] = HERE) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         with _locked(folder / LOCK_FILE):
             where = _read_where(folder / WHERE_FILE)
             lease = _lease(where)
             if lease is None:
-                self._process, where = _start(folder, flags, cwd)
+                self._process, where = _start(folder, flags, cwd, command)
                 lease = _lease(where)
         if lease is None:
-            raise OperatorError(f"the mock at {where.get('url')} ended at once; see {folder / LOG_FILE}")
+            raise OperatorError(
+                f"the mock at {where.get('url')} gives no lease: it has ended, or is in a container without this "
+                f"machine's network (--network host); see {folder / LOG_FILE}"
+            )
         self._lease = lease
-        super().__init__(where["url"])
+        self.url: str = where["url"]
 
     def leave(self) -> None:
         """Give the lease back; the last to do so returns when the mock has ended."""
@@ -98,7 +109,9 @@ def _lease(where: dict[str, Any]) -> socket.socket | None:
     return None
 
 
-def _start(folder: Path, flags: Sequence[str], cwd: Path) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
+def _start(
+    folder: Path, flags: Sequence[str], cwd: Path, command: Sequence[str]
+) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
     """Start the mock and note where it is.
 
     It is out of reach of Ctrl-C, which would end it before the tests have said what they saw of it.
@@ -107,27 +120,59 @@ def _start(folder: Path, flags: Sequence[str], cwd: Path) -> tuple[subprocess.Po
     if sys.platform == "win32":
         apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     with (folder / LOG_FILE).open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603 - this very program
-            [sys.executable, "-m", "mockserver.cli.lease", *flags],
-            cwd=cwd, env=_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, **apart,
-        )  # fmt: skip
+        try:
+            process = subprocess.Popen(  # noqa: S603 - this very program, or the one that the user names
+                [*command, "serve", "--lease", *flags],
+                cwd=cwd, env=_environment(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                **apart,
+            )  # fmt: skip
+        except OSError as error:
+            reason = error.strerror or error
+            raise OperatorError(f"genstudio_mock_command: {command[0]!r} cannot be started: {reason}") from None
     assert process.stdout is not None  # noqa: S101 - asked for above
     with process.stdout as out:
         line = out.readline()
-    if not line:
-        process.wait(START_SECONDS)
-        said = (folder / LOG_FILE).read_text("utf-8", "replace").strip().splitlines()
-        raise OperatorError(said[-1] if said else f"the mock ended with exit code {process.returncode}")
+    where = _where(line)
+    if not where:
+        raise OperatorError(_ended(process, line, (folder / LOG_FILE).read_text("utf-8", "replace"), command))
     write_whole(folder / WHERE_FILE, line)
-    where: dict[str, Any] = json.loads(line)
     return process, where
 
 
-def _environment() -> dict[str, str]:
-    """The environment, in which this very package is found and errors are written as they are."""
-    home = str(Path(__file__).parent.parent.parent)
-    path = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": f"{home}{os.pathsep}{path}" if path else home, "PYTHONUTF8": "1"}
+def _where(line: bytes) -> dict[str, Any]:
+    """What the mock says of where it is; empty where that is something else."""
+    try:
+        where = json.loads(line)
+    except ValueError:
+        return {}
+    return where if isinstance(where, dict) and {"url", "lease_port"} <= where.keys() else {}
+
+
+def _ended(process: subprocess.Popen[bytes], line: bytes, log: str, command: Sequence[str]) -> str:
+    """What to say of a process that did not become a mock: the operator's line is its own, all else is explained."""
+    if line:
+        process.kill()
+    code = process.wait(START_SECONDS)
+    said = [*log.strip().splitlines(), *filter(None, [line.decode("utf-8", "replace").strip()])]
+    if code == WRONG_USE and said:
+        return said[-1]
+    told = f"{shlex.join(command)} serve --lease: ended with exit code {code}, and is no mock"
+    advice = "genstudio_mock_command can start the one of another environment"
+    if command is not HERE:
+        advice = "genstudio_mock_command is the command line of genstudio-mock, like uvx genstudio-mock"
+    return f"{told}: {said[-1]}; {advice}" if said else f"{told}; {advice}"
+
+
+def _environment(command: Sequence[str]) -> dict[str, str]:
+    """The environment, in which this very package is found, or that of the command, and errors are written as they are.
+
+    Another environment finds its packages by itself: ours on its path would stand before its own.
+    """
+    environ = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", COMMAND_VARIABLE}}
+    if command is HERE:
+        home = str(Path(__file__).parent.parent.parent)
+        environ["PYTHONPATH"] = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
+    return {**environ, "PYTHONUTF8": "1"}
 
 
 @contextlib.contextmanager

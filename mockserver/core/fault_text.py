@@ -1,0 +1,66 @@
+"""Faults as people name them: `cut;after_frames=3, latency;ms=200`, in the header `X-Mock-Fault` and in tests."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def named_faults(text: str) -> list[dict[str, str]]:
+    """The faults that a text names, each with its `type` and its settings, which are texts still.
+
+    Raises:
+        ValueError: a setting has no value, or is given twice; the text names fault and setting.
+    """
+    found = []
+    for part in text.split(","):
+        kind, *settings = (word.strip() for word in part.split(";"))
+        if not kind and not settings:
+            continue
+        fault = {"type": kind}
+        for setting in settings:
+            name, equals, value = setting.partition("=")
+            if not equals:
+                raise ValueError(f"{kind}: {setting!r} is not of the form name=value")
+            if name.strip() in fault:
+                raise ValueError(f"{kind}: {name.strip()} is given twice; give it once")
+            fault[name.strip()] = value.strip()
+        found.append(fault)
+    return found
+
+
+def typed_fault(fault: Mapping[str, Any], types: Mapping[str, str]) -> dict[str, Any]:
+    """A fault with the JSON values that its texts stand for; a text that stands for none stays as it is.
+
+    Args:
+        fault: As it was named.
+        types: The JSON type of each setting.
+    """
+    readers = {name: _READERS[kind] for name, kind in types.items() if kind in _READERS}
+    return {
+        name: readers[name](value) if name in readers and isinstance(value, str) else value
+        for name, value in fault.items()
+    }
+
+
+def _number(text: str) -> float | str:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return number if math.isfinite(number) else text
+
+
+def _switch(text: str) -> bool | str:
+    return _SWITCHES.get(text.lower(), text)
+
+
+_SWITCHES: Final = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
+_READERS: Final[dict[str, Callable[[str], object]]] = {"integer": _number, "number": _number, "boolean": _switch}
