@@ -11,9 +11,12 @@ from hypothesis import HealthCheck, given, settings
 
 from mockserver.contract import fuzz, fuzz_files, strategies, streams
 from mockserver.contract.fuzz import difference, find_bug
+from mockserver.contract.harmless import HARMLESS, LEFT_OUT, WITHOUT_EFFECT, harmless
 from mockserver.core.errors import OperatorError
+from mockserver.core.exchange import Answer, ToolCall, Usage
 from mockserver.files.exchange_file import read
 from mockserver.pipeline.frame import DONE, WIRE_FORMATS
+from mockserver.pipeline.read import objects_of
 from mockserver.profile import quirks
 from mockserver.recording.show import time_line
 from mockserver.sources.recordings import load as load_recordings
@@ -239,13 +242,50 @@ def test_what_is_sent_is_what_was_generated(stream: streams.Stream) -> None:
 @pytest.mark.parametrize("wire", [NVIDIA, CHIP3], ids=["sse", "json-lines"])
 def test_every_harmless_quirk_is_tried_alone(wire: WireSettings) -> None:
     """No chance decides whether a quirk is met: the first streams have each once, and all say the same."""
-    names = streams.harmless(wire)
+    names = harmless(wire)
     swept = streams.sweep(wire, names)
 
     assert {(), *((name,) for name in names)} <= {one.quirks for one in swept}
     assert len({(one.answer, one.quirks) for one in swept}) == len(swept)
     assert ("no-last-newline" in names) == (wire is CHIP3)
     assert ("comments" in names) == (wire is NVIDIA)
+
+
+def test_each_quirk_is_harmless_or_left_out() -> None:
+    """The fuzzer does not guess: of each quirk that is not its axis's standard one table says what to do."""
+    listed = [*HARMLESS, *(name for names in LEFT_OUT.values() for name in names)]
+    deviations = [quirk.name for axis in quirks.AXES for quirk in axis.quirks[1:]]
+
+    unlisted = [name for name in deviations if name not in listed]
+    assert not unlisted, (
+        f"{unlisted}: say in mockserver/contract/harmless.py whether a client that follows the standards reads the "
+        "same answer with it (HARMLESS), or why the fuzzer leaves it out (LEFT_OUT)"
+    )
+    assert sorted(listed) == sorted(deviations), "harmless.py lists a quirk twice, or one that the table does not have"
+
+
+CALLS = Answer((), Usage(5, 3), "tool_calls", tool_calls=(ToolCall("c", "look", ('{"q": ', "1}")),))
+BASES = {name: quirks.changed(quirks.STANDARD, name) for name in ("sse", "json-lines", "usage-chunk", "role-merged")}
+
+
+def told(wire: WireSettings, answer: Answer) -> tuple[object, ...]:
+    """All that a client can tell of a generated stream: headers, objects, how many bytes; the order of keys is none."""
+    plan = fuzz.exchange_of(streams.composed(wire, (), answer, streams.Cuts())).plan
+    assert plan is not None
+    body = b"".join(plan.frames)
+    return plan.headers, objects_of(body), len(body)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [pytest.param(name, why, id=name) for why, names in LEFT_OUT.items() for name in names]
+)
+def test_what_is_left_out_is_left_out_for_its_reason(name: str, why: str) -> None:
+    """A quirk that is said to be without effect has none on any base, and the others have one."""
+    pairs = [(wire, quirks.changed(wire, name), answer) for wire in BASES.values() for answer in (streams.RICH, CALLS)]
+
+    alike = [told(wire, answer) == told(with_it, answer) for wire, with_it, answer in pairs]
+
+    assert all(alike) == (why == WITHOUT_EFFECT)
 
 
 def test_json_of_a_truth_can_be_printed() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from mockserver.contract import in_process
 from mockserver.contract.cases import Phase
+from mockserver.contract.clauses import observers_chunk, observers_frame
 from mockserver.contract.clauses.dialect import alike
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS, Relation
@@ -65,6 +66,20 @@ def test_every_clause_is_reached() -> None:
     ids = [one.id for one in CHECKS] + [one.id for one in (*RELATIONS, DIALOGUE)]
     silent = [one for one in ids if all(result.outcome(one) == "does not apply" for result in results)]
     assert silent == ["retry-after"]
+
+
+def test_every_axis_has_an_observer() -> None:
+    """A field of the quirk table that nothing looks for on the wire could deviate unseen; and no observer is idle."""
+    axes = [(axis.stage, axis.field) for axis in quirks.AXES]
+    observed = [*observers_frame.OBSERVERS, *observers_chunk.OBSERVERS]
+
+    unseen = [f"{stage}.{field}" for stage, field in axes if (stage, field) not in observed]
+    assert not unseen, (
+        f"{', '.join(unseen)}: no observer; write a function that says which value an exchange shows, and its row in "
+        "OBSERVERS, in mockserver/contract/clauses/observers_frame.py (stages frame and head) or observers_chunk.py "
+        "(shape and chunk)"
+    )
+    assert sorted(observed) == sorted(axes), "OBSERVERS has a row twice, or one for a field that is no axis"
 
 
 MUTANTS = [pytest.param(axis, quirk, id=quirk.name) for axis in quirks.AXES for quirk in axis.quirks]

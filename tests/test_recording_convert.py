@@ -251,6 +251,16 @@ def test_the_tutorials_lines_come_in(text: str, pieces: tuple[str, ...], streame
     assert found.provenance.origin == "lines"
 
 
+@pytest.mark.parametrize("choices", ["5", "[5]", "null", "{}"])
+def test_choices_that_are_none_come_in_as_a_whole_body(choices: str, tmp_path: Path) -> None:
+    """What was pasted may be anything; where nothing streams in it, it was no stream."""
+    text = f'{{"model": "mt-infini-3b", "choices": {choices}}}'
+
+    [found] = imported(tmp_path, "pasted.txt", text.encode(), Hints(chip="chip3", prompt="hi"))
+
+    assert found.request.body == {"messages": [{"role": "user", "content": "hi"}], "stream": False}
+
+
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [

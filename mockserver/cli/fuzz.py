@@ -150,7 +150,7 @@ def _library() -> ModuleType:
 def _further(text: str | None, wire: WireSettings) -> Sequence[str] | None:
     if text is None:
         return None
-    from mockserver.contract.streams import harmless
+    from mockserver.contract.harmless import harmless
 
     names = [] if text == "none" else [one.strip() for one in text.split(",") if one.strip()]
     for name in names:

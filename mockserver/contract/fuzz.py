@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from mockserver.contract import strategies
 from mockserver.contract.fuzz_server import StreamServer, load, serving
+from mockserver.contract.harmless import harmless
 from mockserver.contract.result import counted
-from mockserver.contract.streams import Stream, harmless, smaller, sweep
+from mockserver.contract.streams import Stream, smaller, sweep
 from mockserver.core.errors import OperatorError, suggestion
 from mockserver.core.exchange import Exchange, Plan, Request
 from mockserver.pipeline.frame import content_type

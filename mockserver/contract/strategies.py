@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from mockserver.contract import cases
 from mockserver.contract.cases import Case
-from mockserver.contract.streams import CUTS, Cuts, Stream, composed, harmless, partition
+from mockserver.contract.harmless import harmless
+from mockserver.contract.streams import CUTS, Cuts, Stream, composed, partition
 from mockserver.core.exchange import Answer, ToolCall, Usage
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from functools import reduce
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final
 
-from mockserver.contract.clauses import dialect
 from mockserver.core.exchange import Answer, Head, Usage
 from mockserver.pipeline.compiled import render_stream
 from mockserver.profile import quirks
@@ -63,24 +62,6 @@ def composed(base: WireSettings, names: Sequence[str], answer: Answer, cuts: Cut
     wire = reduce(quirks.changed, names, base)
     frames = tuple(render_stream(answer, _HEAD, wire, include_usage=True))
     return Stream(answer, wire, frames, partition(frames, cuts), tuple(names), cuts)
-
-
-HARMLESS: Final = (
-    "data-nospace", "crlf", "cr", "comments", "event-field", "empty-deltas", "usage-chunk", "usage-never", "usage-null",
-    "usage-every", "finish-merged", "finish-delta-content", "role-merged", "role-with-content", "role-with-null",
-    "role-every", "one-chunk", "bom", "blank-line-between", "no-last-newline", "json-compact", "ascii-escapes",
-    "logprobs-null", "no-done", "object-last", "created-last", "usage-details", "buffered", "type-event-stream",
-    "type-event-stream-utf8",
-)  # fmt: skip
-"""Quirks that change the bytes and not the meaning: a client that follows the standards reads the same answer."""
-
-
-def harmless(wire: WireSettings) -> tuple[str, ...]:
-    """Those of them that change a byte of a dialect, and announce it as what it is."""
-    changing = [name for name in HARMLESS if not dialect.alike(quirks.changed(wire, name), wire)]
-    if wire.frame.framing == "sse":
-        return tuple(changing)
-    return tuple(name for name in changing if quirks.find(name)[0].field != "content_type")
 
 
 CUTS: Final = ("inside a character", "inside CRLF", "between newlines", "inside data:", "inside an escape", "anywhere")

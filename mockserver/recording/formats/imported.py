@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
-from mockserver.pipeline.read import wire_format_of
+from mockserver.pipeline.read import choices_in, wire_format_of
 from mockserver.recording.store import place
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def asked_body(hints: Hints, objects: Sequence[dict[str, Any]]) -> bytes:
     """A request for an answer that came without one; raises ValueError without a prompt."""
     if not hints.prompt:
         raise ValueError("an answer without its request: say --prompt TEXT")
-    streamed = any(choice.get("delta") is not None for one in objects for choice in one.get("choices") or ())
+    streamed = any(choice.get("delta") is not None for one in objects for choice in choices_in(one))
     body = {"messages": [{"role": "user", "content": hints.prompt}], "stream": streamed}
     return json.dumps(body, ensure_ascii=False).encode()
 
