@@ -22,8 +22,9 @@ from mockserver.pipeline.incoming import Arrival
 from mockserver.pipeline.respond import Service
 from mockserver.profile import quirks
 from mockserver.profile.edition import load_edition
-from mockserver.server.app import Mock, create_app
+from mockserver.server.app import create_app
 from mockserver.server.clock import FixedClock
+from mockserver.server.mock import Mock
 from mockserver.server.protocol import MockProtocol
 from mockserver.server.serving import make_server, new_event_loop, tcp_socket
 from mockserver.settings.assemble import build
@@ -107,7 +108,7 @@ def load(edition: str) -> Edition:
 def compose(edition: Edition, **more: Any) -> Service:
     """A service with the shipped fixtures and synthetic text; `more` are fields of `Service` that differ."""
     service = build(Config(edition=edition.name)).service
-    return replace(service, edition=edition, **more)
+    return replace(service, rules=edition.rules, **more)
 
 
 def ask(
@@ -118,7 +119,7 @@ def ask(
     document = {"model": model, "messages": [{"role": "user", "content": "你是谁?"}], **body}
     sent = {b"authorization": b"Bearer " + KEY.encode(), **(headers or {})}
     request = Request("POST", f"/maas/{path}/chat/completions", sent, json.dumps(document).encode())
-    return service.respond(Arrival(model, chip, request, service.edition.file.defaults.created * 1000)).plan
+    return service.respond(Arrival(model, chip, request, load(service.rules.name).file.defaults.created * 1000)).plan
 
 
 @dataclass
@@ -148,7 +149,7 @@ class Live:
     @property
     def model(self) -> str:
         """The first model of the catalogue."""
-        return next(iter(self.mock.service.edition.models))
+        return next(iter(self.mock.edition.models))
 
     def base_url(self, chip: str, model: str | None = None) -> str:
         """What SDKs call the base URL."""
@@ -180,7 +181,8 @@ def serve(service: Service, protocol: type[MockProtocol] = MockProtocol, *, grac
             exchanges.append(exchange)
             told.notify_all()
 
-    mock = Mock(service, FixedClock(service.edition.file.defaults.created), tell)
+    edition = load(service.rules.name)
+    mock = Mock(edition, service, FixedClock(edition.file.defaults.created), tell)
     ready = threading.Event()
     listening = tcp_socket("127.0.0.1", 0)
     server = make_server(create_app(mock), ready.set, grace_seconds)
@@ -194,7 +196,7 @@ def serve(service: Service, protocol: type[MockProtocol] = MockProtocol, *, grac
     thread.start()
     try:
         assert ready.wait(WAIT_SECONDS), "the server did not start"
-        yield Live(service.edition.name, listening.getsockname()[1], mock, exchanges, server, told)
+        yield Live(edition.name, listening.getsockname()[1], mock, exchanges, server, told)
     finally:
         server.should_exit = True
         thread.join(WAIT_SECONDS)

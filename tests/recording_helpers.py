@@ -23,7 +23,8 @@ from mockserver.recording.recorder import Keeper
 from mockserver.recording.store import Store
 from mockserver.recording.upstream_address import upstream_of
 from mockserver.server.clock import Wheel
-from mockserver.server.performer import CONNECTION_KEY, perform
+from mockserver.server.connection import CONNECTION_KEY
+from mockserver.server.performer import perform
 from mockserver.server.serving import make_server, new_event_loop, tcp_socket
 from mockserver.sources.recordings import Recordings, load
 

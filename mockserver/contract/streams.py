@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from mockserver.contract.clauses import dialect
 from mockserver.core.exchange import Answer, Head, Usage
-from mockserver.pipeline.compiled import render_stream
+from mockserver.pipeline.render import render_stream
 from mockserver.profile import quirks
 
 if TYPE_CHECKING:
