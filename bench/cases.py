@@ -20,7 +20,7 @@ from bench.plugin import plugin
 from bench.recording import recording
 from bench.report import Figure, Goal
 from bench.serve import CHUNKS, INTER_TOKEN_MS, MARK, PACED_CHUNKS
-from bench.servers import Command, Started, cores, pin
+from bench.servers import Bench, Command, Started, cores, pin
 from mockserver.cli.ready import QUESTION
 
 if TYPE_CHECKING:
@@ -38,23 +38,6 @@ STARTS = 9
 STREAMS_APART_MS = 1.0
 PACED_ROUNDS: Final = {500: 5, 800: 1, 1000: 1}
 JUDGED_STREAMS = 500
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What every benchmark is given.
-
-    Attributes:
-        fixtures: A folder with the answers of `write_fixtures`.
-        core: Where servers run; None leaves it to the system.
-    """
-
-    fixtures: Path
-    core: int | None
-
-    def server(self, kind: str) -> Started:
-        """A started process of `bench.serve`."""
-        return Started(kind, self.fixtures, self.core)
 
 
 def prepare(folder: Path) -> Bench:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from bench.report import Figure, Goal
 
 if TYPE_CHECKING:
-    from bench.cases import Bench
+    from bench.servers import Bench
 
 ROOT = Path(__file__).parent.parent
 STARTS = 15

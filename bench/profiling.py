@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from bench.cases import LONG_TEXT, SMALL_TEXT
 from bench.client import post
 from bench.serve import CHUNKS, mock_app
-from mockserver.server.performer import CONNECTION_KEY
+from mockserver.server.connection import CONNECTION_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.types import ASGIApp
 
-    from bench.cases import Bench
+    from bench.servers import Bench
 
 TOP = 25
 REPEATS = 5

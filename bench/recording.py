@@ -23,7 +23,7 @@ from bench.servers import pin
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from bench.cases import Bench
+    from bench.servers import Bench
 
 PATH = b"/maas/m/chip/chat/completions"
 NOT_KEPT = b"/maas/v1/chat/completions"

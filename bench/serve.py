@@ -88,7 +88,7 @@ BARE: dict[str, ASGIApp] = {"bare-small": bare_small, "bare-stream": bare_stream
 def mock_app(fixtures: Path, pace: PaceSettings | None) -> tuple[ASGIApp, str]:
     """The mock's application with its fixtures from a folder, and the path of its first model on its first chip."""
     mock = build(Config(fixtures=(fixtures,), pace="off" if pace is None else pace))
-    edition = mock.service.edition
+    edition = mock.edition
     return create_app(mock), f"/maas/{next(iter(edition.models))}/{next(iter(edition.chips))}/chat/completions"
 
 

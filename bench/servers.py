@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -88,6 +89,23 @@ class Started(Running):
         assert self._process.stdout is not None
         line: str = self._process.stdout.readline()
         return line
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every benchmark is given.
+
+    Attributes:
+        fixtures: A folder with the answers of `write_fixtures`.
+        core: Where servers run; None leaves it to the system.
+    """
+
+    fixtures: Path
+    core: int | None
+
+    def server(self, kind: str) -> Started:
+        """A started process of `bench.serve`."""
+        return Started(kind, self.fixtures, self.core)
 
 
 class Command(Running):

@@ -21,8 +21,9 @@ from mockserver.pipeline.incoming import Arrival
 from mockserver.pipeline.respond import Service
 from mockserver.profile import quirks
 from mockserver.profile.edition import load_edition
-from mockserver.server.app import Mock, create_app
+from mockserver.server.app import create_app
 from mockserver.server.clock import FixedClock
+from mockserver.server.mock import Mock
 from mockserver.server.protocol import MockProtocol
 from mockserver.settings.assemble import build
 from mockserver.settings.config import Config
@@ -113,7 +114,7 @@ def load(edition: str) -> Edition:
 def compose(edition: Edition, **more: Any) -> Service:
     """A service with the shipped fixtures and synthetic text; `more` are fields of `Service` that differ."""
     service = build(Config(edition=edition.name)).service
-    return replace(service, edition=edition, **more)
+    return replace(service, rules=edition.rules, **more)
 
 
 def ask(
@@ -124,7 +125,7 @@ def ask(
     document = {"model": model, "messages": [{"role": "user", "content": "你是谁?"}], **body}
     sent = {b"authorization": b"Bearer " + KEY.encode(), **(headers or {})}
     request = Request("POST", f"/maas/{path}/chat/completions", sent, json.dumps(document).encode())
-    return service.respond(Arrival(model, chip, request, service.edition.file.defaults.created * 1000)).plan
+    return service.respond(Arrival(model, chip, request, load(service.rules.name).file.defaults.created * 1000)).plan
 
 
 @dataclass
@@ -154,7 +155,7 @@ class Live:
     @property
     def model(self) -> str:
         """The first model of the catalogue."""
-        return next(iter(self.mock.service.edition.models))
+        return next(iter(self.mock.edition.models))
 
     def base_url(self, chip: str, model: str | None = None) -> str:
         """What SDKs call the base URL."""
@@ -186,9 +187,10 @@ def serve(service: Service, protocol: type[MockProtocol] = MockProtocol, *, grac
             exchanges.append(exchange)
             told.notify_all()
 
-    mock = Mock(service, FixedClock(service.edition.file.defaults.created), tell)
+    edition = load(service.rules.name)
+    mock = Mock(edition, service, FixedClock(edition.file.defaults.created), tell)
     with serving(create_app(mock), protocol=protocol, grace_seconds=grace_seconds) as served:
-        yield Live(service.edition.name, served.port, mock, exchanges, served.server, told)
+        yield Live(edition.name, served.port, mock, exchanges, served.server, told)
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from mockserver.contract import in_process
-from mockserver.server.app import Mock, create_app
+from mockserver.server.app import create_app
 from mockserver.server.clock import FixedClock
+from mockserver.server.mock import Mock
 from tests import in_thread
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ KEY = "sk-very-secret-key-123"
 @contextmanager
 def serving(edition: Edition) -> Iterator[str]:
     """A mock of the edition on a free port of loopback; yields its base URL."""
-    app = create_app(Mock(in_process.service(edition), FixedClock(edition.file.defaults.created)))
+    app = create_app(Mock(edition, in_process.service(edition), FixedClock(edition.file.defaults.created)))
     with in_thread.serving(app) as served:
         yield served.url
 

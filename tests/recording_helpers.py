@@ -19,7 +19,8 @@ from mockserver.recording.recorder import Keeper
 from mockserver.recording.store import Store
 from mockserver.recording.upstream_address import upstream_of
 from mockserver.server.clock import Wheel
-from mockserver.server.performer import CONNECTION_KEY, perform
+from mockserver.server.connection import CONNECTION_KEY
+from mockserver.server.performer import perform
 from mockserver.sources import recordings
 from mockserver.sources.recordings import Recordings
 from tests.conftest import load

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import ChatRequest, Request
-from mockserver.pipeline.admit import Gate, admit
+from mockserver.pipeline.admit import AdmitSettings, admit
 from mockserver.pipeline.incoming import Arrival
 from mockserver.pipeline.refuse import header_text
 from tests.conftest import EDITIONS, KEY, TUTORIAL_MULTI_TURN, compose, load, nasty_texts
@@ -27,7 +27,9 @@ def enter(
     """Knock at an edition's gate."""
     shipped = load(edition)
     model, chip = path or (MODEL[edition], "nvidia")
-    return admit(model, chip, GOOD if headers is None else headers, body, Gate(shipped.file.request, shipped.catalogue))
+    return admit(
+        model, chip, GOOD if headers is None else headers, body, AdmitSettings(shipped.file.request, shipped.catalogue)
+    )
 
 
 def refusal(
@@ -373,7 +375,7 @@ def test_any_key_is_good_unless_keys_are_given(sent: bytes) -> None:
 def test_given_keys_are_the_only_good_ones(key: str, good: bool) -> None:
     """With --api-key, another key is a 401 of its own kind."""
     shipped = load("2024-tutorial")
-    gate = Gate(shipped.file.request, shipped.catalogue, frozenset({"one", "two"}))
+    gate = AdmitSettings(shipped.file.request, shipped.catalogue, frozenset({"one", "two"}))
     headers = {b"authorization": f"Bearer {key}".encode()}
     if good:
         assert admit("mt-infini-3b", "chip3", headers, body_with(), gate)

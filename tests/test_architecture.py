@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(mockserver.__file__).parent
 FILES = sorted(path for path in ROOT.rglob("*.py") if "_data" not in path.parts)
+BENCH = sorted((ROOT.parent / "bench").glob("*.py"))
 NAMES = {path: "mockserver/" + path.relative_to(ROOT).as_posix() for path in FILES}
 
 LAYERS = (
@@ -40,9 +41,14 @@ NEVER_WAIT = ("core", "pipeline", "files", "profile", "sources", "contract/claus
 """Folders in which nothing waits, reads a clock or touches a socket."""
 ON_TOP = {"__init__.py", "__main__.py"}
 
-TOGETHER = {"__init__", "compiled", "respond", "incoming", "coding", "read", "wire_settings"}
-"""Files of the pipeline that put the stages together, or stand before and behind all of them."""
-STAGES = [path for path in FILES if path.relative_to(ROOT).parts[0] == "pipeline" and path.stem not in TOGETHER]
+TOGETHER = {
+    "respond", "incoming", "edition_rules", "wire_settings", "render", "wire_templates", "error_plans", "catalogue",
+    "set_up", "memory", "coding", "read",
+}  # fmt: skip
+"""Files of the pipeline that put stages together, or stand before and behind all of them; all others are stages."""
+STAGES = [
+    path for path in FILES if path.relative_to(ROOT).parts[0] == "pipeline" and path.stem not in {*TOGETHER, "__init__"}
+]
 BELOW_SERVER = {"asyncio", "time", "socket", "starlette", "uvicorn", "threading", "selectors"}
 ONLY_IN = {
     "faker": ("mockserver/sources/synthetic.py",),
@@ -59,17 +65,10 @@ ONLY_IN = {
 }
 
 
-def imports(path: Path, *, types_too: bool) -> Iterator[str]:
-    """Full names of the modules and names that a file imports, at whatever depth."""
+def imports(path: Path) -> Iterator[str]:
+    """Full names of the modules and names that a file imports, at whatever depth, for types too."""
     tree = ast.parse(path.read_text("utf-8"))
-    skipped: set[ast.AST] = set()
-    if not types_too:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-                skipped |= {inner for statement in node.body for inner in ast.walk(statement)}
     for node in ast.walk(tree):
-        if node in skipped:
-            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -90,16 +89,28 @@ def layer(name: str) -> int:
     return LAYERS.index(folder) if folder else len(LAYERS)
 
 
-def file_of(module: str) -> str | None:
-    """The file that an imported name of ours lies in."""
+def path_of(module: str) -> Path | None:
+    """The file of the package or of the benchmarks that an imported name lies in."""
     parts = module.split(".")
     while parts:
         base = ROOT.parent.joinpath(*parts)
         for path in (base.with_suffix(".py"), base / "__init__.py"):
-            if path in NAMES:
-                return NAMES[path]
+            if path in NAMES or path in BENCH:
+                return path
         parts.pop()
     return None
+
+
+def file_of(module: str) -> str | None:
+    """The file of the package that an imported name lies in."""
+    path = path_of(module)
+    return NAMES.get(path) if path is not None else None
+
+
+def imported_files(path: Path) -> set[Path]:
+    """The files of ours that a file imports, for types too; what it asks of the package itself is the version alone."""
+    modules = [module for module in imports(path) if module != "mockserver.__version__"]
+    return {found for module in modules if (found := path_of(module)) is not None}
 
 
 def under(name: str, package: str) -> bool:
@@ -118,9 +129,46 @@ def test_every_file_lies_in_a_layer() -> None:
 def test_imports_run_downwards(path: Path) -> None:
     """A file imports from its own folder and from those before it."""
     name = NAMES[path]
-    for module in imports(path, types_too=False):
-        target = file_of(module) if under(module, "mockserver") and module != "mockserver.__version__" else None
-        assert target is None or layer(target) <= layer(name), f"{name} imports {target}"
+    for target in imported_files(path):
+        assert layer(NAMES[target]) <= layer(name), f"{name} imports {target}"
+
+
+def test_no_two_files_import_in_a_circle() -> None:
+    """Not by a third file either, nor late, nor for a type: a shared type lies in a file of its own."""
+    graph = {str(path): {str(one) for one in imported_files(path)} for path in (*FILES, *BENCH)}
+    circles = [[str(Path(name).relative_to(ROOT.parent)) for name in one] for one in circles_of(graph)]
+
+    assert circles == []
+
+
+def circles_of(graph: dict[str, set[str]]) -> list[list[str]]:
+    """The files that reach one another: a file's circle is what it reaches and is reached by."""
+    reached: dict[str, set[str]] = {}
+    for start in graph:
+        found: set[str] = set()
+        ahead = [start]
+        while ahead:
+            for one in graph[ahead.pop()] - found:
+                found.add(one)
+                ahead.append(one)
+        reached[start] = found
+    circles = {frozenset(two for two in reached[one] if one in reached[two]) for one in graph if one in reached[one]}
+    return sorted(sorted(one) for one in circles)
+
+
+@pytest.mark.parametrize(
+    ("graph", "circles"),
+    [
+        pytest.param({"a": {"b"}, "b": {"c"}, "c": set()}, [], id="a line"),
+        pytest.param({"a": {"b", "c"}, "b": {"d"}, "c": {"d"}, "d": set()}, [], id="two ways to one file"),
+        pytest.param({"a": {"b"}, "b": {"a"}}, [["a", "b"]], id="two files"),
+        pytest.param({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}, [["a", "b", "c"]], id="by a third, seen by one"),
+        pytest.param({"a": {"b"}, "b": {"a", "c"}, "c": {"d"}, "d": {"c"}}, [["a", "b"], ["c", "d"]], id="two circles"),
+    ],
+)
+def test_circles_are_found(graph: dict[str, set[str]], circles: list[list[str]]) -> None:
+    """What the test above asserts can fail."""
+    assert circles_of(graph) == circles
 
 
 DISTURB = {"disturb", "fault", "content", "timing", "transport"}
@@ -130,7 +178,7 @@ DISTURB = {"disturb", "fault", "content", "timing", "transport"}
 def test_stages_do_not_import_one_another(path: Path) -> None:
     """A stage knows the nouns alone; `respond` and `compiled` put them together. Faults are one stage in some files."""
     own = {NAMES[one] for one in STAGES if one.stem in DISTURB} if path.stem in DISTURB else set()
-    for module in imports(path, types_too=True):
+    for module in imports(path):
         target = file_of(module) if under(module, "mockserver.pipeline") else None
         assert target in {None, "mockserver/pipeline/__init__.py", "mockserver/pipeline/faults/__init__.py", *own}, (
             f"{path.name} imports {target}"
@@ -142,17 +190,15 @@ def test_stages_do_not_import_one_another(path: Path) -> None:
 )
 def test_nothing_below_the_server_waits_or_touches_a_socket(path: Path) -> None:
     """Time and randomness are handed in."""
-    found = {module.split(".")[0] for module in imports(path, types_too=True)} & BELOW_SERVER
+    found = {module.split(".")[0] for module in imports(path)} & BELOW_SERVER
     assert not found
-    assert not [
-        module for module in imports(path, types_too=True) if module in {"secrets", "random.random", "os.urandom"}
-    ]
+    assert not [module for module in imports(path) if module in {"secrets", "random.random", "os.urandom"}]
 
 
 @pytest.mark.parametrize("package", ONLY_IN)
 def test_one_file_alone_imports(package: str) -> None:
     """What may break with a foreign release, or is slow to import, has one place."""
-    users = [NAMES[path] for path in FILES if any(under(module, package) for module in imports(path, types_too=True))]
+    users = [NAMES[path] for path in FILES if any(under(module, package) for module in imports(path))]
 
     assert set(users) <= set(ONLY_IN[package])
 
@@ -194,4 +240,4 @@ TESTS = Path(__file__).parent
 @pytest.mark.parametrize("path", sorted(TESTS.glob("*.py")), ids=lambda path: path.stem)
 def test_no_file_imports_from_a_file_of_tests(path: Path) -> None:
     """What two files of tests share lies in a file of helpers, so that each runs by itself."""
-    assert not [module for module in imports(path, types_too=True) if module.startswith("tests.test_")]
+    assert not [module for module in imports(path) if module.startswith("tests.test_")]

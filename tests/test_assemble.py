@@ -24,7 +24,7 @@ def respond(config: Config, said: str, key: str = "k") -> tuple[int, dict[str, o
     mock = build(config)
     body = json.dumps({"messages": [{"role": "user", "content": said}]}).encode()
     headers = {b"authorization": f"Bearer {key}".encode(), b"content-type": b"application/json"}
-    arrival = Arrival(next(iter(mock.service.edition.models)), "chip1", Request("POST", "/", headers, body), 0)
+    arrival = Arrival(next(iter(mock.edition.models)), "chip1", Request("POST", "/", headers, body), 0)
     plan = mock.service.respond(arrival).plan
     return plan.status, json.loads(b"".join(plan.frames))
 

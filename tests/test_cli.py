@@ -215,7 +215,7 @@ class TestReadyBlock:
         """What curl would send is let in by the edition, and names a model and a chip that it has."""
         config = Config(edition=edition)
         mock = build(config)
-        command, _, url, *flags = shlex.split(" ".join(curl("http://127.0.0.1:1", mock.service.edition, config)))
+        command, _, url, *flags = shlex.split(" ".join(curl("http://127.0.0.1:1", mock.edition, config)))
         model, chip = url.removeprefix("http://127.0.0.1:1/maas/").split("/")[:2]
         headers = dict(one.lower().encode().split(b": ") for one in flags[1:4:2])
         asked = Request("POST", "/", headers, flags[5].encode())

@@ -349,7 +349,7 @@ def test_errors_are_the_sdks_own(live: Live, openai: ModuleType, kind: str, name
     with sdk as client, pytest.raises(openai.APIStatusError) as caught:
         client.chat.completions.create(model=live.model, messages=MESSAGES, stream=stream, extra_headers=asked)
 
-    row = live.mock.service.edition.file.errors[kind]
+    row = live.mock.edition.file.errors[kind]
     assert type(caught.value).__name__ == name
     assert caught.value.status_code == row.status
     sent = json.loads(caught.value.response.content)

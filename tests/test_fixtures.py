@@ -86,7 +86,7 @@ def service() -> Service:
         return answer_of(found.said, found.fixture.name, lambda: 7)
 
     return Service(
-        EDITION,
+        EDITION.rules,
         answer,
         lambda request: [str(message["content"]) for message in request.messages],
         EDITION.file.moderation.rules("edition"),

@@ -77,9 +77,9 @@ def seen(plan: Any, framing: str) -> list[dict[str, Any]]:
 def test_blocked_is_absent_where_the_review_passes(edition: str, chip: str) -> None:
     """The key is never false: it is absent (tutorial, note under the sample of a body)."""
     service = compose(load(edition))
-    path = f"{next(iter(service.edition.models))}/{chip}"
+    path = f"{next(iter(service.rules.models))}/{chip}"
 
-    framing = service.edition.chips[chip].wire.frame.framing
+    framing = service.rules.wires[chip].frame.framing
     assert all("blocked" not in chunk for chunk in seen(ask(service, path, model=None, stream=True), framing))
     assert "blocked" not in json.loads(ask(service, path, model=None).frames[0])
 
@@ -90,13 +90,13 @@ def test_blocked_is_absent_where_the_review_passes(edition: str, chip: str) -> N
 def test_a_violating_prompt_gets_a_blocked_answer_with_nothing_in_it(edition: str, chip: str, word: str) -> None:
     """Status 200, `blocked: true` at the top level, no text; streamed and not; in a part of a message too."""
     service = compose(load(edition))
-    path = f"{next(iter(service.edition.models))}/{chip}"
+    path = f"{next(iter(service.rules.models))}/{chip}"
     said = [{"role": "user", "content": [{"type": "text", "text": f"请{word}。"}]}]
 
     streamed = ask(service, path, model=None, messages=said, stream=True)
     whole = ask(service, path, model=None, messages=said)
 
-    chunks = seen(streamed, service.edition.chips[chip].wire.frame.framing)
+    chunks = seen(streamed, service.rules.wires[chip].frame.framing)
     assert [list(chunk) for chunk in chunks if "blocked" in chunk] == [list(chunks[-1])]
     assert list(chunks[-1])[-1] == "blocked"
     assert chunks[-1]["blocked"] is True

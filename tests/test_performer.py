@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
-from mockserver.server.performer import JOINED_BYTES, JOINED_FRAMES, WatchedConnection, perform
+from mockserver.server.connection import WatchedConnection
+from mockserver.server.performer import JOINED_BYTES, JOINED_FRAMES, perform
 from tests.fake_time import FakeLoop
 
 if TYPE_CHECKING:

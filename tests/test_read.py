@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from mockserver.contract.clauses.reading import Reading
 from mockserver.core.exchange import Answer, Exchange, Head, Plan, Request, ToolCall, Usage
-from mockserver.pipeline.compiled import Compiled
 from mockserver.pipeline.frame import DONE
 from mockserver.pipeline.read import Carried, answer_of, carried, meaning, objects_of, read, wire_format_of
+from mockserver.pipeline.wire_templates import WireTemplates
 from tests.conftest import load
 
 WIRES = {
@@ -80,7 +80,7 @@ def test_what_is_written_can_be_understood(name: str, pieces: tuple[str, ...], f
     """On every chip of every edition a stream means what was said: pieces, usage, finish, id and time."""
     answer = Answer(pieces, Usage(22, tokens), finish)
 
-    frames = Compiled(WIRES[name]).stream(answer, HEAD, include_usage=False)
+    frames = WireTemplates(WIRES[name]).stream(answer, HEAD, include_usage=False)
     found = meaning(Plan(200, (), frames))
 
     assert (found.pieces, found.usage, found.finish_reason) == (pieces, Usage(22, tokens), finish)
@@ -92,7 +92,7 @@ def test_a_whole_body_can_be_understood(name: str) -> None:
     """One completion means the same as its stream."""
     answer = Answer(("我是", "🙂\u2028"), Usage(22, 3))
 
-    found = meaning(Plan(200, (), [Compiled(WIRES[name]).body(answer, HEAD)]))
+    found = meaning(Plan(200, (), [WireTemplates(WIRES[name]).body(answer, HEAD)]))
 
     assert (found.text, found.usage, found.finish_reason) == (answer.text, answer.usage, "stop")
 

@@ -255,7 +255,7 @@ def test_the_pipeline_performs_both() -> None:
             assert said is not None
             return said
 
-        service = Service(edition, answer, lambda _request: ())
+        service = Service(edition.rules, answer, lambda _request: ())
         arrival = Arrival("mt-infini-3b", chip, Request("POST", "/", headers, body), 0)
         return service.respond(arrival).plan
 

@@ -657,7 +657,7 @@ def test_an_unknown_quirk_is_refused(live: Live, sent: str, msg: str) -> None:
 @pytest.mark.parametrize("kind", ERROR_KINDS)
 def test_every_error_can_be_asked_for(live: Live, kind: str) -> None:
     """`X-Mock-Error` gives the status and the shape of the edition's row, whatever the request."""
-    row = live.mock.service.edition.file.errors[kind]
+    row = live.mock.edition.file.errors[kind]
     asked = f"asked for by X-Mock-Error: {kind}"
 
     status, headers, document = answer(say(live, whole(live, f"x-mock-error: {kind}", data=b"")))

@@ -483,7 +483,7 @@ def test_a_schema_makes_the_document() -> None:
 
 def served(**body: Any) -> tuple[list[dict[str, Any]], int]:
     """The objects that a service sends for a body, and the status."""
-    service = Service(load("2025-reference"), source("template").answer, lambda _request: ())
+    service = Service(load("2025-reference").rules, source("template").answer, lambda _request: ())
     sent = {"model": ALWAYS, "messages": [user("你好，请介绍一下自己。")], **body}
     headers = {b"authorization": b"Bearer sk-any", b"content-type": b"application/json"}
     request = Request("POST", "/", headers, json.dumps(sent).encode())

@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockserver.core.exchange import Answer, Head, ToolCall, Usage
-from mockserver.pipeline.compiled import render_body, render_stream
 from mockserver.pipeline.frame import BOM, DONE, WIRE_FORMATS, FrameSettings, content_type, frames
 from mockserver.pipeline.head import answer_id, response_headers
+from mockserver.pipeline.render import render_body, render_stream
 from mockserver.profile import quirks
 from tests.conftest import EDITIONS, NASTY, answers, ask, compose, load, nasty_texts, wires
 
@@ -669,7 +669,7 @@ def test_the_announced_type_is_the_response_header(name: str) -> None:
 
     plan = ask(service, stream=True, headers=headers)
 
-    wire = quirks.changed(service.edition.chips["chip3"].wire, name)
+    wire = quirks.changed(service.rules.wires["chip3"], name)
     assert dict(plan.headers).get(b"content-type") == (content_type(wire.frame) or None)
     assert dict(ask(service, headers=headers).headers)[b"content-type"] == b"application/json"
 

@@ -119,7 +119,7 @@ HEADERS = {b"authorization": b"Bearer sk-any"}
 def served(data: dict[str, Any], pace: PaceSettings | None = None, *, stream: bool = False) -> Plan:
     """The plan for a request that a written answer answers."""
     service = Service(
-        EDITION,
+        EDITION.rules,
         lambda _request: answer_of(answer(data), "a.json", lambda: 1),
         lambda _request: (),
         paces={} if pace is None else {"chip3": pace},

@@ -91,7 +91,7 @@ def serve(config: Config, console: Console) -> None:
         def tell_ready() -> None:
             if config.port_file:
                 held.enter_context(port_file(config.port_file, listening.getsockname()[1]))
-            edition = mock.service.edition
+            edition = mock.edition
             address = address_of(listening)
             with contextlib.suppress(BrokenPipeError):  # nobody reads it; the mock serves all the same
                 if config.log_format == "json":

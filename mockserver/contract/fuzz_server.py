@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 
+from mockserver.core.headers import has_length
 from mockserver.files.exchange_file import exchange_of, read
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
             if name.lower() not in _OF_THE_CONNECTION:
                 self.send_header(name.decode("latin-1"), value.decode("latin-1"))
         self.send_header("connection", "close")
-        whole = any(name.lower() == b"content-length" for name, _ in plan.headers)
+        whole = has_length(plan.headers)
         if not whole:
             self.send_header("transfer-encoding", "chunked")
         self.end_headers()

@@ -27,7 +27,7 @@ _REPEAT: Final = "请重复:"
 
 
 def speak(request: ChatRequest) -> Answer:
-    """The answer to a request: what it asks to have repeated, or one sentence, within its limit and stop strings."""
+    """The answer to a request: what it asks to have repeated, or one sentence; the pipeline limits it."""
     asked = next(("".join(texts_of(one)) for one in reversed(request.messages) if one.get("role") == "user"), "")
     text = asked.removeprefix(_REPEAT) if asked.startswith(_REPEAT) else _SENTENCE
     prompt = sum(1 + len(tokens.pieces(text)) for message in request.messages for text in texts_of(message))
@@ -35,20 +35,8 @@ def speak(request: ChatRequest) -> Answer:
         call = ToolCall("call_1", "get_current_weather", ('{"city":', ' "北京"}'))
         return Answer((), Usage(prompt, 4), "tool_calls", tool_calls=(call,))
     thought = ("想", "一想", "。") if request.body.get("enable_thinking") is True else ()
-    pieces = _before_stop(tokens.pieces(text), request.body.get("stop"))
-    limit = request.body.get("max_tokens") or request.body.get("max_completion_tokens")
-    count = len(thought) + len(pieces) + 1
-    if isinstance(limit, int) and count > limit:
-        room = max(limit - len(thought), 0)
-        return Answer(pieces[:room], Usage(prompt, limit), "length", reasoning=thought[:limit])
-    return Answer(pieces, Usage(prompt, count, len(thought)), reasoning=thought)
-
-
-def _before_stop(pieces: tuple[str, ...], stop: object) -> tuple[str, ...]:
-    stops = [stop] if isinstance(stop, str) else stop if isinstance(stop, list) else []
-    text = "".join(pieces)
-    ends = [text.find(one) for one in stops if isinstance(one, str) and one and one in text]
-    return tokens.pieces(text[: min(ends)]) if ends else pieces
+    pieces = tokens.pieces(text)
+    return Answer(pieces, Usage(prompt, len(thought) + len(pieces) + 1, len(thought)), reasoning=thought)
 
 
 def service(edition: Edition) -> Service:
@@ -57,7 +45,7 @@ def service(edition: Edition) -> Service:
     def texts(request: ChatRequest) -> Sequence[str]:
         return [text for message in request.messages for text in texts_of(message)]
 
-    return Service(edition, speak, texts, edition.file.moderation.rules(edition.name))
+    return Service(edition.rules, speak, texts, edition.file.moderation.rules(edition.name))
 
 
 def with_chip(edition: Edition, chip: ChipProfile) -> Edition:
@@ -95,4 +83,4 @@ def _wrong_method(made: Service, now_ms: int) -> Plan:
     from mockserver.core.errors import Refusal
 
     refusal = Refusal("wrong-method", "GET is not allowed; allowed: POST", headers=((b"allow", b"POST"),))
-    return made.refusal(refusal, b"0" * 32, now_ms)
+    return made.errors.plan(refusal, b"0" * 32, now_ms)

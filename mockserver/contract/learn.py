@@ -24,7 +24,7 @@ from mockserver.contract.clauses.wire_form import WIRE_CHECKS
 from mockserver.contract.result import Budget, Clock, counted
 from mockserver.contract.runner import Runner
 from mockserver.profile import quirks
-from mockserver.profile.edition import ChipFile, ChipProfile, Edition, Latency, QuirkClaim
+from mockserver.profile.edition import ChipFile, ChipProfile, ChipSpeed, Edition, QuirkClaim
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -96,7 +96,7 @@ def blank(edition: Edition, chip: str) -> ChipProfile:
     """A chip of which nothing is known but what all chips of its edition share."""
     claims = edition.file.quirks
     wire = reduce(quirks.changed, (claim.name for claim in claims), quirks.STANDARD)
-    latency = Latency(first_token_ms=0, inter_token_ms=0, claim="assumed", source="not measured")
+    latency = ChipSpeed(first_token_ms=0, inter_token_ms=0, claim="assumed", source="not measured")
     return ChipProfile(chip, "Not known yet.", claims, wire, latency)
 
 
@@ -202,11 +202,11 @@ def _beyond(context: Context, exchanges: Mapping[str, Exchange]) -> list[str]:
 # --- latency ------------------------------------------------------------------------------------------------------
 
 
-def latency_of(exchanges: Iterable[Exchange], date: str) -> Latency:
+def latency_of(exchanges: Iterable[Exchange], date: str) -> ChipSpeed:
     """Time to the first token and between tokens over all whole streams, with their quantiles as the source."""
     first, between = times_of(exchanges)
     if not first:
-        return Latency(first_token_ms=0, inter_token_ms=0, claim="observed", source=f"no stream came, {date}")
+        return ChipSpeed(first_token_ms=0, inter_token_ms=0, claim="observed", source=f"no stream came, {date}")
     ttft, itl = median(first), median(between) if between else 0.0
     spread = (_quantile(between, 90) - itl) / itl if between and itl > 0 else 0.0
     source = (
@@ -215,7 +215,7 @@ def latency_of(exchanges: Iterable[Exchange], date: str) -> Latency:
         f"{_quantile(between, 99):.1f} ms"
     )
     jitter = round(min(max(spread, 0.0), 1.0), 2)
-    return Latency(
+    return ChipSpeed(
         first_token_ms=round(ttft, 1), inter_token_ms=round(itl, 1), jitter=jitter, claim="observed", source=source
     )
 

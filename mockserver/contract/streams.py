@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final
 
 from mockserver.core.exchange import Answer, Head, Usage
-from mockserver.pipeline.compiled import render_stream
+from mockserver.pipeline.render import render_stream
 from mockserver.profile import quirks
 
 if TYPE_CHECKING:

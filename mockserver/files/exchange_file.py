@@ -22,9 +22,10 @@ from pydantic_core import from_json
 
 from mockserver.core.errors import OperatorError
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
+from mockserver.core.headers import with_length
 from mockserver.files.byte_text import Text, bytes_of, plain, text_of
 from mockserver.files.checked import Data, checked
-from mockserver.files.kept_headers import REQUEST_HEADERS, RESPONSE_HEADERS, Header, kept, raw, with_length
+from mockserver.files.kept_headers import REQUEST_HEADERS, RESPONSE_HEADERS, Header, kept, raw
 from mockserver.files.kept_headers import checked as checked_headers
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ def plan_of(file: ExchangeFile, source: str = "recording") -> Plan:
     times = tuple(send.at_ms for send in came.sends)
     headers = raw(came.headers)
     if came.status not in {204, 304}:  # whose length is that of a body which is not sent
-        headers = with_length(headers, sum(map(len, frames)), whole=came.ending is Ending.COMPLETE)
+        headers = with_length(headers, sum(map(len, frames)), or_more=came.ending is not Ending.COMPLETE)
     return Plan(
         came.status, headers, frames, times or None, came.ending, came.head_at_ms,
         source=source, joinable=False, trailers=raw(came.trailers),

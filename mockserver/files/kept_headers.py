@@ -74,21 +74,3 @@ def kept(headers: Iterable[tuple[bytes, bytes]], allowed: frozenset[str] | None)
 def raw(headers: Iterable[Header]) -> Headers:
     """As they stand on the wire."""
     return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers)
-
-
-def with_length(headers: Headers, length: int, *, whole: bool) -> Headers:
-    """The headers with a `content-length` that can be sent: people edit bodies without counting them.
-
-    Args:
-        headers: As they were.
-        length: Of the body that there is.
-        whole: Whether all of it is there; of a body that was cut, more may have been announced.
-    """
-
-    def fits(value: bytes) -> bool:
-        return value.isdigit() and (int(value) == length or (int(value) > length and not whole))
-
-    return tuple(
-        (name, b"%d" % length) if name.lower() == b"content-length" and not fits(value) else (name, value)
-        for name, value in headers
-    )

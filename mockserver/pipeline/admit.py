@@ -67,7 +67,7 @@ class RequestRules(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class AdmitSettings:
     """Everything that decides whether a request is let in.
 
     Attributes:
@@ -86,7 +86,7 @@ def admit(
     chip: str,
     headers: Mapping[bytes, bytes],
     body: bytes,
-    gate: Gate,
+    settings: AdmitSettings,
     *,
     deployment: bool = False,
     namespace: str = "",
@@ -100,19 +100,19 @@ def admit(
         chip: The path's `{chiptype}`, or the default one where the path has none.
         headers: Request headers, names in lower case.
         body: The whole body.
-        gate: What decides.
+        settings: This stage's settings.
         deployment: Whether `path_model` is the id of a self-deployed model, which no catalogue lists.
         namespace: The namespace that the request belongs to.
     """
-    check_key(headers, gate.keys)
+    check_key(headers, settings.keys)
     if path_model and not deployment:
-        check_combination(path_model, chip, gate.catalogue)
-    document = parse(body, headers, gate.rules)
-    model = chosen_model(document, path_model, gate.rules, deployment=deployment)
+        check_combination(path_model, chip, settings.catalogue)
+    document = parse(body, headers, settings.rules)
+    model = chosen_model(document, path_model, settings.rules, deployment=deployment)
     if model != path_model and not deployment:
-        check_combination(model, chip, gate.catalogue, param="model")
-    messages = check_messages(document, gate.rules)
-    rules = gate.rules.fields
+        check_combination(model, chip, settings.catalogue, param="model")
+    messages = check_messages(document, settings.rules)
+    rules = settings.rules.fields
     ignored = []
     for name, value in document.items():
         rule = rules.get(name)

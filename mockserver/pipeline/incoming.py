@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     import random
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from mockserver.core.exchange import Answer, ChatRequest, Plan, Request
     from mockserver.pipeline.faults.content import RateLimit
     from mockserver.pipeline.faults.fault import Fault
+
+QUIRKS_HEADER: Final = b"x-mock-quirks"
+ERROR_HEADER: Final = b"x-mock-error"
+FAULT_HEADER: Final = b"x-mock-fault"
+SEED_HEADER: Final = b"x-mock-seed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,16 @@ class Arrival:
     test: TestSetup | None = None
     seed: int = 0
     deployment: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is set up for it, and it names no faults itself."""
+        return (self.test is None or self.test.quiet) and FAULT_HEADER not in self.request.headers
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that it belongs to."""
+        return "" if self.test is None else self.test.name
 
 
 class TestSetup(Protocol):

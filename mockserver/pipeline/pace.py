@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mockserver.core.exchange import Answer
+
 
 @dataclass(frozen=True, slots=True)
 class PaceSettings:
@@ -23,6 +25,25 @@ class PaceSettings:
     first_token_ms: float = 0.0
     inter_token_ms: float = 0.0
     jitter: float = 0.0
+
+
+def pace_of(
+    answer: Answer, steps: int, frames: int, settings: PaceSettings | None, entropy: bytes
+) -> Sequence[float] | None:
+    """Times for the frames of an answer, in milliseconds from the start, never falling; None sends all at once.
+
+    Args:
+        answer: What is said; one that was recorded may bring its own times.
+        steps: How many steps it takes, one a frame where it is streamed.
+        frames: How many frames there are: one that waits for all that stands in it leaves with the last step.
+        settings: The chip's speed.
+        entropy: What a varying speed is drawn from.
+    """
+    if answer.at_ms:
+        times: list[float] | None = pace_as_recorded(steps, answer.at_ms, answer.parts)
+    else:
+        times = pace(steps, settings, entropy, answer.delay_ms)
+    return times if times is None or steps == frames else times[-frames:]
 
 
 def pace_as_recorded(frames: int, at_ms: Sequence[float], parts: int) -> list[float]:

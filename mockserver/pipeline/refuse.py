@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mockserver.core.exchange import Headers, Plan
+from mockserver.core.headers import of_body
 
 if TYPE_CHECKING:
     from mockserver.core.errors import Refusal
@@ -64,10 +65,9 @@ def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = ()) -> Plan:
         extra.append((b"x-mock-detail", header_text(refusal.detail)))
     if shape.retry_after_s is not None:
         extra.append((b"retry-after", b"%d" % shape.retry_after_s))
-    first: Headers = ((b"content-type", b"application/json; charset=utf-8"), (b"content-length", b"%d" % len(data)))
     return Plan(
         shape.status,
-        (*first, *headers, *extra),
+        (*of_body(b"application/json; charset=utf-8", data), *headers, *extra),
         (data,),
         (refusal.delay_ms,) if refusal.delay_ms else None,
         source=f"refusal:{refusal.kind}",

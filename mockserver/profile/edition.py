@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 from mockserver.core.errors import OperatorError, suggestion
 from mockserver.files.checked import Data, compile_pattern, read_toml
 from mockserver.pipeline.admit import RequestRules
+from mockserver.pipeline.edition_rules import EditionRules
 from mockserver.pipeline.moderate import ModerationRules
 from mockserver.pipeline.pace import PaceSettings
 from mockserver.pipeline.refuse import ErrorShape
@@ -49,7 +50,7 @@ class QuirkClaim(Data):
         return name
 
 
-class Latency(Data):
+class ChipSpeed(Data):
     """A chip's speed, used with `--pace profile`."""
 
     first_token_ms: float = Field(ge=0)
@@ -70,7 +71,7 @@ class ChipFile(Data):
 
     summary: str = Field(min_length=1)
     quirks: tuple[QuirkClaim, ...] = ()
-    latency: Latency
+    latency: ChipSpeed
 
 
 class ModelEntry(Data):
@@ -96,7 +97,7 @@ class ModelEntry(Data):
     kind: str = "大语言模型"
 
 
-class Matrix(Data):
+class MatrixClaim(Data):
     """Which model runs on which chip where a model's entry is silent: every chip."""
 
     claim: Claim
@@ -144,7 +145,7 @@ class EditionFile(Data):
     """The documented chip types, in the documents' order; a further `<chip>.toml` beside this file is one more."""
     quirks: tuple[QuirkClaim, ...] = ()
     defaults: Defaults
-    matrix: Matrix
+    matrix: MatrixClaim
     request: RequestRules
     moderation: Moderation
     errors: dict[str, ErrorShape]
@@ -178,7 +179,7 @@ class ChipProfile:
     summary: str
     claims: tuple[QuirkClaim, ...]
     wire: WireSettings
-    latency: Latency
+    latency: ChipSpeed
 
     @property
     def pace(self) -> PaceSettings:
@@ -205,9 +206,13 @@ class Edition:
         """The catalogue's entry of a model; a self-deployed model, of which nothing is known, gets the defaults."""
         return self.models.get(model) or unlisted(model)
 
-    def wire_form(self, chip: str, changes: str) -> WireSettings:
-        """A chip's wire form after the changes of `X-Mock-Quirks`; raises UnknownQuirkError."""
-        return quirks.changed(self.chips[chip].wire, changes)
+    @cached_property
+    def rules(self) -> EditionRules:
+        """What it hands to the stages."""
+        wires = {name: chip.wire for name, chip in self.chips.items()}
+        return EditionRules(
+            self.name, self.file.request, self.catalogue, self.models, wires, quirks.changed, self.file.errors
+        )
 
 
 def unlisted(model: str) -> ModelEntry:

@@ -18,10 +18,10 @@ from mockserver.recording.refusals import HEALTH_PATH, HEALTHY, check_caller, ga
 from mockserver.recording.relay import KEPT_BYTES, Passage
 from mockserver.recording.store import place
 from mockserver.recording.upstream import GatewayError, connect
-from mockserver.server.app import answer_unread
 from mockserver.server.asgi_request import BodyTooLargeError, ClientLeftError, read_body, request_headers
 from mockserver.server.clock import Wheel
-from mockserver.server.performer import CONNECTION_KEY, perform
+from mockserver.server.connection import CONNECTION_KEY
+from mockserver.server.performer import answer_unread, perform
 from mockserver.sources.recordings import exact_plan, request_of
 
 if TYPE_CHECKING:

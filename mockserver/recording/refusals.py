@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Ending, Plan
+from mockserver.core.headers import of_body
 from mockserver.recording.upstream import AnswerHead, GatewayError
 
 if TYPE_CHECKING:
@@ -63,5 +64,4 @@ def gateway_error(error: GatewayError) -> Plan:
     """The proxy's own answer where the upstream gave none."""
     message = {"code": error.status * 100, "msg": f"genstudio-mock record: {error}"}
     body = json.dumps(message, ensure_ascii=False).encode()
-    headers = ((b"content-type", b"application/json; charset=utf-8"), (b"content-length", b"%d" % len(body)))
-    return Plan(error.status, headers, (body,), source="proxy")
+    return Plan(error.status, of_body(b"application/json; charset=utf-8", body), (body,), source="proxy")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -16,10 +16,19 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
     from mockserver.core.exchange import Headers
-    from mockserver.server.protocol import MockProtocol
 
 FLUSH_SECONDS = 2.0
 BODILESS = frozenset({204, 304})
+
+
+class Line(Protocol):
+    """What a request's connection asks of the HTTP protocol below it."""
+
+    closed_at: float | None
+    tell_left: Callable[[], None] | None
+
+    def linger(self, most_bytes: int = 0) -> None:
+        """Close our side only, and read on for a while."""
 
 
 class ClientConnection:
@@ -27,7 +36,7 @@ class ClientConnection:
 
     __slots__ = ("_cycle", "_protocol")
 
-    def __init__(self, protocol: MockProtocol, cycle: RequestResponseCycle) -> None:
+    def __init__(self, protocol: Line, cycle: RequestResponseCycle) -> None:
         self._protocol = protocol
         self._cycle = cycle
 

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mockserver.pipeline.compiled import held_bytes
+from mockserver.pipeline.wire_templates import held_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,120 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import types
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from mockserver.core.exchange import Ending
 from mockserver.server.clock import until
-from mockserver.server.faulty_performer import needs_care, perform_with_care
+from mockserver.server.connection import CONNECTION_KEY
+from mockserver.server.frame_by_frame import goes_frame_by_frame, perform_frame_by_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator, Sequence
+    from collections.abc import Coroutine, Generator, Sequence
 
-    from starlette.types import Receive, Send
+    from starlette.types import Scope, Send
 
-    from mockserver.core.exchange import Exchange, Headers, Plan
+    from mockserver.core.exchange import Exchange, Plan
     from mockserver.server.clock import Wheel
+    from mockserver.server.connection import Connection
 
-CONNECTION_KEY = "genstudio_mock.connection"  # where the server puts the `Connection` into the ASGI scope
 JOINED_FRAMES = 16  # frames in one send where nothing is paced: more no longer saves anything
 JOINED_BYTES = 16 * 1024
-
-
-class Connection(Protocol):
-    """What the performer may ask of the client's connection."""
-
-    @property
-    def gone(self) -> bool:
-        """Whether the client has left."""
-
-    def cut(self) -> None:
-        """Close now, without the body's end, so that the client sees a cut."""
-
-    async def reset(self) -> None:
-        """Close with a TCP RST, after what was written has left."""
-
-    def write(self, data: bytes) -> None:
-        """Write bytes past the HTTP layer, which then takes the answer for sent."""
-
-    def write_head(self, status: int, headers: Headers) -> bool:
-        """Begin the answer with header names in their own case; False where only ASGI's `send` can begin it."""
-
-    def write_trailers(self, trailers: Headers) -> None:
-        """End a chunked body with headers behind it."""
-
-    async def drained(self) -> None:
-        """Wait until the client has taken enough to write more."""
-
-    async def left(self) -> None:
-        """Wait until the client has left."""
-
-    @property
-    def left_at(self) -> float | None:
-        """When the client closed its side, in seconds on the loop's clock; None where that is not known."""
-
-    def when_left(self, tell: Callable[[], None] | None) -> None:
-        """Have `tell` called as soon as the client has left; None calls nobody."""
-
-
-class NotWritableError(RuntimeError):
-    """A plan of network writes met a connection that is not a socket of ours."""
-
-
-class WatchedConnection:
-    """A connection known only through ASGI's `receive`, for servers that are not ours."""
-
-    left_at: float | None = None
-
-    def __init__(self, receive: Receive) -> None:
-        self._gone = False
-        self._tell: Callable[[], None] | None = None
-        self._watch = asyncio.ensure_future(self._wait(receive))
-
-    @property
-    def gone(self) -> bool:
-        """Whether `http.disconnect` has come."""
-        return self._gone
-
-    def cut(self) -> None:
-        """Nothing can be done beyond not ending the body."""
-        self._gone = True
-
-    async def reset(self) -> None:
-        """As `cut`."""
-        self._gone = True
-
-    def write(self, data: bytes) -> None:
-        """There is no socket here; plans of network writes are refused before they come so far."""
-        raise NotWritableError(len(data))
-
-    def write_head(self, status: int, headers: Headers) -> bool:  # noqa: ARG002 - as the protocol says
-        """Nothing is written: ASGI has names in lower case only."""
-        return False
-
-    def write_trailers(self, trailers: Headers) -> None:
-        """They are left out: the server writes the body's end."""
-
-    async def drained(self) -> None:
-        """Nothing is ever written."""
-
-    async def left(self) -> None:
-        """Wait for `http.disconnect`."""
-        await self._watch
-
-    def when_left(self, tell: Callable[[], None] | None) -> None:
-        """Have `tell` called when `http.disconnect` comes."""
-        self._tell = tell
-
-    def release(self) -> None:
-        """Stop watching."""
-        self._watch.cancel()
-
-    async def _wait(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        self._gone = True
-        if self._tell is not None:
-            self._tell()
+DRAIN_FACTOR = 2  # how many times the body limit is read after a 413, so that the client can read the answer
 
 
 async def perform(plan: Plan, send: Send, connection: Connection, wheel: Wheel, exchange: Exchange) -> None:
@@ -128,8 +33,8 @@ async def perform(plan: Plan, send: Send, connection: Connection, wheel: Wheel, 
     started = wheel.now()
     exchange.plan = plan
     try:
-        if needs_care(plan):
-            await perform_with_care(plan, send, connection, wheel, exchange, started)
+        if goes_frame_by_frame(plan):
+            await perform_frame_by_frame(plan, send, connection, wheel, exchange, started)
         elif not plan.at_ms:
             await _at_once(plan, send, connection, exchange)
         else:
@@ -142,6 +47,15 @@ async def perform(plan: Plan, send: Send, connection: Connection, wheel: Wheel, 
         raise
     if connection.gone and exchange.frames_sent < len(plan.frames):
         exchange.ending, exchange.client_left = Ending.CUT, True
+
+
+async def answer_unread(plan: Plan, scope: Scope, send: Send, limit: int) -> None:
+    """Answer a request whose body is not read; our own connection reads up to twice the limit of it away."""
+    await send({"type": "http.response.start", "status": plan.status, "headers": plan.headers})
+    connection = scope.get(CONNECTION_KEY)
+    await send({"type": "http.response.body", "body": plan.frames[0], "more_body": connection is not None})
+    if connection is not None:
+        connection.linger(DRAIN_FACTOR * limit)
 
 
 async def _at_once(plan: Plan, send: Send, connection: Connection, exchange: Exchange) -> None:

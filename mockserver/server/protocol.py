@@ -1,4 +1,4 @@
-"""The HTTP connection: with `client.py`, the only user of uvicorn's internals.
+"""The HTTP connection: with `client_connection.py`, the only user of uvicorn's internals.
 
 What stock uvicorn lacks, measured: it has no deadline for a request's head and body, takes heads of any size, answers
 what it cannot read as plain text, and tells an application nothing of a client that left until it asks. All of it is
@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mockserver.pipeline.refuse import header_text
 from mockserver.server.client_connection import ClientConnection, knows_no_chunks
-from mockserver.server.performer import CONNECTION_KEY
+from mockserver.server.connection import CONNECTION_KEY
 
 if TYPE_CHECKING:
     import asyncio
@@ -138,7 +138,7 @@ class MockProtocol(HttpToolsProtocol):
             self.app = _unchunked(self.app)
         super().on_headers_complete()
         self.cycle.keep_alive = self.cycle.keep_alive and not knows_no_chunks(self.scope)
-        self.scope[CONNECTION_KEY] = ClientConnection(self, self.cycle)  # type: ignore[literal-required]
+        self.scope[CONNECTION_KEY] = ClientConnection(self, self.cycle)  # type: ignore[typeddict-unknown-key]
 
     def on_message_complete(self) -> None:
         """The request is whole."""

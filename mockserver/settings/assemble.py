@@ -13,8 +13,8 @@ from mockserver.core.exchange import texts_of
 from mockserver.pipeline.moderate import ModerationRules
 from mockserver.pipeline.respond import Service
 from mockserver.profile.edition import default_edition, load_edition
-from mockserver.server.app import Mock
 from mockserver.server.clock import FixedClock, RealClock, unix_s
+from mockserver.server.mock import Mock
 from mockserver.sources.fixtures import Fixtures
 from mockserver.sources.ordered import Sources
 from mockserver.sources.synthetic import Synthetic
@@ -43,7 +43,7 @@ def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None)
     edition = edition_of(config)
     origin = sources(config, edition)
     service = Service(
-        edition,
+        edition.rules,
         origin.answer,
         texts,
         moderation(edition, config.moderation),
@@ -54,7 +54,7 @@ def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None)
         generation=origin.generation,
     )
     clock = RealClock() if config.clock == "real" else FixedClock(edition.file.defaults.created)
-    return Mock(service, clock, on_exchange)
+    return Mock(edition, service, clock, on_exchange)
 
 
 def profile_roots(config: Config) -> list[Path]:

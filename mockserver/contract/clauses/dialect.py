@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.contract.clauses import observers_chunk, observers_frame
 from mockserver.core.exchange import Answer, Head, Usage
-from mockserver.pipeline.compiled import render_body, render_stream
 from mockserver.pipeline.frame import content_type
+from mockserver.pipeline.render import render_body, render_stream
 from mockserver.profile import quirks
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from mockserver.core.field_rules import MOST_WHOLE
+from mockserver.core.headers import with_length
 from mockserver.pipeline.faults.fault import Fault, edit_json, holds_json, times, with_frames
 
 if TYPE_CHECKING:
@@ -206,5 +207,4 @@ def _change_frame(plan: Plan, at: int, change: Any) -> Plan:
 
 def _resized(plan: Plan) -> Plan:
     """The plan with a Content-Length, where there is one, that fits its frames again."""
-    length = (b"content-length", b"%d" % sum(map(len, plan.frames)))
-    return replace(plan, headers=tuple(length if n.lower() == b"content-length" else (n, v) for n, v in plan.headers))
+    return replace(plan, headers=with_length(plan.headers, sum(map(len, plan.frames))))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import ConfigDict
 
 from mockserver.core.field_rules import Ruled
+from mockserver.core.headers import has_length
 
 if TYPE_CHECKING:
     import random
@@ -89,7 +90,7 @@ def as_writes(plan: Plan) -> Plan:
     except ValueError:
         phrase = b""
     headers = [*plan.headers, (b"connection", b"close")]
-    chunked = not any(name.lower() == b"content-length" for name, _ in headers)
+    chunked = not has_length(plan.headers)
     if chunked:
         headers.append((b"transfer-encoding", b"chunked"))
     head = b"HTTP/1.1 %d %b\r\n" % (plan.status, phrase)

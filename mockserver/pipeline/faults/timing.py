@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from mockserver.core.exchange import Ending
+from mockserver.core.headers import without_length
 from mockserver.pipeline.faults.fault import Fault, Layer, as_writes, times, with_frames
 
 if TYPE_CHECKING:
@@ -91,9 +92,8 @@ class SlowClose(Fault):
     def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
         """An empty frame at the end carries only the end."""
         at = times(plan)
-        headers = tuple(pair for pair in plan.headers if pair[0].lower() != b"content-length")
         late = (at[-1] if at else 0.0) + self.ms
-        return with_frames(replace(plan, headers=headers), [*plan.frames, b""], [*at, late])
+        return with_frames(replace(plan, headers=without_length(plan.headers)), [*plan.frames, b""], [*at, late])
 
 
 class Timeout(Fault):

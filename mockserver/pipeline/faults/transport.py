@@ -9,6 +9,7 @@ from pydantic import Field
 
 from mockserver.core.exchange import Ending
 from mockserver.core.field_rules import Rule, exactly_one
+from mockserver.core.headers import LENGTH, with_length, without_length
 from mockserver.pipeline.faults.fault import Fault, Layer, as_writes, times, with_frames
 
 if TYPE_CHECKING:
@@ -104,8 +105,7 @@ class BadChunkedFraming(Fault):
 
     def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
         """One chunk's size is spoilt; an answer with a Content-Length is sent chunked to have one."""
-        headers = tuple(pair for pair in plan.headers if pair[0].lower() != b"content-length")
-        wire = as_writes(replace(plan, headers=headers))
+        wire = as_writes(replace(plan, headers=without_length(plan.headers)))
         frames = list(wire.frames)
         if not frames:
             return wire
@@ -122,9 +122,8 @@ class EmptyBody(Fault):
 
     def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
         """No frames; the Content-Length is 0."""
-        headers = tuple(pair for pair in plan.headers if pair[0].lower() != b"content-length")
         at = plan.at_ms[:1] if plan.at_ms else None
-        return replace(plan, headers=(*headers, (b"content-length", b"0")), frames=(b"",), at_ms=at)
+        return replace(plan, headers=(*without_length(plan.headers), (LENGTH, b"0")), frames=(b"",), at_ms=at)
 
 
 def _prefix(plan: Plan, frames: int | None, size: int | None, ending: Ending) -> Plan:
@@ -145,9 +144,7 @@ def _prefix(plan: Plan, frames: int | None, size: int | None, ending: Ending) ->
                 break
         kept = [one for one in taken if one]
     if ending == Ending.COMPLETE:
-        length = (b"content-length", b"%d" % sum(map(len, kept)))
-        headers = tuple(length if pair[0].lower() == b"content-length" else pair for pair in plan.headers)
-        plan = replace(plan, headers=headers)
+        plan = replace(plan, headers=with_length(plan.headers, sum(map(len, kept))))
         if not kept:
             kept, at = [b""], [at[0] if at else 0.0]
     return replace(with_frames(plan, kept, at[: len(kept)]), ending=ending)

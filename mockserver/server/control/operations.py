@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from mockserver.core.exchange import Exchange
-    from mockserver.server.app import Mock
+    from mockserver.server.mock import Mock
     from mockserver.server.namespace import Namespace
 
 MOST_WAIT_MS: Final = 5_000
@@ -102,7 +102,7 @@ class Operation:
 
 async def health(call: ControlCall) -> replies.Health:
     """The server is up."""
-    return replies.Health.of(call.mock.service.edition)
+    return replies.Health.of(call.mock.edition)
 
 
 async def reset(call: ControlCall) -> replies.Cleared:
@@ -158,7 +158,7 @@ async def script(call: ControlCall) -> replies.AnswerRow:
     """Script an answer."""
     body: bodies.ScriptBody = call.body
     number = call.namespace.next("answer")
-    expectation = Expectation(number, body.reply(call.mock.service.edition), body.match.which(), body.most, body.least)
+    expectation = Expectation(number, body.reply(call.mock.edition), body.match.which(), body.most, body.least)
     call.namespace.script.append(expectation)
     return replies.AnswerRow.of(expectation)
 
@@ -191,7 +191,7 @@ async def save_exchange(call: ControlCall) -> Response:
 
     number = call.path["number"]
     try:
-        text = fixture_text(_exchange(call), call.key, call.mock.service.edition.name, call.mock.clock.now_ms())
+        text = fixture_text(_exchange(call), call.key, call.mock.edition.name, call.mock.clock.now_ms())
     except NotSavedError as error:
         raise ControlError(409, f"exchange {number} {error}") from None
     return Response(text, media_type="application/json")

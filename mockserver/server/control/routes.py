@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from mockserver.server.app import Mock
+    from mockserver.server.mock import Mock
 
 PREFIX: Final = "/_mock"
 DOCUMENT: Final = f"{PREFIX}/openapi.json"

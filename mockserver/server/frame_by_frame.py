@@ -1,4 +1,4 @@
-"""Performing a plan with care: frame by frame, with endings other than complete. The faults' way, not the fast one."""
+"""Performing a plan frame by frame, with endings other than complete: how faults and recordings are performed."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
     from mockserver.core.exchange import Exchange, Plan
     from mockserver.server.clock import Wheel
-    from mockserver.server.performer import Connection
+    from mockserver.server.connection import Connection
 
 
-def needs_care(plan: Plan) -> bool:
+def goes_frame_by_frame(plan: Plan) -> bool:
     """Whether the fast way cannot perform the plan."""
     return plan.raw or not plan.joinable or plan.ending is not Ending.COMPLETE or plan.head_at_ms is not None
 
 
-async def perform_with_care(
+async def perform_frame_by_frame(
     plan: Plan, send: Send, connection: Connection, wheel: Wheel, exchange: Exchange, started: float
 ) -> None:
     """Every frame is its own send, at its own time; then the ending the plan wants."""

@@ -1,4 +1,4 @@
-"""The compiled wire form writes the same bytes as the pure stages."""
+"""The wire form compiled into byte templates writes the same bytes as the pure stages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mockserver.core.exchange import Answer, Head, Usage
-from mockserver.pipeline.compiled import Compiled, Frames, render_body, render_stream
+from mockserver.pipeline.render import render_body, render_stream
+from mockserver.pipeline.wire_templates import Frames, WireTemplates
 from mockserver.profile import quirks
 from tests.conftest import EDITIONS, NASTY, answers, load, nasty_texts, wires
 
@@ -31,12 +32,12 @@ def test_the_compiled_form_equals_the_pure_form(
     answer: Answer, head: Head, wire: WireSettings, include_usage: bool
 ) -> None:
     """For any answer, identity and quirks, the templates give the bytes of the pure stages, each time they are used."""
-    compiled = Compiled(wire)
+    templates = WireTemplates(wire)
     stream = render_stream(answer, head, wire, include_usage=include_usage)
 
     for _ in range(2):
-        assert list(compiled.stream(answer, head, include_usage=include_usage)) == stream
-        assert compiled.body(answer, head) == render_body(answer, head, wire)
+        assert list(templates.stream(answer, head, include_usage=include_usage)) == stream
+        assert templates.body(answer, head) == render_body(answer, head, wire)
 
 
 @pytest.mark.parametrize("name", quirks.QUIRKS)
@@ -44,24 +45,24 @@ def test_the_compiled_form_equals_the_pure_form(
 def test_every_quirk_compiles(edition: str, name: str) -> None:
     """Each quirk alone, on a shipped chip, with an answer long enough for the template."""
     wire = quirks.changed(load(edition).chips["chip3"].wire, name)
-    compiled = Compiled(wire)
+    templates = WireTemplates(wire)
 
     for answer in (LONG, replace(LONG, blocked=True), replace(LONG, reasoning=("a", "b"))):
         for asked in (False, True):
-            assert list(compiled.stream(answer, HEAD, include_usage=asked)) == render_stream(
+            assert list(templates.stream(answer, HEAD, include_usage=asked)) == render_stream(
                 answer, HEAD, wire, include_usage=asked
             )
-        assert compiled.body(answer, HEAD) == render_body(answer, HEAD, wire)
+        assert templates.body(answer, HEAD) == render_body(answer, HEAD, wire)
 
 
 def test_templates_do_not_keep_what_was_said() -> None:
     """A long answer is not held in memory after it was sent: only pieces as short as tokens are remembered."""
-    compiled = Compiled(quirks.STANDARD)
+    templates = WireTemplates(quirks.STANDARD)
     long = "long " * 1000
     references = sys.getrefcount(long)
 
-    compiled.body(Answer((long,), Usage(1, 2)), HEAD)
-    compiled.stream(Answer(("a", long, long), Usage(1, 2)), HEAD, include_usage=False)
+    templates.body(Answer((long,), Usage(1, 2)), HEAD)
+    templates.stream(Answer(("a", long, long), Usage(1, 2)), HEAD, include_usage=False)
 
     assert sys.getrefcount(long) == references
 
@@ -70,7 +71,7 @@ def test_templates_do_not_keep_what_was_said() -> None:
 def test_frames_are_a_sequence(pieces: list[str], cuts: tuple[int, int]) -> None:
     """Frames that are made when asked for have the length, items and slices of the list that they stand for."""
     answer = Answer(tuple(pieces), Usage(3, 4))
-    frames = Compiled(quirks.STANDARD).stream(answer, HEAD, include_usage=False)
+    frames = WireTemplates(quirks.STANDARD).stream(answer, HEAD, include_usage=False)
     made = render_stream(answer, HEAD, quirks.STANDARD, include_usage=False)
     start, stop = cuts
 

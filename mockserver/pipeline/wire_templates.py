@@ -12,73 +12,106 @@ from functools import lru_cache
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import TYPE_CHECKING, Final, overload
 
+from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Answer, Head, Usage
-from mockserver.pipeline.chunk import chunks, completion
-from mockserver.pipeline.frame import body, frames
-from mockserver.pipeline.shape import shape
+from mockserver.core.headers import LENGTH, of_body
+from mockserver.pipeline.frame import content_type
+from mockserver.pipeline.render import render_body, render_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from mockserver.core.exchange import ChatRequest, Headers
+    from mockserver.pipeline.edition_rules import EditionRules
     from mockserver.pipeline.wire_settings import WireSettings
 
 _TEXTS: Final = ("\ue001first\ue001", "\ue001middle\ue001", "\ue001last\ue001")
 _HEAD: Final = Head("\ue001id\ue001", 7_310_000_000_003, "\ue001model\ue001")
 _USAGE: Final = Usage(5_310_000_000_007, 1_290_000_000_011)
 _Key = tuple[str, bool, bool]
+_MOST_FORMS = 256
 
 
-def render_stream(answer: Answer, head: Head, wire: WireSettings, *, include_usage: bool) -> list[bytes]:
-    """The frames of a streamed answer, by the pure stages."""
-    objects = shape(chunks(answer, head, wire.chunk), wire.shape, include_usage=include_usage)
-    return frames(objects, wire.frame)
+class WireForms:
+    """The wire form of each chip, and what requests make of it by `X-Mock-Quirks`, as they come to be needed."""
+
+    def __init__(self, rules: EditionRules) -> None:
+        self._rules = rules
+        self._made: dict[tuple[str, bytes], WireTemplates] = {}
+
+    def of(self, chip: str, changes: bytes) -> WireTemplates:
+        """The wire form of a chip after a request's own changes; raises Refusal for a quirk that is not there."""
+        found = self._made.get((chip, changes))
+        if found is None:
+            try:
+                settings = self._rules.changed(self._rules.wires[chip], changes.decode("latin-1"))
+            except ValueError as error:
+                raise Refusal("unknown-quirk", f"X-Mock-Quirks: {error}", param="X-Mock-Quirks") from None
+            if len(self._made) >= _MOST_FORMS:
+                self._made.clear()
+            found = self._made[chip, changes] = WireTemplates(settings)
+        return found
 
 
-def render_body(answer: Answer, head: Head, wire: WireSettings) -> bytes:
-    """The body of an answer that is not streamed, by the pure stages."""
-    return body(completion(answer, head, wire.chunk), wire.frame)
-
-
-class Compiled:
+class WireTemplates:
     """The wire form of one set of settings, with its templates as they come to be needed.
 
     Attributes:
-        wire: The settings.
+        settings: The settings.
     """
 
-    def __init__(self, wire: WireSettings) -> None:
-        self.wire = wire
-        self._escape = escape_ascii if wire.frame.escapes == "ascii" else escape
+    def __init__(self, settings: WireSettings) -> None:
+        self.settings = settings
+        frame, kind = settings.frame, content_type(settings.frame)
+        self._opening: Headers = (*(((b"content-type", kind),) if kind else ()), (b"cache-control", b"no-cache"))
+        self._escape = escape_ascii if frame.escapes == "ascii" else escape
         self._streams: dict[_Key, _StreamTemplate] = {}
         self._bodies: dict[_Key, bytes] = {}
         self._regular = not (
-            wire.chunk.empty_deltas
-            or wire.chunk.one_chunk
-            or wire.frame.comments
-            or wire.shape.usage in {"every", "first"}
-            or wire.shape.role != "first"
+            settings.chunk.empty_deltas
+            or settings.chunk.one_chunk
+            or frame.comments
+            or settings.shape.usage in {"every", "first"}
+            or settings.shape.role != "first"
         )
+
+    def write(self, answer: Answer, head: Head, request: ChatRequest) -> tuple[Headers, Sequence[bytes], int]:
+        """An answer as the request wants it: headers, frames, and how many steps it takes to come about.
+
+        A whole body takes a step for each piece that stands in it, a stream one for each frame, also where it leaves
+        in one.
+        """
+        if not request.stream:
+            data = self.body(answer, head)
+            return of_body(b"application/json", data), (data,), max(len(answer.reasoning) + len(answer.pieces), 1)
+        frames = self.stream(answer, head, include_usage=request.include_usage)
+        if self.settings.frame.delivery == "buffered":
+            whole = b"".join(frames)
+            return (*self._opening, (LENGTH, b"%d" % len(whole))), [whole], len(frames)
+        return self._opening, frames, len(frames)
 
     def stream(self, answer: Answer, head: Head, *, include_usage: bool) -> Sequence[bytes]:
         """The frames of a streamed answer; equal to `render_stream`."""
         if not self._regular or len(answer.pieces) < 3 or _is_irregular(answer):
-            return render_stream(answer, head, self.wire, include_usage=include_usage)
+            return render_stream(answer, head, self.settings, include_usage=include_usage)
         key = (answer.finish_reason, answer.blocked, include_usage)
         template = self._streams.get(key)
         if template is None:
-            template = self._streams[key] = _StreamTemplate(self.wire, *key)
+            template = self._streams[key] = _StreamTemplate(self.settings, *key)
         short = max(map(len, answer.pieces)) <= _REMEMBERED_CHARACTERS
         escaped = _REMEMBERED[self._escape] if short else self._escape
         return template.fill(self._values(answer, head), answer.pieces, escaped)
 
     def body(self, answer: Answer, head: Head) -> bytes:
         """The body of an answer that is not streamed; equal to `render_body`."""
-        if _is_irregular(answer) or self.wire.frame.body_escapes != "same":
-            return render_body(answer, head, self.wire)
+        if _is_irregular(answer) or self.settings.frame.body_escapes != "same":
+            return render_body(answer, head, self.settings)
         key = (answer.finish_reason, answer.blocked, False)
         template = self._bodies.get(key)
         if template is None:
-            template = self._bodies[key] = _marked(render_body(_sample(_TEXTS[1:2], *key), _HEAD, self.wire), self.wire)
+            template = self._bodies[key] = _marked(
+                render_body(_sample(_TEXTS[1:2], *key), _HEAD, self.settings), self.settings
+            )
         values = self._values(answer, head)
         values[b"middle"] = self._escape(answer.text)
         return template % values

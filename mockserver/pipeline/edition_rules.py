@@ -1,0 +1,70 @@
+"""What an edition hands to the stages: plain values, whatever files they were read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mockserver.pipeline.admit import RequestRules
+    from mockserver.pipeline.refuse import ErrorShape
+    from mockserver.pipeline.wire_settings import WireSettings
+
+
+class CatalogueModel(Protocol):
+    """A model as the catalogue lists it."""
+
+    @property
+    def id(self) -> str:
+        """What requests call it."""
+
+    @property
+    def kind(self) -> str:
+        """What sort of model it is, in the service's words."""
+
+    @property
+    def vision(self) -> bool:
+        """Whether it takes images and videos."""
+
+    @property
+    def context_tokens(self) -> int | None:
+        """Its context; None where it is not published."""
+
+    @property
+    def max_output_tokens(self) -> int | None:
+        """The longest answer; None where it is not published."""
+
+
+@dataclass(frozen=True, slots=True)
+class EditionRules:
+    """What an edition hands to the stages.
+
+    Attributes:
+        name: The edition's, a part of everything derived.
+        request: What a request may hold.
+        catalogue: Model to the chips that serve it.
+        models: The catalogue's entries by their ids.
+        wires: The wire form of each chip, in the documents' order.
+        changed: A wire form after the changes of `X-Mock-Quirks`; raises ValueError for a quirk that is not there.
+        errors: How each kind of refusal looks on the wire.
+    """
+
+    name: str
+    request: RequestRules
+    catalogue: Mapping[str, frozenset[str]]
+    models: Mapping[str, CatalogueModel]
+    wires: Mapping[str, WireSettings]
+    changed: Callable[[WireSettings, str], WireSettings]
+    errors: Mapping[str, ErrorShape]
+
+    @property
+    def default_chip(self) -> str:
+        """The chip of routes whose path names none: the edition's first, as the reference has it."""
+        return next(iter(self.wires))
+
+    def takes_media(self, model: str) -> bool:
+        """Whether a model takes images and videos; of a self-deployed model, which no catalogue lists, nobody knows."""
+        entry = self.models.get(model)
+        return entry is not None and entry.vision

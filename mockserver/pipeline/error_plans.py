@@ -1,0 +1,55 @@
+"""The plans of errors: each refusal in the shape that the edition's `[errors]` table gives its kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mockserver.core.errors import Refusal
+from mockserver.pipeline.head import response_headers
+from mockserver.pipeline.refuse import own_shape, refuse
+
+if TYPE_CHECKING:
+    from mockserver.core.exchange import Plan
+    from mockserver.pipeline.edition_rules import EditionRules
+
+
+class ErrorPlans:
+    """An edition's errors, with the headers that every answer of its first chip carries."""
+
+    def __init__(self, rules: EditionRules) -> None:
+        self._rows = rules.errors
+        self._head = rules.wires[rules.default_chip].head
+
+    def plan(self, refusal: Refusal, entropy: bytes, now_ms: int) -> Plan:
+        """The plan of a refusal; `entropy` and `now_ms` are those of the head stage."""
+        if refusal.status is not None:
+            shape = own_shape(refusal.status, refusal.status if refusal.code is None else refusal.code)
+        else:
+            shape = self._rows[refusal.kind]
+        return refuse(refusal, shape, response_headers(self._head, entropy, now_ms))
+
+    def with_status(self, status: int, text: str | None, wait_s: float | None, entropy: bytes, now_ms: int) -> Plan:
+        """An error with any status: the edition's row for that status, or the gateway's shape.
+
+        Args:
+            status: From 400 to 599.
+            text: The message; None takes the row's, or says that the status was asked for.
+            wait_s: Seconds for `Retry-After`; None sends none.
+            entropy: As for the head stage.
+            now_ms: As for the head stage.
+        """
+        kind = next((name for name, row in self._rows.items() if row.status == status), "internal")
+        headers = () if wait_s is None else ((b"retry-after", f"{wait_s:g}".encode()),)
+        refusal = Refusal(kind, text or f"status {status} was asked for", headers=headers)
+        row = self._rows[kind]
+        shape = row if row.status == status else row.model_copy(update={"status": status})
+        if text is not None:
+            shape = shape.model_copy(update={"message": None})
+        return refuse(refusal, shape, response_headers(self._head, entropy, now_ms))
+
+    def asked_for(self, kind: str) -> Refusal:
+        """The refusal that `X-Mock-Error` asks for."""
+        if kind in self._rows:
+            return Refusal(kind, f"asked for by X-Mock-Error: {kind}")
+        known = ", ".join(self._rows)
+        return Refusal("unknown-quirk", f"X-Mock-Error: {kind!r} is not a kind of error; known: {known}")

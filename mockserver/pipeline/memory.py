@@ -1,0 +1,53 @@
+"""The memory of answered requests: where all that decides is the request, the same request is decided once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from mockserver.pipeline.admit import STYLE_HEADER
+from mockserver.pipeline.incoming import ERROR_HEADER, QUIRKS_HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mockserver.pipeline.incoming import Arrival, Response
+
+MOST_RESPONSES: Final = 256
+MOST_BYTES: Final = 16 * 1024
+"""Requests with a larger body are not remembered."""
+
+
+class Memory:
+    """Responses to requests that came before.
+
+    Args:
+        generation: What changes when the same request may get another answer; None remembers nothing.
+    """
+
+    def __init__(self, generation: Callable[[], object] | None) -> None:
+        self._generation = generation
+        self._kept: dict[tuple[object, ...], tuple[object, Response]] = {}
+
+    def response(self, asked: Arrival, decide: Callable[[Arrival], Response]) -> Response:
+        """What was decided for the same request; else what `decide` says now.
+
+        Random ids, and whatever a test has set up, make equal requests unlike.
+        """
+        request = asked.request
+        if self._generation is None or asked.dice or len(request.body) > MOST_BYTES or not asked.is_plain:
+            return decide(asked)
+        generation = self._generation()
+        header = request.headers.get
+        key = (
+            asked.model, asked.chip, asked.deployment, asked.namespace, request.body, header(b"authorization"),
+            header(b"content-type"), header(QUIRKS_HEADER), header(ERROR_HEADER), header(STYLE_HEADER),
+        )  # fmt: skip
+        kept = self._kept.get(key)
+        if kept is not None and kept[0] == generation:
+            return kept[1]
+        response = decide(asked)
+        if self._generation() == generation:
+            if len(self._kept) >= MOST_RESPONSES:
+                self._kept.clear()
+            self._kept[key] = generation, response
+        return response

@@ -1,0 +1,113 @@
+"""The client's connection: what the performer may ask of it, and what any ASGI server gives of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import Receive
+
+    from mockserver.core.exchange import Headers
+
+CONNECTION_KEY: Final = "genstudio_mock.connection"
+"""Where our own server puts the `Connection` into the ASGI scope."""
+
+
+class Connection(Protocol):
+    """What the performer may ask of the client's connection."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client has left."""
+
+    def cut(self) -> None:
+        """Close now, without the body's end, so that the client sees a cut."""
+
+    async def reset(self) -> None:
+        """Close with a TCP RST, after what was written has left."""
+
+    def write(self, data: bytes) -> None:
+        """Write bytes past the HTTP layer, which then takes the answer for sent."""
+
+    def write_head(self, status: int, headers: Headers) -> bool:
+        """Begin the answer with header names in their own case; False where only ASGI's `send` can begin it."""
+
+    def write_trailers(self, trailers: Headers) -> None:
+        """End a chunked body with headers behind it."""
+
+    async def drained(self) -> None:
+        """Wait until the client has taken enough to write more."""
+
+    async def left(self) -> None:
+        """Wait until the client has left."""
+
+    @property
+    def left_at(self) -> float | None:
+        """When the client closed its side, in seconds on the loop's clock; None where that is not known."""
+
+    def when_left(self, tell: Callable[[], None] | None) -> None:
+        """Have `tell` called as soon as the client has left; None calls nobody."""
+
+
+class NotWritableError(RuntimeError):
+    """A plan of network writes met a connection that is not a socket of ours."""
+
+
+class WatchedConnection:
+    """A connection known only through ASGI's `receive`, for servers that are not ours."""
+
+    left_at: float | None = None
+
+    def __init__(self, receive: Receive) -> None:
+        self._gone = False
+        self._tell: Callable[[], None] | None = None
+        self._watch = asyncio.ensure_future(self._wait(receive))
+
+    @property
+    def gone(self) -> bool:
+        """Whether `http.disconnect` has come."""
+        return self._gone
+
+    def cut(self) -> None:
+        """Nothing can be done beyond not ending the body."""
+        self._gone = True
+
+    async def reset(self) -> None:
+        """As `cut`."""
+        self._gone = True
+
+    def write(self, data: bytes) -> None:
+        """There is no socket here; plans of network writes are refused before they come so far."""
+        raise NotWritableError(len(data))
+
+    def write_head(self, status: int, headers: Headers) -> bool:  # noqa: ARG002 - as the protocol says
+        """Nothing is written: ASGI has names in lower case only."""
+        return False
+
+    def write_trailers(self, trailers: Headers) -> None:
+        """They are left out: the server writes the body's end."""
+
+    async def drained(self) -> None:
+        """Nothing is ever written."""
+
+    async def left(self) -> None:
+        """Wait for `http.disconnect`."""
+        await self._watch
+
+    def when_left(self, tell: Callable[[], None] | None) -> None:
+        """Have `tell` called when `http.disconnect` comes."""
+        self._tell = tell
+
+    def release(self) -> None:
+        """Stop watching."""
+        self._watch.cancel()
+
+    async def _wait(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        if self._tell is not None:
+            self._tell()

@@ -1,0 +1,178 @@
+"""The mock as it is served: `Mock`. And which of the classes that a reader may call "the mock" is which.
+
+From the inside out, each holding the one before:
+
+- `pipeline.respond.Service`: an edition made ready to answer. A request becomes a plan; no time, no socket.
+- `Mock`: a service with all that lasts while it is served: clock, scheduler, namespaces and their journals. What
+  `settings.assemble.build` makes of a configuration.
+- `server.app.App`: a `Mock` as an ASGI application: which path is answered by what, the control API included.
+- `testing.mock_server.MockServer`: an `App` on a socket, in a thread of the user's process.
+
+From the outside, by its address alone:
+
+- `testing.running_mock.RunningMock`: a mock that runs somewhere, and its control API. `MockServer` is one too, and
+  `testing.shared_mock.SharedMock` is the one that all processes of a test run share.
+- `testing.session.Session`: one namespace of a `RunningMock`, which is what a test holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from mockserver.core.errors import Refusal
+from mockserver.core.exchange import Ending, Exchange, Plan, Request
+from mockserver.pipeline.head import entropy_of
+from mockserver.pipeline.incoming import Response
+from mockserver.server.asgi_request import (
+    BodyTooLargeError,
+    ClientLeftError,
+    api_key,
+    host_trouble,
+    kept,
+    read_body,
+    request_headers,
+    seed_of,
+)
+from mockserver.server.clock import Wheel
+from mockserver.server.connection import CONNECTION_KEY, WatchedConnection
+from mockserver.server.namespace import Namespaces
+from mockserver.server.performer import answer_unread, perform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import Receive, Scope, Send
+
+    from mockserver.pipeline.respond import Service
+    from mockserver.profile.edition import Edition
+    from mockserver.server.clock import FixedClock, RealClock
+    from mockserver.server.connection import Connection
+    from mockserver.server.namespace import Namespace
+
+    Decide = Callable[[Request, Namespace, int], Response]
+
+log = logging.getLogger("mockserver")
+
+NEEDS_SOCKET = "this fault is made of network writes; it needs the mock on a socket, not inside the client's process"
+
+
+class Mock:
+    """What the routes share: the service, the clock, the wheel and who is told of each exchange.
+
+    Args:
+        edition: What is imitated; the control API tells of it.
+        service: Turns requests into plans, by that edition's rules.
+        clock: Where ids and `created` take their time from.
+        on_exchange: Told of each finished exchange.
+    """
+
+    def __init__(
+        self,
+        edition: Edition,
+        service: Service,
+        clock: RealClock | FixedClock,
+        on_exchange: Callable[[Exchange], None] | None = None,
+    ) -> None:
+        self.edition = edition
+        self.service = service
+        self.clock = clock
+        self.namespaces = Namespaces(service.seed, service.forget)
+        self._on_exchange = on_exchange
+        self._body_limit = service.rules.request.body_limit_bytes
+        self._wheel: Wheel | None = None
+
+    @property
+    def wheel(self) -> Wheel:
+        """The running loop's scheduler."""
+        if self._wheel is None:
+            self._wheel = Wheel(asyncio.get_running_loop())
+        return self._wheel
+
+    def elapsed_ms(self, namespace: Namespace) -> float:
+        """Milliseconds on a namespace's monotonic clock, on which quotas run; a test may move its own on."""
+        return self.wheel.now() * 1000 + namespace.advanced_ms
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send, decide: Decide) -> None:
+        """Read the body, decide the plan, perform it, and keep the exchange."""
+        wheel = self.wheel
+        started = wheel.now()
+        headers = request_headers(scope)
+        key = api_key(headers)
+        namespace = self.namespaces.of(key)
+        exchange = Exchange(Request(scope["method"], scope["path"]), namespace=namespace.name)
+        exchange.at_ms = started * 1000 + namespace.advanced_ms
+        exchange.number = namespace.next("exchange")
+        journal = namespace.journal
+        journal.begin(exchange)
+        connection: Connection | None = scope.get(CONNECTION_KEY)
+        watched = None
+        try:
+            try:
+                body = await read_body(scope, receive, self._body_limit)
+            except BodyTooLargeError as error:
+                await self._too_large(str(error), scope, send, exchange)
+                return
+            asked = Request(scope["method"], scope["path"], headers, body)
+            response = self._decide(asked, namespace, exchange, scope, decide)
+            exchange.request = kept(asked, key)
+            exchange.chat, exchange.faults = response.chat, response.faults
+            exchange.plan = plan = response.plan
+            journal.planned()
+            if connection is None:
+                connection = watched = WatchedConnection(receive)
+                if plan.raw:
+                    plan = self.refusal(Refusal("unknown-quirk", NEEDS_SOCKET, param="X-Mock-Fault"), scope)
+            await perform(plan, send, connection, wheel, exchange)
+        except ClientLeftError:
+            exchange.ending, exchange.client_left = Ending.CUT, True
+        except asyncio.CancelledError:
+            exchange.ending = Ending.CUT
+            if connection is None or connection is watched:
+                raise
+            connection.cut()  # the server stops: the client sees a cut, and the log no traceback
+        finally:
+            if watched is not None:
+                watched.release()
+            ended = wheel.now()
+            if exchange.client_left and connection is not None:
+                ended = connection.left_at or ended
+            exchange.duration_ms = (ended - started) * 1000
+            journal.end(exchange)
+            if self._on_exchange is not None:
+                self._on_exchange(exchange)
+
+    def _decide(
+        self, asked: Request, namespace: Namespace, exchange: Exchange, scope: Scope, decide: Decide
+    ) -> Response:
+        """What is answered: a refusal where the head is wrong, and a plan even where the mock itself fails."""
+        trouble = host_trouble(scope)
+        if trouble is not None:
+            close = ((b"connection", b"close"),)
+            return Response(self.refusal(Refusal("invalid-http", trouble, headers=close), scope))
+        try:
+            exchange.seed = seed_of(asked.headers, namespace, exchange.number)
+            return decide(asked, namespace, exchange.seed)
+        except Refusal as refusal:
+            return Response(self.refusal(refusal, scope))
+        except Exception as error:
+            log.exception("genstudio-mock failed on %s %s", asked.method, ascii(asked.path))
+            return Response(self._failure(error, scope))
+
+    async def _too_large(self, detail: str, scope: Scope, send: Send, exchange: Exchange) -> None:
+        """Answer 413 at once; our own connection then reads the rest away, so that the client can read the answer."""
+        plan = self.refusal(Refusal("body-too-large", detail, headers=((b"connection", b"close"),)), scope)
+        exchange.plan = plan
+        await answer_unread(plan, scope, send, self._body_limit)
+        exchange.frames_sent = 1
+
+    def refusal(self, refusal: Refusal, scope: Scope) -> Plan:
+        """A refusal's plan where no body was read."""
+        entropy = self.clock.dice() or entropy_of(scope["method"].encode(), scope["path"].encode())
+        return self.service.errors.plan(refusal, entropy, self.clock.now_ms())
+
+    def _failure(self, error: Exception, scope: Scope) -> Plan:
+        """A fault of the mock itself, in the service's shape; the traceback goes to the log."""
+        text = f"genstudio-mock failed: {type(error).__name__}; this is a bug, the log has the traceback"
+        return self.refusal(Refusal("internal", text), scope)
