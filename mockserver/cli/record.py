@@ -12,6 +12,7 @@ from mockserver.cli.arguments import Parser
 from mockserver.cli.scrubbing import add_scrub_arguments, scrubbing_of
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
+from mockserver.core.route import BASE_TEMPLATE, Route
 from mockserver.files.secrets import SHORTEST_SECRET
 from mockserver.recording.show import visible
 from mockserver.recording.store import Store
@@ -43,7 +44,7 @@ EXAMPLES = (
         "same paths as the service; files go to fixtures/",
     ),
     (
-        "genstudio-mock record --upstream http://127.0.0.1:8000 --map '/maas/{model}/{chip}=/v1'",
+        f"genstudio-mock record --upstream http://127.0.0.1:8000 --map '{BASE_TEMPLATE}=/v1'",
         "any OpenAI-compatible server",
     ),
 )
@@ -64,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, default=Path("fixtures"), metavar="FOLDER", help="where files go (default: fixtures)")
     add("--mode", choices=MODES, default="new-episodes", help=MODES_HELP)
     add("--map", action="append", default=[], metavar="FROM=TO", help="path prefix for the upstream, repeatable; "
-        "example: /maas/{model}/{chip}=/v1")  # fmt: skip
+        f"example: {BASE_TEMPLATE}=/v1")  # fmt: skip
     add("--upstream-key-env", metavar="NAME", help="environment variable with the upstream's API key; without it the "
         "client's own key passes through")  # fmt: skip
     add("--upstream-ca", metavar="FILE", help="certificates (PEM) to trust instead of the system's")
@@ -126,7 +127,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
             held.enter_context(port_file(args.port_file, port))
         doing = f"replaying {args.out}" if keeper.offline else f"recording {args.upstream} into {args.out}"
         with contextlib.suppress(OSError):
-            out.write(f"{doing}\nbase_url {where}/maas/MODEL/CHIP\n")
+            out.write(f"{doing}\nbase_url {where}{Route('MODEL', 'CHIP').base}\n")
             out.flush()
         if key and not host.startswith("127.") and host != "::1":
             tell(f"warning: whoever reaches {where} uses the key of {args.upstream_key_env}")

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from mockserver.contract.result import Budget
 from mockserver.contract.transport import (
-    DEFAULT_PATH,
     DEFAULT_TIMEOUT_S,
     UNREACHABLE,
     USAGE,
@@ -18,6 +17,7 @@ from mockserver.contract.transport import (
     key_of,
 )
 from mockserver.core.errors import OperatorError
+from mockserver.core.route import CHAT, PATH_TEMPLATE
 
 if TYPE_CHECKING:
     import argparse
@@ -41,7 +41,7 @@ def add_target_arguments(parser: argparse.ArgumentParser, *, required: bool = Tr
     target.add_argument("--chip", required=required, help="the chip type, or several with commas, or all")
     target.add_argument("--edition", help="the state of the documents to hold it to; default: the default edition")
     target.add_argument("--profiles", type=Path, action="append", default=[], metavar="DIR", help="further profiles")
-    target.add_argument("--path-template", default=DEFAULT_PATH, help="say /v1/chat/completions; default: %(default)s")
+    target.add_argument("--path-template", default=PATH_TEMPLATE, help=f"say /v1{CHAT}; default: %(default)s")
     target.add_argument("--api-key-env", metavar="VAR", help="environment variable that holds the API key")
     target.add_argument("--ca", metavar="FILE", help="https: trust the certificates of this file, not the system's")
     silence = "longest silence; default: %(default)g"

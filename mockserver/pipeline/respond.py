@@ -79,7 +79,7 @@ class Service:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_gate", Gate(self.edition.file.request, self.edition.catalogue, self.keys))
-        object.__setattr__(self, "default_chip", next(iter(self.edition.chips)))
+        object.__setattr__(self, "default_chip", self.edition.default_chip)
         object.__setattr__(self, "_seed", f"{self.edition.name}:{self.seed}".encode())
 
     def respond(self, arrival: Arrival) -> Response:

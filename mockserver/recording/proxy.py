@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
+from mockserver.core.route import parse_decoded
 from mockserver.files.secrets import secrets_of
 from mockserver.recording.refusals import HEALTH_PATH, HEALTHY, check_caller, gateway_error, usable
 from mockserver.recording.relay import KEPT_BYTES, Passage
-from mockserver.recording.store import place
 from mockserver.recording.upstream import GatewayError, connect
 from mockserver.server.app import answer_unread
 from mockserver.server.asgi_request import BodyTooLargeError, ClientLeftError, read_body, request_headers
@@ -175,7 +175,8 @@ class RecordingProxy:
 
     async def _keep(self, exchange: Exchange, passage: Passage, scope: Scope, answered: Headers) -> None:
         asked = exchange.request
-        if asked.method != "POST" or place(asked.path) is None:
+        if asked.method != "POST" or parse_decoded(asked.path) is None:
+            self._tell(f"not kept: {asked.method} {asked.path[:100]!r} asks for no chat", asked, scope)
             return
         if passage.too_long:
             self._tell(f"not kept: the answer to {asked.path[:100]!r} is over {KEPT_BYTES >> 20} MiB", asked, scope)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
+from mockserver.core.route import CHAT_PATHS, MODELS_PATH, parse_decoded
 from mockserver.pipeline.head import entropy_of
 from mockserver.pipeline.incoming import Arrival, Response
 from mockserver.server.asgi_request import (
     BodyTooLargeError,
     ClientLeftError,
     api_key,
-    chat_target,
     host_trouble,
     kept,
     read_body,
@@ -44,10 +44,6 @@ log = logging.getLogger("mockserver")
 DRAIN_FACTOR = 2  # how many times the body limit is read after a 413, so that the client can read the answer
 NEEDS_SOCKET = "this fault is made of network writes; it needs the mock on a socket, not inside the client's process"
 LOCAL_GUARD = Guard()
-CHAT_PATH = "/maas/{model}/{chiptype}/chat/completions"
-BODY_PATH = "/maas/v1/chat/completions"
-DEPLOYMENT_PATH = "/maas/deployment/{mif-…}/chat/completions"
-MODELS_PATH = "/maas/v1/models"
 
 
 class Mock:
@@ -189,8 +185,8 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        target = chat_target(scope["path"], self._mock.service.default_chip) if scope["type"] == "http" else None
-        if target is None:
+        route = parse_decoded(scope["path"]) if scope["type"] == "http" else None
+        if route is None:
             if self._others is None:
                 self._others = self._make_others()
             await self._others(scope, receive, send)
@@ -198,13 +194,13 @@ class App:
         if scope["method"] != "POST":
             await MethodRefusal(self._mock, ("POST",))(scope, receive, send)
             return
-        model, chip, deployment = target
         mock = self._mock
+        named, chip, deployed = route.named, route.chip or mock.service.default_chip, bool(route.deployment)
 
         def decide(asked: Request, test: Namespace, seed: int) -> Response:
             now_ms, elapsed_ms = mock.clock.now_ms(), mock.elapsed_ms(test)
             dice = mock.clock.dice()
-            arrival = Arrival(model, chip, asked, now_ms, elapsed_ms, dice, test, seed, deployment=deployment)
+            arrival = Arrival(named, chip, asked, now_ms, elapsed_ms, dice, test, seed, deployment=deployed)
             return mock.service.respond(arrival)
 
         await mock.answer(scope, receive, send, decide)
@@ -230,7 +226,7 @@ def refuse_path(mock: Mock) -> Callable[[Scope, Receive, Send], Any]:
     async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        served = f"POST {CHAT_PATH}, POST {BODY_PATH}, POST {DEPLOYMENT_PATH}, GET {MODELS_PATH}"
+        served = ", ".join([*(f"POST {one}" for one in CHAT_PATHS), f"GET {MODELS_PATH}"])
         detail = f"{scope['path'][:200]!r} is not served; served: {served}"
         refusal = Refusal("unknown-path", detail)
         await mock.answer(scope, receive, send, lambda *_: Response(mock.refusal(refusal, scope)))

@@ -72,10 +72,10 @@ def sources(config: Config, edition: Edition, now_s: Callable[[], float] = unix_
     """Where answers come from, in order; `now_s` gives seconds since the Unix epoch."""
     fixtures = Fixtures([*config.fixtures, shipped("fixtures")])
     synthetic = Synthetic(edition, config.seed)
-    return Sources(edition, fixtures, played(config), synthetic, strict=config.strict, now_s=now_s)
+    return Sources(edition, fixtures, played(config, edition), synthetic, strict=config.strict, now_s=now_s)
 
 
-def played(config: Config) -> Played | None:
+def played(config: Config, edition: Edition) -> Played | None:
     """The recordings of the operator's directories and how they are played; None where there are no directories."""
     if not config.fixtures:
         return None
@@ -84,7 +84,7 @@ def played(config: Config) -> Played | None:
 
     speed = config.speed if config.speed is not None else float(config.pace == "recorded")
     identity: Literal["kept", "fresh"] = "fresh" if config.clock == "real" else "kept"
-    return Played(config.fixtures, ReplaySettings(config.replay, speed, identity))
+    return Played(config.fixtures, ReplaySettings(config.replay, speed, identity), edition.default_chip)
 
 
 def texts(request: ChatRequest) -> Sequence[str]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mockserver.core.data import ANY
 from mockserver.core.errors import OperatorError, Refusal
 from mockserver.files.watch import Watch
 from mockserver.sources.condition import Same
-from mockserver.sources.fixture_file import ANY, Fixture, read
+from mockserver.sources.fixture_file import Fixture, read
 from mockserver.sources.match import NearMiss, Seen, fits, near_misses
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mockserver.core.data import ANY
 from mockserver.core.exchange import texts_of
 from mockserver.sources.condition import MISSING, Text, normal, shown, value_at
-from mockserver.sources.fixture_file import ANY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

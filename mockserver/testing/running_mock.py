@@ -7,9 +7,10 @@ import json
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from mockserver.core.errors import suggestion
+from mockserver.core.route import Route
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,8 +88,8 @@ class RunningMock:
         for what, name, known in (("model", model, edition.models), ("chip", chip, edition.chips)):
             if name is not None and name not in known:
                 raise MockError(f"{what} {name!r} is not in edition {edition.name}; {suggestion(name, known)}")
-            chosen.append(quote(name or known[0], safe=""))
-        return f"{self.url}/maas/{'/'.join(chosen)}"
+            chosen.append(name or known[0])
+        return self.url + Route(*chosen).base
 
     def session(self, api_key: str | None = None) -> Session:
         """A namespace of its own, empty; None makes a random key.
