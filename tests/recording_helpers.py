@@ -19,7 +19,7 @@ from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.pipeline.refuse import refuse
 from mockserver.profile.edition import default_edition, load_edition
 from mockserver.recording.proxy import RecordingProxy
-from mockserver.recording.recorder import Keeper
+from mockserver.recording.recorder import Recorder
 from mockserver.recording.store import Store
 from mockserver.recording.upstream_address import upstream_of
 from mockserver.server.clock import Wheel
@@ -182,13 +182,13 @@ def serving(app: Any) -> Iterator[int]:
 
 
 @dataclass
-class Recorder:
+class RunningRecorder:
     """A running proxy: its port, its directory, and the lines it told."""
 
     port: int
     root: Path
     told: list[str]
-    keeper: Keeper
+    recorder: Recorder
 
     @property
     def files(self) -> list[Path]:
@@ -207,7 +207,7 @@ def default() -> Edition:
 def recording_of(
     url: str, root: Path, mode: Mode = "all", *, timeout: float = 5.0, ca_file: str | None = None,
     environ: dict[str, str] | None = None, **settings: Any,
-) -> Iterator[Recorder]:  # fmt: skip
+) -> Iterator[RunningRecorder]:  # fmt: skip
     """A proxy that records an upstream into a folder."""
     edition = default()
 
@@ -218,11 +218,11 @@ def recording_of(
     told: list[str] = []
     scrubbing = settings.pop("scrubbing", None)
     root.mkdir(exist_ok=True)
-    keeper = Keeper(Store(root), mode, Recordings(load(root)), edition.name, upstream.host_class, tell=told.append)
-    keeper.scrubbing = scrubbing or keeper.scrubbing
-    keeper.secrets = frozenset({settings["key"]}) if "key" in settings else frozenset()
-    with serving(RecordingProxy(upstream, keeper, refusal, **settings)) as port:
-        yield Recorder(port, root, told, keeper)
+    recorder = Recorder(Store(root), mode, Recordings(load(root)), edition.name, upstream.host_class, tell=told.append)
+    recorder.scrubbing = scrubbing or recorder.scrubbing
+    recorder.secrets = frozenset({settings["key"]}) if "key" in settings else frozenset()
+    with serving(RecordingProxy(upstream, recorder, refusal, **settings)) as port:
+        yield RunningRecorder(port, root, told, recorder)
 
 
 class PlanApp:

@@ -85,7 +85,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     from mockserver.profile.edition import default_edition, load_edition
     from mockserver.recording.path_map import path_map
     from mockserver.recording.proxy import RecordingProxy
-    from mockserver.recording.recorder import Keeper
+    from mockserver.recording.recorder import Recorder
     from mockserver.recording.upstream_address import upstream_of
     from mockserver.server.serving import address_of, port_file, run, tcp_socket
     from mockserver.sources.recordings import Recordings, load
@@ -106,7 +106,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
         return refuse(refused, edition.file.errors[refused.kind])
 
     secrets = frozenset({key} if key else set()) | proxy_secrets(upstream.via_header)
-    keeper = Keeper(
+    recorder = Recorder(
         Store(args.out),
         args.mode,
         Recordings(known),
@@ -117,7 +117,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
         tell,
     )
     maps = [path_map(text) for text in args.map]
-    proxy = RecordingProxy(upstream, keeper, refusal, maps=maps, key=key, speed=args.speed)
+    proxy = RecordingProxy(upstream, recorder, refusal, maps=maps, key=key, speed=args.speed)
     listening = tcp_socket(args.host, args.port)
     host, port = listening.getsockname()[:2]
     where = address_of(listening)
@@ -125,7 +125,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     def ready() -> None:
         if args.port_file is not None:
             held.enter_context(port_file(args.port_file, port))
-        doing = f"replaying {args.out}" if keeper.offline else f"recording {args.upstream} into {args.out}"
+        doing = f"replaying {args.out}" if recorder.offline else f"recording {args.upstream} into {args.out}"
         with contextlib.suppress(OSError):
             out.write(f"{doing}\nbase_url {where}{Route('MODEL', 'CHIP').base}\n")
             out.flush()

@@ -25,7 +25,7 @@ MODES: Final[tuple[Mode, ...]] = ("none", "once", "new-episodes", "all")
 
 
 @dataclass
-class Keeper:
+class Recorder:
     """Keeps exchanges as files, and knows those that are there.
 
     Attributes:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mockserver.sources.recordings import ReplaySettings
 
 
-class Played:
+class RecordingFolders:
     """The recordings below some folders as a source; `refresh` sees what came, changed or went.
 
     Args:
