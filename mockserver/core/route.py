@@ -7,6 +7,7 @@ API). A slash may follow. Only the first form names a chip; who serves the other
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -16,8 +17,11 @@ _ROOT: Final = "/maas"
 _BY_BODY: Final = "v1"
 _DEPLOYMENT: Final = "deployment"
 _DEPLOYMENT_ID: Final = "mif-"  # a deployment's id always begins so
+_PATH: Final = re.compile(f"{_ROOT}/([^/]+)(?:/([^/]+))?{CHAT}/?")
 BASE_TEMPLATE: Final = f"{_ROOT}/{{model}}/{{chip}}"
+"""For `filled`: what clients have as the path of their base URL."""
 SHOWN_BASE: Final = f"{_ROOT}/<model>/<chip>"
+"""The same for messages."""
 PATH_TEMPLATE: Final = f"{BASE_TEMPLATE}{CHAT}"
 """For `filled`: the form in which every model and chip can be asked."""
 CHAT_PATHS: Final = (
@@ -86,16 +90,14 @@ def _quoted(name: str) -> str:
 
 
 def _route(path: str, *, encoded: bool) -> Route | None:
-    whole = path.removesuffix("/")
-    if not whole.startswith(_ROOT + "/") or not whole.endswith(CHAT):
+    found = _PATH.fullmatch(path)
+    if found is None:
         return None
-    names = whole[len(_ROOT) + 1 : -len(CHAT)].split("/")
+    first, second = found.groups()
     if encoded:
-        names = [unquote(name) for name in names]
-    if names == [_BY_BODY]:
-        return Route()
-    if len(names) != 2 or not all(names):
-        return None
-    if names[0] == _DEPLOYMENT:
-        return Route(deployment=names[1]) if names[1].startswith(_DEPLOYMENT_ID) else None
-    return Route(*names)
+        first, second = unquote(first), second and unquote(second)
+    if second is None:
+        return Route() if first == _BY_BODY else None
+    if first == _DEPLOYMENT:
+        return Route(deployment=second) if second.startswith(_DEPLOYMENT_ID) else None
+    return Route(first, second)
