@@ -168,6 +168,14 @@ def test_which_recording_answers(kept: Route, route: Route, model: str | None, a
     assert (seen.status, seen.chunks == WIRE) == ((200, True) if answered else (404, False))
 
 
+def test_a_model_with_the_name_of_a_deployment_is_none(tmp_path: Path) -> None:
+    """Whatever model a body named, a recording of a model's path does not answer a deployment."""
+    recorded(FORMS["model-and-chip"], tmp_path, asked(ID))
+
+    with MockServer(fixtures=[tmp_path], strict=True) as mock:
+        assert served(mock, FORMS["deployment"], asked(ID)).status == 404
+
+
 def test_a_paths_own_recording_goes_before_its_neighbours(tmp_path: Path) -> None:
     """Where both were recorded, each path has its own bytes, whichever was recorded last."""
     with MockServer() as upstream, recording_of(upstream.url, tmp_path) as proxy:
@@ -291,6 +299,28 @@ def test_recordings_are_compared(route: Route, quirk: str, tmp_path: Path) -> No
         assert out.splitlines()[0].startswith(f"nvidia: {found} in {count} exchanges"), err
         assert code == bool(quirk)
     assert "holds no recording of chip chip3" in other[2]
+
+
+def test_a_path_without_a_model_is_asked_with_one_in_the_body(tmp_path: Path) -> None:
+    """Recordings of a model's path need not name it in the body; of `/maas/v1` they cannot be asked so."""
+    with changed_chip("nvidia", "crlf") as url:
+        with recording_of(url, tmp_path) as proxy:
+            ask(proxy.port, Route(MODEL, "nvidia").path, chat_body(), KEY)
+        words = ("--base-url", url, "--model", MODEL, "--chip", "nvidia", "--path-template", Route().path)
+        code, out, _ = run(drift_command, *words, "--fixtures", str(tmp_path))
+
+    assert (code, out.splitlines()[0]) == (1, "nvidia: 1 difference in 1 exchange")
+
+
+def test_a_deployment_is_compared_though_no_model_was_named(tmp_path: Path) -> None:
+    """An edition that demands a model in the body does not demand it of a deployment: no status drifted."""
+    with MockServer(edition="2025-reference") as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        live = ask(proxy.port, FORMS["deployment"].path, chat_body(), KEY)
+    words = ("--model", MODEL, "--chip", "nvidia", "--edition", "2025-reference", "--against", str(tmp_path))
+    code, out, _ = run(drift_command, *words)
+
+    assert live.status == 200
+    assert (code, out.splitlines()[0].partition(";")[0]) == (0, "nvidia: no drift in 1 exchange"), out
 
 
 @pytest.mark.parametrize("path", [PATH_TEMPLATE, Route().path, FORMS["deployment"].path], ids=FORMS)
