@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bench.servers import Bench
 
 PATH = b"/maas/m/chip/chat/completions"
-NOT_KEPT = b"/maas/v1/chat/completions"
+NOT_KEPT = b"/maas/v1/embeddings"
 """A path that is passed through and not kept: what passing through costs alone."""
 CHUNK = (
     '{"id": "chatcmpl-3HjYf888MzQ6XAHADiPanf", "model": "mt-infini-3b", "choices": [{"index": 0, "delta": '

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.pipeline.refuse import refuse
 from mockserver.recording.proxy import RecordingProxy
-from mockserver.recording.recorder import Keeper
+from mockserver.recording.recorder import Recorder
 from mockserver.recording.store import Store
 from mockserver.recording.upstream_address import upstream_of
 from mockserver.server.clock import Wheel
@@ -149,13 +149,13 @@ def _read_request(client: socket.socket) -> bytes:
 
 
 @dataclass
-class Recorder:
+class RunningRecorder:
     """A running proxy: its port, its directory, and the lines it told."""
 
     port: int
     root: Path
     told: list[str]
-    keeper: Keeper
+    recorder: Recorder
 
     @property
     def files(self) -> list[Path]:
@@ -167,7 +167,7 @@ class Recorder:
 def recording_of(
     url: str, root: Path, mode: Mode = "all", *, timeout: float = 5.0, ca_file: str | None = None,
     environ: dict[str, str] | None = None, **settings: Any,
-) -> Iterator[Recorder]:  # fmt: skip
+) -> Iterator[RunningRecorder]:  # fmt: skip
     """A proxy that records an upstream into a folder."""
     edition = load("2024-tutorial")
 
@@ -178,13 +178,13 @@ def recording_of(
     told: list[str] = []
     scrubbing = settings.pop("scrubbing", None)
     root.mkdir(exist_ok=True)
-    keeper = Keeper(
+    recorder = Recorder(
         Store(root), mode, Recordings(recordings.load(root)), edition.name, upstream.host_class, tell=told.append
     )
-    keeper.scrubbing = scrubbing or keeper.scrubbing
-    keeper.secrets = frozenset({settings["key"]}) if "key" in settings else frozenset()
-    with serving(RecordingProxy(upstream, keeper, refusal, **settings)) as served:
-        yield Recorder(served.port, root, told, keeper)
+    recorder.scrubbing = scrubbing or recorder.scrubbing
+    recorder.secrets = frozenset({settings["key"]}) if "key" in settings else frozenset()
+    with serving(RecordingProxy(upstream, recorder, refusal, **settings)) as served:
+        yield RunningRecorder(served.port, root, told, recorder)
 
 
 class PlanApp:

@@ -18,7 +18,7 @@ from mockserver.files.exchange_file import ExchangeFile, Provenance, exchange_of
 from mockserver.files.secrets import Scrubbing
 from mockserver.pipeline.read import meaning
 from mockserver.recording.formats.convert import FORMATS, convert, exchanges
-from mockserver.recording.formats.imported import Hints
+from mockserver.recording.formats.imported_exchange import Hints
 from mockserver.recording.store import Store
 from tests.snippets import ROOT, table
 

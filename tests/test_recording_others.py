@@ -21,7 +21,7 @@ from mockserver.files.secrets import Scrubbing
 from mockserver.pipeline.read import meaning
 from mockserver.recording.formats.convert import convert, exchanges
 from mockserver.recording.formats.har import HOST
-from mockserver.recording.formats.imported import Hints
+from mockserver.recording.formats.imported_exchange import Hints
 from mockserver.recording.store import Store
 from tests.recording_helpers import CHAT, SSE_HEAD, RawUpstream, chat_body, chunked
 from tests.third_party import node_programs

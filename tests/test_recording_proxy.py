@@ -14,7 +14,7 @@ from mockserver.core.exchange import Ending, Plan
 from mockserver.files.exchange_file import plan_of, read
 from mockserver.files.secrets import Scrubbing
 from mockserver.recording import proxy as proxy_module
-from mockserver.recording import relay as passage
+from mockserver.recording import relay
 from mockserver.recording.path_map import path_map
 from tests.recording_helpers import (
     CHAT,
@@ -247,7 +247,7 @@ def test_what_is_passed_through_and_not_kept(
     writes: list[bytes], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The client is served all the same, and one line tells why there is no file."""
-    monkeypatch.setattr(passage, "KEPT_BYTES", 8192)
+    monkeypatch.setattr(relay, "KEPT_BYTES", 8192)
     with RawUpstream(writes) as upstream, recording_of(upstream.url, tmp_path) as proxy:
         seen = ask(proxy.port)
 
@@ -310,13 +310,13 @@ def test_a_client_that_leaves(ends: bool, tmp_path: Path) -> None:
     upstream = RawUpstream(writes, Ending.COMPLETE if ends else Ending.HANG, gate=gate if ends else None)
 
     with upstream, recording_of(upstream.url, tmp_path) as proxy:
-        tell = proxy.keeper.tell
+        tell = proxy.recorder.tell
 
         def telling(line: str) -> None:
             tell(line)
             told.set()
 
-        proxy.keeper.tell = telling
+        proxy.recorder.tell = telling
         leave(proxy.port)
         gate.set()
         assert told.wait(5)

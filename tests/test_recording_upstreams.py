@@ -21,7 +21,7 @@ from mockserver.core.exchange import Ending
 from mockserver.files.exchange_file import plan_of, read
 from mockserver.pipeline.read import meaning
 from mockserver.recording.path_map import path_map
-from mockserver.recording.relay import Passage
+from mockserver.recording.relay import Relay
 from mockserver.recording.upstream import connect as reach
 from mockserver.recording.upstream_address import Upstream
 from mockserver.sources.recordings import exact_plan, recording
@@ -293,7 +293,7 @@ def test_a_proxy_with_an_address_where_nobody_listens(monkeypatch: pytest.Monkey
 
         async def tunnel() -> None:
             there = Upstream("127.0.0.1", upstream.port, via=("localhost", connect.port))
-            (await reach(there, Passage(cast("ClientConnection", None)))).close()
+            (await reach(there, Relay(cast("ClientConnection", None)))).close()
 
         asyncio.run(tunnel())
 

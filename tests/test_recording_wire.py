@@ -250,14 +250,14 @@ def test_the_file_is_there_before_the_last_byte(
     saving = threading.Event()
 
     with RawUpstream(writes) as upstream, recording_of(upstream.url, tmp_path) as proxy:
-        keep = proxy.keeper.keep
+        keep = proxy.recorder.keep
 
         def held(*arguments: Any) -> None:
             saving.set()
             release.wait(5)
             keep(*arguments)
 
-        monkeypatch.setattr(proxy.keeper, "keep", held)
+        monkeypatch.setattr(proxy.recorder, "keep", held)
         with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client:
             client.sendall(posted(chat_body()))
             assert saving.wait(5)

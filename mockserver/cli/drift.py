@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
+from urllib.parse import urlsplit
 
 from mockserver.cli.arguments import Parser
 from mockserver.cli.target import add_target_arguments, budget_of, guarded, targets_of
@@ -16,11 +17,12 @@ from mockserver.contract import cases, drift, in_process, learn, library
 from mockserver.contract.cases import Case, Phase
 from mockserver.contract.clauses.clause import Severity
 from mockserver.contract.clauses.reading import Reading
-from mockserver.contract.http_client import HttpTransport
+from mockserver.contract.http_client import Address, HttpTransport
 from mockserver.contract.result import Clock, ExitCode, counted
 from mockserver.contract.runner import BudgetSpentError, Runner
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
+from mockserver.core.route import parse
 from mockserver.files.atomic import write_whole
 from mockserver.files.checked import read_toml
 from mockserver.files.exchange_file import exchange_of, read_if_exchange
@@ -112,10 +114,20 @@ def _drift(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
 
 
 def _mock(edition: Edition, target: Target) -> Runner:
-    """A runner whose target is a mock in this process."""
+    """A runner whose target is a mock in this process; where no path names the chip, the target's answers."""
     edition = in_process.with_model(edition, target.model)
-    send = in_process.transport(in_process.service(edition), edition.file.defaults.created * 1000)
-    return Runner(send, edition, edition.chips[target.chip], target.model, clock=Clock(lambda: 0.0, lambda _s: None))
+    send = in_process.transport(in_process.service(edition), edition.file.defaults.created * 1000, chip=target.chip)
+    chip, clock = edition.chips[target.chip], Clock(lambda: 0.0, lambda _s: None)
+    return Runner(send, edition, chip, target.model, clock=clock, address=_mocks_address(target))
+
+
+def _mocks_address(target: Target) -> Address | None:
+    """Where the mock is asked: as the target is, where the service has such a path without a chip; else as usual."""
+    address = target.address
+    route = parse(address.path(target.model, target.chip))
+    if route is None or route.chip:
+        return None
+    return Address("http://127.0.0.1", urlsplit(address.base_url).path.rstrip("/") + address.path_template)
 
 
 def _live(args: argparse.Namespace, edition: Edition, target: Target, err: TextIO, clock: Clock) -> Pairs:
@@ -125,8 +137,8 @@ def _live(args: argparse.Namespace, edition: Edition, target: Target, err: TextI
     runner = Runner(send, edition, chip, target.model, clock=clock, budget=budget, address=target.address)
     if args.fixtures:
         asked = [
-            Case(name, Phase.EXAMPLES, _cheap(_body(exchange, target.model), args.max_tokens))
-            for name, exchange in _recordings(args.fixtures, "--fixtures", target.chip)
+            Case(name, Phase.EXAMPLES, _cheap(_body(exchange, target), args.max_tokens))
+            for name, exchange in _recordings(args.fixtures, "--fixtures", target.chip, edition)
         ]
     else:
         asked = list(learn.probes(edition, target.model, args.max_tokens).values())
@@ -149,20 +161,26 @@ def _recorded(folder: Path, edition: Edition, target: Target) -> Pairs:
     """The recordings of a folder for this chip, each with what the mock answers to its request."""
     mock = _mock(edition, target)
     pairs: Pairs = []
-    for name, exchange in _recordings(folder, "--against", target.chip):
-        request = mock.request(Case(name, Phase.EXAMPLES, _body(exchange, target.model)))
+    for name, exchange in _recordings(folder, "--against", target.chip, edition):
+        request = mock.request(Case(name, Phase.EXAMPLES, _body(exchange, target)))
+        route = parse(exchange.request.path)
+        if route is not None and not route.chip:
+            request = replace(request, path=route.path)
         pairs.append((name, mock.sent(request), exchange))
     return pairs
 
 
-def _recordings(folder: Path, flag: str, chip: str) -> Iterator[tuple[str, Exchange]]:
-    """The recordings of one chip below a folder, whoever recorded them; other files are left."""
+def _recordings(folder: Path, flag: str, chip: str, edition: Edition) -> Iterator[tuple[str, Exchange]]:
+    """The recordings of one chip below a folder, whoever recorded them; other files are left.
+
+    Those whose path names no chip are of the edition's default chip, as `serve` has it.
+    """
     if not folder.is_dir():
         raise OperatorError(f"{flag} {folder}: no such directory")
     count = 0
     for path in sorted(folder.rglob("*.json")):
         file = read_if_exchange(path)
-        asked = file and chat_request(file.request.path, file.request.body or {})
+        asked = file and chat_request(file.request.path, file.request.body or {}, edition.default_chip)
         if file and asked and asked.chip == chip:
             count += 1
             yield str(path.relative_to(folder).with_suffix("")), exchange_of(file)
@@ -172,10 +190,10 @@ def _recordings(folder: Path, flag: str, chip: str) -> Iterator[tuple[str, Excha
         )
 
 
-def _body(exchange: Exchange, model: str) -> dict[str, Any]:
-    """What was asked, of another model."""
+def _body(exchange: Exchange, target: Target) -> dict[str, Any]:
+    """What was asked, of the target's model."""
     asked = Reading(exchange).asked
-    return {**asked, "model": model} if "model" in asked else asked
+    return {**asked, "model": target.model} if "model" in asked or not target.address.names_model else asked
 
 
 def _cheap(body: dict[str, Any], most: int) -> dict[str, Any]:

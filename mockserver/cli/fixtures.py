@@ -12,7 +12,7 @@ from mockserver.cli.scrubbing import add_scrub_arguments, scrubbing_of
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
 from mockserver.files.exchange_file import read, read_if_exchange
-from mockserver.recording.formats.imported import Hints
+from mockserver.recording.formats.imported_exchange import Hints
 from mockserver.recording.show import age_of, compared, listed, time_line
 from mockserver.recording.store import files
 from mockserver.recording.verify import notes, problems

@@ -13,6 +13,7 @@ from mockserver.cli.target import guarded
 from mockserver.contract.http_client import Address
 from mockserver.contract.result import counted
 from mockserver.core.errors import OperatorError
+from mockserver.core.route import CHAT
 from mockserver.profile import quirks
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8778, help="for --serve; default: %(default)s")
     parser.add_argument(
         "client", nargs=argparse.REMAINDER, metavar="-- CLIENT …",
-        help="reads a stream from $OPENAI_BASE_URL/chat/completions and prints its text",
+        help=f"reads a stream from $OPENAI_BASE_URL{CHAT} and prints its text",
     )  # fmt: skip
 
 
@@ -184,7 +185,7 @@ def _serve(args: argparse.Namespace, out: TextIO) -> int:
     except OSError as error:
         raise OperatorError(f"--port {args.port}: cannot be bound: {error.strerror or error}") from None
     try:
-        print(f"serving {args.serve} at {server.base_url}/chat/completions; Ctrl-C ends", file=out, flush=True)
+        print(f"serving {args.serve} at {server.base_url}{CHAT}; Ctrl-C ends", file=out, flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:
         return 0

@@ -119,6 +119,7 @@ def _stream(chip: ChipProfile, edition: Edition, config: Config, console: Consol
     """A stream of the chip as the pipeline makes it, its middle left out."""
     from mockserver.cli.ready import QUESTION, sample_body
     from mockserver.core.exchange import Request
+    from mockserver.core.route import Route
     from mockserver.pipeline.incoming import Arrival
     from mockserver.settings.assemble import build
 
@@ -128,10 +129,8 @@ def _stream(chip: ChipProfile, edition: Edition, config: Config, console: Consol
     mock = build(replace(config, edition=edition.name, api_key=(), strict=False, pace="off"))
     body = sample_body().encode()
     headers = {b"authorization": b"Bearer any-key", b"content-type": b"application/json"}
-    path = f"/maas/{model}/{chip.name}/chat/completions"
-    arrival = Arrival(
-        model, chip.name, Request("POST", path, headers, body), mock.clock.now_ms(), dice=mock.clock.dice()
-    )
+    request = Request("POST", Route(model, chip.name).path, headers, body)
+    arrival = Arrival(model, chip.name, request, mock.clock.now_ms(), dice=mock.clock.dice())
     plan = mock.service.respond(arrival).plan
     frames = [_visible(frame) for frame in plan.frames]
     left = len(frames) - 2 * SHOWN_FRAMES

@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver import __version__
+from mockserver.core.route import Route
 from mockserver.profile import quirks
 from mockserver.settings.config import SETTINGS
 
@@ -45,7 +46,7 @@ def curl(address: str, edition: Edition, config: Config) -> list[str]:
         opening, base = [*opening, "--unix-socket", address.removeprefix("unix:")], "http://localhost"
     key = OWN_KEY if config.api_key else ANY_KEY
     return [
-        shlex.join([*opening, f"{base}/maas/{model}/{chip}/chat/completions"]),
+        shlex.join([*opening, base + Route(model, chip).path]),
         shlex.join(["-H", f"Authorization: Bearer {key}", "-H", "Content-Type: application/json"]),
         f"-d {shlex.quote(sample_body())}",
     ]

@@ -12,6 +12,7 @@ from mockserver.cli.arguments import Parser, help_of
 from mockserver.cli.scrubbing import add_scrub_arguments, scrubbing_of
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
+from mockserver.core.route import BASE_TEMPLATE, Route
 from mockserver.files.secrets import SHORTEST_SECRET
 from mockserver.recording.modes import DEFAULT, MODES
 from mockserver.recording.show import visible
@@ -40,7 +41,7 @@ EXAMPLES = (
         "same paths as the service; files go to fixtures/",
     ),
     (
-        "genstudio-mock record --upstream http://127.0.0.1:8000 --map '/maas/{model}/{chip}=/v1'",
+        f"genstudio-mock record --upstream http://127.0.0.1:8000 --map '{BASE_TEMPLATE}=/v1'",
         "any OpenAI-compatible server",
     ),
 )
@@ -62,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     modes = "; ".join(f"{mode}: {says}{' (default)' if mode == DEFAULT else ''}" for mode, says in MODES.items())
     add("--mode", choices=list(MODES), default=DEFAULT, help=modes)
     add("--map", action="append", default=[], metavar="FROM=TO", help="path prefix for the upstream, repeatable; "
-        "example: /maas/{model}/{chip}=/v1")  # fmt: skip
+        f"example: {BASE_TEMPLATE}=/v1")  # fmt: skip
     add("--upstream-key-env", metavar="NAME", help="environment variable with the upstream's API key; without it the "
         "client's own key passes through")  # fmt: skip
     add("--upstream-ca", metavar="FILE", help="certificates (PEM) to trust instead of the system's")
@@ -82,7 +83,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     from mockserver.profile.edition import default_edition, load_edition
     from mockserver.recording.path_map import path_map
     from mockserver.recording.proxy import RecordingProxy
-    from mockserver.recording.recorder import Keeper
+    from mockserver.recording.recorder import Recorder
     from mockserver.recording.upstream_address import upstream_of
     from mockserver.server.serving import address_of, port_file, run, tcp_socket
     from mockserver.sources.recordings import Recordings, load
@@ -103,7 +104,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
         return refuse(refused, edition.file.errors[refused.kind])
 
     secrets = frozenset({key} if key else set()) | proxy_secrets(upstream.via_header)
-    keeper = Keeper(
+    recorder = Recorder(
         Store(args.out),
         args.mode,
         Recordings(known),
@@ -114,7 +115,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
         tell,
     )
     maps = [path_map(text) for text in args.map]
-    proxy = RecordingProxy(upstream, keeper, refusal, maps=maps, key=key, speed=args.speed)
+    proxy = RecordingProxy(upstream, recorder, refusal, maps=maps, key=key, speed=args.speed)
     listening = tcp_socket(args.host, args.port)
     host, port = listening.getsockname()[:2]
     where = address_of(listening)
@@ -122,9 +123,9 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     def ready() -> None:
         if args.port_file is not None:
             held.enter_context(port_file(args.port_file, port))
-        doing = f"replaying {args.out}" if keeper.offline else f"recording {args.upstream} into {args.out}"
+        doing = f"replaying {args.out}" if recorder.offline else f"recording {args.upstream} into {args.out}"
         with contextlib.suppress(OSError):
-            out.write(f"{doing}\nbase_url {where}/maas/MODEL/CHIP\n")
+            out.write(f"{doing}\nbase_url {where}{Route('MODEL', 'CHIP').base}\n")
             out.flush()
         if key and not host.startswith("127.") and host != "::1":
             tell(f"warning: whoever reaches {where} uses the key of {args.upstream_key_env}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mockserver.cli.arguments import Parser, configuration
 from mockserver.core.errors import OperatorError
+from mockserver.core.route import CHAT_PATHS
 from mockserver.settings.config import SETTINGS
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from mockserver.cli.terminal import Console
     from mockserver.settings.config import Config, Loaded
 
-SAYS = """\
-Answer POST /maas/{model}/{chiptype}/chat/completions as the service does, on this machine.
+SAYS = f"""\
+Answer POST {CHAT_PATHS[0]} as the service does, on this machine.
 
 Each flag is also a variable (--log-level is GENSTUDIO_MOCK_LOG_LEVEL; lists with commas) and a key
 of the configuration file (log_level). A flag counts before a variable, a variable before the file.

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 from urllib.parse import urlsplit
 
-from mockserver.contract.http_client import DEFAULT_PATH, DEFAULT_TIMEOUT_S, Address, UnreachableError, key_of
+from mockserver.contract.http_client import DEFAULT_TIMEOUT_S, Address, UnreachableError, key_of
 from mockserver.contract.result import Budget, ExitCode
 from mockserver.core.errors import OperatorError
+from mockserver.core.route import CHAT, PATH_TEMPLATE
 
 if TYPE_CHECKING:
     import argparse
@@ -33,7 +34,7 @@ def add_target_arguments(parser: argparse.ArgumentParser, *, required: bool = Tr
     target.add_argument("--chip", required=required, help="the chip type, or several with commas, or all")
     target.add_argument("--edition", help="the state of the documents to hold it to; default: the default edition")
     target.add_argument("--profiles", type=Path, action="append", default=[], metavar="DIR", help="further profiles")
-    target.add_argument("--path-template", default=DEFAULT_PATH, help="say /v1/chat/completions; default: %(default)s")
+    target.add_argument("--path-template", default=PATH_TEMPLATE, help=f"say /v1{CHAT}; default: %(default)s")
     target.add_argument("--api-key-env", metavar="VAR", help="environment variable that holds the API key")
     target.add_argument("--ca", metavar="FILE", help="https: trust the certificates of this file, not the system's")
     silence = "longest silence; default: %(default)g"

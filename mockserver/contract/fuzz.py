@@ -20,6 +20,7 @@ from mockserver.contract.result import counted
 from mockserver.contract.streams import Stream, smaller, sweep
 from mockserver.core.errors import OperatorError, suggestion
 from mockserver.core.exchange import Exchange, Plan, Request
+from mockserver.core.route import Route
 from mockserver.pipeline.frame import content_type
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ __all__ = ["Failure", "difference", "find_bug", "harmless", "judge", "load", "se
 
 Said = str | Mapping[str, Any]
 """What a client read: the text, or several keys of `truth_of`."""
-PATH: Final = "/maas/model/chip/chat/completions"
+PATH: Final = Route("model", "chip").path
 ASKED: Final = b'{"model":"any","messages":[{"role":"user","content":"hi"}],"stream":true}'
 MOST_STEPS: Final = 400  # in the search for a smaller stream
 SHOWN: Final = 300  # characters of a problem

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.core.headers import has_length
+from mockserver.core.route import CHAT, parse
 from mockserver.files.exchange_file import exchange_of, read
 
 if TYPE_CHECKING:
@@ -52,9 +53,11 @@ class StreamServer:
 
     @property
     def base_url(self) -> str:
-        """Where it listens, with a model and a chip in its path, as SDKs want it."""
-        path = self.exchange.request.path.removesuffix("/chat/completions")
-        return f"http://127.0.0.1:{self._server.server_address[1]}{path}"
+        """Where it listens, with the path of the exchange's request, as SDKs want it."""
+        path = self.exchange.request.path
+        route = parse(path)
+        base = path.removesuffix(CHAT) if route is None else route.base
+        return f"http://127.0.0.1:{self._server.server_address[1]}{base}"
 
     def close(self) -> None:
         """Stop serving; an answer that a client does not read to its end is broken off."""

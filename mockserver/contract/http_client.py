@@ -12,17 +12,17 @@ import os
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from mockserver.core.errors import OperatorError
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
+from mockserver.core.route import PATH_TEMPLATE, filled
 from mockserver.core.web_address import SENDABLE, https_proxy, web_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PLACEHOLDER: Final = "$API_KEY"
-DEFAULT_PATH: Final = "/maas/{model}/{chip}/chat/completions"
 DEFAULT_TIMEOUT_S: Final = 30.0
 READ_BYTES: Final = 64 * 1024
 
@@ -66,7 +66,7 @@ class Address:
     """
 
     base_url: str
-    path_template: str = DEFAULT_PATH
+    path_template: str = PATH_TEMPLATE
     ca_file: str | None = None
     timeout_s: float = DEFAULT_TIMEOUT_S
 
@@ -94,14 +94,18 @@ class Address:
         return f"{parts.scheme}://{parts.netloc}"
 
     @property
+    def names_model(self) -> bool:
+        """Whether the path says which model is asked."""
+        return "{model}" in self.path_template
+
+    @property
     def names_chip(self) -> bool:
         """Whether the path says which chip is asked."""
         return "{chip}" in self.path_template
 
     def path(self, model: str, chip: str) -> str:
         """The path of one endpoint."""
-        named = self.path_template.replace("{model}", quote(model, safe="")).replace("{chip}", quote(chip, safe=""))
-        return urlsplit(self.base_url).path.rstrip("/") + named
+        return urlsplit(self.base_url).path.rstrip("/") + filled(self.path_template, model, chip)
 
 
 class HttpTransport:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
 
+from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Answer, Exchange, ToolCall, Usage, texts_of
+from mockserver.core.route import parse
 from mockserver.pipeline.incoming import Arrival
 from mockserver.pipeline.respond import Service
 from mockserver.sources import tokens
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _SENTENCE: Final = "人工智能让机器学习、推理和表达。Machines read 文字 as tokens 🤖。"
 _REPEAT: Final = "请重复:"
+_ENTROPY: Final = b"0" * 32
+_WRONG_METHOD: Final = Refusal("wrong-method", "GET is not allowed; allowed: POST", headers=((b"allow", b"POST"),))
 
 
 def speak(request: ChatRequest) -> Answer:
@@ -58,29 +61,29 @@ def with_model(edition: Edition, model: str) -> Edition:
     return replace(edition, models={model: edition.entry(model), **edition.models})
 
 
-def transport(made: Service, now_ms: int, disturb: Callable[[Plan], Plan] = lambda plan: plan) -> Transport:
+def transport(
+    made: Service, now_ms: int, disturb: Callable[[Plan], Plan] = lambda plan: plan, *, chip: str = ""
+) -> Transport:
     """A transport to a service in this process, without a socket.
 
     Args:
         made: The service.
         now_ms: Its fixed time, in milliseconds since the Unix epoch.
         disturb: Changes each plan before it is "received".
+        chip: Who answers where the path names no chip; empty takes the edition's first.
     """
 
     def send(request: Request) -> Exchange:
-        parts = [unquote(part) for part in request.path.strip("/").split("/")]
-        model, chip = (parts[1], parts[2]) if len(parts) == 5 else ("", "")
-        plan = made.respond(Arrival(model, chip, request, now_ms)).plan
-        if request.method != "POST":
-            plan = _wrong_method(made, now_ms)
+        route = parse(request.path)
+        if route is None:
+            plan = made.errors.plan(Refusal("unknown-path", f"{request.path!r} is not served"), _ENTROPY, now_ms)
+        elif request.method != "POST":
+            plan = made.errors.plan(_WRONG_METHOD, _ENTROPY, now_ms)
+        else:
+            answering = route.chip or chip or made.rules.default_chip
+            deployed = bool(route.deployment)
+            plan = made.respond(Arrival(route.named, answering, request, now_ms, deployment=deployed)).plan
         plan = disturb(plan)
         return Exchange(request, plan, frames_sent=len(plan.frames), ending=plan.ending)
 
     return send
-
-
-def _wrong_method(made: Service, now_ms: int) -> Plan:
-    from mockserver.core.errors import Refusal
-
-    refusal = Refusal("wrong-method", "GET is not allowed; allowed: POST", headers=((b"allow", b"POST"),))
-    return made.errors.plan(refusal, b"0" * 32, now_ms)

@@ -10,12 +10,13 @@ from mockserver.contract.cases import Phase
 from mockserver.contract.clauses.clause import Context, Outcome
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.clauses.table import CHECKS
-from mockserver.contract.http_client import DEFAULT_PATH, DEFAULT_TIMEOUT_S, Address, HttpTransport
+from mockserver.contract.http_client import DEFAULT_TIMEOUT_S, Address, HttpTransport
 from mockserver.contract.result import Budget, Clock
 from mockserver.contract.runner import Runner
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError, suggestion
 from mockserver.core.exchange import Request
+from mockserver.core.route import PATH_TEMPLATE
 from mockserver.profile.edition import Edition, default_edition, load_edition
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Target:
     chip: str
     edition: Edition | str | None = None
     key: str = field(default="sk-test", repr=False)
-    path_template: str = DEFAULT_PATH
+    path_template: str = PATH_TEMPLATE
     ca_file: str | None = None
     timeout_s: float = DEFAULT_TIMEOUT_S
 

@@ -16,10 +16,11 @@ from mockserver.contract.clauses.clause import Check, Context, Outcome, Verdict
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.clauses.relations import DIALOGUE, Relation
 from mockserver.contract.clauses.table import judge
-from mockserver.contract.http_client import DEFAULT_PATH, PLACEHOLDER, Address, UnreachableError
+from mockserver.contract.http_client import PLACEHOLDER, Address, UnreachableError
 from mockserver.contract.politeness import no_target, wait_asked
 from mockserver.contract.result import Budget, Clock, Finding, Result, counted
 from mockserver.core.exchange import Ending, Exchange, Request
+from mockserver.core.route import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -75,7 +76,7 @@ class Runner:
         self._model = model
         self.budget = budget or Budget()
         self._clock = clock
-        self._address = address or Address("http://127.0.0.1", DEFAULT_PATH)
+        self._address = address or Address("http://127.0.0.1")
         self._progress = progress
         self._spent_requests = 0
         self._spent_tokens = 0
@@ -229,8 +230,11 @@ class Runner:
         self._not_before = max(now, self._not_before) + 1 / self.budget.per_second
 
     def _breaks(self) -> Iterator[Case]:
-        """The cases with one rule broken that the target's path has a place for."""
+        """The cases with one rule broken that the target's path has a place for; a deployment has any model's name."""
         found = cases.breaks(self._edition, self._model, self.budget.max_tokens)
+        route = parse(self._address.path(self._model, self._chip.name))
+        if route is not None and route.deployment:
+            found = [one for one in found if not isinstance(one.body, dict) or one.body.get("model") == self._model]
         return (one for one in found if one.chip is None or self._address.names_chip)
 
     # --- a dialogue ---

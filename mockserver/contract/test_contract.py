@@ -11,10 +11,11 @@ from mockserver.contract import library
 from mockserver.contract.clauses.clause import Outcome, Severity
 from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS
 from mockserver.contract.clauses.table import CHECKS
-from mockserver.contract.http_client import DEFAULT_PATH, UnreachableError, key_of
+from mockserver.contract.http_client import UnreachableError, key_of
 from mockserver.contract.pytest_options import OPTIONS
 from mockserver.contract.result import ExitCode
 from mockserver.core.errors import OperatorError
+from mockserver.core.route import PATH_TEMPLATE
 
 if TYPE_CHECKING:
     from mockserver.contract.result import Result
@@ -29,7 +30,7 @@ def contract_result(pytestconfig: pytest.Config) -> Result:
     missing = [name for name in ("--base-url", "--model", "--chip") if not given[name]]
     if missing:
         pytest.skip(f"{', '.join(missing)}: missing; say pytest --pyargs mockserver.contract --base-url URL …")
-    path = given["--path-template"] or DEFAULT_PATH
+    path = given["--path-template"] or PATH_TEMPLATE
     where = given["--base-url"], given["--model"], given["--chip"], given["--edition"]
     try:
         key = key_of(given["--api-key-env"], os.environ)

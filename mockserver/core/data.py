@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
+ANY: Final = "any"
+"""The name of a folder of fixtures that stands for every model or chip, and of recordings whose path names none."""
 _HERE = Path(__file__).resolve().parent.parent
 
 

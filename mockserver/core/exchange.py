@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mockserver.core.route import Route
+
 Headers = tuple[tuple[bytes, bytes], ...]
 """Response headers in the order they are sent; names in the case they are sent."""
 
@@ -145,7 +147,7 @@ class ChatRequest:
 
     Attributes:
         model: The model that answers, after the edition's rule on path and body.
-        chip: The chip of the path.
+        chip: The chip of the path, or the one that answers where the path names none.
         messages: The dialogue, as sent.
         stream: Whether a stream is wanted.
         include_usage: `stream_options.include_usage`.
@@ -153,6 +155,7 @@ class ChatRequest:
         ignored: Names of fields that the edition does not know and the service ignores.
         answer_style: One of `ANSWER_STYLES`, asked for by `X-Mock-Answer`; None takes the server's.
         namespace: Whose counters and scripts apply; empty for the one that all unclaimed keys share.
+        route: Where it was asked for; None where that does not matter.
     """
 
     model: str
@@ -164,6 +167,7 @@ class ChatRequest:
     ignored: tuple[str, ...] = ()
     answer_style: str | None = None
     namespace: str = ""
+    route: Route | None = None
 
     @property
     def last_user_text(self) -> str:

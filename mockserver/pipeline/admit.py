@@ -16,6 +16,7 @@ from pydantic_core import from_json
 
 from mockserver.core.errors import Refusal, kind_of, shown, suggestion, wrong_value
 from mockserver.core.exchange import ANSWER_STYLES, ChatRequest
+from mockserver.core.route import Route
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,6 +134,7 @@ def admit(
         ignored=tuple(ignored),
         answer_style=asked_style(headers),
         namespace=namespace,
+        route=Route(deployment=path_model) if deployment else Route(path_model, chip) if path_model else Route(),
     )
 
 

@@ -202,6 +202,11 @@ class Edition:
         every = frozenset(self.chips)
         return {name: every if entry.chips is None else frozenset(entry.chips) for name, entry in self.models.items()}
 
+    @property
+    def default_chip(self) -> str:
+        """The chip that answers where a path names none: the first one, as the reference has it."""
+        return next(iter(self.chips))
+
     def entry(self, model: str) -> ModelEntry:
         """The catalogue's entry of a model; a self-deployed model, of which nothing is known, gets the defaults."""
         return self.models.get(model) or unlisted(model)

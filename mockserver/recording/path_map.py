@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from mockserver.core.errors import OperatorError
+from mockserver.core.route import BASE_TEMPLATE
 
 _NAME = re.compile(r"\{(\w+)\}")
 _PLACEHOLDER = re.compile(r"\\\{(\w+)\\\}")
@@ -30,7 +31,7 @@ def path_map(text: str) -> PathMap:
     """A map from its text, such as `/maas/{model}/{chip}=/v1`; raises OperatorError."""
     source, equals, target = text.partition("=")
     if not equals or not source.startswith("/") or (target and not target.startswith("/")):
-        raise OperatorError(f"--map {text!r}: give FROM=TO, two path prefixes; example: /maas/{{model}}/{{chip}}=/v1")
+        raise OperatorError(f"--map {text!r}: give FROM=TO, two path prefixes; example: {BASE_TEMPLATE}=/v1")
     placeholders = _NAME.findall(source)
     for name in placeholders:
         if placeholders.count(name) > 1 or not name.isidentifier():

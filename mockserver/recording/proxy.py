@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
+from mockserver.core.route import parse_decoded
 from mockserver.files.secrets import secrets_of
 from mockserver.recording.refusals import HEALTH_PATH, HEALTHY, check_caller, gateway_error, usable
-from mockserver.recording.relay import KEPT_BYTES, Passage
-from mockserver.recording.store import place
+from mockserver.recording.relay import KEPT_BYTES, Relay
 from mockserver.recording.upstream import GatewayError, connect
 from mockserver.server.asgi_request import BodyTooLargeError, ClientLeftError, read_body, request_headers
 from mockserver.server.clock import Wheel
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from mockserver.core.exchange import Headers
     from mockserver.recording.path_map import PathMap
-    from mockserver.recording.recorder import Keeper
+    from mockserver.recording.recorder import Recorder
     from mockserver.recording.upstream import AnswerHead, UpstreamConnection
     from mockserver.recording.upstream_address import Upstream
     from mockserver.server.client_connection import ClientConnection
@@ -51,7 +51,7 @@ class RecordingProxy:
 
     Args:
         upstream: Where requests go, whatever they say about hosts.
-        keeper: Keeps exchanges and knows the recorded ones.
+        recorder: Keeps exchanges and knows the recorded ones.
         refusal: Makes the plan of a refusal in the edition's shape.
         maps: Path prefixes, the first that fits is used; a path that none fits stays as it is.
         key: The upstream's API key, sent in place of the client's; empty passes the client's through.
@@ -61,7 +61,7 @@ class RecordingProxy:
     def __init__(
         self,
         upstream: Upstream,
-        keeper: Keeper,
+        recorder: Recorder,
         refusal: Callable[[Refusal], Plan],
         *,
         maps: Iterable[PathMap] = (),
@@ -69,7 +69,7 @@ class RecordingProxy:
         speed: float = 0.0,
     ) -> None:
         self._upstream = upstream
-        self._keeper = keeper
+        self._recorder = recorder
         self._refusal = refusal
         self._maps = tuple(maps)
         self._key = key
@@ -111,34 +111,34 @@ class RecordingProxy:
     def _known(self, asked: Request) -> Plan | None:
         """The plan of a recording; None asks the upstream."""
         request = request_of(asked) if asked.method == "POST" else None
-        found = self._keeper.known(request) if request else None
+        found = self._recorder.known(request) if request else None
         if found is not None:
             return exact_plan(found, self._speed)
-        if not self._keeper.offline:
+        if not self._recorder.offline:
             return None
-        near = self._keeper.recordings.near_misses(request) if request else []
+        near = self._recorder.recordings.near_misses(request) if request else []
         nearest = f"; nearest: {' | '.join(near)}" if near else ""
         raise Refusal("no-match", f"no recording fits, and --mode none asks nobody{nearest}")
 
     async def _forward(self, asked: Request, scope: Scope, send: Send, connection: ClientConnection) -> None:
         """Ask the upstream and pass its answer through."""
-        passage = Passage(connection)
-        line = await connect(self._upstream, passage)
+        relay = Relay(connection)
+        line = await connect(self._upstream, relay)
         try:
             line.write(self._request_bytes(asked, scope))
             head = usable(await line.head(self._upstream.silence_seconds), line, self._upstream)
             passed = tuple(pair for pair in head.headers if pair[0].lower() not in _HOP_BY_HOP)
             connection.write_head(head.status, passed)
             line.pour()
-            ending = await self._end_of(line, passage, connection)
+            ending = await self._end_of(line, relay, connection)
             if ending is None:
                 left = f"not kept: the client of {asked.path[:100]!r} left before the answer was whole"
                 self._tell(left, asked, scope)
                 return
-            last, duration_ms = passage.rest(), passage.since_ms
-            answered = replace(received(head, passage, ending), trailers=tuple(line.trailers))
+            last, duration_ms = relay.rest(), relay.since_ms
+            answered = replace(received(head, relay, ending), trailers=tuple(line.trailers))
             exchange = Exchange(asked, answered, len(answered.frames), duration_ms, ending)
-            await self._keep(exchange, passage, scope, head.headers)
+            await self._keep(exchange, relay, scope, head.headers)
             if ending is Ending.COMPLETE and line.trailers:
                 connection.write_part(last)
                 connection.write_trailers(line.trailers)
@@ -157,7 +157,7 @@ class RecordingProxy:
         finally:
             line.close()
 
-    async def _end_of(self, line: UpstreamConnection, passage: Passage, connection: ClientConnection) -> Ending | None:
+    async def _end_of(self, line: UpstreamConnection, relay: Relay, connection: ClientConnection) -> Ending | None:
         """How the answer ended: `hang` after too long a silence, None where the client left and it did not end soon."""
         silence = self._upstream.silence_seconds
         left = 0.0
@@ -166,27 +166,28 @@ class RecordingProxy:
             now = time.perf_counter()
             if ending is not None:
                 return ending
-            if now - passage.heard >= silence:
+            if now - relay.heard >= silence:
                 return Ending.HANG
             if connection.gone:
                 left = left or now
                 if now - left > LINGER_SECONDS:
                     return None
 
-    async def _keep(self, exchange: Exchange, passage: Passage, scope: Scope, answered: Headers) -> None:
+    async def _keep(self, exchange: Exchange, relay: Relay, scope: Scope, answered: Headers) -> None:
         asked = exchange.request
-        if asked.method != "POST" or place(asked.path) is None:
+        if asked.method != "POST" or parse_decoded(asked.path) is None:
+            self._tell(f"not kept: {asked.method} {asked.path[:100]!r} asks for no chat", asked, scope)
             return
-        if passage.too_long:
+        if relay.too_long:
             self._tell(f"not kept: the answer to {asked.path[:100]!r} is over {KEPT_BYTES >> 20} MiB", asked, scope)
             return
         trailers = exchange.plan.trailers if exchange.plan is not None else ()
         secrets = secrets_of(asked.headers, scope["query_string"], (*answered, *trailers))
-        await asyncio.to_thread(self._keeper.keep, exchange, secrets)
+        await asyncio.to_thread(self._recorder.keep, exchange, secrets)
 
     def _tell(self, line: str, asked: Request, scope: Scope) -> None:
         """Tell a line about a request, whose path may hold its key."""
-        self._keeper.tell_masked(line, secrets_of(asked.headers, scope["query_string"], ()))
+        self._recorder.tell_masked(line, secrets_of(asked.headers, scope["query_string"], ()))
 
     def _request_bytes(self, asked: Request, scope: Scope) -> bytes:
         """The request as the upstream gets it."""
@@ -207,7 +208,7 @@ class RecordingProxy:
         return b"\r\n".join((*lines, b"", asked.body))
 
 
-def received(head: AnswerHead, passage: Passage, ending: Ending) -> Plan:
+def received(head: AnswerHead, relay: Relay, ending: Ending) -> Plan:
     """What the proxy saw, as a plan that says it again."""
-    times = tuple(passage.at_ms) or None
-    return Plan(head.status, head.headers, tuple(passage.frames), times, ending, passage.head_at_ms, joinable=False)
+    times = tuple(relay.at_ms) or None
+    return Plan(head.status, head.headers, tuple(relay.frames), times, ending, relay.head_at_ms, joinable=False)

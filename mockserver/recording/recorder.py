@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Keeper:
+class Recorder:
     """Keeps exchanges as files, and knows those that are there.
 
     Attributes:

@@ -16,7 +16,7 @@ HOLD_SECONDS: Final = 0.25  # how long the done marker waits for the body's end,
 DONE_ENDINGS: Final = (b"[DONE]\n\n", b"[DONE]\r\n\r\n", b"[DONE]\n", b"[DONE]", b"[DONE]\r\n", b"[DONE]\r\r")
 
 
-class Passage:
+class Relay:
     """Takes the parts of one answer.
 
     What one read of the upstream brings is written to the client when that read was parsed, so the last bytes are

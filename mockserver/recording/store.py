@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from mockserver.core.data import ANY
 from mockserver.core.errors import OperatorError
+from mockserver.core.route import CHAT_PATHS, parse
 from mockserver.files.atomic import draft
 from mockserver.files.exchange_file import is_as_written, written
 
@@ -18,16 +20,23 @@ if TYPE_CHECKING:
 
     from mockserver.files.exchange_file import ExchangeFile
 
-CHAT_PATH: Final = re.compile(r"^/maas/([^/]+)/([^/]+)/chat/completions/?$")
 _WORD = re.compile(r"[^a-z0-9]+")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
 _LONGEST_NAME = 120
 
 
-def place(path: str) -> tuple[str, str] | None:
-    """Model and chip of a chat path; None for another path."""
-    found = CHAT_PATH.match(path)
-    return (found[1], found[2]) if found else None
+def place(file: ExchangeFile) -> tuple[str, str]:
+    """The model or deployment and the chip under which a file lies; what neither path nor body names is `any`.
+
+    Raises:
+        OperatorError: The exchange is no chat.
+    """
+    path = file.request.path
+    route = parse(path)
+    if route is None:
+        raise OperatorError(f"{path[:200]!r} is no path of chat; kept is what is asked of {', '.join(CHAT_PATHS)}")
+    named = (file.request.body or {}).get("model")
+    return route.named or (named if isinstance(named, str) and named else ANY), route.chip or ANY
 
 
 def folder_name(name: str) -> str:
@@ -61,9 +70,7 @@ class Store:
         Raises:
             OperatorError: The exchange is no chat, or the directory cannot be written.
         """
-        where = place(file.request.path)
-        if where is None:
-            raise OperatorError(f"{file.request.path[:200]!r}: only /maas/<model>/<chip>/chat/completions is kept")
+        where = place(file)
         folder = self.root / folder_name(where[0]) / folder_name(where[1])
         if any(len(part) > _LONGEST_NAME for part in (folder.name, folder.parent.name)):
             raise OperatorError(f"{where[0][:40]}…: a model or chip of over {_LONGEST_NAME} letters is not kept")

@@ -20,7 +20,7 @@ from mockserver.core.exchange import Ending
 
 if TYPE_CHECKING:
     from mockserver.core.exchange import Headers
-    from mockserver.recording.relay import Passage
+    from mockserver.recording.relay import Relay
     from mockserver.recording.upstream_address import Upstream
 
 CONNECT_SECONDS = 10.0
@@ -58,22 +58,22 @@ class UpstreamConnection(asyncio.Protocol):
     than the chunk. Reading stops between the head and `pour`, and while the client is slow.
 
     Args:
-        passage: Takes the body.
+        relay: Takes the body.
 
     Attributes:
         trailers: Headers after the body.
         fault: What is wrong with the answer, in words; empty where nothing is.
     """
 
-    def __init__(self, passage: Passage) -> None:
+    def __init__(self, relay: Relay) -> None:
         self._loop = asyncio.get_running_loop()
-        self.on_body, self.on_chunk_complete = passage.take, passage.chunk_ends  # without a frame between
+        self.on_body, self.on_chunk_complete = relay.take, relay.chunk_ends  # without a frame between
         self._parser = httptools.HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(  # lines may end in LF alone (RFC 9112, 2.2); old servers pad chunk sizes
             lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
         )
         self._transport: asyncio.Transport
-        self._passage = passage
+        self._relay = relay
         self._waiter: asyncio.Future[None] | None = None
         self._resuming: asyncio.Task[None] | None = None
         self._headers: list[tuple[bytes, bytes]] = []
@@ -89,7 +89,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send the request."""
-        self._passage.begin()
+        self._relay.begin()
         self._transport.write(data)
 
     async def head(self, seconds: float) -> AnswerHead | Ending:
@@ -100,7 +100,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pour(self) -> None:
         """Let the body through; call it when the client has the head."""
-        self._passage.open(over=self._ending is not None)
+        self._relay.open(over=self._ending is not None)
         self._read_on()
 
     async def ended(self, seconds: float) -> Ending | None:
@@ -125,7 +125,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Parse and hand on; what cannot be parsed ends the answer as a cut."""
         if self._ending is not None:
             return
-        self._passage.hear()
+        self._relay.hear()
         if self._head is None:
             self._head_bytes += len(data)
         try:
@@ -136,13 +136,13 @@ class UpstreamConnection(asyncio.Protocol):
             self._fail(f"the upstream's answer is no HTTP/1.1: {error}")  # says nothing where the answer is whole
         if self._head is None and self._head_bytes > HEAD_LIMIT_BYTES:
             self._fail(f"the upstream's headers are over {HEAD_LIMIT_BYTES} bytes")
-        if self._ending is None and self._passage.flush() and self._resuming is None:
+        if self._ending is None and self._relay.flush() and self._resuming is None:
             self._stop_reading()
             self._resuming = self._loop.create_task(self._resume())
 
     def eof_received(self) -> None:
         """The upstream closed its side: the end of a body without a length, a cut of any other."""
-        self._end(Ending.COMPLETE if self._head and not (self._passage.chunked or self._sized) else Ending.CUT)
+        self._end(Ending.COMPLETE if self._head and not (self._relay.chunked or self._sized) else Ending.CUT)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
@@ -176,7 +176,7 @@ class UpstreamConnection(asyncio.Protocol):
                     return
             self._sized = self._sized or lowered == b"content-length"
         self._head = AnswerHead(status, tuple(self._headers))
-        self._passage.head_came(chunked=chunked)
+        self._relay.head_came(chunked=chunked)
         self._stop_reading()
         self._wake()
 
@@ -212,7 +212,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._waiter.set_result(None)
 
     async def _resume(self) -> None:
-        await self._passage.drained()
+        await self._relay.drained()
         self._resuming = None
         self._read_on()
 
@@ -225,10 +225,10 @@ class UpstreamConnection(asyncio.Protocol):
             self._transport.resume_reading()
 
 
-async def connect(upstream: Upstream, passage: Passage) -> UpstreamConnection:
+async def connect(upstream: Upstream, relay: Relay) -> UpstreamConnection:
     """A connection for one request; raises GatewayError where there is none."""
     loop = asyncio.get_running_loop()
-    made = partial(UpstreamConnection, passage)
+    made = partial(UpstreamConnection, relay)
     arguments: dict[str, Any] = {}
     if upstream.tls is not None:
         arguments = {"ssl": upstream.tls, "server_hostname": upstream.host}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mockserver.core.errors import Refusal
+from mockserver.core.route import CHAT_PATHS, MODELS_PATH, parse_decoded
 from mockserver.pipeline.catalogue import list_models
 from mockserver.pipeline.incoming import Arrival, Response
-from mockserver.server.asgi_request import chat_target
 from mockserver.server.guard import Guard
 
 if TYPE_CHECKING:
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from mockserver.server.namespace import Namespace
 
 LOCAL_GUARD = Guard()
-CHAT_PATH = "/maas/{model}/{chiptype}/chat/completions"
-BODY_PATH = "/maas/v1/chat/completions"
-DEPLOYMENT_PATH = "/maas/deployment/{mif-…}/chat/completions"
-MODELS_PATH = "/maas/v1/models"
 
 
 class App:
@@ -41,8 +37,8 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        target = chat_target(scope["path"], self._default_chip) if scope["type"] == "http" else None
-        if target is None:
+        route = parse_decoded(scope["path"]) if scope["type"] == "http" else None
+        if route is None:
             if self._others is None:
                 self._others = other_routes(self._mock, self._guard)
             await self._others(scope, receive, send)
@@ -50,13 +46,13 @@ class App:
         if scope["method"] != "POST":
             await MethodRefusal(self._mock, ("POST",))(scope, receive, send)
             return
-        model, chip, deployment = target
         mock = self._mock
+        named, chip, deployed = route.named, route.chip or self._default_chip, bool(route.deployment)
 
         def decide(asked: Request, test: Namespace, seed: int) -> Response:
             now_ms, elapsed_ms = mock.clock.now_ms(), mock.elapsed_ms(test)
             dice = mock.clock.dice()
-            arrival = Arrival(model, chip, asked, now_ms, elapsed_ms, dice, test, seed, deployment=deployment)
+            arrival = Arrival(named, chip, asked, now_ms, elapsed_ms, dice, test, seed, deployment=deployed)
             return mock.service.respond(arrival)
 
         await mock.answer(scope, receive, send, decide)
@@ -82,7 +78,7 @@ def refuse_path(mock: Mock) -> Callable[[Scope, Receive, Send], Any]:
     async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        served = f"POST {CHAT_PATH}, POST {BODY_PATH}, POST {DEPLOYMENT_PATH}, GET {MODELS_PATH}"
+        served = ", ".join([*(f"POST {one}" for one in CHAT_PATHS), f"GET {MODELS_PATH}"])
         detail = f"{scope['path'][:200]!r} is not served; served: {served}"
         refusal = Refusal("unknown-path", detail)
         await mock.answer(scope, receive, send, lambda *_: Response(mock.refusal(refusal, scope)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from mockserver.core.errors import Refusal
@@ -19,9 +18,6 @@ KEPT_HEADERS = (
     b"content-type", b"accept", b"user-agent", b"x-stainless-retry-count", b"x-mock-quirks", b"x-mock-fault",
     b"x-mock-error", b"x-mock-answer", b"x-mock-seed",
 )  # fmt: skip
-_CHAT = re.compile("/maas/([^/]+)(?:/([^/]+))?/chat/completions/?")
-DEPLOYMENT, DEPLOYMENT_PREFIX = "deployment", "mif-"  # a deployment's id always begins so (overview page of the API)
-BY_BODY = "v1"
 MOST_SEED_DIGITS = 20
 
 
@@ -102,16 +98,3 @@ def host_trouble(scope: Scope) -> str | None:
     if count == 0 and scope["http_version"] == "1.1":
         return "no Host header; HTTP/1.1 wants one"
     return None
-
-
-def chat_target(path: str, default_chip: str) -> tuple[str, str, bool] | None:
-    """Model, chip and whether it is a deployment, of a path on which chat is served; None for any other path."""
-    found = _CHAT.fullmatch(path)
-    if found is None:
-        return None
-    model, chip = found.groups()
-    if chip is None:
-        return ("", default_chip, False) if model == BY_BODY else None
-    if model == DEPLOYMENT:
-        return (chip, default_chip, True) if chip.startswith(DEPLOYMENT_PREFIX) else None
-    return model, chip, False

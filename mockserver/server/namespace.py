@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mockserver.core.errors import Refusal
 from mockserver.server.journal import Journal, JournalBudget
-from mockserver.sources.match import Seen, match_differences
+from mockserver.sources.match import RequestView, match_differences
 
 if TYPE_CHECKING:
     import random
@@ -57,7 +57,7 @@ class Which:
             and self.chip in {None, request.chip}
             and self.stream in {None, request.stream}
             and (self.contains is None or self.contains in request.last_user_text)
-            and (self.match is None or next(match_differences(self.match, Seen(request, date.min)), None) is None)
+            and (self.match is None or not any(match_differences(self.match, RequestView(request, date.min))))
         )
 
 

@@ -16,7 +16,7 @@ from mockserver.profile.edition import default_edition, load_edition
 from mockserver.server.clock import FixedClock, RealClock, unix_s
 from mockserver.server.mock import Mock
 from mockserver.sources.fixtures import Fixtures
-from mockserver.sources.ordered import Sources
+from mockserver.sources.source_order import Sources
 from mockserver.sources.synthetic import Synthetic
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mockserver.pipeline.pace import PaceSettings
     from mockserver.profile.edition import Edition, Moderation
     from mockserver.settings.config import Config
-    from mockserver.sources.recording_folders import Played
+    from mockserver.sources.recording_folders import RecordingFolders
 
 
 def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None) -> Mock:
@@ -72,19 +72,19 @@ def sources(config: Config, edition: Edition, now_s: Callable[[], float] = unix_
     """Where answers come from, in order; `now_s` gives seconds since the Unix epoch."""
     fixtures = Fixtures([*config.fixtures, shipped("fixtures")])
     synthetic = Synthetic(edition, config.seed)
-    return Sources(edition, fixtures, played(config), synthetic, strict=config.strict, now_s=now_s)
+    return Sources(edition, fixtures, recordings(config, edition), synthetic, strict=config.strict, now_s=now_s)
 
 
-def played(config: Config) -> Played | None:
+def recordings(config: Config, edition: Edition) -> RecordingFolders | None:
     """The recordings of the operator's directories and how they are played; None where there are no directories."""
     if not config.fixtures:
         return None
-    from mockserver.sources.recording_folders import Played
+    from mockserver.sources.recording_folders import RecordingFolders
     from mockserver.sources.recordings import ReplaySettings
 
     speed = config.speed if config.speed is not None else float(config.pace == "recorded")
     identity: Literal["kept", "fresh"] = "fresh" if config.clock == "real" else "kept"
-    return Played(config.fixtures, ReplaySettings(config.replay, speed, identity))
+    return RecordingFolders(config.fixtures, ReplaySettings(config.replay, speed, identity), edition.default_chip)
 
 
 def texts(request: ChatRequest) -> Sequence[str]:

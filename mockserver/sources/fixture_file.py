@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
+from mockserver.core.data import ANY
 from mockserver.core.errors import OperatorError
 from mockserver.core.field_rules import Rule, Ruled, exactly_one, strictly
 from mockserver.files.checked import explain
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-ANY: Final = "any"
 _BOM: Final = b"\xef\xbb\xbf"
 
 _CONTAINS = {"type": "string", "minLength": 1, "description": "A part of the text, compared after NFKC."}

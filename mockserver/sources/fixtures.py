@@ -9,11 +9,12 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mockserver.core.data import ANY
 from mockserver.core.errors import OperatorError, Refusal
 from mockserver.files.watch import Watch
 from mockserver.sources.condition import Same
-from mockserver.sources.fixture_file import ANY, Fixture, read
-from mockserver.sources.match import NearMiss, Seen, fits, near_misses
+from mockserver.sources.fixture_file import Fixture, read
+from mockserver.sources.match import NearMiss, RequestView, fits, near_misses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -102,7 +103,7 @@ class Fixtures:
         Raises:
             Refusal: its answers are used up and it says `"then": "error"`.
         """
-        fixture = self._best(Seen(request, self._today))
+        fixture = self._best(RequestView(request, self._today))
         if fixture is None:
             return None
         if fixture.file.answer is not None:
@@ -123,7 +124,7 @@ class Fixtures:
 
     def near_misses(self, request: ChatRequest) -> list[NearMiss]:
         """The three fixtures that miss the request by the least, best first."""
-        return near_misses(self._ordered, Seen(request, self._today))
+        return near_misses(self._ordered, RequestView(request, self._today))
 
     def no_match(self, request: ChatRequest) -> Refusal:
         """The refusal of a request that no fixture fits, with its near misses."""
@@ -133,15 +134,15 @@ class Fixtures:
         told = "; ".join(f"({number}) {miss}" for number, miss in enumerate(near, 1))
         return Refusal("no-match", f"no fixture fits; nearest: {told}")
 
-    def _best(self, seen: Seen) -> Fixture | None:
+    def _best(self, view: RequestView) -> Fixture | None:
         """The first in order that fits: of the fixtures for this very text and of those for none, each by model."""
-        said = None if seen.user is None else seen.user.normal
+        said = None if view.user is None else view.user.normal
         best: tuple[int, Fixture] | None = None
-        for key in {(said, seen.request.model), (said, ANY), (None, seen.request.model), (None, ANY)}:
+        for key in {(said, view.request.model), (said, ANY), (None, view.request.model), (None, ANY)}:
             for place, fixture in self._index.get(key, ()):
                 if best is not None and place > best[0]:
                     break
-                if fits(fixture, seen):
+                if fits(fixture, view):
                     best = place, fixture
                     break
         return None if best is None else best[1]

@@ -11,9 +11,9 @@ from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mockserver.core.data import ANY
 from mockserver.core.exchange import texts_of
 from mockserver.sources.condition import MISSING, Text, normal, shown, value_at
-from mockserver.sources.fixture_file import ANY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -43,7 +43,7 @@ def _text(sent: str | None) -> Text | None:
     return None if sent is None else Text(sent)
 
 
-class Seen:
+class RequestView:
     """A request as fixtures look at it; each text is normalised once.
 
     Attributes:
@@ -108,38 +108,38 @@ class NearMiss(NamedTuple):
         return f"{self.fixture.name}: {'; '.join(told)}"
 
 
-def fits(fixture: Fixture, seen: Seen) -> bool:
+def fits(fixture: Fixture, view: RequestView) -> bool:
     """Whether everything that the fixture asks for is there."""
-    return next(differences(fixture, seen), None) is None
+    return next(differences(fixture, view), None) is None
 
 
-def differences(fixture: Fixture, seen: Seen) -> Iterator[Difference]:
+def differences(fixture: Fixture, view: RequestView) -> Iterator[Difference]:
     """What keeps the fixture from fitting, one after the other."""
-    request = seen.request
+    request = view.request
     if fixture.model not in {ANY, request.model}:
         yield Difference("model", Shown(fixture.model), Shown(request.model))
     if fixture.chip not in {ANY, request.chip}:
         yield Difference("chip", Shown(fixture.chip), Shown(request.chip))
-    yield from match_differences(fixture.file.match, seen)
-    if fixture.file.is_expired(seen.today):
-        yield Difference("expires", f"a day up to {fixture.file.expires}", seen.today)
+    yield from match_differences(fixture.file.match, view)
+    if fixture.file.is_expired(view.today):
+        yield Difference("expires", f"a day up to {fixture.file.expires}", view.today)
 
 
-def match_differences(match: Match, seen: Seen) -> Iterator[Difference]:
+def match_differences(match: Match, view: RequestView) -> Iterator[Difference]:
     """What in a request is not what a match asks for beyond model and chip."""
     for name, wanted in (("user", match.user), ("system", match.system)):
         if wanted is not None:
-            text = seen.user if name == "user" else seen.system
+            text = view.user if name == "user" else view.system
             if text is None or not wanted.fits(text):
                 yield Difference(name, wanted, Shown(MISSING if text is None else text))
     if match.messages is not None:
-        yield from _turn_differences(match.messages, seen.turns)
+        yield from _turn_differences(match.messages, view.turns)
     for path, steps, wanted in match.body:
-        value = seen.at(steps)
+        value = view.at(steps)
         if not wanted.fits(value):
             yield Difference(path, wanted, Shown(value))
-    if match.stream is not None and match.stream != seen.request.stream:
-        yield Difference("stream", Shown(match.stream), Shown(seen.request.stream))
+    if match.stream is not None and match.stream != view.request.stream:
+        yield Difference("stream", Shown(match.stream), Shown(view.request.stream))
 
 
 def _turn_differences(wanted: tuple[Turn, ...], turns: list[tuple[str, Text]]) -> Iterator[Difference]:
@@ -157,15 +157,15 @@ def _counted(messages: int) -> str:
     return f"{messages} message" if messages == 1 else f"{messages} messages"
 
 
-def near_misses(fixtures: Iterable[Fixture], seen: Seen, most: int = 3) -> list[NearMiss]:
+def near_misses(fixtures: Iterable[Fixture], view: RequestView, most: int = 3) -> list[NearMiss]:
     """The fixtures that miss the request by the least, best first.
 
     By number of differences, then likeness of the last user text, then the order of `fixtures`, of which the first
     `COMPARED_FIXTURES` are looked at.
     """
-    misses = [NearMiss(one, tuple(differences(one, seen))) for one in islice(fixtures, COMPARED_FIXTURES)]
+    misses = [NearMiss(one, tuple(differences(one, view))) for one in islice(fixtures, COMPARED_FIXTURES)]
     counts = sorted(len(miss.differences) for miss in misses)[:most]
-    asked = "" if seen.user is None else seen.user.normal[:COMPARED_CHARACTERS]
+    asked = "" if view.user is None else view.user.normal[:COMPARED_CHARACTERS]
     matcher = SequenceMatcher(None, "", asked, autojunk=False)
 
     def farness(miss: NearMiss) -> tuple[int, float]:

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from mockserver.sources.recordings import ReplaySettings
 
 
-class Played:
+class RecordingFolders:
     """The recordings below some folders as a source; `refresh` sees what came, changed or went.
 
     Args:
         roots: The folders.
         settings: How recordings are played.
+        default_chip: The chip of recordings whose path names none.
 
     Raises:
         OperatorError: A file is broken now; one that breaks later is told by `refresh` and left out.
@@ -35,11 +36,12 @@ class Played:
         changes: How often that changed.
     """
 
-    def __init__(self, roots: Sequence[Path], settings: ReplaySettings) -> None:
+    def __init__(self, roots: Sequence[Path], settings: ReplaySettings, default_chip: str) -> None:
         self.roots = len(roots)
         self.recordings = Recordings()
         self.changes = 0
         self._settings = settings
+        self._default_chip = default_chip
         self._watches = [(root, Watch(root)) for root in roots]
         self._checked_s: float | None = None
         for root, watch in self._watches:
@@ -76,6 +78,6 @@ class Played:
 
     def _take(self, path: Path) -> None:
         file = read_if_exchange(path)
-        made = recording(path, file) if file is not None else None
+        made = recording(path, file, self._default_chip) if file is not None else None
         if made is not None:
             self.recordings.add(made)

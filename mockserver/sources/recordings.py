@@ -1,5 +1,8 @@
 """The recorded source: exchanges from files, matched by model, chip, stream and the dialogue's content.
 
+Where the path names no chip, the edition's first one is meant, in requests and in recordings alike. A deployment is
+matched by its id, whatever model the body names.
+
 A dialogue of several turns is found by what was said in it, never by a counter, so the order of requests does not
 matter. Two replays: *exact* performs the bytes as they came, *regenerate* takes their meaning and lets the pipeline
 write it in the wire form of whatever chip is asked.
@@ -8,18 +11,18 @@ write it in the wire form of whatever chip is asked.
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from functools import cached_property
 from heapq import nlargest
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import from_json
 
 from mockserver.core.exchange import ChatRequest, Ending, texts_of
+from mockserver.core.route import parse, parse_decoded
 from mockserver.files.exchange_file import plan_of, read_if_exchange
 from mockserver.pipeline.read import meaning
 from mockserver.sources import tokens
@@ -29,10 +32,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mockserver.core.exchange import Answer, Plan, Request
+    from mockserver.core.route import Route
     from mockserver.files.exchange_file import ExchangeFile
 
 Key = tuple[tuple[str, str, str], ...]
-_CHAT_PATH: Final = re.compile(r"^/maas/([^/]+)/([^/]+)/chat/completions/?$")
 _COMPARED_LETTERS = 200
 _COMPARED = 500  # recordings looked at for a near miss, by their letters; the best are compared in their order too
 _COMPARED_WELL = 20
@@ -79,26 +82,38 @@ class Recording:
         return meaning(self.plan)
 
 
-def chat_request(path: str, body: bytes | Mapping[str, Any]) -> ChatRequest | None:
-    """The chat request of a path and a body, taken as they are; None for what is no chat."""
-    place = _CHAT_PATH.match(path)
+def chat_request(path: str, body: bytes | Mapping[str, Any], default_chip: str = "") -> ChatRequest | None:
+    """The chat request of a file's path and body, taken as they are; None for what is no chat.
+
+    Args:
+        path: The path, percent-encoded or not.
+        body: The body, or the JSON object in it.
+        default_chip: The chip where the path names none.
+    """
+    return _chat_request(parse(path), body, default_chip)
+
+
+def _chat_request(route: Route | None, body: bytes | Mapping[str, Any], default_chip: str = "") -> ChatRequest | None:
     document: Any = body
     if isinstance(body, bytes):
         try:
             document = from_json(body)
         except ValueError:
             return None
-    if place is None or not isinstance(document, dict):
+    if route is None or not isinstance(document, dict):
         return None
     messages = document.get("messages")
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         return None
-    return ChatRequest(place[1], place[2], messages, document.get("stream") is True, body=document)
+    named = document.get("model")
+    model = route.model or (named if isinstance(named, str) and named else route.deployment)
+    stream = document.get("stream") is True
+    return ChatRequest(model, route.chip or default_chip, messages, stream, body=document, route=route)
 
 
-def recording(path: Path, file: ExchangeFile) -> Recording | None:
+def recording(path: Path, file: ExchangeFile, default_chip: str = "") -> Recording | None:
     """A file as a recording; None where its request is no chat that could be asked again."""
-    request = chat_request(file.request.path, file.request.body or {})
+    request = chat_request(file.request.path, file.request.body or {}, default_chip)
     return Recording(path, file, request, dialogue(request)) if request else None
 
 
@@ -171,17 +186,22 @@ class Recordings:
             any_form: Whether another chip's, or one that was streamed where now it is not, will do as well.
 
         Returns:
-            Among several the same form first, since only a stream has pieces, then the same chip, then the one whose
-            other fields are most alike.
+            Among several the same form first, since only a stream has pieces, then the same chip, then the same path,
+            then the one whose other fields are most alike.
         """
-        found = self._by_dialogue.get((request.model, dialogue(request)), ())
+        asked = _deployment(request)
+        alike = self._by_dialogue.get((asked or request.model, dialogue(request)), ())
+        found = [one for one in alike if _deployment(one.request) == asked]
         fitting = [one for one in found if (any_form and one.good) or _same_form(one, request)]
         if len(fitting) < 2:
             return fitting[0] if fitting else None
         return max(
             fitting,
             key=lambda one: (
-                one.request.stream == request.stream, one.request.chip == request.chip, _alike(one, request)
+                one.request.stream == request.stream,
+                one.request.chip == request.chip,
+                one.request.route == request.route,
+                _alike(one, request),
             ),
         )  # fmt: skip
 
@@ -203,10 +223,11 @@ class Recordings:
 
 def differences(one: Recording, request: ChatRequest) -> list[str]:
     """What keeps a recording from fitting, in words."""
+    deployments = _deployment(one.request) or None, _deployment(request) or None
     found = [
         f"{name} is {theirs!r}, asked {ours!r}"
         for name, theirs, ours in (
-            ("model", one.request.model, request.model),
+            ("deployment", *deployments) if any(deployments) else ("model", one.request.model, request.model),
             ("chip", one.request.chip, request.chip),
             ("stream", one.request.stream, request.stream),
         )
@@ -253,7 +274,7 @@ def exact_plan(one: Recording, speed: float) -> Plan:
 
 def request_of(asked: Request) -> ChatRequest | None:
     """The chat request of a request as it came in."""
-    return chat_request(asked.path, asked.body)
+    return _chat_request(parse_decoded(asked.path), asked.body)
 
 
 def _regenerated(one: Recording, settings: ReplaySettings) -> Answer:
@@ -275,8 +296,15 @@ def _alike(one: Recording, request: ChatRequest) -> int:
     return sum(1 if one.request.body.get(name) == request.body.get(name) else -1 for name in names)
 
 
+def _deployment(request: ChatRequest) -> str:
+    """The id of the deployment that is asked; empty where none is."""
+    return request.route.deployment if request.route is not None else ""
+
+
 def _models(one: Recording) -> set[str]:
-    """The names under which it is asked: the path's model, and the body's, which wins in some editions."""
+    """The names under which it is asked: a deployment's id; else the path's model, and the body's, which may win."""
+    if deployment := _deployment(one.request):
+        return {deployment}
     named = one.request.body.get("model")
     return {one.request.model, named} if isinstance(named, str) and named else {one.request.model}
 

@@ -91,34 +91,33 @@ class Synthetic:
         wanted = structure(request.body)
         if wanted.functions and not entry.tools:
             raise Refusal("invalid-field", f"tools: model {entry.id} does not call functions", param="tools")
-        said = Said(request.messages)
+        dialogue = DialogueSummary(request.messages)
         cut = tokens.tokenizer(entry.tokenizer)
         reasoning: tuple[str, ...] = ()
         if reasons(entry, request.body):
-            reasoning = cut.pieces(line_of_thought(said, _dice(seed, "reasoning")))
-        functions = (
-            () if style == "echo" and wanted.choice == "auto" else toolcalls.chosen(wanted, said.role, said.asked)
-        )
+            reasoning = cut.pieces(line_of_thought(dialogue, _dice(seed, "reasoning")))
+        echoes = style == "echo" and wanted.choice == "auto"
+        functions = () if echoes else toolcalls.chosen(wanted, dialogue.role, dialogue.asked)
         calls = toolcalls.calls(functions, _dice(seed, "tools"), cut)
-        pieces = () if calls else cut.pieces(self._text(said, wanted, style, seed))
+        pieces = () if calls else cut.pieces(self._text(dialogue, wanted, style, seed))
         size = len(reasoning) + len(pieces) + sum(len(one.pieces) for one in calls)
         usage = Usage(tokens.prompt_tokens(request, self._edition), size + 1, len(reasoning))
         return Answer(pieces, usage, "tool_calls" if calls else "stop", reasoning, calls)
 
-    def _text(self, said: Said, wanted: Structure, style: str, seed: str) -> str:
+    def _text(self, dialogue: DialogueSummary, wanted: Structure, style: str, seed: str) -> str:
         if style == "echo":
-            return said.asked
+            return dialogue.asked
         dice = _dice(seed, "text")
         if wanted.schema is not None:
             value = toolcalls.value_for(wanted.schema, dice, SCHEMA_WHERE)
         elif wanted.document:
-            value = document(said, dice)
+            value = document(dialogue, dice)
         else:
-            return prose(said, dice, self._material.draw(said.language, dice) if style == "faker" else None)
+            return prose(dialogue, dice, self._material.draw(dialogue.language, dice) if style == "faker" else None)
         return json.dumps(value, ensure_ascii=False)
 
 
-class Said:
+class DialogueSummary:
     """What a dialogue comes down to for the answer.
 
     Attributes:
@@ -133,9 +132,9 @@ class Said:
     """
 
     def __init__(self, messages: Iterable[Mapping[str, Any]]) -> None:
-        dialogue = list(messages)
-        users = [message for message in dialogue if message.get("role", "user") == "user"]
-        last = dialogue[-1]
+        turns = list(messages)
+        users = [message for message in turns if message.get("role", "user") == "user"]
+        last = turns[-1]
         self.asked = "".join(texts_of(users[-1])) if users else ""
         self.language = phrases.language_of(self.asked)
         most = self.language.quote_length
@@ -189,19 +188,19 @@ def reasons(entry: ModelEntry, body: Mapping[str, Any]) -> bool:
     return switch if isinstance(switch, bool) else entry.reasoning == "on"
 
 
-def prose(said: Said, dice: random.Random, material: Mapping[str, str] | None) -> str:
+def prose(dialogue: DialogueSummary, dice: random.Random, material: Mapping[str, str] | None) -> str:
     """Sentences that make sense one after the other, from about `SHORTEST` to about `LONGEST` tokens.
 
     The question is quoted, and so is the first question of a dialogue of several; after a tool's result, that is
     quoted instead. Without material, the example is left out.
     """
-    language = said.language
+    language = dialogue.language
     target = dice.triangular(SHORTEST, LONGEST, LIKELIEST)
-    opening = [_opening(said, dice)]
-    if said.turn > 1:
-        opening.append(language.turn.format(turn=said.turn, earlier=said.earlier or "…"))
-    if said.media:
-        opening.append(language.media.format(media=said.media))
+    opening = [_opening(dialogue, dice)]
+    if dialogue.turn > 1:
+        opening.append(language.turn.format(turn=dialogue.turn, earlier=dialogue.earlier or "…"))
+    if dialogue.media:
+        opening.append(language.media.format(media=dialogue.media))
     body: list[str] = []
     closing = dice.choice(language.closings)
     room = target - tokens.ESTIMATOR.count("".join(opening)) - tokens.ESTIMATOR.count(closing)
@@ -217,11 +216,11 @@ def prose(said: Said, dice: random.Random, material: Mapping[str, str] | None) -
     return ("\n\n" if len(body) > 4 else language.gap).join(filter(None, parts))
 
 
-def _opening(said: Said, dice: random.Random) -> str:
-    language = said.language
-    if said.result is not None:
-        return dice.choice(language.tool).format(result=said.result)
-    return dice.choice(language.openings if said.quote else language.openings_without).format(quote=said.quote)
+def _opening(dialogue: DialogueSummary, dice: random.Random) -> str:
+    language = dialogue.language
+    if dialogue.result is not None:
+        return dice.choice(language.tool).format(result=dialogue.result)
+    return dice.choice(language.openings if dialogue.quote else language.openings_without).format(quote=dialogue.quote)
 
 
 def _some(sentences: tuple[str, ...], dice: random.Random) -> list[str]:
@@ -230,21 +229,21 @@ def _some(sentences: tuple[str, ...], dice: random.Random) -> list[str]:
     return [sentence for number, sentence in enumerate(sentences) if number == 0 or number in kept]
 
 
-def line_of_thought(said: Said, dice: random.Random) -> str:
+def line_of_thought(dialogue: DialogueSummary, dice: random.Random) -> str:
     """The text of `reasoning_content`: what is asked, some thoughts on it, the decision to answer."""
-    first, *middle, last = said.language.reasoning
+    first, *middle, last = dialogue.language.reasoning
     kept = sorted(dice.sample(range(len(middle)), k=dice.randrange(len(middle) + 1)))
-    thoughts = [first.format(quote=said.quote or "…"), *(middle[number] for number in kept), last]
-    return said.language.gap.join(thoughts)
+    thoughts = [first.format(quote=dialogue.quote or "…"), *(middle[number] for number in kept), last]
+    return dialogue.language.gap.join(thoughts)
 
 
-def document(said: Said, dice: random.Random) -> dict[str, Any]:
+def document(dialogue: DialogueSummary, dice: random.Random) -> dict[str, Any]:
     """A small JSON object about the question."""
     return {
-        "question": said.quote,
-        "language": said.language.code,
-        "answer": _opening(said, dice),
-        "points": dice.sample(said.language.advice, k=dice.randrange(1, 4)),
+        "question": dialogue.quote,
+        "language": dialogue.language.code,
+        "answer": _opening(dialogue, dice),
+        "points": dice.sample(dialogue.language.advice, k=dice.randrange(1, 4)),
         "synthetic": True,
     }
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from mockserver.core.errors import OperatorError, suggestion
 from mockserver.core.exchange import texts_of
-from mockserver.sources.lexicon import WORDS
+from mockserver.sources.chinese_words import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -64,7 +64,7 @@ _SUFFIXES = (
     "ization|ations?|ments?|ities|ity|ness|ingly|ings?|fully?|ions?|ical|ically|ables?|ally|ised|ized|ers?|ed|ly"
 )
 _PIECE = rf"""
-      (?:{_trie(WORDS)}) | [{_HAN}]                             # a word of the lexicon, else one character
+      (?:{_trie(WORDS)}) | [{_HAN}]                             # a common Chinese word, else one character
     | \ ?[{_LATIN}]{{1,7}}(?![{_LATIN}])                        # a short word with the space before it
     | \ ?[{_LATIN}]{{3,10}}?(?=(?:{_SUFFIXES})(?![{_LATIN}]))   # the stem of a longer one
     | \ ?[{_LATIN}]{{1,6}}                                      # a part of a longer one
@@ -95,7 +95,7 @@ _FLAGS = "[\U0001f1e6-\U0001f1ff]"
 class Estimator:
     """A tokenizer without a vocabulary, in time linear in the text.
 
-    Chinese is cut into the words of a small lexicon and single characters, Latin script into words of up to seven
+    Chinese is cut into the common words of a small list and single characters, Latin script into words of up to seven
     letters with the space before them and parts of longer ones, numbers into three digits, all else into characters.
     Both figures that the tutorial prints for prompts (22 and 36) come out exactly. Beside the vocabularies of the
     extra `tokens` it counts up to a tenth more in English prose, and a tenth to a half more in Chinese.

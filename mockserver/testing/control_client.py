@@ -6,10 +6,11 @@ import http.client
 import json
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from mockserver import __version__
 from mockserver.core.errors import suggestion
+from mockserver.core.route import Route
 
 CONTROL: Final = "/_mock"
 CALL_TIMEOUT_S: Final = 10.0
@@ -118,8 +119,8 @@ class ControlClient:
         for what, name, known in (("model", model, edition.models), ("chip", chip, edition.chips)):
             if name is not None and name not in known:
                 raise MockError(f"{what} {name!r} is not in edition {edition.name}; {suggestion(name, known)}")
-            chosen.append(quote(name or known[0], safe=""))
-        return f"{self.url}/maas/{'/'.join(chosen)}"
+            chosen.append(name or known[0])
+        return self.url + Route(*chosen).base
 
     def call(
         self, method: str, path: str, body: object = None, *, key: str = "", timeout_s: float = CALL_TIMEOUT_S

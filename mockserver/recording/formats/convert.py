@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from mockserver.files.exchange_file import ExchangeFile, Origin
     from mockserver.files.secrets import Scrubbing
-    from mockserver.recording.formats.imported import Hints, Imported
+    from mockserver.recording.formats.imported_exchange import Hints, Imported
 
 LIMIT_BYTES: Final = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class FileFormat:
     """A row: how a format is recognised, read and written.
 
     Attributes:
@@ -104,11 +104,11 @@ def _file(one: Imported, origin: Origin, scrubbing: Scrubbing) -> ExchangeFile:
     return file_of(redactor.exchange(one.exchange), provenance)
 
 
-FORMATS: Final[dict[Origin, Format]] = {
-    "har": Format((".har",), har.fits, har.read, har.write, many=True),
-    "vcr": Format((".yaml", ".yml"), vcr.fits, vcr.read, vcr.write, many=True),
-    "curl": Format((".http",), dump.fits, dump.read, dump.write, many=False),
-    "lines": Format(
+FORMATS: Final[dict[Origin, FileFormat]] = {
+    "har": FileFormat((".har",), har.fits, har.read, har.write, many=True),
+    "vcr": FileFormat((".yaml", ".yml"), vcr.fits, vcr.read, vcr.write, many=True),
+    "curl": FileFormat((".http",), dump.fits, dump.read, dump.write, many=False),
+    "lines": FileFormat(
         (".txt", ".jsonl", ".ndjson", ".sse"), dump.lines_fit, dump.read_lines, dump.write_lines, many=False
     ),
 }

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from mockserver.files.exchange_file import exchange_of
 from mockserver.pipeline.read import objects_of, wire_format_of
-from mockserver.recording.formats.imported import asked_body, frames_of, imported, made_path, reason
+from mockserver.recording.formats.imported_exchange import asked_body, frames_of, imported, made_path, reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mockserver.files.exchange_file import ExchangeFile
-    from mockserver.recording.formats.imported import Hints, Imported, Pairs
+    from mockserver.recording.formats.imported_exchange import Hints, Imported, Pairs
 
 _STATUS = re.compile(rb"^HTTP/[0-9.]+ ([0-9]{3})[^\n]*\n")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})(?:;[^\r\n]*)?\r\n")

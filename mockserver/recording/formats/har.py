@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from mockserver import __version__
 from mockserver.core.exchange import Ending
 from mockserver.files.exchange_file import exchange_of
-from mockserver.recording.formats.imported import chat_path, frames_of, imported, json_object, reason, timed
+from mockserver.recording.formats.imported_exchange import chat_path, frames_of, imported, json_object, reason, timed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mockserver.core.exchange import Exchange
     from mockserver.files.exchange_file import ExchangeFile
-    from mockserver.recording.formats.imported import Hints, Imported, Pairs
+    from mockserver.recording.formats.imported_exchange import Hints, Imported, Pairs
 
 HOST = "https://recorded.invalid"
 

@@ -15,13 +15,13 @@ from mockserver.core.errors import OperatorError
 from mockserver.files.exchange_file import exchange_of
 from mockserver.pipeline.coding import unpacked
 from mockserver.recording.formats.har import HOST
-from mockserver.recording.formats.imported import chat_path, frames_of, imported, reason, value_of
+from mockserver.recording.formats.imported_exchange import chat_path, frames_of, imported, reason, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mockserver.files.exchange_file import ExchangeFile
-    from mockserver.recording.formats.imported import Hints, Imported, Pairs
+    from mockserver.recording.formats.imported_exchange import Hints, Imported, Pairs
 
 _START = re.compile(rb'(?m)^\s*"?interactions"?:')
 _NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mockserver.core.data import ANY
 from mockserver.core.errors import Refusal
 from mockserver.core.field_rules import Rule, Ruled, exactly_one
 from mockserver.pipeline.disturb import AnyFault
 from mockserver.server.namespace import Which
 from mockserver.sources import tokens
 from mockserver.sources.fixture_answer import FixtureAnswer, answer_of
-from mockserver.sources.fixture_file import ANY, Match, Then, said_at
+from mockserver.sources.fixture_file import Match, Then, said_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from mockserver.sources.jsonvalue.check import identity
 from mockserver.sources.jsonvalue.document import dependents, item_schema, prefix
@@ -11,10 +11,12 @@ from mockserver.sources.jsonvalue.errors import UnsatisfiableSchemaError, inside
 from mockserver.sources.jsonvalue.text import KEYS
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Iterator, Sequence
 
-    from mockserver.sources.jsonvalue.branch import FlatPart, Part
-    from mockserver.sources.jsonvalue.make import Maker
+    from mockserver.sources.jsonvalue.branch import Branches, FlatPart, Part
+    from mockserver.sources.jsonvalue.check import Judge
+    from mockserver.sources.jsonvalue.document import Document
 
 MOST_ITEMS: Final = 1_000
 MOST_PROPERTIES: Final = 1_000
@@ -41,6 +43,28 @@ class Spot:
     def below(self, name: str, serial: int = 0) -> Spot:
         """The spot of an item or property."""
         return Spot(name, self.depth + 1, self.serial + serial)
+
+
+class ValueMaker(Protocol):
+    """What makes the items and properties.
+
+    Attributes:
+        document: The schemas.
+        dice: Decides among the values.
+        judge: Says whether a value is valid.
+        branches: Makes the choices that the schemas leave open.
+    """
+
+    document: Document
+    dice: random.Random
+    judge: Judge
+    branches: Branches
+
+    def generous(self, spot: Spot) -> bool:
+        """Whether more than what must be is made here."""
+
+    def make(self, parts: Sequence[Part], spot: Spot, avoid: frozenset[Any] = frozenset()) -> Any:
+        """A value valid against every part, and none of `avoid` (identities)."""
 
 
 def count_limits(flat: Sequence[FlatPart], fewest: str, most: str, limit: int) -> tuple[int, int]:
@@ -70,7 +94,7 @@ def count_limits(flat: Sequence[FlatPart], fewest: str, most: str, limit: int) -
     return low, min(high, limit)
 
 
-def array_for(maker: Maker, flat: list[FlatPart], spot: Spot) -> list[Any]:
+def array_for(maker: ValueMaker, flat: list[FlatPart], spot: Spot) -> list[Any]:
     """An array; more than the required items only where they can be made."""
     fewest, most = count_limits(flat, "minItems", "maxItems", MOST_ITEMS)
     first = max((len(prefix(schema)) for schema, _ in flat), default=0)
@@ -98,7 +122,7 @@ def array_for(maker: Maker, flat: list[FlatPart], spot: Spot) -> list[Any]:
     return []
 
 
-def _items(maker: Maker, flat: list[FlatPart], spot: Spot, fewest: int, most: int, start: int) -> list[Any]:
+def _items(maker: ValueMaker, flat: list[FlatPart], spot: Spot, fewest: int, most: int, start: int) -> list[Any]:
     """The items; those that must be contained stand from `start` on."""
     held, rare = _contained(maker, flat)
     first = max((len(prefix(schema)) for schema, _ in flat), default=0)
@@ -122,7 +146,7 @@ def _items(maker: Maker, flat: list[FlatPart], spot: Spot, fewest: int, most: in
     return items
 
 
-def _contained(maker: Maker, flat: list[FlatPart]) -> tuple[list[Part], list[Part]]:
+def _contained(maker: ValueMaker, flat: list[FlatPart]) -> tuple[list[Part], list[Part]]:
     """What single items must meet because of `contains`, and what the others must because of `maxContains`."""
     held: list[Part] = []
     rare: list[Part] = []
@@ -135,7 +159,7 @@ def _contained(maker: Maker, flat: list[FlatPart]) -> tuple[list[Part], list[Par
     return held, rare
 
 
-def object_for(maker: Maker, flat: list[FlatPart], spot: Spot) -> dict[str, Any]:
+def object_for(maker: ValueMaker, flat: list[FlatPart], spot: Spot) -> dict[str, Any]:
     """An object, with all optional properties first and with fewer in further tries."""
     fewest, most = count_limits(flat, "minProperties", "maxProperties", MOST_PROPERTIES)
     required = list(dict.fromkeys(name for schema, _ in flat for name in schema.get("required", ())))
@@ -156,7 +180,7 @@ def object_for(maker: Maker, flat: list[FlatPart], spot: Spot) -> dict[str, Any]
 
 
 def _object(
-    maker: Maker, flat: list[FlatPart], spot: Spot, required: list[str], chosen: list[str], fewest: int, most: int
+    maker: ValueMaker, flat: list[FlatPart], spot: Spot, required: list[str], chosen: list[str], fewest: int, most: int
 ) -> dict[str, Any]:
     needed = dict.fromkeys(required)
     names = [*required, *chosen]
@@ -197,7 +221,7 @@ def _object(
     return value
 
 
-def _property(maker: Maker, flat: list[FlatPart], spot: Spot, name: str) -> Any:
+def _property(maker: ValueMaker, flat: list[FlatPart], spot: Spot, name: str) -> Any:
     parts = _about(maker, flat, name)
     for schema, where in parts:
         if schema is False and where.endswith("additionalProperties"):
@@ -209,7 +233,7 @@ def _property(maker: Maker, flat: list[FlatPart], spot: Spot, name: str) -> Any:
     return maker.make(_telling(parts), spot.below(name))
 
 
-def _about(maker: Maker, flat: list[FlatPart], name: str) -> list[Part]:
+def _about(maker: ValueMaker, flat: list[FlatPart], name: str) -> list[Part]:
     """All that the parts say of one property."""
     return [_part(where, said) for schema, where in flat for said in maker.document.property_schemas(schema, name)]
 
@@ -233,7 +257,7 @@ def _is_map(schema: dict[str, Any]) -> bool:
     return bool(schema.get("patternProperties")) or isinstance(schema.get("additionalProperties"), dict)
 
 
-def _fill(maker: Maker, flat: list[FlatPart], spot: Spot, value: dict[str, Any], wanted: int) -> None:
+def _fill(maker: ValueMaker, flat: list[FlatPart], spot: Spot, value: dict[str, Any], wanted: int) -> None:
     """Add properties until so many are there, or no more can be had."""
     for name in _names(maker, flat, spot, wanted):
         if len(value) >= wanted:
@@ -246,7 +270,7 @@ def _fill(maker: Maker, flat: list[FlatPart], spot: Spot, value: dict[str, Any],
                 continue
 
 
-def _names(maker: Maker, flat: list[FlatPart], spot: Spot, wanted: int) -> Iterator[str]:
+def _names(maker: ValueMaker, flat: list[FlatPart], spot: Spot, wanted: int) -> Iterator[str]:
     """Names to try: declared ones, those that patterns describe, plain ones."""
     yield from _declared(flat)
     kinds: list[Part] = []

@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
+from mockserver.core.route import CHAT, SHOWN_BASE, Route, parse
 from mockserver.pipeline.read import choices_in, wire_format_of
-from mockserver.recording.store import place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,10 +89,11 @@ def lasting(headers: Pairs, length: int) -> Headers:
 
 def chat_path(url: str, body: bytes, hints: Hints) -> str | None:
     """The chat path of a URL; None for what is no chat; raises ValueError where the chip is not known."""
-    path = unquote(urlsplit(url).path)
-    if place(path) is not None:
-        return path
-    if not path.rstrip("/").endswith("/chat/completions"):
+    path = urlsplit(url).path
+    route = parse(path)
+    if route is not None:
+        return route.readable_path
+    if not path.rstrip("/").endswith(CHAT):
         return None
     return made_path(hints, [json_object(body)])
 
@@ -102,8 +103,8 @@ def made_path(hints: Hints, objects: Sequence[dict[str, Any]]) -> str:
     named = next((one["model"] for one in objects if isinstance(one.get("model"), str) and one["model"]), "")
     model = hints.model or named
     if not model or not hints.chip:
-        raise ValueError(f"no /maas/<model>/<chip>/ in it: say --{'chip' if model else 'model'} NAME")
-    return f"/maas/{model}/{hints.chip}/chat/completions"
+        raise ValueError(f"no {SHOWN_BASE}/ in it: say --{'chip' if model else 'model'} NAME")
+    return Route(model, hints.chip).readable_path
 
 
 def json_object(data: bytes) -> dict[str, Any]:

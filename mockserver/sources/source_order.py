@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mockserver.core.exchange import Answer, ChatRequest, Plan
     from mockserver.profile.edition import Edition
     from mockserver.sources.fixtures import Fixtures
-    from mockserver.sources.recording_folders import Played
+    from mockserver.sources.recording_folders import RecordingFolders
     from mockserver.sources.synthetic import Synthetic
 
 log = logging.getLogger("mockserver")
@@ -40,7 +40,7 @@ class Sources:
         self,
         edition: Edition,
         fixtures: Fixtures,
-        recordings: Played | None,
+        recordings: RecordingFolders | None,
         synthetic: Synthetic,
         *,
         strict: bool,

@@ -16,7 +16,7 @@ from mockserver.settings.config import load
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mockserver.sources.ordered import Sources
+    from mockserver.sources.source_order import Sources
 
 PATH = "/maas/mt-infini-3b/chip3/chat/completions"
 LINE = '{"id": "chatcmpl-1", "created": 5, "choices": [{"index": 0, "delta": {"content": "%s"}}]}\n'
