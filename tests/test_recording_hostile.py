@@ -107,7 +107,7 @@ def test_a_file_that_cannot_be_written_costs_the_client_nothing(
         raise OSError(number, os.strerror(number))
 
     with RawUpstream([LINES_HEAD, *chunked(LINE)]) as upstream, recording_of(upstream.url, tmp_path) as proxy:
-        monkeypatch.setattr("mockserver.recording.store.os.fsync", full)
+        monkeypatch.setattr("mockserver.files.atomic.os.fsync", full)
         seen = ask(proxy.port)
 
     folder = tmp_path / "mt-infini-3b" / "chip3"
