@@ -136,7 +136,7 @@ class Service:
     def _disturbed(self, arrival: Arrival, response: Response, compiled: Compiled, entropy: bytes) -> None:
         """The way of a request for which a test has set something up, or which names faults itself."""
         from mockserver.pipeline.disturb import disturb  # late: most runs ask for no fault
-        from mockserver.pipeline.faults.fault import Hand
+        from mockserver.pipeline.faults.fault import FaultContext
 
         request, test = response.chat, arrival.test
         assert request is not None  # noqa: S101 - admitted by the caller
@@ -153,7 +153,7 @@ class Service:
             return seeded(self._error_plan(status, text, wait_s, entropy, arrival.now_ms))
 
         plan = seeded(self._limited(arrival, request, faults, compiled, entropy))
-        response.plan = disturb(plan, faults, Hand(dice, error))
+        response.plan = disturb(plan, faults, FaultContext(dice, error))
 
     def _limited(
         self, arrival: Arrival, request: ChatRequest, faults: Sequence[Fault], compiled: Compiled, entropy: bytes

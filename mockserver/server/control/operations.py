@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response
 
 from mockserver.files.exchange_file import ExchangeFile
-from mockserver.pipeline.disturb import FAULT_TYPES
+from mockserver.pipeline.faults.table import FAULTS
 from mockserver.profile import quirks
 from mockserver.server import verdict
 from mockserver.server.control import bodies, replies
@@ -148,7 +148,7 @@ async def fault_types(_call: Call) -> dict[str, replies.FaultTypeRow]:
         name: replies.FaultTypeRow(
             says=(kind.__doc__ or "").split("\n\n")[0], settings=[one for one in kind.model_fields if one != "type"]
         )
-        for name, kind in FAULT_TYPES.items()
+        for name, kind in FAULTS.items()
     }
 
 
