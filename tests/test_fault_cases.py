@@ -79,7 +79,8 @@ def test_a_setting_is_told_of_in_its_class(kind: type[Fault], setting: str) -> N
     """The docstring has a line for each setting: what it is; then its range, with the unit, and what null means."""
     what, _, allowed = kind.settings()[setting].rpartition("; ")
     field = kind.model_fields[setting]
-    wanted = f"in the section `Attributes:` of {kind.__name__} `{setting}: What it is; {bound(field) or 'what is allowed'} …`"
+    line = f"{setting}: What it is; {bound(field) or 'what is allowed'} …"
+    wanted = f"the section `Attributes:` of {kind.__name__} should have the line `{line}`"
 
     assert what, wanted
     assert allowed.startswith(bound(field)), wanted
