@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from mockserver.pipeline.disturb import FAULT_TYPES
+from mockserver.pipeline.faults.table import FAULTS
 from mockserver.server.control.operations import OPERATIONS
 from mockserver.server.control.routes import PREFIX
 from mockserver.settings.config import Config
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SECRET = "sk-1234567890abcdefghij"  # noqa: S105 - a key of no service
 
 KNOWN = "{}".format(", ".join(sorted({PREFIX + one.path for one in OPERATIONS} | {f"{PREFIX}/openapi.json"})))
-FAULTS = ", ".join(FAULT_TYPES)
+KINDS = ", ".join(FAULTS)
 HUGE = str(10**30)
 FAULT = {"type": "timeout"}
 REFUSED: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
@@ -90,7 +90,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
     ),
     "fault-number": (
         "POST", "/faults", {"json": {"fault": {"type": 5}}}, 400,
-        f"fault: type: 5 is not a fault; known: {FAULTS}",
+        f"fault: type: 5 is not a fault; known: {KINDS}",
     ),
     "fault-value": (
         "POST", "/faults", {"json": {"fault": {"type": "latency", "ms": "1"}}}, 400,

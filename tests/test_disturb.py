@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,33 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.core.exchange import Answer, Ending, Plan, Usage
-from mockserver.pipeline.disturb import FAULT_TYPES, FaultError, disturb, disturb_answer, fault_of, faults_of_header
-from mockserver.pipeline.faults.fault import Hand, as_writes, times
+from mockserver.pipeline.disturb import FaultError, disturb_answer, fault_of, faults_of_header
+from mockserver.pipeline.faults.fault import as_writes, times
+from mockserver.pipeline.faults.table import FAULTS
+from tests.fault_cases import ALL, FRAMES, PACED, STREAM, act, cases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tests.fault_cases import FaultCase
 
-FRAMES = (
-    b'data: {"id": "1", "choices": [{"delta": {"role": "assistant"}}]}\n\n',
-    'data: {"id": "1", "choices": [{"delta": {"content": "你好"}}]}\n\n'.encode(),
-    'data: {"id": "1", "choices": [{"delta": {"content": "世界"}}]}\n\n'.encode(),
-    b'data: {"id": "1", "choices": [{"delta": {}, "finish_reason": "stop"}], "usage": {"total_tokens": 5}}\n\n',
-    b"data: [DONE]\n\n",
-)
-STREAM = Plan(200, ((b"content-type", b"text/event-stream"),), FRAMES)
-PACED = replace(STREAM, at_ms=(10.0, 20.0, 30.0, 40.0, 50.0))
 BODY = b'{"id": "1", "choices": [{"message": {"content": "hi"}}]}'
 WHOLE = Plan(200, ((b"content-type", b"application/json"), (b"content-length", b"%d" % len(BODY))), (BODY,))
-
-
-def refused(status: int, message: str | None, wait_s: float | None) -> Plan:
-    """What stands for the service's shape here."""
-    return Plan(status, ((b"retry-after", str(wait_s).encode()),), ((message or "no").encode(),))
-
-
-def act(text: str, plan: Plan, seed: int = 0) -> Plan:
-    """The plan after the faults of a header."""
-    return disturb(plan, faults_of_header(text), Hand(random.Random(seed), refused))
+EFFECTS = cases("effect")
+UNANNOUNCED = {"bad_chunked_framing", "slow_close", "status"}
+"""What sends a whole body without a Content-Length."""
 
 
 def lost(plan: Plan, name: bytes) -> bool:
@@ -45,69 +29,24 @@ def lost(plan: Plan, name: bytes) -> bool:
     return all(one != name for one, _ in plan.headers)
 
 
-def body_of_writes(plan: Plan) -> bytes:
-    """The body that the network writes of a plan carry in the chunked coding."""
-    _, _, rest = b"".join(plan.frames).partition(b"\r\n\r\n")
-    body = b""
-    while rest:
-        size, _, rest = rest.partition(b"\r\n")
-        body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
-    return body
-
-
-EFFECTS: dict[str, Callable[[Plan], bool]] = {
-    "latency;ms=100": lambda p: times(p) == [110, 120, 130, 140, 150],
-    "first_token_delay;ms=100": lambda p: p.head_at_ms == 10 and times(p)[0] == 110,
-    "stall;after_frames=2;ms=100": lambda p: times(p) == [10, 20, 130, 140, 150],
-    "stall;after_frames=2": lambda p: p.frames == FRAMES[:2] and p.ending is Ending.HANG,
-    "cut;after_frames=2": lambda p: p.frames == FRAMES[:2] and p.ending is Ending.CUT,
-    "cut;after_frames=2;clean=true": lambda p: p.frames == FRAMES[:2] and p.ending is Ending.COMPLETE,
-    "cut;after_frames=99": lambda p: p == PACED,
-    "cut;after_bytes=70": lambda p: b"".join(p.frames) == b"".join(FRAMES)[:70] and p.ending is Ending.CUT,
-    "limit_data;bytes=70": lambda p: b"".join(p.frames) == b"".join(FRAMES)[:70] and p.ending is Ending.CUT,
-    "reset_peer": lambda p: p.frames == () and p.ending is Ending.RESET and p.raw,
-    "reset_peer;after_frames=1": lambda p: p.frames == FRAMES[:1] and p.ending is Ending.RESET,
-    "timeout": lambda p: p.frames == () and p.ending is Ending.HANG and p.raw,
-    "slicer": lambda p: body_of_writes(p) == b"".join(FRAMES) and max(map(len, p.frames)) <= 13,
-    "bandwidth;bytes_per_s=1000": lambda p: times(p)[-1] >= len(b"".join(FRAMES)) and times(p) == sorted(times(p)),
-    "bad_chunked_framing": lambda p: any(frame.startswith(b"zz") for frame in p.frames),
-    "slow_close;ms=100": lambda p: p.frames == (*FRAMES, b"") and times(p)[-1] == 150,
-    "empty_body": lambda p: p.frames == (b"",) and (b"content-length", b"0") in p.headers,
-    "malformed_frame": lambda p: p.frames[1].startswith(b'data: "id"') and p.frames[2] == FRAMES[2],
-    "truncated_json": lambda p: len(p.frames[1]) < len(FRAMES[1]) and p.frames[1].endswith(b"\n\n"),
-    "drop_done": lambda p: p.frames == FRAMES[:4],
-    "duplicate_frame": lambda p: p.frames == (*FRAMES[:2], *FRAMES[1:]),
-    "reorder": lambda p: p.frames == (FRAMES[0], FRAMES[2], FRAMES[1], *FRAMES[3:]),
-    "error_frame": lambda p: len(p.frames) == 3 and p.frames[2].startswith(b'data: {"error": {"code": "50000"'),
-    "wrong_content_type": lambda p: p.headers[0] == (b"content-type", b"text/html"),
-    "drop_field;field=id": lambda p: not any(b'"id"' in frame for frame in p.frames),
-    "drop_field;field=choices.0.delta;at_frame=2": lambda p: b"delta" in p.frames[1] and b"delta" not in p.frames[2],
-    "status;status=503": lambda p: p.status == 503,
-    "blocked_at": lambda p: p == PACED,
-    "rate_limit": lambda p: p == PACED,
-}
-
-
-@pytest.mark.parametrize("text", EFFECTS)
-def test_effect(text: str) -> None:
+@pytest.mark.parametrize("case", EFFECTS, ids=str)
+def test_effect(case: FaultCase) -> None:
     """Each fault does to a paced stream what its name says, and nothing else."""
-    assert EFFECTS[text](act(text, PACED))
+    assert case.effect is not None
+    seen, expected = case.effect(act(case.text, PACED))
+
+    assert seen == expected
 
 
-def test_every_fault_has_an_effect_here() -> None:
-    """A fault without a row in the table above is untested."""
-    assert {text.partition(";")[0] for text in EFFECTS} == set(FAULT_TYPES)
-
-
-@pytest.mark.parametrize("text", EFFECTS)
-def test_whole_answers_bear_every_fault(text: str) -> None:
+@pytest.mark.parametrize("case", EFFECTS, ids=str)
+def test_whole_answers_bear_every_fault(case: FaultCase) -> None:
     """An answer that is not streamed takes every fault; a complete one promises the bytes that it has."""
-    plan = act(text, WHOLE)
+    plan = act(case.text, WHOLE)
 
     promised = [int(value) for name, value in plan.headers if name == b"content-length"]
     if promised and plan.ending is Ending.COMPLETE and not plan.raw:
         assert promised == [sum(map(len, plan.frames))]
-    assert lost(plan, b"content-length") <= (text.partition(";")[0] in {"bad_chunked_framing", "slow_close", "status"})
+    assert lost(plan, b"content-length") <= (case.fault.type in UNANNOUNCED)
 
 
 def test_blocked_at_cuts_the_answer_itself() -> None:
@@ -137,17 +76,18 @@ def test_a_cut_is_a_prefix(size: int) -> None:
     """What a cut leaves is a prefix of what would have been sent."""
     cut = b"".join(act(f"cut;after_bytes={size}", STREAM).frames)
 
-    assert b"".join(FRAMES).startswith(cut)
-    assert len(cut) == min(size, len(b"".join(FRAMES)))
+    assert ALL.startswith(cut)
+    assert len(cut) == min(size, len(ALL))
 
 
-@given(st.lists(st.sampled_from(sorted(EFFECTS)), min_size=1, max_size=4), st.integers(0, 99), st.booleans())
-def test_any_faults_in_any_order_make_a_plan(texts: list[str], seed: int, stream: bool) -> None:
+@given(st.lists(st.sampled_from(EFFECTS), min_size=1, max_size=4), st.integers(0, 99), st.booleans())
+def test_any_faults_in_any_order_make_a_plan(several: list[FaultCase], seed: int, stream: bool) -> None:
     """Every sequence of faults ends in a plan with a time for each frame; the same seed, the same plan."""
-    plan = act(",".join(texts), PACED if stream else WHOLE, seed)
+    text = ",".join(map(str, several))
+    plan = act(text, PACED if stream else WHOLE, seed)
 
     assert len(times(plan)) == len(plan.frames)
-    assert plan == act(",".join(texts), PACED if stream else WHOLE, seed)
+    assert plan == act(text, PACED if stream else WHOLE, seed)
 
 
 MISTAKES = {
@@ -176,7 +116,7 @@ def test_mistakes_are_named(text: str) -> None:
 
 
 OBJECT = 'is not allowed; allowed: an object with type, like {"type": "timeout"}'
-KNOWN = f"is not a fault; known: {', '.join(FAULT_TYPES)}"
+KNOWN = f"is not a fault; known: {', '.join(FAULTS)}"
 JUNK: list[tuple[object, str]] = [
     (None, f"None {OBJECT}"), (3, f"3 {OBJECT}"), ([], f"[] {OBJECT}"), ("cut", f"'cut' {OBJECT}"),
     ({}, f"type: None {KNOWN}"), ({"type": 3}, f"type: 3 {KNOWN}"), ({"type": None}, f"type: None {KNOWN}"),

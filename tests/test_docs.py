@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mockserver.pipeline.disturb import FAULT_TYPES
+from mockserver.pipeline.faults.table import FAULTS
 from mockserver.pipeline.frame import DONE, WIRE_FORMATS
 from mockserver.profile import quirks
 from tests.conftest import EDITIONS, load
@@ -124,9 +124,15 @@ def test_both_readmes_have_the_same_blocks() -> None:
     ]
 
 
-def test_the_faults_are_counted_right() -> None:
-    """README names seven faults and how many more there are."""
-    assert len(FAULT_TYPES) == 7 + 16
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_readme_names_faults_that_are_there(name: str) -> None:
+    """The faults that README names where it links to all of them are the program's."""
+    text = (ROOT / name).read_text("utf-8")
+    told = next(one for one in text.split("\n\n") if "`reset_peer`" in one and "docs/faults.md" in one)
+    named = re.findall(r"`(\w+)`", told)
+
+    assert len(named) == len(set(named)) == 7
+    assert set(named) <= set(FAULTS)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from mockserver.core.fault_text import named_faults, typed_fault
-from mockserver.pipeline.disturb import FAULT_TYPES, fault_of, faults_of_header
+from mockserver.pipeline.disturb import fault_of, faults_of_header
+from mockserver.pipeline.faults.table import FAULTS
 from mockserver.server.control.replies import FaultTypeRow
 
 TEXTS: dict[str, list[dict[str, str]]] = {
@@ -74,7 +75,7 @@ SETTINGS = (
 
 def test_the_same_as_in_the_header() -> None:
     """With the types that the control API tells, a strict reader takes the faults for those of the header."""
-    types = {name: FaultTypeRow.of(kind).types for name, kind in FAULT_TYPES.items()}
+    types = {name: FaultTypeRow.of(kind).types for name, kind in FAULTS.items()}
     typed = [typed_fault(one, types[one["type"]]) for one in named_faults(SETTINGS)]
 
     assert [fault_of(one, strict=True) for one in typed] == faults_of_header(SETTINGS)

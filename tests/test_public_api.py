@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import mockserver
-from mockserver.pipeline.disturb import FAULT_TYPES
+from mockserver.pipeline.faults.table import FAULTS
 from tests.snippets import ROOT
 
 PACKAGE = Path(mockserver.__file__)
@@ -79,7 +79,7 @@ def test_a_wrong_name(name: str, text: str) -> None:
 
 def test_every_fault_is_public() -> None:
     """A new fault is listed too."""
-    assert {kind.__name__ for kind in FAULT_TYPES.values()} <= set(mockserver.__all__)
+    assert {kind.__name__ for kind in FAULTS.values()} <= set(mockserver.__all__)
 
 
 ERRORS = [name for name in mockserver.__all__ if name.endswith("Error")]

@@ -9,7 +9,6 @@ import httpx
 import pytest
 from openai import OpenAI
 
-from mockserver.pipeline.disturb import FAULT_TYPES, faults_of_header
 from mockserver.pipeline.faults.content import RateLimit
 from mockserver.pipeline.faults.transport import Cut
 from mockserver.server.control.operations import MOST_WAIT_MS
@@ -20,19 +19,18 @@ from mockserver.testing.mock_server import MockServer
 from mockserver.testing.running_mock import RunningMock
 from mockserver.testing.seen_exchange import wire_log
 from mockserver.testing.session_journal import LONGEST_WAIT_MS
+from tests.fault_cases import cases
 from tests.session_helpers import asked, said
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mockserver.testing.session import Session
+    from tests.fault_cases import FaultCase
 
 TOKEN = "a-token"  # noqa: S105 - of a mock that lives as long as a test
-NEEDED = {
-    "status": ";status=500", "latency": ";ms=1", "first_token_delay": ";ms=1", "stall": ";after_frames=1;ms=1",
-    "cut": ";after_frames=3", "limit_data": ";bytes=300", "timeout": "", "bandwidth": ";bytes_per_s=1000000",
-    "slow_close": ";ms=1", "drop_field": ";field=choices", "slicer": ";delay_ms=0",
-}  # fmt: skip
+QUICK = {case.fault.type: case for case in reversed(cases("wire")) if not case.hangs}
+"""A row for each fault, the first that hangs not."""
 
 
 class TestFaults:
@@ -40,16 +38,16 @@ class TestFaults:
 
     @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
     @pytest.mark.parametrize("chip", ["nvidia", "chip3"])
-    @pytest.mark.parametrize("name", [name for name in FAULT_TYPES if name != "timeout"])
-    def test_every_fault_is_seen(self, session: Session, name: str, chip: str, *, stream: bool) -> None:
+    @pytest.mark.parametrize("case", QUICK.values(), ids=str)
+    def test_every_fault_is_seen(self, session: Session, case: FaultCase, chip: str, *, stream: bool) -> None:
         """The journal names the fault, and whatever it left of the answer can be told of."""
         session = session.chip(chip)
-        session.arm(name + NEEDED.get(name, ""))
+        session.arm(case.text)
         with contextlib.suppress(httpx.RemoteProtocolError, httpx.ReadError):
             asked(session, stream=stream)
 
         seen = session.wait_for(1)[0]
-        assert seen.faults == (name,)
+        assert seen.faults == (case.fault.type,)
         assert wire_log([seen])[0] == str(seen)
 
     @pytest.mark.parametrize(
@@ -81,13 +79,12 @@ class TestFaults:
         assert str(wrong.value) == "cut: after: unknown setting; did you mean after_bytes, after_frames?"
         assert session.call("GET", "/faults") == []
 
-    @pytest.mark.parametrize("name", FAULT_TYPES)
-    def test_a_value_is_armed_as_it_is(self, session: Session, name: str) -> None:
+    @pytest.mark.parametrize("case", cases("effect"), ids=str)
+    def test_a_value_is_armed_as_it_is(self, session: Session, case: FaultCase) -> None:
         """Of a fault given as a value every setting arrives."""
-        (fault,) = faults_of_header(name + NEEDED.get(name, ""))
-        session.arm(fault)
+        session.arm(case.fault)
 
-        assert [one["fault"] for one in session.call("GET", "/faults")] == [fault.model_dump()]
+        assert [one["fault"] for one in session.call("GET", "/faults")] == [case.fault.model_dump()]
 
     def test_a_quota_can_be_left_out(self, session: Session) -> None:
         """None is a value: it takes away a quota that the fault has by default."""

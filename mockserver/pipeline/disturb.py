@@ -1,65 +1,22 @@
-"""Stage `disturb`: what goes wrong on purpose. The table of faults, how a request names them, and how they compose."""
+"""Stage `disturb`: what goes wrong on purpose. How faults compose, and how a request names them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from mockserver.core.errors import suggestion
 from mockserver.core.fault_text import named_faults
-from mockserver.pipeline.faults.content import (
-    BlockedAt,
-    DropDone,
-    DropField,
-    DuplicateFrame,
-    ErrorFrame,
-    MalformedFrame,
-    RateLimit,
-    Reorder,
-    Status,
-    TruncatedJson,
-    WrongContentType,
-)
-from mockserver.pipeline.faults.timing import Bandwidth, FirstTokenDelay, Latency, SlowClose, Stall, Timeout
-from mockserver.pipeline.faults.transport import BadChunkedFraming, Cut, EmptyBody, LimitData, ResetPeer, Slicer
+from mockserver.pipeline.faults.table import FAULTS, AnyFault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mockserver.core.exchange import Answer, Plan
-    from mockserver.pipeline.faults.fault import Fault, Hand
+    from mockserver.pipeline.faults.fault import Fault, FaultContext
 
-AnyFault = Annotated[
-    Status
-    | RateLimit
-    | Latency
-    | FirstTokenDelay
-    | Stall
-    | Cut
-    | ResetPeer
-    | LimitData
-    | Timeout
-    | Slicer
-    | Bandwidth
-    | MalformedFrame
-    | TruncatedJson
-    | DropDone
-    | DuplicateFrame
-    | Reorder
-    | ErrorFrame
-    | WrongContentType
-    | BadChunkedFraming
-    | SlowClose
-    | EmptyBody
-    | DropField
-    | BlockedAt,
-    Field(discriminator="type"),
-]
-FAULT_TYPES: Final[dict[str, type[Fault]]] = {
-    kind.model_fields["type"].default: kind for kind in get_args(get_args(AnyFault)[0])
-}
-_ADAPTER: Final[TypeAdapter[Any]] = TypeAdapter(AnyFault)
+_ADAPTER: Final[TypeAdapter[Fault]] = TypeAdapter(AnyFault)
 
 
 class FaultError(ValueError):
@@ -73,10 +30,10 @@ def disturb_answer(answer: Answer, faults: Sequence[Fault]) -> Answer:
     return answer
 
 
-def disturb(plan: Plan, faults: Sequence[Fault], hand: Hand) -> Plan:
-    """The plan as all faults leave it, one after the other, layer by layer."""
-    for fault in sorted(faults, key=lambda one: one.layer):
-        plan = fault.on_plan(plan, hand)
+def disturb(plan: Plan, faults: Sequence[Fault], context: FaultContext) -> Plan:
+    """The plan as all faults leave it, one after the other; network writes are made last."""
+    for fault in sorted(faults, key=lambda one: one.acts_on):
+        plan = fault.on_plan(plan, context)
     return plan
 
 
@@ -85,14 +42,13 @@ def fault_of(data: Any, *, strict: bool = False) -> Fault:
     if not isinstance(data, dict):
         raise FaultError(f'{data!r:.60} is not allowed; allowed: an object with type, like {{"type": "timeout"}}')
     kind = data.get("type")
-    if not isinstance(kind, str) or kind not in FAULT_TYPES:
-        known = suggestion(str(kind), FAULT_TYPES)
+    if not isinstance(kind, str) or kind not in FAULTS:
+        known = suggestion(str(kind), FAULTS)
         raise FaultError(f"type: {kind!r} is not a fault; {known}")
     try:
-        fault: Fault = _ADAPTER.validate_python(data, strict=strict)
+        return _ADAPTER.validate_python(data, strict=strict)
     except ValidationError as wrong:
         raise FaultError(_explain(kind, wrong)) from None
-    return fault
 
 
 def faults_of_header(text: str) -> list[Fault]:
@@ -108,7 +64,7 @@ def _explain(kind: str, wrong: ValidationError) -> str:
     errors = wrong.errors(include_url=False)
     error = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])  # it may be what is missing
     names = [str(part) for part in error["loc"][1:]]  # the first is the type
-    known = [name for name in FAULT_TYPES[kind].model_fields if name != "type"]
+    known = [name for name in FAULTS[kind].model_fields if name != "type"]
     if error["type"] == "extra_forbidden":
         allowed = suggestion(names[-1], known) if known else "it has no settings"
         return f"{kind}: {names[-1]}: unknown setting; {allowed}"

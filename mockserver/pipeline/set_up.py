@@ -109,12 +109,12 @@ class SetUp(NothingSetUp):
     def disturb(self, plan: Plan) -> Plan:
         """The plan as all faults leave it, with the seed that repeats what they drew."""
         from mockserver.pipeline.disturb import disturb
-        from mockserver.pipeline.faults.fault import Hand
+        from mockserver.pipeline.faults.fault import FaultContext
 
         if self._test is not None and self._tokens is not None:  # not refused by the limits themselves
             self._test.count(self._limits, self._elapsed_ms, self._tokens)
-        hand = Hand(self._dice, lambda *what: self._seeded(self._error(*what)))
-        return disturb(self._seeded(plan), self._faults, hand)
+        context = FaultContext(self._dice, lambda *what: self._seeded(self._error(*what)))
+        return disturb(self._seeded(plan), self._faults, context)
 
     def _seeded(self, plan: Plan) -> Plan:
         if not self._faults:

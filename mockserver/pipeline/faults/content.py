@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
@@ -13,11 +13,17 @@ from mockserver.pipeline.faults.fault import Fault, edit_json, holds_json, times
 
 if TYPE_CHECKING:
     from mockserver.core.exchange import Answer, Plan
-    from mockserver.pipeline.faults.fault import Hand
+    from mockserver.pipeline.faults.fault import FaultContext
 
 
 class Status(Fault):
-    """An error answer in the service's shape instead of the real one."""
+    """An error answer in the service's shape instead of the real one.
+
+    Attributes:
+        status: The HTTP status; 400 to 599.
+        message: What the error says; any text, or null for the service's own words.
+        retry_after_s: The header Retry-After; 0 to 86,400 seconds, or null for none.
+    """
 
     type: Literal["status"] = "status"
     status: int = Field(ge=400, le=599)
@@ -29,9 +35,9 @@ class Status(Fault):
         """The error comes instead."""
         return True
 
-    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
+    def on_plan(self, plan: Plan, context: FaultContext) -> Plan:
         """The error's plan."""
-        return hand.refuse(self.status, self.message, self.retry_after_s)
+        return context.refuse(self.status, self.message, self.retry_after_s)
 
 
 class RateLimit(Fault):
@@ -39,6 +45,12 @@ class RateLimit(Fault):
 
     The defaults are the free tier's of 2025 (API reference, limits): 12 requests and 12,000 tokens a minute, 300
     requests a day. The counters belong to the namespace and run on the mock's clock.
+
+    Attributes:
+        rpm: What may be asked in a minute; 0 or more requests, or null for no limit.
+        rpd: What may be asked in a day; 0 or more requests, or null for no limit.
+        tpm: What prompts and answers may have in a minute; 0 or more tokens, or null for no limit.
+        retry_after: Whether the 429 has the header Retry-After; true or false.
     """
 
     type: Literal["rate_limit"] = "rate_limit"
@@ -49,23 +61,31 @@ class RateLimit(Fault):
 
 
 class MalformedFrame(Fault):
-    """Frame `at_frame` (counted from 0) is not JSON: its opening brace is gone."""
+    """Frame `at_frame` (counted from 0) is not JSON: its opening brace is gone.
+
+    Attributes:
+        at_frame: Which frame, counted from 0, or the next one that holds JSON; 0 or more.
+    """
 
     type: Literal["malformed_frame"] = "malformed_frame"
     at_frame: int = Field(default=1, ge=0)
 
-    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
+    def on_plan(self, plan: Plan, context: FaultContext) -> Plan:
         """One frame is spoilt."""
         return _change_frame(plan, self.at_frame, lambda frame: frame.replace(b"{", b"", 1))
 
 
 class TruncatedJson(Fault):
-    """The JSON of frame `at_frame` (counted from 0) stops in its middle; the framing around it is whole."""
+    """The JSON of frame `at_frame` (counted from 0) stops in its middle; the framing around it is whole.
+
+    Attributes:
+        at_frame: Which frame, counted from 0, or the next one that holds JSON; 0 or more.
+    """
 
     type: Literal["truncated_json"] = "truncated_json"
     at_frame: int = Field(default=1, ge=0)
 
-    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
+    def on_plan(self, plan: Plan, context: FaultContext) -> Plan:
         """One frame loses the second half of its JSON."""
 
         def halve(frame: bytes) -> bytes:
@@ -81,7 +101,7 @@ class DropDone(Fault):
 
     type: Literal["drop_done"] = "drop_done"
 
-    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
+    def on_plan(self, plan: Plan, context: FaultContext) -> Plan:
         """Without the frame that is only the marker."""
         kept = [n for n, frame in enumerate(plan.frames) if not _is_done(frame)]
         at = times(plan)
@@ -89,12 +109,16 @@ class DropDone(Fault):
 
 
 class DuplicateFrame(Fault):
-    """Frame `at_frame` (counted from 0) comes twice."""
+    """Frame `at_frame` (counted from 0) comes twice.
+
+    Attributes:
+        at_frame: Which frame, counted from 0; 0 or more.
+    """
 
     type: Literal["duplicate_frame"] = "duplicate_frame"
     at_frame: int = Field(default=1, ge=0)
 
-    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
+    def on_plan(self, plan: Plan, context: FaultContext) -> Plan:
         """One frame more."""
         frames, at = list(plan.frames), times(plan)
         n = min(self.at_frame, len(frames) - 1)
@@ -102,12 +126,16 @@ class DuplicateFrame(Fault):
 
 
 class Reorder(Fault):
-    """Frame `at_frame` (counted from 0) and the one after it change places."""
+    """Frame `at_frame` (counted from 0) and the one after it change places.
+
+    Attributes:
+        at_frame: The first of the two, counted from 0; 0 or more.
+    """
 
     type: Literal["reorder"] = "reorder"
     at_frame: int = Field(default=1, ge=0)
 
-    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
+    def on_plan(self, plan: Plan, context: FaultContext) -> Plan:
         """Two frames swapped; the times stay."""
         frames = list(plan.frames)
         n = max(min(self.at_frame, len(frames) - 2), 0)
@@ -116,14 +144,20 @@ class Reorder(Fault):
 
 
 class ErrorFrame(Fault):
-    """After `after_frames` frames an error object comes in the stream's own framing, then the stream ends."""
+    """After `after_frames` frames an error object comes in the stream's own framing, then the stream ends.
+
+    Attributes:
+        after_frames: What is sent before the error, in place of the last frame at the latest; 0 or more frames.
+        code: The error's code; -9,007,199,254,740,991 to 9,007,199,254,740,991.
+        message: What the error says; any text.
+    """
 
     type: Literal["error_frame"] = "error_frame"
     after_frames: int = Field(default=2, ge=0)
     code: int = Field(default=50000, ge=-MOST_WHOLE, le=MOST_WHOLE)
     message: str = "Internal error"
 
-    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
+    def on_plan(self, plan: Plan, context: FaultContext) -> Plan:
         """The error takes the place of the rest."""
         if not plan.frames:
             return plan
@@ -135,25 +169,34 @@ class ErrorFrame(Fault):
 
 
 class WrongContentType(Fault):
-    """The Content-Type is another one."""
+    """The Content-Type is another one.
+
+    Attributes:
+        content_type: What the header says; printable ASCII, at least one character.
+    """
 
     type: Literal["wrong_content_type"] = "wrong_content_type"
     content_type: str = Field(default="text/html", pattern=r"^[ -~]+$")
 
-    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
+    def on_plan(self, plan: Plan, context: FaultContext) -> Plan:
         """One header changes."""
         others = tuple(pair for pair in plan.headers if pair[0].lower() != b"content-type")
         return replace(plan, headers=((b"content-type", self.content_type.encode()), *others))
 
 
 class DropField(Fault):
-    """A field is missing: `choices`, `choices.0.delta`, `usage` … in every chunk, or in chunk `at_frame` alone."""
+    """A field is missing: `choices`, `choices.0.delta`, `usage` … in every chunk, or in chunk `at_frame` alone.
+
+    Attributes:
+        field: The way to it, keys and places in lists with dots between them; at least one character.
+        at_frame: Which chunk, counted from 0; 0 or more, or null for every chunk.
+    """
 
     type: Literal["drop_field"] = "drop_field"
     field: str = Field(min_length=1)
     at_frame: int | None = Field(default=None, ge=0)
 
-    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
+    def on_plan(self, plan: Plan, context: FaultContext) -> Plan:
         """The field goes where it is."""
         frames = [
             edit_json(frame, self._without) if self.at_frame in {None, n} else frame
@@ -179,7 +222,11 @@ class DropField(Fault):
 
 
 class BlockedAt(Fault):
-    """The text review blocks the answer after `after_pieces` pieces."""
+    """The text review blocks the answer after `after_pieces` pieces.
+
+    Attributes:
+        after_pieces: What is said before the block, reasoning first; 0 or more pieces.
+    """
 
     type: Literal["blocked_at"] = "blocked_at"
     after_pieces: int = Field(default=0, ge=0)
@@ -208,3 +255,18 @@ def _change_frame(plan: Plan, at: int, change: Any) -> Plan:
 def _resized(plan: Plan) -> Plan:
     """The plan with a Content-Length, where there is one, that fits its frames again."""
     return replace(plan, headers=with_length(plan.headers, sum(map(len, plan.frames))))
+
+
+CONTENT_FAULTS: Final[tuple[type[Fault], ...]] = (
+    Status,
+    RateLimit,
+    MalformedFrame,
+    TruncatedJson,
+    DropDone,
+    DuplicateFrame,
+    Reorder,
+    ErrorFrame,
+    WrongContentType,
+    DropField,
+    BlockedAt,
+)

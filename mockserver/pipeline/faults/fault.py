@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import ConfigDict
 
@@ -17,11 +19,18 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
+    from pydantic import GetJsonSchemaHandler
+    from pydantic_core import CoreSchema
+
     from mockserver.core.exchange import Answer, Plan
 
 
+_ATTRIBUTE: Final = re.compile(r"^    (\w+): (.+(?:\n {5,}.+)*)", re.MULTILINE)
+"""A line of a docstring's section `Attributes:`, and those that go on with it."""
+
+
 @dataclass(frozen=True, slots=True)
-class Hand:
+class FaultContext:
     """What a fault may use beside the plan.
 
     Attributes:
@@ -33,21 +42,25 @@ class Hand:
     refuse: Callable[[int, str | None, float | None], Plan]
 
 
-class Layer(IntEnum):
-    """What a fault works on. Whatever their order, faults act on the answer before it is made network writes."""
+class ActsOn(IntEnum):
+    """What a fault changes. Whatever their order, faults change the answer before it is made network writes."""
 
     FRAMES = 0
     """The answer, its frames and their times."""
-    FRAMING = 1
-    """The coding of the frames in the body."""
-    WRITES = 2
+    TRANSFER_CODING = 1
+    """The chunked coding of the frames in the body."""
+    NETWORK_WRITES = 2
     """The network writes that carry all that."""
 
 
 class Fault(Ruled):
-    """The base of all faults. A subclass has a literal `type`, its settings, and one of the two methods."""
+    """The base of all faults. A subclass has a literal `type`, its settings, and one of the two methods.
 
-    layer: ClassVar[Layer] = Layer.FRAMES
+    Its docstring is what users read: the first paragraph says what goes wrong, the section `Attributes:` has a line
+    for each setting, `name: What it is; what is allowed.`, with range and unit. docs/faults.md is made from it.
+    """
+
+    acts_on: ClassVar[ActsOn] = ActsOn.FRAMES
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -62,9 +75,24 @@ class Fault(Ruled):
         """The answer as the fault leaves it."""
         return answer
 
-    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - subclasses use it
+    def on_plan(self, plan: Plan, context: FaultContext) -> Plan:
         """The plan as the fault leaves it."""
         return plan
+
+    @classmethod
+    def settings(cls) -> dict[str, str]:
+        """Each setting with the sentence that the docstring has for it."""
+        _, _, section = (inspect.getdoc(cls) or "").partition("\nAttributes:\n")
+        told = {name: " ".join(says.split()) for name, says in _ATTRIBUTE.findall(section)}
+        return {name: told.get(name, "") for name in cls.model_fields if name != "type"}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = super().__get_pydantic_json_schema__(core_schema, handler)
+        schema["description"] = (inspect.getdoc(cls) or "").partition("\n\nAttributes:\n")[0]
+        for name, sentence in cls.settings().items():
+            schema["properties"][name]["description"] = sentence
+        return schema
 
 
 def times(plan: Plan) -> list[float]:

@@ -3,40 +3,49 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from pydantic import Field
 
 from mockserver.core.exchange import Ending
 from mockserver.core.headers import without_length
-from mockserver.pipeline.faults.fault import Fault, Layer, as_writes, times, with_frames
+from mockserver.pipeline.faults.fault import ActsOn, Fault, as_writes, times, with_frames
 
 if TYPE_CHECKING:
     from mockserver.core.exchange import Plan
-    from mockserver.pipeline.faults.fault import Hand
+    from mockserver.pipeline.faults.fault import FaultContext
 
 
 class Latency(Fault):
-    """The whole answer, its head too, comes `ms` later, varied by up to `jitter_ms` either way."""
+    """The whole answer, its head too, comes `ms` later, varied by up to `jitter_ms` either way.
+
+    Attributes:
+        ms: How much later; 0 to 3,600,000 milliseconds.
+        jitter_ms: How much it varies either way; 0 to 3,600,000 milliseconds.
+    """
 
     type: Literal["latency"] = "latency"
     ms: float = Field(ge=0, le=3_600_000)
     jitter_ms: float = Field(default=0.0, ge=0, le=3_600_000)
 
-    def on_plan(self, plan: Plan, hand: Hand) -> Plan:
+    def on_plan(self, plan: Plan, context: FaultContext) -> Plan:
         """Every time moves by the same amount."""
-        late = max(self.ms + hand.dice.uniform(-self.jitter_ms, self.jitter_ms), 0.0)
+        late = max(self.ms + context.dice.uniform(-self.jitter_ms, self.jitter_ms), 0.0)
         moved = with_frames(plan, plan.frames, [at + late for at in times(plan)])
         return replace(moved, head_at_ms=None if plan.head_at_ms is None else plan.head_at_ms + late)
 
 
 class FirstTokenDelay(Fault):
-    """The head comes at once, the first frame `ms` later: a long wait for the first token."""
+    """The head comes at once, the first frame `ms` later: a long wait for the first token.
+
+    Attributes:
+        ms: How much later; 0 to 3,600,000 milliseconds.
+    """
 
     type: Literal["first_token_delay"] = "first_token_delay"
     ms: float = Field(ge=0, le=3_600_000)
 
-    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
+    def on_plan(self, plan: Plan, context: FaultContext) -> Plan:
         """The frames move, the head does not."""
         at = times(plan)
         head = plan.head_at_ms if plan.head_at_ms is not None else (at[0] if at else 0.0)
@@ -44,13 +53,18 @@ class FirstTokenDelay(Fault):
 
 
 class Stall(Fault):
-    """After `after_frames` frames nothing comes for `ms`; without `ms` nothing more comes at all."""
+    """After `after_frames` frames nothing comes for `ms`; without `ms` nothing more comes at all.
+
+    Attributes:
+        after_frames: What is sent before the silence; 0 or more frames.
+        ms: How long nothing comes; 0 to 3,600,000 milliseconds, or null for ever.
+    """
 
     type: Literal["stall"] = "stall"
     after_frames: int = Field(ge=0)
     ms: float | None = Field(default=None, ge=0, le=3_600_000)
 
-    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
+    def on_plan(self, plan: Plan, context: FaultContext) -> Plan:
         """The later frames move, or go."""
         at, cut = times(plan), self.after_frames
         if cut >= len(plan.frames):  # a client that has all that was announced sends its next request
@@ -61,14 +75,18 @@ class Stall(Fault):
 
 
 class Bandwidth(Fault):
-    """The answer comes at `bytes_per_s`, in writes of at most a tenth of a second's bytes."""
+    """The answer comes at `bytes_per_s`, in writes of at most a tenth of a second's bytes.
 
-    layer: ClassVar[Layer] = Layer.WRITES
+    Attributes:
+        bytes_per_s: The speed of the line, head and transfer coding too; 1 to 1,000,000,000 bytes a second.
+    """
+
+    acts_on: ClassVar[ActsOn] = ActsOn.NETWORK_WRITES
 
     type: Literal["bandwidth"] = "bandwidth"
     bytes_per_s: int = Field(ge=1, le=10**9)
 
-    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
+    def on_plan(self, plan: Plan, context: FaultContext) -> Plan:
         """Frames are cut and each waits until the line is free."""
         wire, step = as_writes(plan), max(self.bytes_per_s // 10, 1)
         frames: list[bytes] = []
@@ -84,12 +102,16 @@ class Bandwidth(Fault):
 
 
 class SlowClose(Fault):
-    """The last byte is there, the end of the body comes `ms` later."""
+    """The last byte is there, the end of the body comes `ms` later.
+
+    Attributes:
+        ms: How much later; 0 to 3,600,000 milliseconds.
+    """
 
     type: Literal["slow_close"] = "slow_close"
     ms: float = Field(ge=0, le=3_600_000)
 
-    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
+    def on_plan(self, plan: Plan, context: FaultContext) -> Plan:
         """An empty frame at the end carries only the end."""
         at = times(plan)
         late = (at[-1] if at else 0.0) + self.ms
@@ -106,6 +128,16 @@ class Timeout(Fault):
         """Nothing comes."""
         return True
 
-    def on_plan(self, plan: Plan, hand: Hand) -> Plan:  # noqa: ARG002 - the base's signature
+    def on_plan(self, plan: Plan, context: FaultContext) -> Plan:
         """Not even a head."""
         return replace(plan, status=0, frames=(), at_ms=None, ending=Ending.HANG, raw=True, head_at_ms=None)
+
+
+TIMING_FAULTS: Final[tuple[type[Fault], ...]] = (
+    Latency,
+    FirstTokenDelay,
+    Stall,
+    Bandwidth,
+    SlowClose,
+    Timeout,
+)

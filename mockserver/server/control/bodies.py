@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from mockserver.core.data import ANY
 from mockserver.core.errors import Refusal
 from mockserver.core.field_rules import Rule, Ruled, exactly_one
-from mockserver.pipeline.disturb import AnyFault
+from mockserver.pipeline.faults.table import AnyFault
 from mockserver.server.namespace import Which
 from mockserver.sources import tokens
 from mockserver.sources.fixture_answer import FixtureAnswer, answer_of

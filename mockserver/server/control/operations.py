@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response
 
 from mockserver.files.exchange_file import ExchangeFile
-from mockserver.pipeline.disturb import FAULT_TYPES
+from mockserver.pipeline.faults.table import FAULTS
 from mockserver.profile import quirks
 from mockserver.server import verdict
 from mockserver.server.control import bodies, replies
@@ -144,7 +144,7 @@ async def disarm(call: ControlCall) -> replies.Removed:
 
 async def fault_types(_call: ControlCall) -> dict[str, replies.FaultTypeRow]:
     """What faults there are."""
-    return {name: replies.FaultTypeRow.of(kind) for name, kind in FAULT_TYPES.items()}
+    return {name: replies.FaultTypeRow.of(kind) for name, kind in FAULTS.items()}
 
 
 async def list_answers(call: ControlCall) -> replies.Script:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from mockserver import __version__
 from mockserver.core.exchange import Ending
-from mockserver.pipeline.disturb import AnyFault
+from mockserver.pipeline.faults.table import AnyFault
 from mockserver.pipeline.read import Carried, carried
 from mockserver.server.verdict import ClientFinding
 
