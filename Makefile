@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: serve test check format docs-tables bench image clean
+.PHONY: serve test check format tables bench image clean
 
 serve: $(VENV)/.runtime  ## Serve on 127.0.0.1:8777; more flags with ARGS="--port 9000 --edition 2025-reference"
 	@exec $(BIN)/genstudio-mock serve $(ARGS)
@@ -21,8 +21,8 @@ format: $(VENV)/.dev  ## Put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs-tables: $(VENV)/.dev  ## Write the tables of faults in README and docs anew
-	$(BIN)/python -m tests.fault_docs
+tables: $(VENV)/.dev  ## Write the tables of the documents that mirror code
+	$(BIN)/python -m tests.tables
 
 bench: $(VENV)/.dev  ## Measure, as ratios against a bare ASGI app in the same run
 	$(BIN)/python -m bench $(ARGS)

@@ -1,4 +1,4 @@
-"""The tables of faults in the documents, written by `python -m tests.fault_docs`; tests/test_fault_docs.py holds them.
+"""The tables of faults in the documents, written by `make tables`; tests/test_fault_docs.py holds them.
 
 What a fault does and what its settings are comes from its class; what a raw socket hears and what the SDK makes of it
 is observed.
@@ -201,8 +201,3 @@ def with_table(text: str, table: Table) -> str:
             f"no table begins with | {headings[0]} |; write its first line into the document, where it is to stand"
         )
     return new
-
-
-if __name__ == "__main__":
-    for document, table in tables(observed()):
-        document.write_text(with_table(document.read_text("utf-8"), table), "utf-8")

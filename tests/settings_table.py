@@ -1,6 +1,6 @@
 """The tables of docs/settings.md, read off the one table of settings.
 
-`python -m tests.settings_table` writes them anew; tests/test_settings_table.py holds them.
+`make tables` writes them anew; tests/test_settings_table.py holds them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mockserver.settings.config import Setting
 
 DOCUMENT: Final = ROOT / "docs" / "settings.md"
-MARK: Final = "<!-- from here on: python -m tests.settings_table -->\n"
+MARK: Final = "<!-- from here on: make tables -->\n"
 HEADINGS: Final = ("key", "flag", "variable", "what it is", "allowed", "default", "keyword of")
 NONE: Final = "–"
 
@@ -54,7 +54,3 @@ def line(cells: tuple[str, ...]) -> str:
 def document() -> str:
     """The document with its tables made anew, and the rest as it stands."""
     return DOCUMENT.read_text("utf-8").partition(MARK)[0] + MARK + tables()
-
-
-if __name__ == "__main__":
-    DOCUMENT.write_text(document(), "utf-8")

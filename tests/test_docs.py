@@ -12,9 +12,10 @@ import pytest
 
 from mockserver.pipeline.faults.table import FAULTS
 from mockserver.pipeline.frame import DONE, WIRE_FORMATS
-from mockserver.profile import quirks
 from tests.conftest import EDITIONS, load
+from tests.fault_docs import with_table
 from tests.snippets import ADDRESS, DOCUMENTS, ROOT, Block, blocks, fits, run, table
+from tests.tables import QUIRKS_PAGE, quirk_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,9 +108,9 @@ def test_the_table_covers_every_chip_of_every_edition() -> None:
 
 def test_every_quirk_is_documented() -> None:
     """docs/quirks.md has a row for each quirk with the table's own sentence, and no other."""
-    rows = {row[0].strip("*`"): row[2] for row in table(ROOT / "docs" / "quirks.md", "quirk")}
+    text = QUIRKS_PAGE.read_text("utf-8")
 
-    assert rows == {name: quirk.says.replace("|", "\\|") for name, (_, quirk) in quirks.QUIRKS.items()}
+    assert text == with_table(text, quirk_table()), "make tables writes it anew"
 
 
 def test_both_readmes_have_the_same_blocks() -> None:

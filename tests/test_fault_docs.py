@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.fault_cases import FaultCase
 
 WRITTEN = ("README.md", "README.zh-CN.md", "faults.md")
-COMMAND = "python -m tests.fault_docs"
+COMMAND = "make tables"
 
 
 @pytest.fixture(scope="module")

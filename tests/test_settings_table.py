@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def test_the_document_is_the_table() -> None:
     """docs/settings.md has each setting with what its row says, and no other."""
-    assert DOCUMENT.read_text("utf-8") == document(), "python -m tests.settings_table writes it anew"
+    assert DOCUMENT.read_text("utf-8") == document(), "make tables writes it anew"
 
 
 @pytest.mark.parametrize("name", SETTINGS)

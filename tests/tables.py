@@ -1,0 +1,38 @@
+"""`make tables`: writes every table of the documents that mirrors code; tests hold each of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mockserver.profile.quirks import AXES
+from tests import fault_docs, settings_table
+from tests.snippets import ROOT
+
+QUIRKS_PAGE: Final = ROOT / "docs" / "quirks.md"
+
+
+def quirk_table() -> fault_docs.Table:
+    """A row for each quirk, in the table's order; the standard of each group in bold."""
+    return [
+        ["quirk", "group", "what it does"],
+        *(
+            [
+                f"**`{quirk.name}`**" if quirk is axis.standard else f"`{quirk.name}`",
+                f"{axis.stage}: {axis.field}",
+                quirk.says,
+            ]
+            for axis in AXES
+            for quirk in axis.quirks
+        ),
+    ]
+
+
+def main() -> None:
+    """Write them all."""
+    settings_table.DOCUMENT.write_text(settings_table.document(), "utf-8")
+    for document, table in [(QUIRKS_PAGE, quirk_table()), *fault_docs.tables(fault_docs.observed())]:
+        document.write_text(fault_docs.with_table(document.read_text("utf-8"), table), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
