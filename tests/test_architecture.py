@@ -220,6 +220,17 @@ def test_no_chip_model_or_edition_is_named_in_the_code(path: Path) -> None:
     assert not constants & names
 
 
+def test_a_class_name_stands_once() -> None:
+    """One meaning a word: who reads a name of a class need not ask which of two it is."""
+    places: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(NAMES[path])
+
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
+
+
 HEAVY = {"starlette", "uvicorn", "pydantic", "faker", "hypothesis", "re2", "httptools", "asyncio"}
 
 
