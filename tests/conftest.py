@@ -25,7 +25,7 @@ from mockserver.profile.edition import load_edition
 from mockserver.server.app import create_app
 from mockserver.server.clock import FixedClock
 from mockserver.server.mock import Mock
-from mockserver.server.protocol import MockProtocol
+from mockserver.server.protocol import MockProtocol, protocol_for
 from mockserver.server.serving import make_server, new_event_loop, tcp_socket
 from mockserver.settings.assemble import build
 from mockserver.settings.config import Config
@@ -185,8 +185,7 @@ def serve(service: Service, protocol: type[MockProtocol] = MockProtocol, *, grac
     mock = Mock(edition, service, FixedClock(edition.file.defaults.created), tell)
     ready = threading.Event()
     listening = tcp_socket("127.0.0.1", 0)
-    server = make_server(create_app(mock), ready.set, grace_seconds)
-    server.config.http = protocol
+    server = make_server(create_app(mock), ready.set, grace_seconds, protocol_for(mock, protocol))
 
     def run() -> None:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:

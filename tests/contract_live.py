@@ -12,6 +12,7 @@ from mockserver.contract import in_process
 from mockserver.server.app import create_app
 from mockserver.server.clock import FixedClock
 from mockserver.server.mock import Mock
+from mockserver.server.protocol import protocol_for
 from mockserver.server.serving import make_server, new_event_loop, tcp_socket
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 def serving(edition: Edition) -> Iterator[str]:
     """A mock of the edition on a free port of loopback; yields its base URL."""
     ready = threading.Event()
-    app = create_app(Mock(edition, in_process.service(edition), FixedClock(edition.file.defaults.created)))
+    mock = Mock(edition, in_process.service(edition), FixedClock(edition.file.defaults.created))
     listening = tcp_socket("127.0.0.1", 0)
     port = listening.getsockname()[1]
-    server = make_server(app, ready.set, 1)
+    server = make_server(create_app(mock), ready.set, 1, protocol_for(mock))
 
     def work() -> None:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:

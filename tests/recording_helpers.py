@@ -25,6 +25,7 @@ from mockserver.recording.upstream_address import upstream_of
 from mockserver.server.clock import Wheel
 from mockserver.server.connection import CONNECTION_KEY
 from mockserver.server.performer import perform
+from mockserver.server.protocol import protocol_for
 from mockserver.server.serving import make_server, new_event_loop, tcp_socket
 from mockserver.sources.recordings import Recordings, load
 
@@ -156,7 +157,7 @@ def serving(app: Any) -> Iterator[int]:
     """The port of an application that is served in a thread."""
     listening = tcp_socket("127.0.0.1", 0)
     ready = threading.Event()
-    server = make_server(app, ready.set, 1)
+    server = make_server(app, ready.set, 1, protocol_for(app))
     stop: list[Callable[[], object]] = []
 
     async def until_stopped() -> None:

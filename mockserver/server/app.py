@@ -73,7 +73,7 @@ class MethodRefusal:
         """Answer one request."""
         detail = f"{scope['method']} is not allowed on {scope['path']}; allowed: {self._allow}"
         refusal = Refusal("wrong-method", detail, headers=((b"allow", self._allow.encode()),))
-        await self._mock.answer(scope, receive, send, lambda *_: Response(self._mock.refusal(refusal, scope)))
+        await self._mock.answer(scope, receive, send, lambda asked, *_: Response(self._mock.refusal(refusal, asked)))
 
 
 def refuse_path(mock: Mock) -> Callable[[Scope, Receive, Send], Any]:
@@ -85,7 +85,7 @@ def refuse_path(mock: Mock) -> Callable[[Scope, Receive, Send], Any]:
         served = f"POST {CHAT_PATH}, POST {BODY_PATH}, POST {DEPLOYMENT_PATH}, GET {MODELS_PATH}"
         detail = f"{scope['path'][:200]!r} is not served; served: {served}"
         refusal = Refusal("unknown-path", detail)
-        await mock.answer(scope, receive, send, lambda *_: Response(mock.refusal(refusal, scope)))
+        await mock.answer(scope, receive, send, lambda asked, *_: Response(mock.refusal(refusal, asked)))
 
     return endpoint
 
