@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from mockserver.core.data import shipped
 from mockserver.core.exchange import Answer, Request, ToolCall, Usage
-from mockserver.pipeline.incoming import Arrival
+from mockserver.pipeline.incoming import IncomingRequest
 from mockserver.pipeline.respond import Service
 from mockserver.profile import quirks
 from mockserver.profile.edition import load_edition
@@ -119,7 +119,9 @@ def ask(
     document = {"model": model, "messages": [{"role": "user", "content": "你是谁?"}], **body}
     sent = {b"authorization": b"Bearer " + KEY.encode(), **(headers or {})}
     request = Request("POST", f"/maas/{path}/chat/completions", sent, json.dumps(document).encode())
-    return service.respond(Arrival(model, chip, request, load(service.rules.name).file.defaults.created * 1000)).plan
+    return service.respond(
+        IncomingRequest(model, chip, request, load(service.rules.name).file.defaults.created * 1000)
+    ).plan
 
 
 @dataclass

@@ -119,7 +119,7 @@ def _stream(chip: ChipProfile, edition: Edition, config: Config, console: Consol
     """A stream of the chip as the pipeline makes it, its middle left out."""
     from mockserver.cli.ready import QUESTION, sample_body
     from mockserver.core.exchange import Request
-    from mockserver.pipeline.incoming import Arrival
+    from mockserver.pipeline.incoming import IncomingRequest
     from mockserver.settings.assemble import build
 
     model = next((one for one, chips in edition.catalogue.items() if chip.name in chips), None)
@@ -129,10 +129,10 @@ def _stream(chip: ChipProfile, edition: Edition, config: Config, console: Consol
     body = sample_body().encode()
     headers = {b"authorization": b"Bearer any-key", b"content-type": b"application/json"}
     path = f"/maas/{model}/{chip.name}/chat/completions"
-    arrival = Arrival(
+    incoming = IncomingRequest(
         model, chip.name, Request("POST", path, headers, body), mock.clock.now_ms(), dice=mock.clock.dice()
     )
-    plan = mock.service.respond(arrival).plan
+    plan = mock.service.respond(incoming).plan
     frames = [_visible(frame) for frame in plan.frames]
     left = len(frames) - 2 * SHOWN_FRAMES
     if left > 1:

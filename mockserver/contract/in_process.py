@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from mockserver.core.exchange import Answer, Exchange, ToolCall, Usage, texts_of
-from mockserver.pipeline.incoming import Arrival
+from mockserver.pipeline.incoming import IncomingRequest
 from mockserver.pipeline.respond import Service
 from mockserver.sources import tokens
 
@@ -70,7 +70,7 @@ def transport(made: Service, now_ms: int, disturb: Callable[[Plan], Plan] = lamb
     def send(request: Request) -> Exchange:
         parts = [unquote(part) for part in request.path.strip("/").split("/")]
         model, chip = (parts[1], parts[2]) if len(parts) == 5 else ("", "")
-        plan = made.respond(Arrival(model, chip, request, now_ms)).plan
+        plan = made.respond(IncomingRequest(model, chip, request, now_ms)).plan
         if request.method != "POST":
             plan = _wrong_method(made, now_ms)
         plan = disturb(plan)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mockserver.core.errors import Refusal
 from mockserver.pipeline.catalogue import list_models
-from mockserver.pipeline.incoming import Arrival, Response
+from mockserver.pipeline.incoming import IncomingRequest, Response
 from mockserver.server.asgi_request import chat_target
 from mockserver.server.guard import Guard
 
@@ -56,8 +56,8 @@ class App:
         def decide(asked: Request, test: Namespace, seed: int) -> Response:
             now_ms, elapsed_ms = mock.clock.now_ms(), mock.elapsed_ms(test)
             dice = mock.clock.dice()
-            arrival = Arrival(model, chip, asked, now_ms, elapsed_ms, dice, test, seed, deployment=deployment)
-            return mock.service.respond(arrival)
+            incoming = IncomingRequest(model, chip, asked, now_ms, elapsed_ms, dice, test, seed, deployment=deployment)
+            return mock.service.respond(incoming)
 
         await mock.answer(scope, receive, send, decide)
 

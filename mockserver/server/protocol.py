@@ -37,16 +37,6 @@ LINGER_BYTES = 2 * 2**20
 UNKNOWN = "-"  # what stands for a method and a path that did not come
 
 
-def protocol_for(refuser: Refuser, protocol: type[MockProtocol] | None = None) -> partial[MockProtocol]:
-    """What makes the protocol of each connection of a server.
-
-    Args:
-        refuser: Who says what a request gets that cannot be read.
-        protocol: The class; None takes `MockProtocol`.
-    """
-    return partial(protocol or MockProtocol, refuser=refuser)
-
-
 class MockProtocol(HttpToolsProtocol):
     """One client connection with limits on the head's size and on the time that head and body may take.
 
@@ -267,3 +257,8 @@ def _unchunked(app: ASGI3Application) -> ASGI3Application:
         return app(scope, receive, scope[CONNECTION_KEY].unchunked(send))
 
     return answer
+
+
+def protocol_for(refuser: Refuser, protocol: type[MockProtocol] = MockProtocol) -> partial[MockProtocol]:
+    """What makes the protocol of each connection of a server; `refuser` says what a request gets that cannot be read."""
+    return partial(protocol, refuser=refuser)
