@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.cases import LONG_TEXT, SMALL_TEXT
 from bench.client import post
-from bench.serve import CHUNKS, mock_app
+from bench.serve import CHUNKS, made_mock
+from mockserver.server.app import create_app
 from mockserver.server.connection import CONNECTION_KEY
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class _HereToStay:
 
 def print_profiles(bench: Bench) -> None:
     """Time without the profiler, then the functions that cost most, for a small answer and for a stream."""
-    app, path = mock_app(bench.fixtures, None)
+    mock, path = made_mock(bench.fixtures, None)
+    app = create_app(mock)
     small, long = post(path, SMALL_TEXT), post(path, LONG_TEXT, stream=True)
     for name, request, count, each in (("a small answer", small, 2000, 1), ("a chunk of a stream", long, 100, CHUNKS)):
         ask = _asked(app, path, request, count)

@@ -26,6 +26,8 @@ from mockserver.settings.config import Config
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from mockserver.server.mock import Mock
+
 
 GRACE_SECONDS = 1
 CHUNKS = 200
@@ -85,11 +87,11 @@ BARE: dict[str, ASGIApp] = {"bare-small": bare_small, "bare-stream": bare_stream
 # --- the mock ------------------------------------------------------------------------------------------------------
 
 
-def mock_app(fixtures: Path, pace: PaceSettings | None) -> tuple[ASGIApp, str]:
-    """The mock's application with its fixtures from a folder, and the path of its first model on its first chip."""
+def made_mock(fixtures: Path, pace: PaceSettings | None) -> tuple[Mock, str]:
+    """A mock with its fixtures from a folder, and the path of its first model on its first chip."""
     mock = build(Config(fixtures=(fixtures,), pace="off" if pace is None else pace))
     edition = mock.edition
-    return create_app(mock), f"/maas/{next(iter(edition.models))}/{next(iter(edition.chips))}/chat/completions"
+    return mock, f"/maas/{next(iter(edition.models))}/{next(iter(edition.chips))}/chat/completions"
 
 
 # --- the process ---------------------------------------------------------------------------------------------------
@@ -108,14 +110,13 @@ def main(argv: list[str]) -> None:
         serve_bare(BARE[given.kind], listening)
     else:
         pace = PaceSettings(INTER_TOKEN_MS, INTER_TOKEN_MS) if given.kind == "mock-paced" else None
-        app, path = mock_app(given.fixtures, pace)
-        run(app, listening, lambda: _tell(port, path), GRACE_SECONDS)
+        mock, path = made_mock(given.fixtures, pace)
+        run(create_app(mock), listening, lambda: _tell(port, path), GRACE_SECONDS, mock)
 
 
 def serve_bare(app: ASGIApp, listening: Any) -> None:
     """Serve on uvicorn's own httptools protocol: what the mock's connection adds counts as the mock's cost."""
-    server = make_server(app, lambda: None, GRACE_SECONDS)
-    server.config.http = "httptools"
+    server = make_server(app, lambda: None, GRACE_SECONDS, "httptools")
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(server.serve(sockets=[listening]))
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from mockserver.core.data import shipped
 from mockserver.core.exchange import Answer, Request, ToolCall, Usage
-from mockserver.pipeline.incoming import Arrival
+from mockserver.pipeline.incoming import IncomingRequest
 from mockserver.pipeline.respond import Service
 from mockserver.profile import quirks
 from mockserver.profile.edition import load_edition
@@ -125,7 +125,9 @@ def ask(
     document = {"model": model, "messages": [{"role": "user", "content": "你是谁?"}], **body}
     sent = {b"authorization": b"Bearer " + KEY.encode(), **(headers or {})}
     request = Request("POST", f"/maas/{path}/chat/completions", sent, json.dumps(document).encode())
-    return service.respond(Arrival(model, chip, request, load(service.rules.name).file.defaults.created * 1000)).plan
+    return service.respond(
+        IncomingRequest(model, chip, request, load(service.rules.name).file.defaults.created * 1000)
+    ).plan
 
 
 @dataclass
@@ -189,7 +191,7 @@ def serve(service: Service, protocol: type[MockProtocol] = MockProtocol, *, grac
 
     edition = load(service.rules.name)
     mock = Mock(edition, service, FixedClock(edition.file.defaults.created), tell)
-    with serving(create_app(mock), protocol=protocol, grace_seconds=grace_seconds) as served:
+    with serving(create_app(mock), mock, protocol=protocol, grace_seconds=grace_seconds) as served:
         yield Live(edition.name, served.port, mock, exchanges, served.server, told)
 
 

@@ -25,8 +25,8 @@ KEY = "sk-very-secret-key-123"
 @contextmanager
 def serving(edition: Edition) -> Iterator[str]:
     """A mock of the edition on a free port of loopback; yields its base URL."""
-    app = create_app(Mock(edition, in_process.service(edition), FixedClock(edition.file.defaults.created)))
-    with in_thread.serving(app) as served:
+    mock = Mock(edition, in_process.service(edition), FixedClock(edition.file.defaults.created))
+    with in_thread.serving(create_app(mock), mock) as served:
         yield served.url
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
-from mockserver.server.protocol import MockProtocol
+from mockserver.server.protocol import MockProtocol, protocol_for
 from mockserver.server.serving import Server, make_server, new_event_loop, tcp_socket
 
 if TYPE_CHECKING:
@@ -38,18 +38,20 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(app: Any, *, protocol: type[MockProtocol] = MockProtocol, grace_seconds: float = 1) -> Iterator[Served]:
+def serving(
+    app: Any, refuser: Any = None, *, protocol: type[MockProtocol] = MockProtocol, grace_seconds: float = 1
+) -> Iterator[Served]:
     """Serve an application, and stop it cleanly.
 
     Args:
         app: An ASGI application.
+        refuser: Who says what a request gets that cannot be read; None for the application itself.
         protocol: The class of its connections.
         grace_seconds: How long answers in flight may go on at the end.
     """
     listening = tcp_socket("127.0.0.1", 0)
     ready = threading.Event()
-    server = make_server(app, ready.set, grace_seconds)
-    server.config.http = protocol
+    server = make_server(app, ready.set, grace_seconds, protocol_for(refuser or app, protocol))
     stop: list[Callable[[], object]] = []
 
     async def until_stopped() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import ChatRequest, Request
 from mockserver.pipeline.admit import AdmitSettings, admit
-from mockserver.pipeline.incoming import Arrival
+from mockserver.pipeline.incoming import IncomingRequest
 from mockserver.pipeline.refuse import header_text
 from tests.conftest import EDITIONS, KEY, TUTORIAL_MULTI_TURN, compose, load, nasty_texts
 
@@ -503,9 +503,9 @@ SERVICES = {edition: compose(load(edition)) for edition in EDITIONS}
 def respond(edition: str, body: bytes, headers: dict[bytes, bytes], path: tuple[str, str] | None = None) -> None:
     """Answer a request, and check that the answer is well-formed and no fault of the mock."""
     model, chip = path or (MODEL[edition], "nvidia")
-    arrival = Arrival(model, chip, Request("POST", "/", headers, body), 1_700_000_000_000)
+    incoming = IncomingRequest(model, chip, Request("POST", "/", headers, body), 1_700_000_000_000)
 
-    plan = SERVICES[edition].respond(arrival).plan
+    plan = SERVICES[edition].respond(incoming).plan
 
     assert plan.status in {200, 400, 401, 404, 402, 405, 413, 429, 500, 503}
     assert plan.status != 500 or b"x-mock-error" in headers

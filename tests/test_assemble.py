@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mockserver.core.exchange import Request
-from mockserver.pipeline.incoming import Arrival
+from mockserver.pipeline.incoming import IncomingRequest
 from mockserver.pipeline.pace import PaceSettings
 from mockserver.profile.edition import Moderation
 from mockserver.settings.assemble import build, edition_of, sources
@@ -24,8 +24,8 @@ def respond(config: Config, said: str, key: str = "k") -> tuple[int, dict[str, o
     mock = build(config)
     body = json.dumps({"messages": [{"role": "user", "content": said}]}).encode()
     headers = {b"authorization": f"Bearer {key}".encode(), b"content-type": b"application/json"}
-    arrival = Arrival(next(iter(mock.edition.models)), "chip1", Request("POST", "/", headers, body), 0)
-    plan = mock.service.respond(arrival).plan
+    incoming = IncomingRequest(next(iter(mock.edition.models)), "chip1", Request("POST", "/", headers, body), 0)
+    plan = mock.service.respond(incoming).plan
     return plan.status, json.loads(b"".join(plan.frames))
 
 
@@ -88,7 +88,7 @@ def test_the_same_request_is_decided_once_until_something_changes(tmp_path: Path
     def plan(said: str) -> Plan:
         body = json.dumps({"messages": [{"role": "user", "content": said}]}).encode()
         headers = {b"authorization": b"Bearer k", b"content-type": b"application/json"}
-        return service.respond(Arrival("mt-infini-3b", "nvidia", Request("POST", "/", headers, body), 0)).plan
+        return service.respond(IncomingRequest("mt-infini-3b", "nvidia", Request("POST", "/", headers, body), 0)).plan
 
     assert plan("hello") is plan("hello")
     assert b"one" in plan("step").frames[0]

@@ -18,7 +18,7 @@ from mockserver.cli import COMMANDS
 from mockserver.cli.ready import curl, grouped, ready_block
 from mockserver.cli.terminal import WIDTH, Console, width
 from mockserver.core.exchange import Request
-from mockserver.pipeline.incoming import Arrival
+from mockserver.pipeline.incoming import IncomingRequest
 from mockserver.server.guard import Guard
 from mockserver.settings.assemble import build, edition_of
 from mockserver.settings.config import SETTINGS, Config
@@ -219,7 +219,7 @@ class TestReadyBlock:
         model, chip = url.removeprefix("http://127.0.0.1:1/maas/").split("/")[:2]
         headers = dict(one.lower().encode().split(b": ") for one in flags[1:4:2])
         asked = Request("POST", "/", headers, flags[5].encode())
-        plan = mock.service.respond(Arrival(model, chip, asked, 0)).plan
+        plan = mock.service.respond(IncomingRequest(model, chip, asked, 0)).plan
 
         assert command == "curl"
         assert (plan.status, plan.detail) == (200, "")

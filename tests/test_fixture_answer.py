@@ -9,7 +9,7 @@ import pytest
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Request, ToolCall, Usage
-from mockserver.pipeline.incoming import Arrival
+from mockserver.pipeline.incoming import IncomingRequest
 from mockserver.pipeline.pace import PaceSettings
 from mockserver.pipeline.respond import Service
 from mockserver.sources.fixture_answer import FixtureAnswer, answer_of
@@ -125,7 +125,7 @@ def served(data: dict[str, Any], pace: PaceSettings | None = None, *, stream: bo
         paces={} if pace is None else {"chip3": pace},
     )
     body = json.dumps({"messages": [{"role": "user", "content": "a"}], "stream": stream}).encode()
-    return service.respond(Arrival("mt-infini-3b", "chip3", Request("POST", "", HEADERS, body), 0)).plan
+    return service.respond(IncomingRequest("mt-infini-3b", "chip3", Request("POST", "", HEADERS, body), 0)).plan
 
 
 DELAYS: dict[str, tuple[dict[str, Any], PaceSettings | None, bool, list[float] | None]] = {

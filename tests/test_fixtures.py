@@ -11,7 +11,7 @@ import pytest
 from mockserver.core.data import shipped
 from mockserver.core.exchange import Request
 from mockserver.pipeline.frame import DONE, WIRE_FORMATS
-from mockserver.pipeline.incoming import Arrival
+from mockserver.pipeline.incoming import IncomingRequest
 from mockserver.pipeline.respond import Service
 from mockserver.sources.condition import Same
 from mockserver.sources.fixture_answer import answer_of
@@ -100,7 +100,7 @@ def ask(model: str, chip: str, messages: list[dict[str, str]], *, stream: bool) 
     """The plan for a dialogue."""
     body = json.dumps({"model": model, "messages": messages, "stream": stream}).encode()
     request = Request("POST", "", {b"authorization": b"Bearer sk-any"}, body)
-    return SERVICE.respond(Arrival(model, chip, request, 0)).plan
+    return SERVICE.respond(IncomingRequest(model, chip, request, 0)).plan
 
 
 def objects(plan: Plan, chip: str) -> list[Any]:

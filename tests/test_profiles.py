@@ -166,7 +166,7 @@ def test_the_two_public_error_codes(edition: str) -> None:
         "malformed-key",
         "wrong-key",
     }
-    assert {row.status for row in errors.values()} == {400, 401, 402, 404, 405, 413, 429, 500, 503}
+    assert {row.status for row in errors.values()} == {400, 401, 402, 404, 405, 408, 413, 429, 431, 500, 503}
 
 
 # --- files that people write --------------------------------------------------------------------------------------

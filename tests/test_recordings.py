@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mockserver.core.exchange import Answer, ChatRequest, Ending, Exchange, Plan, Request
 from mockserver.files.exchange_file import Provenance, file_of
-from mockserver.pipeline.incoming import Arrival
+from mockserver.pipeline.incoming import IncomingRequest
 from mockserver.pipeline.pace import pace_as_recorded
 from mockserver.pipeline.read import meaning
 from mockserver.pipeline.respond import Service
@@ -256,8 +256,8 @@ def test_the_pipeline_performs_both() -> None:
             return said
 
         service = Service(edition.rules, answer, lambda _request: ())
-        arrival = Arrival("mt-infini-3b", chip, Request("POST", "/", headers, body), 0)
-        return service.respond(arrival).plan
+        incoming = IncomingRequest("mt-infini-3b", chip, Request("POST", "/", headers, body), 0)
+        return service.respond(incoming).plan
 
     exact, lines, events = respond("nvidia", "exact"), respond("chip3", "regenerate"), respond("nvidia", "regenerate")
 

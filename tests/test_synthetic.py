@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from mockserver.core.errors import OperatorError, Refusal
 from mockserver.core.exchange import ChatRequest, Request
 from mockserver.pipeline.admit import asked_style
-from mockserver.pipeline.incoming import Arrival
+from mockserver.pipeline.incoming import IncomingRequest
 from mockserver.pipeline.respond import Service
 from mockserver.sources import tokens
 from mockserver.sources.phrases import CHINESE, ENGLISH, language_of, quotation
@@ -487,7 +487,7 @@ def served(**body: Any) -> tuple[list[dict[str, Any]], int]:
     sent = {"model": ALWAYS, "messages": [user("你好，请介绍一下自己。")], **body}
     headers = {b"authorization": b"Bearer sk-any", b"content-type": b"application/json"}
     request = Request("POST", "/", headers, json.dumps(sent).encode())
-    plan = service.respond(Arrival(ALWAYS, "nvidia", request, 0)).plan
+    plan = service.respond(IncomingRequest(ALWAYS, "nvidia", request, 0)).plan
     lines = b"".join(plan.frames).removesuffix(b"data: [DONE]\n\n").split(b"\n\n")
     return [json.loads(line.removeprefix(b"data: ")) for line in lines if line.strip()], plan.status
 

@@ -120,7 +120,7 @@ def _stream(chip: ChipProfile, edition: Edition, config: Config, console: Consol
     from mockserver.cli.ready import QUESTION, sample_body
     from mockserver.core.exchange import Request
     from mockserver.core.route import Route
-    from mockserver.pipeline.incoming import Arrival
+    from mockserver.pipeline.incoming import IncomingRequest
     from mockserver.settings.assemble import build
 
     model = next((one for one, chips in edition.catalogue.items() if chip.name in chips), None)
@@ -130,8 +130,8 @@ def _stream(chip: ChipProfile, edition: Edition, config: Config, console: Consol
     body = sample_body().encode()
     headers = {b"authorization": b"Bearer any-key", b"content-type": b"application/json"}
     request = Request("POST", Route(model, chip.name).path, headers, body)
-    arrival = Arrival(model, chip.name, request, mock.clock.now_ms(), dice=mock.clock.dice())
-    plan = mock.service.respond(arrival).plan
+    incoming = IncomingRequest(model, chip.name, request, mock.clock.now_ms(), dice=mock.clock.dice())
+    plan = mock.service.respond(incoming).plan
     frames = [_visible(frame) for frame in plan.frames]
     left = len(frames) - 2 * SHOWN_FRAMES
     if left > 1:

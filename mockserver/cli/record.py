@@ -132,7 +132,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
 
     with contextlib.ExitStack() as held:
         held.callback(listening.close)
-        run(proxy, listening, ready, GRACE_SECONDS)
+        run(proxy, listening, ready, GRACE_SECONDS, proxy)
     return 0
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Answer, Exchange, ToolCall, Usage, texts_of
 from mockserver.core.route import parse
-from mockserver.pipeline.incoming import Arrival
+from mockserver.pipeline.incoming import IncomingRequest
 from mockserver.pipeline.respond import Service
 from mockserver.sources import tokens
 
@@ -82,7 +82,7 @@ def transport(
         else:
             answering = route.chip or chip or made.rules.default_chip
             deployed = bool(route.deployment)
-            plan = made.respond(Arrival(route.named, answering, request, now_ms, deployment=deployed)).plan
+            plan = made.respond(IncomingRequest(route.named, answering, request, now_ms, deployment=deployed)).plan
         plan = disturb(plan)
         return Exchange(request, plan, frames_sent=len(plan.frames), ending=plan.ending)
 

@@ -20,7 +20,7 @@ SEED_HEADER: Final = b"x-mock-seed"
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class IncomingRequest:
     """A request as it came in.
 
     Attributes:

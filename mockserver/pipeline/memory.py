@@ -10,7 +10,7 @@ from mockserver.pipeline.incoming import ERROR_HEADER, QUIRKS_HEADER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mockserver.pipeline.incoming import Arrival, Response
+    from mockserver.pipeline.incoming import IncomingRequest, Response
 
 MOST_RESPONSES: Final = 256
 MOST_BYTES: Final = 16 * 1024
@@ -28,7 +28,7 @@ class Memory:
         self._generation = generation
         self._kept: dict[tuple[object, ...], tuple[object, Response]] = {}
 
-    def response(self, asked: Arrival, decide: Callable[[Arrival], Response]) -> Response:
+    def response(self, asked: IncomingRequest, decide: Callable[[IncomingRequest], Response]) -> Response:
         """What was decided for the same request; else what `decide` says now.
 
         Random ids, and whatever a test has set up, make equal requests unlike.

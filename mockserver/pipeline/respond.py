@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from mockserver.core.exchange import ChatRequest
     from mockserver.pipeline.edition_rules import EditionRules
-    from mockserver.pipeline.incoming import Arrival
+    from mockserver.pipeline.incoming import IncomingRequest
     from mockserver.pipeline.pace import PaceSettings
     from mockserver.pipeline.set_up import NothingSetUp
     from mockserver.pipeline.wire_templates import WireTemplates
@@ -68,7 +68,7 @@ class Service:
         self._memory = Memory(self.generation)
         self._seed = f"{self.rules.name}:{self.seed}".encode()
 
-    def respond(self, asked: Arrival) -> Response:
+    def respond(self, asked: IncomingRequest) -> Response:
         """The plan for a request, and the request where it was let in."""
         return self._memory.response(asked, self._decide)
 
@@ -76,7 +76,7 @@ class Service:
         """What ids are derived from: the edition, the seed, and what is asked."""
         return entropy_of(self._seed, *parts)
 
-    def _decide(self, asked: Arrival) -> Response:
+    def _decide(self, asked: IncomingRequest) -> Response:
         """All stages in their order. A refusal becomes a plan too, and where something is set up it is disturbed."""
         entropy = asked.dice or self.entropy(asked.model.encode(), asked.chip.encode(), asked.request.body)
         now_ms = asked.now_ms
@@ -95,7 +95,7 @@ class Service:
         response.plan, response.faults = set_up.disturb(plan), set_up.faults
         return response
 
-    def _admit(self, asked: Arrival) -> ChatRequest:
+    def _admit(self, asked: IncomingRequest) -> ChatRequest:
         if ERROR_HEADER in asked.request.headers:
             raise self.errors.asked_for(asked.request.headers[ERROR_HEADER].decode("latin-1"))
         request = admit(
@@ -106,7 +106,7 @@ class Service:
         structure(request.body)  # refused here, whichever source answers
         return request
 
-    def _set_up(self, asked: Arrival, request: ChatRequest, entropy: bytes) -> SetUp:
+    def _set_up(self, asked: IncomingRequest, request: ChatRequest, entropy: bytes) -> SetUp:
         error = partial(self.errors.with_status, entropy=entropy, now_ms=asked.now_ms)
         return SetUp(asked, request, error)
 

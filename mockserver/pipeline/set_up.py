@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mockserver.core.exchange import Answer, ChatRequest
     from mockserver.pipeline.faults.fault import Fault
-    from mockserver.pipeline.incoming import Arrival
+    from mockserver.pipeline.incoming import IncomingRequest
 
     Source = Callable[[ChatRequest], Answer | Plan]
 
@@ -68,7 +68,7 @@ class SetUp(NothingSetUp):
     """
 
     def __init__(
-        self, asked: Arrival, request: ChatRequest, error: Callable[[int, str | None, float | None], Plan]
+        self, asked: IncomingRequest, request: ChatRequest, error: Callable[[int, str | None, float | None], Plan]
     ) -> None:
         from mockserver.pipeline.faults.content import RateLimit
 

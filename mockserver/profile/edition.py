@@ -31,7 +31,8 @@ Claim = Literal["documented", "observed", "assumed"]
 ERROR_KINDS = (
     "invalid-http", "missing-key", "malformed-key", "wrong-key", "unknown-path", "wrong-method", "unknown-model",
     "unknown-chip", "unknown-combination", "wrong-content-type", "invalid-json", "invalid-field", "unknown-quirk",
-    "body-too-large", "payment-required", "no-match", "rate-limited", "overloaded", "internal",
+    "body-too-large", "request-timeout", "head-too-large", "payment-required", "no-match", "rate-limited",
+    "overloaded", "internal",
 )  # fmt: skip
 
 

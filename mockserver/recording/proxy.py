@@ -108,6 +108,16 @@ class RecordingProxy:
             plan = gateway_error(error)
         await perform(plan, send, connection, self._wheel, Exchange(asked))
 
+    def refusal(self, refusal: Refusal, asked: Request) -> Plan:  # noqa: ARG002 - as the connection asks
+        """The plan of a refusal of a request that cannot be read."""
+        return self._refusal(refusal)
+
+    def keep(self, exchange: Exchange) -> None:
+        """Tell of a request that could not be read; there is nothing to keep."""
+        if exchange.plan is not None:
+            what = f"{exchange.plan.status} for {exchange.request.path[:100]!r}: {exchange.plan.detail}"
+            self._recorder.tell_masked(what, set())
+
     def _known(self, asked: Request) -> Plan | None:
         """The plan of a recording; None asks the upstream."""
         request = request_of(asked) if asked.method == "POST" else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mockserver.core.errors import Refusal
 from mockserver.core.route import CHAT_PATHS, MODELS_PATH, parse_decoded
 from mockserver.pipeline.catalogue import list_models
-from mockserver.pipeline.incoming import Arrival, Response
+from mockserver.pipeline.incoming import IncomingRequest, Response
 from mockserver.server.guard import Guard
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class App:
         def decide(asked: Request, test: Namespace, seed: int) -> Response:
             now_ms, elapsed_ms = mock.clock.now_ms(), mock.elapsed_ms(test)
             dice = mock.clock.dice()
-            arrival = Arrival(named, chip, asked, now_ms, elapsed_ms, dice, test, seed, deployment=deployed)
-            return mock.service.respond(arrival)
+            incoming = IncomingRequest(named, chip, asked, now_ms, elapsed_ms, dice, test, seed, deployment=deployed)
+            return mock.service.respond(incoming)
 
         await mock.answer(scope, receive, send, decide)
 
@@ -69,7 +69,7 @@ class MethodRefusal:
         """Answer one request."""
         detail = f"{scope['method']} is not allowed on {scope['path']}; allowed: {self._allow}"
         refusal = Refusal("wrong-method", detail, headers=((b"allow", self._allow.encode()),))
-        await self._mock.answer(scope, receive, send, lambda *_: Response(self._mock.refusal(refusal, scope)))
+        await self._mock.answer(scope, receive, send, lambda asked, *_: Response(self._mock.refusal(refusal, asked)))
 
 
 def refuse_path(mock: Mock) -> Callable[[Scope, Receive, Send], Any]:
@@ -81,7 +81,7 @@ def refuse_path(mock: Mock) -> Callable[[Scope, Receive, Send], Any]:
         served = ", ".join([*(f"POST {one}" for one in CHAT_PATHS), f"GET {MODELS_PATH}"])
         detail = f"{scope['path'][:200]!r} is not served; served: {served}"
         refusal = Refusal("unknown-path", detail)
-        await mock.answer(scope, receive, send, lambda *_: Response(mock.refusal(refusal, scope)))
+        await mock.answer(scope, receive, send, lambda asked, *_: Response(mock.refusal(refusal, asked)))
 
     return endpoint
 

@@ -10,10 +10,23 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive
 
-    from mockserver.core.exchange import Headers
+    from mockserver.core.errors import Refusal
+    from mockserver.core.exchange import Exchange, Headers, Plan, Request
 
 CONNECTION_KEY: Final = "genstudio_mock.connection"
 """Where our own server puts the `Connection` into the ASGI scope."""
+REFUSED_KEY: Final = "genstudio_mock.refused"
+"""Where it puts the plan of what it answered itself, while the application waited for the rest of a body."""
+
+
+class Refuser(Protocol):
+    """Who says how the connection answers a request that it cannot read, or that does not come."""
+
+    def refusal(self, refusal: Refusal, asked: Request) -> Plan:
+        """The plan of a refusal."""
+
+    def keep(self, exchange: Exchange) -> None:
+        """Keep an exchange of which no application was told."""
 
 
 class Connection(Protocol):

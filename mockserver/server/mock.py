@@ -22,7 +22,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from mockserver.core.errors import Refusal
-from mockserver.core.exchange import Ending, Exchange, Plan, Request
+from mockserver.core.exchange import Ending, Exchange, Request
 from mockserver.pipeline.head import entropy_of
 from mockserver.pipeline.incoming import Response
 from mockserver.server.asgi_request import (
@@ -36,7 +36,7 @@ from mockserver.server.asgi_request import (
     seed_of,
 )
 from mockserver.server.clock import Wheel
-from mockserver.server.connection import CONNECTION_KEY, WatchedConnection
+from mockserver.server.connection import CONNECTION_KEY, REFUSED_KEY, WatchedConnection
 from mockserver.server.namespace import Namespaces
 from mockserver.server.performer import answer_unread, perform
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from mockserver.core.exchange import Plan
     from mockserver.pipeline.respond import Service
     from mockserver.profile.edition import Edition
     from mockserver.server.clock import FixedClock, RealClock
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mockserver")
 
+CLOSE = ((b"connection", b"close"),)
 NEEDS_SOCKET = "this fault is made of network writes; it needs the mock on a socket, not inside the client's process"
 
 
@@ -104,8 +106,7 @@ class Mock:
         exchange = Exchange(Request(scope["method"], scope["path"]), namespace=namespace.name)
         exchange.at_ms = started * 1000 + namespace.advanced_ms
         exchange.number = namespace.next("exchange")
-        journal = namespace.journal
-        journal.begin(exchange)
+        namespace.journal.begin(exchange)
         connection: Connection | None = scope.get(CONNECTION_KEY)
         watched = None
         try:
@@ -119,14 +120,18 @@ class Mock:
             exchange.request = kept(asked, key)
             exchange.chat, exchange.faults = response.chat, response.faults
             exchange.plan = plan = response.plan
-            journal.planned()
+            namespace.journal.planned()
             if connection is None:
                 connection = watched = WatchedConnection(receive)
                 if plan.raw:
-                    plan = self.refusal(Refusal("unknown-quirk", NEEDS_SOCKET, param="X-Mock-Fault"), scope)
+                    plan = self.refusal(Refusal("unknown-quirk", NEEDS_SOCKET, param="X-Mock-Fault"), asked)
             await perform(plan, send, connection, wheel, exchange)
         except ClientLeftError:
-            exchange.ending, exchange.client_left = Ending.CUT, True
+            exchange.plan = scope.get(REFUSED_KEY)
+            if exchange.plan is not None:  # it did not leave: the rest of its body did not come, or cannot be read
+                exchange.frames_sent = len(exchange.plan.frames)
+            else:
+                exchange.ending, exchange.client_left = Ending.CUT, True
         except asyncio.CancelledError:
             exchange.ending = Ending.CUT
             if connection is None or connection is watched:
@@ -139,9 +144,18 @@ class Mock:
             if exchange.client_left and connection is not None:
                 ended = connection.left_at or ended
             exchange.duration_ms = (ended - started) * 1000
-            journal.end(exchange)
-            if self._on_exchange is not None:
-                self._on_exchange(exchange)
+            self._end(exchange, namespace)
+
+    async def _too_large(self, detail: str, scope: Scope, send: Send, exchange: Exchange) -> None:
+        """Answer 413 at once; our own connection then reads the rest away, so that the client can read the answer."""
+        exchange.plan = plan = self.refusal(Refusal("body-too-large", detail, headers=CLOSE), exchange.request)
+        await answer_unread(plan, scope, send, self._body_limit)
+        exchange.frames_sent = 1
+
+    def _end(self, exchange: Exchange, namespace: Namespace) -> None:
+        namespace.journal.end(exchange)
+        if self._on_exchange is not None:
+            self._on_exchange(exchange)
 
     def _decide(
         self, asked: Request, namespace: Namespace, exchange: Exchange, scope: Scope, decide: Decide
@@ -149,30 +163,26 @@ class Mock:
         """What is answered: a refusal where the head is wrong, and a plan even where the mock itself fails."""
         trouble = host_trouble(scope)
         if trouble is not None:
-            close = ((b"connection", b"close"),)
-            return Response(self.refusal(Refusal("invalid-http", trouble, headers=close), scope))
+            return Response(self.refusal(Refusal("invalid-http", trouble, headers=CLOSE), asked))
         try:
             exchange.seed = seed_of(asked.headers, namespace, exchange.number)
             return decide(asked, namespace, exchange.seed)
         except Refusal as refusal:
-            return Response(self.refusal(refusal, scope))
+            return Response(self.refusal(refusal, asked))
         except Exception as error:
             log.exception("genstudio-mock failed on %s %s", asked.method, ascii(asked.path))
-            return Response(self._failure(error, scope))
+            text = f"genstudio-mock failed: {type(error).__name__}; this is a bug, the log has the traceback"
+            return Response(self.refusal(Refusal("internal", text), asked))
 
-    async def _too_large(self, detail: str, scope: Scope, send: Send, exchange: Exchange) -> None:
-        """Answer 413 at once; our own connection then reads the rest away, so that the client can read the answer."""
-        plan = self.refusal(Refusal("body-too-large", detail, headers=((b"connection", b"close"),)), scope)
-        exchange.plan = plan
-        await answer_unread(plan, scope, send, self._body_limit)
-        exchange.frames_sent = 1
-
-    def refusal(self, refusal: Refusal, scope: Scope) -> Plan:
-        """A refusal's plan where no body was read."""
-        entropy = self.clock.dice() or entropy_of(scope["method"].encode(), scope["path"].encode())
+    def refusal(self, refusal: Refusal, asked: Request) -> Plan:
+        """A refusal's plan, where the pipeline was not asked for it."""
+        entropy = self.clock.dice() or entropy_of(asked.method.encode(), asked.path.encode())
         return self.service.errors.plan(refusal, entropy, self.clock.now_ms())
 
-    def _failure(self, error: Exception, scope: Scope) -> Plan:
-        """A fault of the mock itself, in the service's shape; the traceback goes to the log."""
-        text = f"genstudio-mock failed: {type(error).__name__}; this is a bug, the log has the traceback"
-        return self.refusal(Refusal("internal", text), scope)
+    def keep(self, exchange: Exchange) -> None:
+        """Keep what the connection itself answered: nothing tells whose it is, so it is the default namespace's."""
+        namespace = self.namespaces.default
+        exchange.namespace, exchange.number = namespace.name, namespace.next("exchange")
+        exchange.at_ms = self.elapsed_ms(namespace) - exchange.duration_ms
+        namespace.journal.begin(exchange)
+        self._end(exchange, namespace)

@@ -8,14 +8,18 @@ added here, in a subclass of its httptools protocol.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from mockserver.pipeline.refuse import header_text
+from mockserver.core.errors import Refusal
+from mockserver.core.exchange import Exchange, Request
+from mockserver.pipeline.faults.fault import as_writes
 from mockserver.server.client_connection import ClientConnection, knows_no_chunks
-from mockserver.server.connection import CONNECTION_KEY
+from mockserver.server.connection import CONNECTION_KEY, REFUSED_KEY
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,10 +29,12 @@ if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
+    from mockserver.server.connection import Refuser
 
 HEAD_LIMIT_BYTES = 64 * 1024
 LINGER_SECONDS = 5.0
 LINGER_BYTES = 2 * 2**20
+UNKNOWN = "-"  # what stands for a method and a path that did not come
 
 
 class MockProtocol(HttpToolsProtocol):
@@ -52,8 +58,11 @@ class MockProtocol(HttpToolsProtocol):
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        refuser: Refuser,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self._refuser = refuser
         self._head_bytes = 0
         self._in_head = False
         self._in_body = False
@@ -129,14 +138,14 @@ class MockProtocol(HttpToolsProtocol):
         """The head is whole: the application may start."""
         if self._offers_upgrade():
             return
-        self._in_head = False
-        self._in_body = True
         self._head_bytes = 0
         self._disarm()
         self.scope["http_version"] = self.parser.get_http_version()
         if knows_no_chunks(self.scope):
             self.app = _unchunked(self.app)
-        super().on_headers_complete()
+        super().on_headers_complete()  # raises where the URL is none: the head is then one that cannot be read
+        self._in_head = False
+        self._in_body = True
         self.cycle.keep_alive = self.cycle.keep_alive and not knows_no_chunks(self.scope)
         self.scope[CONNECTION_KEY] = ClientConnection(self, self.cycle)  # type: ignore[typeddict-unknown-key]
 
@@ -169,30 +178,42 @@ class MockProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer HTTP that cannot be read, in the service's shape."""
-        self._answer_and_close(b"400 Bad Request", b'{"code":40001,"msg":"%b"}' % header_text(msg))
+        self._refuse(Refusal("invalid-http", msg))
 
     def _refuse_large_head(self, data: bytes) -> bool:
         """Refuse when the limit is passed before the head ends; a body in the same read does not count."""
         end = data.find(b"\r\n\r\n")
         if end >= 0 and self._head_bytes - len(data) + end <= HEAD_LIMIT_BYTES:
             return False
-        message = b'{"code":43100,"msg":"the request line and headers are over %d bytes"}' % HEAD_LIMIT_BYTES
-        self._answer_and_close(b"431 Request Header Fields Too Large", message)
+        self._refuse(Refusal("head-too-large", f"the request line and headers are over {HEAD_LIMIT_BYTES} bytes"))
         return True
 
-    def _answer_and_close(self, status: bytes, body: bytes) -> None:
+    def _refuse(self, refusal: Refusal, waited_s: float = 0.0) -> None:
+        """Answer a request that cannot be read, unless another one's answer has begun, and close."""
         if self.transport.is_closing():
             return
         answering = self.pipeline or (self.cycle is not None and self.cycle.response_started)
         if not answering or (not self.pipeline and self.cycle.response_complete):
-            self.transport.write(
-                b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
-                % (status, len(body), body)
-            )
+            asked = self._asked_so_far()
+            plan = self._refuser.refusal(refusal, asked)
+            self.transport.write(b"".join(as_writes(plan).frames))
+            if self._in_body and not self.cycle.response_complete:
+                self.scope[REFUSED_KEY] = plan  # type: ignore[typeddict-unknown-key]  # its exchange is begun already
+            else:
+                self._refuser.keep(Exchange(asked, plan, len(plan.frames), waited_s * 1000))
         if self.cycle is not None:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.linger()
+
+    def _asked_so_far(self) -> Request:
+        """Method and path, as far as they have come; never the query, which may hold a key."""
+        if self._in_body:
+            return Request(self.scope["method"], self.scope["path"])
+        if not self._in_head or not self.url.startswith(b"/"):
+            return Request(UNKNOWN, UNKNOWN)
+        path = unquote(self.url.partition(b"?")[0].decode("latin-1"))
+        return Request(self.parser.get_method().decode("latin-1"), path)
 
     def linger(self, most_bytes: int = 0) -> None:
         """Close our side only and read on for a while: closing with unread bytes would reset the answer away."""
@@ -218,10 +239,9 @@ class MockProtocol(HttpToolsProtocol):
         """Let a slow client go: with a 408 where it began a request, silently where it said nothing."""
         self._deadline = None
         if self._in_head or self._in_body:
-            what = b"headers" if self._in_head else b"body"
-            limit = self.head_seconds if self._in_head else self.body_seconds
-            message = b'{"code":40800,"msg":"the request\'s %b did not arrive within %.3g s"}' % (what, limit)
-            self._answer_and_close(b"408 Request Timeout", message)
+            what, limit = ("headers", self.head_seconds) if self._in_head else ("body", self.body_seconds)
+            says = f"the request's {what} did not arrive within {limit:.3g} s"
+            self._refuse(Refusal("request-timeout", says), waited_s=limit)
         elif self.closed_at is not None and self.transport.get_write_buffer_size():
             self._arm(self.half_closed_seconds)  # it still reads
         elif self.closed_at is not None:
@@ -237,3 +257,8 @@ def _unchunked(app: ASGI3Application) -> ASGI3Application:
         return app(scope, receive, scope[CONNECTION_KEY].unchunked(send))
 
     return answer
+
+
+def protocol_for(refuser: Refuser, protocol: type[MockProtocol] = MockProtocol) -> partial[MockProtocol]:
+    """What makes the protocol of each connection of a server; `refuser` answers requests that cannot be read."""
+    return partial(protocol, refuser=refuser)

@@ -16,11 +16,13 @@ import uvicorn
 
 from mockserver.core.errors import OperatorError
 from mockserver.files.atomic import write_whole
-from mockserver.server.protocol import MockProtocol
+from mockserver.server.protocol import protocol_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from mockserver.server.connection import Refuser
 
 KEEP_ALIVE_SECONDS = 75
 BACKLOG = 4096
@@ -147,12 +149,21 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-def make_server(app: Any, on_ready: Callable[[], None], grace_seconds: float) -> Server:
-    """A server for the application; `grace_seconds` is how long answers in flight may go on after a signal."""
+def make_server(
+    app: Any, on_ready: Callable[[], None], grace_seconds: float, http: Callable[..., asyncio.Protocol] | str
+) -> Server:
+    """A server for an application.
+
+    Args:
+        app: The application.
+        on_ready: Called once connections are accepted.
+        grace_seconds: How long answers in flight may go on after a signal.
+        http: What makes the protocol of a connection: `protocol_for(mock)`, or one that uvicorn knows by name.
+    """
     config = uvicorn.Config(
         app,
         loop="none",
-        http=MockProtocol,
+        http=http,  # type: ignore[arg-type]  # any callable will do
         ws="none",
         lifespan="off",
         log_config=None,
@@ -166,8 +177,18 @@ def make_server(app: Any, on_ready: Callable[[], None], grace_seconds: float) ->
     return Server(config, on_ready)
 
 
-def run(app: Any, listening: socket.socket, on_ready: Callable[[], None], grace_seconds: float) -> None:
-    """Serve until a signal comes; returns when the answers in flight are done or their grace time is over."""
+def run(
+    app: Any, listening: socket.socket, on_ready: Callable[[], None], grace_seconds: float, refuser: Refuser
+) -> None:
+    """Serve until a signal comes; returns when the answers in flight are done or their grace time is over.
+
+    Args:
+        app: The application.
+        listening: Where it is served.
+        on_ready: Called once connections are accepted.
+        grace_seconds: How long answers in flight may go on after a signal.
+        refuser: Who says what a request gets that cannot be read.
+    """
 
     def ready() -> None:
         gc.collect()
@@ -175,11 +196,16 @@ def run(app: Any, listening: socket.socket, on_ready: Callable[[], None], grace_
         gc.freeze()  # here and not in Server: a process of ours has nothing to collect later, a user's process has
         on_ready()
 
-    logging.getLogger("uvicorn.error").addFilter(_is_worth_telling)
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(make_server(app, ready, grace_seconds).serve(sockets=[listening]))
+    told = logging.getLogger("uvicorn.error")
+    told.addFilter(_is_worth_telling)
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            server = make_server(app, ready, grace_seconds, protocol_for(refuser))
+            runner.run(server.serve(sockets=[listening]))
+    finally:
+        told.removeFilter(_is_worth_telling)
 
 
 def _is_worth_telling(record: logging.LogRecord) -> bool:
-    """That answers were cut when their grace time was over is what was asked for, and told by those who cut them."""
-    return not str(record.msg).startswith("Cancel %s running task(s)")
+    """Not that a request cannot be read, nor that answers were cut by the grace time's end: both are told otherwise."""
+    return not str(record.msg).startswith(("Invalid HTTP request received", "Cancel %s running task(s)"))

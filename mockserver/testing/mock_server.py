@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from mockserver.server.app import App
+    from mockserver.server.connection import Refuser
     from mockserver.settings.config import Config
 
 STOP_SECONDS: Final = 10.0
@@ -77,7 +78,7 @@ class MockServer(RunningMock):
         config = self._config
         guard = guard_of(listening, config.host, config.control_token) if config.control else None
         super().__init__(address_of(listening), guard.token if guard else None)
-        running = _Running(create_app(mock, guard), listening, self._config.grace_seconds)
+        running = _Running(create_app(mock, guard), listening, self._config.grace_seconds, mock)
         running.start()
         self._running = running
         return self
@@ -115,7 +116,8 @@ class MockServer(RunningMock):
 class _Running:
     """The server on its own loop, in a thread of its own."""
 
-    def __init__(self, app: App, listening: socket.socket, grace_seconds: float) -> None:
+    def __init__(self, app: App, listening: socket.socket, grace_seconds: float, refuser: Refuser) -> None:
+        from mockserver.server.protocol import protocol_for
         from mockserver.server.serving import make_server, new_event_loop
 
         self._listening = listening
@@ -123,7 +125,8 @@ class _Running:
         self._runner = asyncio.Runner(loop_factory=new_event_loop)
         self._ready = threading.Event()
         self._failure: BaseException | None = None
-        self._server = make_server(_Cancellable(app), self._ready.set, grace_seconds + STOP_SECONDS)
+        grace = grace_seconds + STOP_SECONDS
+        self._server = make_server(_Cancellable(app), self._ready.set, grace, protocol_for(refuser))
         self._thread = threading.Thread(target=self._serve, name="genstudio-mock", daemon=True)
 
     def start(self) -> None:

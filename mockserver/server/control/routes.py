@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -85,10 +86,11 @@ class _Asgi:
         self._function = function
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        from starlette.requests import Request
+        from starlette.requests import ClientDisconnect, Request
 
-        response = await self._function(Request(scope, receive, send))
-        await response(scope, receive, send)
+        with contextlib.suppress(ClientDisconnect):  # nobody is left to answer
+            response = await self._function(Request(scope, receive, send))
+            await response(scope, receive, send)
 
 
 async def _unknown(request: Request) -> Response:
