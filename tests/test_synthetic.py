@@ -261,7 +261,8 @@ def test_only_the_style_faker_imports_faker() -> None:
         import sys
         from mockserver.core.data import shipped
         from mockserver.core.exchange import ChatRequest
-                from mockserver.sources.synthetic import Synthetic
+        from mockserver.profile.edition import load_edition
+        from mockserver.sources.synthetic import Synthetic
         edition = load_edition("2024-tutorial", [shipped("profiles")])
         request = ChatRequest("mt-infini-3b", "chip3", [{"role": "user", "content": "hi"}])
         for style in ("template", "echo", "faker"):
