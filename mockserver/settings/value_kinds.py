@@ -141,7 +141,7 @@ def _moderation(value: Any, place: Place) -> Moderation:
 
     _demand(isinstance(value, dict))
     rules = checked(value, Moderation, place.name)
-    rules.rules(place.name)  # a pattern that RE2 does not take is found here, where the place is known
+    rules.rules(place.name)  # a pattern that is none is found here, where the place is known
     return rules
 
 
