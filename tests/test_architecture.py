@@ -53,6 +53,7 @@ BELOW_SERVER = {"asyncio", "time", "socket", "starlette", "uvicorn", "threading"
 ONLY_IN = {
     "faker": ("mockserver/sources/synthetic.py",),
     "hypothesis": ("mockserver/contract/strategies.py", "mockserver/contract/runner.py", "mockserver/contract/fuzz.py"),
+    "re2": ("mockserver/files/pattern.py",),
     "uvicorn.protocols": ("mockserver/server/protocol.py", "mockserver/server/client_connection.py"),
     "httptools": ("mockserver/server/protocol.py", "mockserver/recording/upstream.py"),
     "pytest": (

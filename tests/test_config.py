@@ -244,7 +244,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_a_pattern_of_the_text_review_is_checked_when_it_is_read(tmp_path: Path) -> None:
-    """A regular expression that RE2 does not take is found with file and key."""
+    """A regular expression outside of the syntax is found with file and key."""
     path = tmp_path / "genstudio-mock.toml"
     path.write_text("[moderation]\ninput_patterns = ['(?=x)']\n", "utf-8")
 

@@ -67,7 +67,7 @@ BROKEN: dict[str, tuple[str, str]] = {
     "regex": (
         f'{{"match": {{"user": {{"regex": "a("}}}}, {ANSWER}}}',
         (
-            "match.user: regex: 'a(' is not a regular expression that RE2 takes: missing ): a( "
+            "match.user: regex: 'a(' is not a regular expression in RE2's syntax: unclosed group "
             "(no look-around, no back-references)"
         ),
     ),

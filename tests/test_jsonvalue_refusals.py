@@ -199,7 +199,8 @@ HALF_PAIR = "\ud800"
         ),
         pytest.param(
             {"type": "string", "pattern": "^(?=.*[0-9]).{8,}$"},
-            'schema: pattern "^(?=.*[0-9]).{8,}$" is beyond this generator: invalid perl operator: (?=; '
+            'schema: pattern "^(?=.*[0-9]).{8,}$" is beyond this generator: look-around, including '
+            "look-ahead and look-behind, is not supported; "
             "simplify it, or give examples",
             id="look-ahead",
         ),
@@ -227,8 +228,8 @@ HALF_PAIR = "\ud800"
         ),
         pytest.param(
             {"type": "string", "pattern": "(a{1000}){1000}"},
-            'schema: pattern "(a{1000}){1000}" is beyond this generator: invalid repetition size: {1000}; '
-            "simplify it, or give examples",
+            'schema: pattern "(a{1000}){1000}" is beyond this generator: compiled regex exceeds size limit of 10485760 '
+            "bytes; simplify it, or give examples",
             id="repetition",
         ),
         pytest.param(
@@ -279,7 +280,7 @@ def test_the_path_begins_where_the_schema_stands() -> None:
 @pytest.mark.parametrize(
     ("pattern", "reason"),
     [
-        pytest.param(r"(a)\1", r"invalid escape sequence: \1", id="back-reference"),
+        pytest.param(r"(a)\1", "backreferences are not supported", id="back-reference"),
         pytest.param("(?i)a", "it has look-around or flags", id="flags"),
         pytest.param("[[:alpha:]]", "it has a POSIX class", id="posix"),
         pytest.param("[]a]", "it has an empty class, which dialects read differently", id="empty-class"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.core.exchange import Answer, ToolCall, Usage
-from mockserver.files.checked import compile_pattern
+from mockserver.files.pattern import compile_pattern
 from mockserver.pipeline.frame import WIRE_FORMATS
 from mockserver.pipeline.moderate import ModerationRules, moderate
 from tests.conftest import EDITIONS, answers, ask, compose, load, nasty_texts

@@ -337,8 +337,8 @@ def test_a_missing_error_row_is_named(tmp_path: Path) -> None:
     assert str(caught.value) == f"{path}: errors: no row for rate-limited"
 
 
-def test_a_pattern_that_re2_does_not_take_is_one_line(tmp_path: Path) -> None:
-    """RE2 is linear in the text; what it lacks is said."""
+def test_a_pattern_outside_of_the_syntax_is_one_line(tmp_path: Path) -> None:
+    """What takes more than linear time is not in the syntax; the message says so."""
     edited(tmp_path, ("[moderation]\n", '[moderation]\noutput_patterns = ["(?=x)"]\n'))
     edition = load_edition("2024-tutorial", [tmp_path, SHIPPED])
 
@@ -346,8 +346,8 @@ def test_a_pattern_that_re2_does_not_take_is_one_line(tmp_path: Path) -> None:
         edition.file.moderation.rules("edition.toml: moderation")
 
     assert str(caught.value) == (
-        "edition.toml: moderation: output_patterns: '(?=x)' is not a regular expression that RE2 takes: "
-        "invalid perl operator: (?= (no look-around, no back-references)"
+        "edition.toml: moderation: output_patterns: '(?=x)' is not a regular expression in RE2's syntax: "
+        "look-around, including look-ahead and look-behind, is not supported (no look-around, no back-references)"
     )
 
 

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mockserver.cli.scrubbing import compiled
 from mockserver.core.exchange import Exchange, Plan, Request
 from mockserver.files.key_shapes import findings
+from mockserver.files.pattern import compile_mask
 from mockserver.files.secrets import (
     Redactor,
     Scrubbing,
@@ -174,7 +174,8 @@ def test_fields_are_scrubbed(body: str, expected: str) -> None:
 
 def test_patterns_are_scrubbed() -> None:
     """`--scrub-pattern` covers what matches, also beside bytes that are no text."""
-    redactor = Redactor(scrubbing=Scrubbing(patterns=(compiled("1[0-9]{10}"), compiled("张.*?三"))))
+    patterns = tuple(compile_mask(text, "--scrub-pattern") for text in ("1[0-9]{10}", "张.*?三"))
+    redactor = Redactor(scrubbing=Scrubbing(patterns=patterns))
 
     assert redactor.masked(b"\xff13800138000,") == b"\xff***********,"
     assert redactor.masked("<张小三>".encode()) == b"<*********>"

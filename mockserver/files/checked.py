@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-    from mockserver.pipeline.moderate import Pattern
-
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -97,21 +95,3 @@ def _keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
     if not isinstance(current, type) or not issubclass(current, BaseModel):
         return []
     return [name for name, info in current.model_fields.items() if info.alias is None]
-
-
-def compile_pattern(text: str, where: str) -> Pattern:
-    """A regular expression for RE2, whose time is linear in the text and whose memory is bounded."""
-    import re2
-
-    options = re2.Options()
-    options.max_mem = 1 << 20
-    options.log_errors = False
-    try:
-        pattern: Pattern = re2.compile(text, options)
-    except re2.error as error:
-        reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
-        raise OperatorError(
-            f"{where}: {text!r} is not a regular expression that RE2 takes: {reason} "
-            "(no look-around, no back-references)"
-        ) from None
-    return pattern

@@ -12,7 +12,7 @@ import base64
 import json
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 from mockserver.files.kept_headers import SECRET_NAMES
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mockserver.core.exchange import Exchange, Plan
+    from mockserver.files.pattern import Mask
 
 SHORTEST_SECRET: Final = 6
 """Bytes. Shorter values would mask ordinary words; they cannot be kept as headers anyway."""
@@ -48,11 +49,11 @@ class Scrubbing:
 
     Attributes:
         fields: Names of JSON fields whose values are masked, at any depth, in request and response.
-        patterns: Compiled expressions over bytes; what they match is masked.
+        patterns: What they match is masked.
     """
 
     fields: tuple[str, ...] = ()
-    patterns: tuple[Any, ...] = ()
+    patterns: tuple[Mask, ...] = ()
 
 
 def secret_values(headers: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
@@ -220,7 +221,7 @@ class Redactor:
         for kind in KEY_SHAPES:
             yield from ([found.span(found.lastindex or 0) for found in each] for each in shaped(kind, data))
         for pattern in self._scrubbing.patterns:
-            yield [found.span() for found in pattern.finditer(data)]
+            yield pattern.spans(data)
 
     def _cut_off(self, body: bytes) -> list[tuple[int, int]]:
         """The beginning of a secret at the very end of a body that was cut."""

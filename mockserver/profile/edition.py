@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, field_validator
 
 from mockserver.core.errors import OperatorError, suggestion
-from mockserver.files.checked import Data, compile_pattern, read_toml
+from mockserver.files.checked import Data, read_toml
+from mockserver.files.pattern import compile_pattern
 from mockserver.pipeline.admit import RequestRules
 from mockserver.pipeline.edition_rules import EditionRules
 from mockserver.pipeline.moderate import ModerationRules
@@ -127,7 +128,7 @@ class Moderation(Data):
     source: str = "set by the operator"
 
     def rules(self, where: str) -> ModerationRules:
-        """The rules with their patterns compiled; raises OperatorError for one that RE2 does not take."""
+        """The rules with their patterns compiled; raises OperatorError for one that is none."""
         return ModerationRules(
             self.input_words,
             tuple(compile_pattern(p, f"{where}: input_patterns") for p in self.input_patterns),

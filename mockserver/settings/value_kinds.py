@@ -144,7 +144,7 @@ def _moderation(value: Any, place: Place) -> Moderation:
 
     _demand(isinstance(value, Mapping | Moderation))
     rules = checked(dict(value) if isinstance(value, Mapping) else value, Moderation, place.name)
-    rules.rules(place.name)  # a pattern that RE2 does not take is found here, where the place is known
+    rules.rules(place.name)  # a pattern that is none is found here, where the place is known
     return rules
 
 

@@ -14,10 +14,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from mockserver.core.errors import OperatorError
-from mockserver.files.checked import compile_pattern
+from mockserver.files.pattern import compile_pattern
 
 if TYPE_CHECKING:
-    from mockserver.pipeline.moderate import Pattern
+    from mockserver.files.pattern import TextPattern
 
 SEARCHED: Final = 64 * 1024
 """Characters of a text that are normalised and searched; what comes after them is only compared as it was sent."""
@@ -139,10 +139,10 @@ class Contains:
 
 @dataclass(frozen=True, slots=True)
 class Regex:
-    """The text as it was sent holds a match of this regular expression (RE2)."""
+    """The text as it was sent holds a match of this regular expression (RE2's syntax)."""
 
     text: str
-    _pattern: Pattern = field(init=False, compare=False)
+    _pattern: TextPattern = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
@@ -154,7 +154,7 @@ class Regex:
 
     def fits(self, seen: object) -> bool:
         """See `Condition`."""
-        return isinstance(seen, Text) and self._pattern.search(seen.sent[:SEARCHED]) is not None
+        return isinstance(seen, Text) and self._pattern.found_in(seen.sent[:SEARCHED])
 
     def __str__(self) -> str:
         return f"a match of {shown(self.text)}"

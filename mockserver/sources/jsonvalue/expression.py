@@ -147,7 +147,7 @@ _PADDING: Final = _Repeat(_Chars(string.ascii_lowercase), 0, UNBOUNDED, spare=Tr
 
 
 def parsed(pattern: str, *, padded: bool) -> Node:
-    """The tree of a pattern that RE2 has accepted; raises PatternBeyondError for what this dialect lacks.
+    """The tree of a pattern that was compiled before; raises PatternBeyondError for what this dialect lacks.
 
     Args:
         pattern: The regular expression.

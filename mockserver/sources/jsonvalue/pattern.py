@@ -1,16 +1,16 @@
 """Short readable texts that match a regular expression, and the match itself.
 
-RE2 compiles a pattern first: its time is linear in the text and it refuses repetitions past 1000, so that nothing
+A pattern is compiled first, by an engine whose time is linear in the text and whose memory is bounded, so that nothing
 hostile gets further. Then a text of a wanted length is written from the expression's tree. A result counts only when
-RE2 finds the pattern in it.
+the engine finds the pattern in it.
 """
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from mockserver.files.pattern import PatternError, TextPattern
 from mockserver.sources.jsonvalue.expression import MisfitError, PatternBeyondError, parsed
 
 if TYPE_CHECKING:
@@ -22,35 +22,21 @@ __all__ = ["PatternBeyondError", "matches", "write"]
 LONGEST_PATTERN: Final = 2_000  # characters
 TRIES: Final = 24
 _ROOM: Final = 6  # characters that a text may be longer than it must
-_AS_RE2: Final = (
-    (re.compile(r"\\u\{([0-9a-fA-F]+)\}|\\u([0-9a-fA-F]{4})"), lambda m: rf"\x{{{m[1] or m[2]}}}"),
-    (re.compile(r"\\([pP])\{(?:Script=|sc=|Script_Extensions=|scx=)(\w+)\}"), r"\\\1{\2}"),
-    (re.compile(r"\\([pP])\{Letter\}"), r"\\\1{L}"),
-)
 
 
-@lru_cache(maxsize=256)
-def _compiled(pattern: str) -> Any:
-    import re2
-
+@lru_cache(maxsize=64)
+def _compiled(pattern: str) -> TextPattern:
     if len(pattern) > LONGEST_PATTERN:
         raise PatternBeyondError(f"it is longer than {LONGEST_PATTERN} characters")
-    options = re2.Options()
-    options.max_mem = 1 << 20
-    options.log_errors = False
-    text = pattern
-    for ours, theirs in _AS_RE2:
-        text = ours.sub(theirs, text)
     try:
-        return re2.compile(text, options)
-    except re2.error as error:
-        reason = error.args[0]
-        raise PatternBeyondError(reason.decode() if isinstance(reason, bytes) else str(error)) from None
+        return TextPattern(pattern)
+    except PatternError as error:
+        raise PatternBeyondError(str(error)) from None
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether the pattern is found in the text; raises PatternBeyondError for one that RE2 does not take."""
-    return _compiled(pattern).search(text) is not None
+    """Whether the pattern is found in the text; raises PatternBeyondError for one that is none."""
+    return _compiled(pattern).found_in(text)
 
 
 def write(pattern: str, dice: random.Random, shortest: int, longest: int, *, also: Sequence[str] = ()) -> str:
