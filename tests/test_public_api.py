@@ -79,7 +79,9 @@ def test_a_wrong_name(name: str, text: str) -> None:
 
 def test_every_fault_is_public() -> None:
     """A new fault is listed too."""
-    assert {kind.__name__ for kind in FAULTS.values()} <= set(mockserver.__all__)
+    lacking = {kind.__name__ for kind in FAULTS.values()} - set(mockserver.__all__)
+
+    assert lacking == set(), "list it in mockserver/__init__.py, in its three places"
 
 
 ERRORS = [name for name in mockserver.__all__ if name.endswith("Error")]
@@ -98,7 +100,7 @@ def test_a_user_types_every_name() -> None:
     tree = ast.parse((ROOT / "tests" / "typing_api.py").read_text("utf-8"))
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
-    assert set(mockserver.__all__) <= used
+    assert set(mockserver.__all__) - used == set(), "use it in tests/typing_api.py as a user would"
 
 
 @pytest.mark.parametrize("path", [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")], ids=lambda path: path.name)

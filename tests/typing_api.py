@@ -117,6 +117,7 @@ def faults(session: Session) -> None:
     for fault in every:
         session.arm(fault, times=1, contains="hi")
     Cut(after_frame=3)  # type: ignore[call-arg]
+    Status()  # type: ignore[call-arg]
     Latency(ms="soon")  # type: ignore[arg-type]
 
 
