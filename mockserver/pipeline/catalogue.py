@@ -9,7 +9,7 @@ from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Plan
 from mockserver.core.headers import of_body
 from mockserver.pipeline.admit import check_key
-from mockserver.pipeline.head import response_headers
+from mockserver.pipeline.head import entropy_of, response_headers
 from mockserver.pipeline.incoming import Response
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def list_models(service: Service, request: Request, now_ms: int, dice: bytes = b
         now_ms: Milliseconds since the Unix epoch.
         dice: Random bytes for ids, or empty to derive them from the request.
     """
-    rules, entropy = service.rules, dice or service.entropy(request.path.encode())
+    rules, entropy = service.rules, dice or entropy_of(service.derived, request.path.encode())
     try:
         check_key(request.headers, service.keys)
     except Refusal as refusal:

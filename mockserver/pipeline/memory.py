@@ -31,10 +31,12 @@ class Memory:
     def response(self, asked: IncomingRequest, decide: Callable[[IncomingRequest], Response]) -> Response:
         """What was decided for the same request; else what `decide` says now.
 
-        Random ids, and whatever a test has set up, make equal requests unlike.
+        Args:
+            asked: A request for which nothing is set up; random ids make equal ones unlike.
+            decide: All the stages.
         """
         request = asked.request
-        if self._generation is None or asked.dice or len(request.body) > MOST_BYTES or not asked.is_plain:
+        if self._generation is None or asked.dice or len(request.body) > MOST_BYTES:
             return decide(asked)
         generation = self._generation()
         header = request.headers.get

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Answer, Plan
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from mockserver.pipeline.set_up import NothingSetUp
     from mockserver.pipeline.wire_templates import WireTemplates
 
-NOTHING: Final = Plan(0, (), ())
-
 
 @dataclass(eq=False)
 class Service:
@@ -49,6 +47,7 @@ class Service:
         paces: The speed of each chip; a missing chip sends all at once.
         forget: Tells the sources that a namespace begins anew.
         generation: What changes when the same request may get another answer; None remembers no answer.
+        derived: What ids are derived from, beside the request: the edition and the seed.
     """
 
     rules: EditionRules
@@ -66,34 +65,29 @@ class Service:
         self._admission = AdmitSettings(self.rules.request, self.rules.catalogue, self.keys)
         self._wires = WireForms(self.rules)
         self._memory = Memory(self.generation)
-        self._seed = f"{self.rules.name}:{self.seed}".encode()
+        self.derived = f"{self.rules.name}:{self.seed}".encode()
 
     def respond(self, asked: IncomingRequest) -> Response:
         """The plan for a request, and the request where it was let in."""
-        return self._memory.response(asked, self._decide)
+        if asked.is_plain:
+            return self._memory.response(asked, self._decide)
+        return self._decide(asked, is_plain=False)
 
-    def entropy(self, *parts: bytes) -> bytes:
-        """What ids are derived from: the edition, the seed, and what is asked."""
-        return entropy_of(self._seed, *parts)
-
-    def _decide(self, asked: IncomingRequest) -> Response:
+    def _decide(self, asked: IncomingRequest, *, is_plain: bool = True) -> Response:
         """All stages in their order. A refusal becomes a plan too, and where something is set up it is disturbed."""
-        entropy = asked.dice or self.entropy(asked.model.encode(), asked.chip.encode(), asked.request.body)
-        now_ms = asked.now_ms
-        response = Response(NOTHING)
+        entropy = asked.dice or entropy_of(self.derived, asked.model.encode(), asked.chip.encode(), asked.request.body)
+        request = None
         try:
-            request = response.chat = self._admit(asked)
+            request = self._admit(asked)
             wire = self._wires.of(request.chip, asked.request.headers.get(QUIRKS_HEADER, b""))
-            set_up = NOTHING_SET_UP if asked.is_plain else self._set_up(asked, request, entropy)
+            set_up = NOTHING_SET_UP if is_plain else self._set_up(asked, request, entropy)
         except Refusal as refusal:
-            response.plan = self.errors.plan(refusal, entropy, now_ms)
-            return response
+            return Response(self.errors.plan(refusal, entropy, asked.now_ms), request)
         try:
-            plan = self._say(request, wire, set_up, entropy, now_ms)
+            plan = self._say(request, wire, set_up, entropy, asked.now_ms)
         except Refusal as refusal:
-            plan = self.errors.plan(refusal, entropy, now_ms)
-        response.plan, response.faults = set_up.disturb(plan), set_up.faults
-        return response
+            plan = self.errors.plan(refusal, entropy, asked.now_ms)
+        return Response(set_up.disturb(plan), request, set_up.faults)
 
     def _admit(self, asked: IncomingRequest) -> ChatRequest:
         if ERROR_HEADER in asked.request.headers:
@@ -116,9 +110,9 @@ class Service:
         said = set_up.answer(request, self.answer)
         if isinstance(said, Plan):
             return said  # a recording
-        said = limit(set_up.disturb_answer(said), *bounds(request.body))
+        said = limit(said, *bounds(request.body))
         said = moderate(said, self.texts(request), self.moderation)
-        set_up.spend(said.usage.total_tokens)
+        set_up.spend(said)
         identity = head(request.model, wire.settings.head, entropy, now_ms, own_id=said.id, created=said.created)
         headers, frames, steps = wire.write(said, identity, request)  # chunk, shape, frame
         at_ms = pace_of(said, steps, len(frames), self.paces.get(request.chip), entropy)

@@ -37,15 +37,11 @@ class NothingSetUp:
     faults: tuple[str, ...] = ()
 
     def answer(self, request: ChatRequest, source: Source) -> Answer | Plan:
-        """Stage `answer`: what is said; raises Refusal where nothing is."""
+        """Stage `answer`, and `disturb` as far as it works on what is said; raises Refusal where nothing is said."""
         return source(request)
 
-    def disturb_answer(self, answer: Answer) -> Answer:
-        """Stage `disturb`, as far as it works on what is said."""
-        return answer
-
-    def spend(self, tokens: int) -> None:
-        """Tell how many tokens the answer took."""
+    def spend(self, answer: Answer) -> None:
+        """Tell what the answer came to."""
 
     def disturb(self, plan: Plan) -> Plan:
         """Stage `disturb`: what goes wrong."""
@@ -85,26 +81,23 @@ class SetUp(NothingSetUp):
         self.faults = tuple(fault.type for fault in self._faults)
 
     def answer(self, request: ChatRequest, source: Source) -> Answer | Plan:
-        """What the test scripted, else what the sources say; a refusal where a rate limit is used up.
+        """What the test scripted, else what the sources say, as the faults leave it; raises Refusal for a full limit.
 
         Where a fault lets nothing of it out, nothing is said, so that what a test scripted waits for its turn.
         """
+        from mockserver.pipeline.disturb import disturb_answer
+
         if self._test is not None:
             self._test.check_quotas(self._limits, self._elapsed_ms)
         self._tokens = 0
         if any(fault.unanswered for fault in self._faults):
             return NOTHING_SAID
-        return (self._test.scripted(request) if self._test is not None else None) or source(request)
+        said = (self._test.scripted(request) if self._test is not None else None) or source(request)
+        return said if isinstance(said, Plan) else disturb_answer(said, self._faults)
 
-    def disturb_answer(self, answer: Answer) -> Answer:
-        """What is said, as all faults leave it."""
-        from mockserver.pipeline.disturb import disturb_answer
-
-        return disturb_answer(answer, self._faults)
-
-    def spend(self, tokens: int) -> None:
-        """Tell how many tokens the answer took, for the rate limits."""
-        self._tokens = tokens
+    def spend(self, answer: Answer) -> None:
+        """Tell what the answer came to: its tokens count against the rate limits."""
+        self._tokens = answer.usage.total_tokens
 
     def disturb(self, plan: Plan) -> Plan:
         """The plan as all faults leave it, with the seed that repeats what they drew."""

@@ -260,5 +260,10 @@ def _unchunked(app: ASGI3Application) -> ASGI3Application:
 
 
 def protocol_for(refuser: Refuser, protocol: type[MockProtocol] = MockProtocol) -> partial[MockProtocol]:
-    """What makes the protocol of each connection of a server; `refuser` answers requests that cannot be read."""
+    """What makes the protocol of each connection of a server.
+
+    Args:
+        refuser: Who says what a request gets that cannot be read.
+        protocol: The class.
+    """
     return partial(protocol, refuser=refuser)
