@@ -2,15 +2,25 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+OLDEST := .venv-oldest
+EXTRAS := contract,re2,tokens,vcr
+PIP := -m pip install -q --disable-pip-version-check
 ARGS ?=
+# What meets the dependencies: the wire, the server, the control API, the client's side, files, recording, the contract.
+OLDEST_TESTS ?= $(addprefix tests/test_, $(addsuffix .py, admit client_saw clock config control control_document disturb \
+  faults_on_the_wire fixture_files jsonvalue_refusals live packaging pattern performer plugin profiles recording_proxy \
+  recording_secrets recording_wire serve server session synthetic uvicorn_fit wire contract_judging contract_strategies))
 
-.PHONY: serve test check format tables bench image clean
+.PHONY: serve test test-oldest check format tables bench image clean
 
 serve: $(VENV)/.runtime  ## Serve on 127.0.0.1:8777; more flags with ARGS="--port 9000 --edition 2025-reference"
 	@exec $(BIN)/genstudio-mock serve $(ARGS)
 
 test: $(VENV)/.dev  ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q $(ARGS)
+
+test-oldest: $(OLDEST)/.dev  ## The same with the lowest versions that are allowed; OLDEST_TESTS=tests runs all of them
+	$(OLDEST)/bin/python -m pytest -n 2 --dist loadfile -q $(OLDEST_TESTS) $(ARGS)
 
 check: $(VENV)/.dev  ## Lint and type-check
 	$(BIN)/ruff format --check .
@@ -31,16 +41,22 @@ image:  ## Build the container image with buildah; see the head of Dockerfile fo
 	buildah bud --format docker --isolation chroot -t genstudio-mock .
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) build dist .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed, $(PYTHON) is older: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python $(PIP) --upgrade 'pip>=25.1'
+	$(BIN)/python $(PIP) -c constraints.txt -e .
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e . --group dev
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[$(EXTRAS)]' --group dev
+	touch $@
+
+$(OLDEST)/.dev: pyproject.toml constraints-oldest.txt
+	$(PYTHON) -m venv --clear $(OLDEST)
+	$(OLDEST)/bin/python $(PIP) --upgrade 'pip>=25.1'
+	$(OLDEST)/bin/python $(PIP) --only-binary :all: -c constraints-oldest.txt -e '.[$(EXTRAS)]' --group tests
 	touch $@

@@ -7,8 +7,6 @@ import json
 from typing import Annotated, Any, Literal
 
 from hypothesis import strategies as st
-from langchain_core.tools import tool
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from openai import pydantic_function_tool
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -70,10 +68,22 @@ class Weather(BaseModel):
     unit: Literal["celsius", "fahrenheit"] | None = None
 
 
-@tool
 def search(query: str, filters: dict[str, str] | None = None, top_k: int = 5) -> str:
     """Search the web."""
     return f"{query} {filters} {top_k}"
+
+
+def langchain_schemas() -> dict[str, Any]:
+    """What LangChain makes of a function and of a model; nothing where it cannot be installed, with an old pydantic."""
+    try:
+        from langchain_core.tools import tool
+        from langchain_core.utils.function_calling import convert_to_openai_tool
+    except ImportError:
+        return {}
+    return {
+        "langchain-tool": convert_to_openai_tool(tool(search))["function"]["parameters"],
+        "langchain-model": convert_to_openai_tool(Weather, strict=True)["function"]["parameters"],
+    }
 
 
 def an_object(required: list[str] | None = None, /, *, closed: bool = False, **properties: Any) -> dict[str, Any]:
@@ -254,8 +264,7 @@ SHAPES: dict[str, Any] = {
     "pydantic-order": Order.model_json_schema(),
     "pydantic-tree": Tree.model_json_schema(),
     "pydantic-list": {"type": "array", "items": {"$ref": "#/$defs/Cat"}, "$defs": {"Cat": Cat.model_json_schema()}},
-    "langchain-tool": convert_to_openai_tool(search)["function"]["parameters"],
-    "langchain-model": convert_to_openai_tool(Weather, strict=True)["function"]["parameters"],
+    **langchain_schemas(),
     "one-of-discriminated": {"oneOf": [Cat.model_json_schema(), Dog.model_json_schema()]},
 }
 

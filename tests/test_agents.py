@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel, Field, SecretStr
 
 from tests.conftest import KEY, Live
+from tests.third_party import library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -178,6 +179,7 @@ def test_the_stream_helper_puts_calls_together(reference: Live, model: str, chip
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_a_langchain_loop_ends(base_url: str, model: str, stream: bool) -> None:
     """`bind_tools` and a loop by hand: calls until there are none, then a text that quotes a result."""
+    library("langchain_openai")
     from langchain_core.messages import AnyMessage, HumanMessage
     from langchain_core.tools import tool
     from langchain_openai import ChatOpenAI
@@ -230,6 +232,7 @@ def test_a_litellm_loop_ends(litellm: ModuleType, base_url: str, model: str, str
 @pytest.mark.anyio
 async def test_a_pydantic_ai_agent_ends(base_url: str, model: str, stream: bool) -> None:
     """An agent with two tools runs until it has a text."""
+    library("pydantic_ai")
     import openai
     from pydantic_ai import Agent
     from pydantic_ai.models.openai import OpenAIChatModel
@@ -253,6 +256,7 @@ async def test_a_pydantic_ai_agent_ends(base_url: str, model: str, stream: bool)
 @pytest.mark.anyio
 async def test_a_pydantic_ai_agent_answers_in_a_class(base_url: str, model: str) -> None:
     """With an output type the answer is an object of it, by a call of the library's own function."""
+    library("pydantic_ai")
     import openai
     from pydantic_ai import Agent
     from pydantic_ai.models.openai import OpenAIChatModel

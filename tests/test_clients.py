@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import EDITIONS, KEY, TUTORIAL_MULTI_TURN, Live, load
+from tests.third_party import library
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,9 +35,7 @@ def openai() -> ModuleType:
 @pytest.fixture(scope="session")
 def langchain() -> ModuleType:
     """LangChain's plugin for it."""
-    import langchain_openai
-
-    return langchain_openai
+    return library("langchain_openai")
 
 
 def curl(url: str, data: str, *options: str) -> str:
@@ -54,9 +53,8 @@ def curl(url: str, data: str, *options: str) -> str:
 class Clients:
     """One method for each client: base URL, model, streamed or not → the text it gives to its user."""
 
-    def __init__(self, openai: ModuleType, langchain: ModuleType) -> None:
+    def __init__(self, openai: ModuleType) -> None:
         self._openai = openai
-        self._langchain = langchain
 
     def sdk(self, base: str, model: str, *, stream: bool) -> str:
         """The official SDK with the base URL as given."""
@@ -94,7 +92,8 @@ class Clients:
 
     def langchain(self, base: str, model: str, *, stream: bool) -> str:
         """LangChain on top of the SDK."""
-        chat = self._langchain.ChatOpenAI(api_key=KEY, base_url=base, model=model, streaming=stream, max_retries=0)
+        made = library("langchain_openai").ChatOpenAI
+        chat = made(api_key=KEY, base_url=base, model=model, streaming=stream, max_retries=0)
         return str(chat.invoke(MESSAGES).content)
 
     def curl(self, base: str, model: str, *, stream: bool) -> str:
@@ -121,9 +120,9 @@ def text_of(printed: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def clients(openai: ModuleType, langchain: ModuleType) -> Clients:
+def clients(openai: ModuleType) -> Clients:
     """All clients."""
-    return Clients(openai, langchain)
+    return Clients(openai)
 
 
 GETS: dict[str, dict[str, str]] = {

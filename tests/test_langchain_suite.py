@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
-from langchain_core.messages import HumanMessage
-from langchain_openai import ChatOpenAI
-from langchain_tests.integration_tests import ChatModelIntegrationTests
 
 from mockserver.settings.assemble import build
 from mockserver.settings.config import Config
 from tests.conftest import KEY, serve
+from tests.third_party import library
+
+library("langchain_tests")
+from langchain_core.messages import HumanMessage  # noqa: E402 - none of them where the suite is not
+from langchain_openai import ChatOpenAI  # noqa: E402
+from langchain_tests.integration_tests import ChatModelIntegrationTests  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

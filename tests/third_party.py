@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import venv
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import pytest
 from filelock import FileLock
@@ -22,9 +22,16 @@ from tests.snippets import ROOT
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+    from types import ModuleType
 
 CACHE: Final = ROOT / ".cache"
 INSTALL_SECONDS: Final = 300
+
+
+def library(module: str) -> ModuleType:
+    """A library that the tests use as a client; skips where it cannot be installed beside the oldest versions."""
+    name = module.partition(".")[0].replace("_", "-")
+    return cast("ModuleType", pytest.importorskip(module, reason=f"{name} needs newer versions than are tested here"))
 
 
 def python_programs(name: str, *requirements: str) -> Path:

@@ -86,8 +86,10 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     from mockserver.recording.recorder import Recorder
     from mockserver.recording.upstream_address import upstream_of
     from mockserver.server.serving import address_of, port_file, run, tcp_socket
+    from mockserver.server.uvicorn_fit import need_own_connection
     from mockserver.sources.recordings import Recordings, load
 
+    need_own_connection("genstudio-mock record")
     check_record_arguments(args)
     roots = [shipped("profiles")]
     edition = load_edition(args.edition or default_edition(roots), roots)

@@ -55,7 +55,9 @@ class FieldRule(BaseModel):
 class RequestRules(BaseModel):
     """What an edition allows in a request."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", defer_build=True, protected_namespaces=()
+    )  # pydantic before 2.10 keeps all of `model_` to itself
 
     model: Literal["path", "body"]
     """Which model answers: the path's, whatever the body says, or the body's where it is a string."""

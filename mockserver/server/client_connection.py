@@ -81,6 +81,8 @@ class ClientConnection:
         async def send_plain(message: ASGISendEvent) -> None:
             if message["type"] == "http.response.start":
                 cycle.chunked_encoding = False
+                headers = [pair for pair in message.get("headers", ()) if pair[0] != b"connection"]
+                message["headers"] = [*headers, (b"connection", b"close")]
             elif message["type"] == "http.response.body":
                 cycle.expected_content_length = len(message["body"])  # so that this is all that is due
             await send(message)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 CONNECTION_KEY: Final = "genstudio_mock.connection"
 """Where our own server puts the `Connection` into the ASGI scope."""
+NO_WRITES_KEY: Final = "genstudio_mock.no_writes"
+"""Where the server says why there is no `Connection`, on a socket that is not ours."""
 REFUSED_KEY: Final = "genstudio_mock.refused"
 """Where it puts the plan of what it answered itself, while the application waited for the rest of a body."""
 

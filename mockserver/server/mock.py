@@ -36,7 +36,7 @@ from mockserver.server.asgi_request import (
     seed_of,
 )
 from mockserver.server.clock import Wheel
-from mockserver.server.connection import CONNECTION_KEY, REFUSED_KEY, WatchedConnection
+from mockserver.server.connection import CONNECTION_KEY, NO_WRITES_KEY, REFUSED_KEY, WatchedConnection
 from mockserver.server.namespace import Namespaces
 from mockserver.server.performer import answer_unread, perform
 
@@ -124,7 +124,8 @@ class Mock:
             if connection is None:
                 connection = watched = WatchedConnection(receive)
                 if plan.raw:
-                    plan = self.refusal(Refusal("unknown-quirk", NEEDS_SOCKET, param="X-Mock-Fault"), asked)
+                    why = scope.get(NO_WRITES_KEY, NEEDS_SOCKET)
+                    plan = self.refusal(Refusal("unknown-quirk", why, param="X-Mock-Fault"), asked)
             await perform(plan, send, connection, wheel, exchange)
         except ClientLeftError:
             exchange.plan = scope.get(REFUSED_KEY)

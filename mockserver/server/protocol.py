@@ -7,7 +7,6 @@ added here, in a subclass of its httptools protocol.
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -98,9 +97,17 @@ class MockProtocol(HttpToolsProtocol):
             if self._head_bytes > HEAD_LIMIT_BYTES and self._refuse_large_head(data):
                 return
         self._received = data
+        self._unset_keepalive_if_required()
         while self._received:
             data, self._remaining = self._received, b""
-            super().data_received(data)
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offered:
+                self._pass_over(offered)
+            except httptools.HttpParserError:
+                unreadable = "Invalid HTTP request received."
+                self.logger.warning(unreadable)
+                self.send_400_response(unreadable)
             self._received = self._remaining
         self._watch_the_clock()
 
@@ -146,7 +153,7 @@ class MockProtocol(HttpToolsProtocol):
         super().on_headers_complete()  # raises where the URL is none: the head is then one that cannot be read
         self._in_head = False
         self._in_body = True
-        self.cycle.keep_alive = self.cycle.keep_alive and not knows_no_chunks(self.scope)
+        self.cycle.keep_alive = self.parser.should_keep_alive() and not knows_no_chunks(self.scope)
         self.scope[CONNECTION_KEY] = ClientConnection(self, self.cycle)  # type: ignore[typeddict-unknown-key]
 
     def on_message_complete(self) -> None:
@@ -161,7 +168,7 @@ class MockProtocol(HttpToolsProtocol):
         """Whether the client offers another protocol beside its request; CONNECT is no offer, and is refused."""
         return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
 
-    def _unsupported_upgrade_warning(self) -> None:
+    def _pass_over(self, offered: httptools.HttpParserUpgrade) -> None:
         """Go on in HTTP/1.1 where another protocol was offered (RFC 9110, 7.8): Java's client offers h2c by default.
 
         The parser stops behind the head and would lose the body, so a new one reads the head without the offer, and
@@ -169,8 +176,7 @@ class MockProtocol(HttpToolsProtocol):
         """
         if self.parser.get_method() == b"CONNECT":
             return  # its request was read and is answered; read again it would stop the parser again
-        stopped = sys.exception()
-        rest = self._received[stopped.args[0] :] if stopped is not None else b""
+        rest = self._received[offered.args[0] :]
         head = [self.parser.get_method(), b" ", self.url, b" HTTP/", self.parser.get_http_version().encode(), b"\r\n"]
         head += [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)

@@ -16,16 +16,22 @@ import uvicorn
 
 from mockserver.core.errors import OperatorError
 from mockserver.files.atomic import write_whole
-from mockserver.server.protocol import protocol_for
+from mockserver.server.connection import NO_WRITES_KEY
+from mockserver.server.uvicorn_fit import connection_for, unfit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from starlette.types import Receive, Scope, Send
+
     from mockserver.server.connection import Refuser
+
+log = logging.getLogger("mockserver")
 
 KEEP_ALIVE_SECONDS = 75
 BACKLOG = 4096
+OLDEST_UVLOOP = (0, 23)
 GC_ALLOCATIONS = 20_000  # the journal keeps what a request made, so frequent collections would find nothing again
 
 
@@ -140,17 +146,23 @@ def address_of(listening: socket.socket) -> str:
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """A loop of uvloop where it is installed, else of asyncio."""
+    """A loop of uvloop where it is installed, else of asyncio.
+
+    uvloop before 0.23 takes a reset that comes with data for an end of the stream, which a recording would then hold.
+    """
     try:
         import uvloop
     except ImportError:
+        return asyncio.new_event_loop()
+    release: str = uvloop.__version__  # type: ignore[attr-defined]  # it is there, and not listed
+    if tuple(int(part) for part in release.split(".")[:2]) < OLDEST_UVLOOP:
         return asyncio.new_event_loop()
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
 
 
 def make_server(
-    app: Any, on_ready: Callable[[], None], grace_seconds: float, http: Callable[..., asyncio.Protocol] | str
+    app: Any, on_ready: Callable[[], None], grace_seconds: float, http: Callable[..., asyncio.Protocol] | str | None
 ) -> Server:
     """A server for an application.
 
@@ -158,8 +170,12 @@ def make_server(
         app: The application.
         on_ready: Called once connections are accepted.
         grace_seconds: How long answers in flight may go on after a signal.
-        http: What makes the protocol of a connection: `protocol_for(mock)`, or one that uvicorn knows by name.
+        http: What makes the protocol of a connection: `connection_for(mock)`, which is None where ours does not fit, or
+            one that uvicorn knows by name.
     """
+    if http is None:
+        log.warning(unfit())
+        app, http = _Foreign(app), "auto"
     config = uvicorn.Config(
         app,
         loop="none",
@@ -175,6 +191,17 @@ def make_server(
         backlog=BACKLOG,
     )
     return Server(config, on_ready)
+
+
+class _Foreign:
+    """The application on a connection that is not ours."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(asyncio.CancelledError):  # the server stops: the client sees a cut
+            await self._app({**scope, NO_WRITES_KEY: unfit()}, receive, send)
 
 
 def run(
@@ -200,7 +227,7 @@ def run(
     told.addFilter(_is_worth_telling)
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            server = make_server(app, ready, grace_seconds, protocol_for(refuser))
+            server = make_server(app, ready, grace_seconds, connection_for(refuser))
             runner.run(server.serve(sockets=[listening]))
     finally:
         told.removeFilter(_is_worth_telling)

@@ -63,17 +63,19 @@ class MockServer(RunningMock):
         """Listen; returns when connections are accepted.
 
         Raises:
-            OperatorError: the address cannot be had, or a profile or a fixture is wrong.
+            OperatorError: the address cannot be had, a profile or a fixture is wrong, or uvicorn cannot be used.
             RuntimeError: it is started already, or the thread failed.
         """
         from mockserver.server.app import create_app
         from mockserver.server.guard import guard_of
         from mockserver.server.serving import address_of, tcp_socket
+        from mockserver.server.uvicorn_fit import connection_class
         from mockserver.settings.assemble import build
 
         if self._running is not None:
             raise RuntimeError("this mock is started already; stop it first, or make another one")
         mock = build(self._config)
+        connection_class()  # nothing is opened where uvicorn cannot be used
         listening = tcp_socket(self._config.host, self._config.port)
         config = self._config
         guard = guard_of(listening, config.host, config.control_token) if config.control else None
@@ -117,8 +119,8 @@ class _Running:
     """The server on its own loop, in a thread of its own."""
 
     def __init__(self, app: App, listening: socket.socket, grace_seconds: float, refuser: Refuser) -> None:
-        from mockserver.server.protocol import protocol_for
         from mockserver.server.serving import make_server, new_event_loop
+        from mockserver.server.uvicorn_fit import connection_for
 
         self._listening = listening
         self._grace_seconds = grace_seconds
@@ -126,7 +128,7 @@ class _Running:
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         grace = grace_seconds + STOP_SECONDS
-        self._server = make_server(_Cancellable(app), self._ready.set, grace, protocol_for(refuser))
+        self._server = make_server(_Cancellable(app), self._ready.set, grace, connection_for(refuser))
         self._thread = threading.Thread(target=self._serve, name="genstudio-mock", daemon=True)
 
     def start(self) -> None:

@@ -51,7 +51,7 @@ class ArmBody(Body):
     )
 
     fault: AnyFault
-    match: WhichBody = WhichBody()
+    match: WhichBody = Field(default=WhichBody(), json_schema_extra={"default": {}})
     times: Count | None = Field(default=None, description="how often it fires; absent for always")
     every: Count = Field(default=1, description="it fires at every k-th request that fits")
     probability: float = Field(default=1.0, ge=0, le=1, description="chance to fire, drawn with the exchange's seed")
@@ -69,7 +69,7 @@ class ScriptBody(Ruled, Body):
         default=None, min_length=1, description="one call after the other"
     )
     then: Then = Field(default="repeat", description="after the last of answers: it again, the first again, an error")
-    match: WhichBody = WhichBody()
+    match: WhichBody = Field(default=WhichBody(), json_schema_extra={"default": {}})
     times: Count | None = Field(
         default=None, description="how often it answers; null for always; absent: an answer once, answers always"
     )
