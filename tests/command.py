@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 from mockserver.cli import main
@@ -16,3 +18,10 @@ def called(*argv: str, environ: dict[str, str] | None = None) -> tuple[int, str,
     out, err = io.StringIO(), io.StringIO()
     code = main(argv, environ or {}, out, err)
     return code, out.getvalue(), err.getvalue()
+
+
+def wheel_in(folder: Path) -> Path:
+    """The wheel, built into a folder as pip would."""
+    code = f"import hatchling.build; print(hatchling.build.build_wheel({str(folder)!r}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, encoding="utf-8")
+    return folder / done.stdout.splitlines()[-1]

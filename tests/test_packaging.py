@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.command import wheel_in
+
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
@@ -18,10 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built as pip would."""
-    folder = tmp_path_factory.mktemp("dist")
-    code = f"import hatchling.build; print(hatchling.build.build_wheel({str(folder)!r}))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, encoding="utf-8")
-    return folder / done.stdout.splitlines()[-1]
+    return wheel_in(tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
