@@ -22,7 +22,7 @@ from mockserver.pipeline.incoming import IncomingRequest
 from mockserver.pipeline.respond import Service
 from mockserver.profile import quirks
 from mockserver.profile.edition import load_edition
-from mockserver.server.app import create_app
+from mockserver.server.app import App
 from mockserver.server.clock import FixedClock
 from mockserver.server.mock import Mock
 from mockserver.server.protocol import MockProtocol, protocol_for
@@ -187,7 +187,7 @@ def serve(service: Service, protocol: type[MockProtocol] = MockProtocol, *, grac
     mock = Mock(edition, service, FixedClock(edition.file.defaults.created), tell)
     ready = threading.Event()
     listening = tcp_socket("127.0.0.1", 0)
-    server = make_server(create_app(mock), ready.set, grace_seconds, protocol_for(mock, protocol))
+    server = make_server(App(mock), ready.set, grace_seconds, protocol_for(mock, protocol))
 
     def run() -> None:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:

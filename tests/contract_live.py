@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from mockserver.contract import in_process
-from mockserver.server.app import create_app
+from mockserver.server.app import App
 from mockserver.server.clock import FixedClock
 from mockserver.server.mock import Mock
 from mockserver.server.protocol import protocol_for
@@ -28,7 +28,7 @@ def serving(edition: Edition) -> Iterator[str]:
     mock = Mock(edition, in_process.service(edition), FixedClock(edition.file.defaults.created))
     listening = tcp_socket("127.0.0.1", 0)
     port = listening.getsockname()[1]
-    server = make_server(create_app(mock), ready.set, 1, protocol_for(mock))
+    server = make_server(App(mock), ready.set, 1, protocol_for(mock))
 
     def work() -> None:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:

@@ -80,10 +80,10 @@ def asgi_app(config: Config | None = None, **settings: Unpack[Settings]) -> App:
     Raises:
         OperatorError: a setting, a profile or a fixture is wrong.
     """
-    from mockserver.server.app import create_app
+    from mockserver.server.app import App
     from mockserver.settings.assemble import build
 
-    return create_app(build(config or config_of(settings)))
+    return App(build(config or config_of(settings)))
 
 
 class MockServer(RunningMock):
@@ -108,7 +108,7 @@ class MockServer(RunningMock):
             OperatorError: the address cannot be had, or a profile or a fixture is wrong.
             RuntimeError: it is started already, or the thread failed.
         """
-        from mockserver.server.app import create_app
+        from mockserver.server.app import App
         from mockserver.server.guard import guard_of
         from mockserver.server.serving import address_of, tcp_socket
         from mockserver.settings.assemble import build
@@ -120,7 +120,7 @@ class MockServer(RunningMock):
         config = self._config
         guard = guard_of(listening, config.host, config.control_token) if config.control else None
         super().__init__(address_of(listening), guard.token if guard else None)
-        running = _Running(create_app(mock, guard), listening, self._config.grace_seconds, mock)
+        running = _Running(App(mock, guard), listening, self._config.grace_seconds, mock)
         running.start()
         self._running = running
         return self
