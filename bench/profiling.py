@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.cases import LONG_TEXT, SMALL_TEXT
 from bench.client import post
 from bench.serve import CHUNKS, made_mock
-from mockserver.server.app import create_app
+from mockserver.server.app import App
 from mockserver.server.connection import CONNECTION_KEY
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class _HereToStay:
 def print_profiles(bench: Bench) -> None:
     """Time without the profiler, then the functions that cost most, for a small answer and for a stream."""
     mock, path = made_mock(bench.fixtures, None)
-    app = create_app(mock)
+    app = App(mock)
     small, long = post(path, SMALL_TEXT), post(path, LONG_TEXT, stream=True)
     for name, request, count, each in (("a small answer", small, 2000, 1), ("a chunk of a stream", long, 100, CHUNKS)):
         ask = _asked(app, path, request, count)

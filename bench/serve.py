@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mockserver.pipeline.pace import PaceSettings
-from mockserver.server.app import create_app
+from mockserver.server.app import App
 from mockserver.server.serving import make_server, new_event_loop, run, tcp_socket
 from mockserver.settings.assemble import build
 from mockserver.settings.config import Config
@@ -111,7 +111,7 @@ def main(argv: list[str]) -> None:
     else:
         pace = PaceSettings(INTER_TOKEN_MS, INTER_TOKEN_MS) if given.kind == "mock-paced" else None
         mock, path = made_mock(given.fixtures, pace)
-        run(create_app(mock), listening, lambda: _tell(port, path), GRACE_SECONDS, mock)
+        run(App(mock), listening, lambda: _tell(port, path), GRACE_SECONDS, mock)
 
 
 def serve_bare(app: ASGIApp, listening: Any) -> None:

@@ -21,7 +21,7 @@ from mockserver.pipeline.incoming import IncomingRequest
 from mockserver.pipeline.respond import Service
 from mockserver.profile import quirks
 from mockserver.profile.edition import load_edition
-from mockserver.server.app import create_app
+from mockserver.server.app import App
 from mockserver.server.clock import FixedClock
 from mockserver.server.mock import Mock
 from mockserver.server.protocol import MockProtocol
@@ -191,7 +191,7 @@ def serve(service: Service, protocol: type[MockProtocol] = MockProtocol, *, grac
 
     edition = load(service.rules.name)
     mock = Mock(edition, service, FixedClock(edition.file.defaults.created), tell)
-    with serving(create_app(mock), mock, protocol=protocol, grace_seconds=grace_seconds) as served:
+    with serving(App(mock), mock, protocol=protocol, grace_seconds=grace_seconds) as served:
         yield Live(edition.name, served.port, mock, exchanges, served.server, told)
 
 

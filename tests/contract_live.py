@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from mockserver.contract import in_process
-from mockserver.server.app import create_app
+from mockserver.server.app import App
 from mockserver.server.clock import FixedClock
 from mockserver.server.mock import Mock
 from tests import in_thread
@@ -26,7 +26,8 @@ KEY = "sk-very-secret-key-123"
 def serving(edition: Edition) -> Iterator[str]:
     """A mock of the edition on a free port of loopback; yields its base URL."""
     mock = Mock(edition, in_process.service(edition), FixedClock(edition.file.defaults.created))
-    with in_thread.serving(create_app(mock), mock) as served:
+    mock = Mock(edition, in_process.service(edition), FixedClock(edition.file.defaults.created))
+    with in_thread.serving(App(mock), mock) as served:
         yield served.url
 
 

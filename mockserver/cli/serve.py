@@ -72,7 +72,7 @@ def serve(config: Config, console: Console) -> None:
     """
     from mockserver.cli.ready import ready_block, ready_line
     from mockserver.server import log
-    from mockserver.server.app import create_app
+    from mockserver.server.app import App
     from mockserver.server.guard import guard_of
     from mockserver.server.serving import address_of, port_file, tcp_socket, unix_socket
     from mockserver.server.serving import run as run_server
@@ -100,7 +100,7 @@ def serve(config: Config, console: Console) -> None:
                 else:
                     console.print(*ready_block(address, edition, config, guard, console))
 
-        run_server(create_app(mock, guard), listening, tell_ready, config.grace_seconds, mock)
+        run_server(App(mock, guard), listening, tell_ready, config.grace_seconds, mock)
 
 
 def config_table(loaded: Loaded, console: Console) -> list[str]:

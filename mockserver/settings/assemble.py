@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None) -> Mock:
-    """The mock that a configuration describes; `create_app` makes it an ASGI application.
+    """The mock that a configuration describes; `App` makes it an ASGI application.
 
     Args:
         config: What is wanted.

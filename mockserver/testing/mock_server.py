@@ -35,12 +35,12 @@ def asgi_app(config: Config | None = None, **settings: Unpack[AppKeywords]) -> A
     Raises:
         OperatorError: a setting, a profile or a fixture is wrong.
     """
-    from mockserver.server.app import create_app
+    from mockserver.server.app import App
     from mockserver.server.guard import Guard
     from mockserver.settings.assemble import build
 
     chosen = config_of(settings, config, AppKeywords.__optional_keys__)
-    return create_app(build(chosen), Guard(chosen.control_token) if chosen.control else None)
+    return App(build(chosen), Guard(chosen.control_token) if chosen.control else None)
 
 
 class MockServer(RunningMock):
@@ -66,7 +66,7 @@ class MockServer(RunningMock):
             OperatorError: the address cannot be had, a profile or a fixture is wrong, or uvicorn cannot be used.
             RuntimeError: it is started already, or the thread failed.
         """
-        from mockserver.server.app import create_app
+        from mockserver.server.app import App
         from mockserver.server.guard import guard_of
         from mockserver.server.serving import address_of, tcp_socket
         from mockserver.server.uvicorn_fit import connection_class
@@ -80,7 +80,7 @@ class MockServer(RunningMock):
         config = self._config
         guard = guard_of(listening, config.host, config.control_token) if config.control else None
         super().__init__(address_of(listening), guard.token if guard else None)
-        running = _Running(create_app(mock, guard), listening, self._config.grace_seconds, mock)
+        running = _Running(App(mock, guard), listening, self._config.grace_seconds, mock)
         running.start()
         self._running = running
         return self
