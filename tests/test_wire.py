@@ -426,7 +426,7 @@ def with_quirk(edition: str, chip: str, name: str) -> Wire:
 
 def test_every_quirk_has_an_assertion() -> None:
     """A quirk without a row in this file is not tested."""
-    assert sorted(COMPARED) == sorted(quirks.QUIRKS)
+    assert sorted(COMPARED) == sorted(quirks.QUIRKS), "say in COMPARED what the quirk does on the wire"
 
 
 @pytest.mark.parametrize("name", COMPARED)
