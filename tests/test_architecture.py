@@ -177,7 +177,7 @@ DISTURB = [path for path in STAGES if path.stem == "disturb" or folder_of(NAMES[
 
 @pytest.mark.parametrize("path", STAGES, ids=lambda path: path.stem)
 def test_stages_do_not_import_one_another(path: Path) -> None:
-    """A stage knows the nouns alone; `respond` and `compiled` put them together. Faults are one stage in some files."""
+    """A stage knows the nouns alone; the files of TOGETHER put them together. Faults are one stage in some files."""
     own = {NAMES[one] for one in DISTURB} if path in DISTURB else set()
     for module in imports(path):
         target = file_of(module) if under(module, "mockserver.pipeline") else None
