@@ -21,24 +21,24 @@ FILES = sorted(path for path in ROOT.rglob("*.py") if "_data" not in path.parts)
 BENCH = sorted((ROOT.parent / "bench").glob("*.py"))
 NAMES = {path: "mockserver/" + path.relative_to(ROOT).as_posix() for path in FILES}
 
-LAYERS = (
-    "core",  # nouns, and facts that all share
-    "pipeline",  # pure stages
-    "files",  # what lies on disk
-    "profile",  # quirks, editions and chips
-    "sources",  # what is said
-    "contract/clauses",  # judge an exchange and touch nothing
-    "contract",  # what drives a target
-    "server",
-    "recording",
-    "settings",
-    "testing",
-    "cli",
-)
-"""The folders of the package; each imports from itself and from those before it alone. A folder in a folder that has no
-row is part of the one around it."""
-NEVER_WAIT = ("core", "pipeline", "files", "profile", "sources", "contract/clauses", "settings")
-"""Folders in which nothing waits, reads a clock or touches a socket."""
+NEVER, MAY = False, True
+LAYERS = {
+    "core": NEVER,  # nouns, and facts that all share
+    "pipeline": NEVER,  # pure stages
+    "files": NEVER,  # what lies on disk
+    "profile": NEVER,  # quirks, editions and chips
+    "sources": NEVER,  # what is said
+    "contract/clauses": NEVER,  # judge an exchange and touch nothing
+    "contract": MAY,  # what drives a target
+    "server": MAY,
+    "recording": MAY,
+    "settings": NEVER,
+    "testing": MAY,
+    "cli": MAY,
+}
+"""A row a folder of the package: whether anything in it may wait, read a clock or touch a socket. Each imports from
+itself and from those before it alone. A folder in a folder that has no row is part of the one around it."""
+NEVER_WAIT = tuple(folder for folder, waits in LAYERS.items() if waits is NEVER)
 ON_TOP = {"__init__.py", "__main__.py"}
 
 TOGETHER = {
@@ -87,7 +87,7 @@ def layer(name: str) -> int:
     folder = folder_of(name)
     while folder and folder not in LAYERS:
         folder = folder.rpartition("/")[0]
-    return LAYERS.index(folder) if folder else len(LAYERS)
+    return list(LAYERS).index(folder) if folder else len(LAYERS)
 
 
 def path_of(module: str) -> Path | None:

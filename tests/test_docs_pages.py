@@ -174,3 +174,11 @@ def test_the_limits_are_those_of_the_program() -> None:
     assert f"its body {MockProtocol.body_seconds:g} s" in told
     assert f"({allowed // 2**20} MiB unless it says otherwise)" in told
     assert f"{MOST_BYTES_OF_ALL // 2**20} MiB" in told
+
+
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_files_that_are_named_are_there(name: str) -> None:
+    """A path in code font lies in the checkout, or in the package where it begins with one of its folders."""
+    paths = re.findall(r"[` ]((?:[a-z_]+/)+[a-z_]+\.(?:py|toml))\b", (ROOT / name).read_text("utf-8"))
+
+    assert [path for path in paths if not (ROOT / path).exists() and not (ROOT / "mockserver" / path).exists()] == []
