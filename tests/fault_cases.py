@@ -14,8 +14,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.core.exchange import Ending, Plan
+from mockserver.core.network_writes import times
 from mockserver.pipeline.disturb import disturb, faults_of_header
-from mockserver.pipeline.faults.fault import FaultContext, times
+from mockserver.pipeline.faults.fault import FaultContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

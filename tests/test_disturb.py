@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.core.exchange import Answer, Ending, Plan, Usage
+from mockserver.core.network_writes import as_writes, times
 from mockserver.pipeline.disturb import FaultError, disturb_answer, fault_of, faults_of_header
-from mockserver.pipeline.faults.fault import as_writes, times
 from mockserver.pipeline.faults.table import FAULTS
 from tests.fault_cases import ALL, FRAMES, PACED, STREAM, act, cases
 

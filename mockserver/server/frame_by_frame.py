@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from mockserver.core.exchange import Ending
-from mockserver.pipeline.faults.fault import times
+from mockserver.core.network_writes import times
 from mockserver.server.clock import until
 
 if TYPE_CHECKING:

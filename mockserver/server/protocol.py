@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Exchange, Request
-from mockserver.pipeline.faults.fault import as_writes
+from mockserver.core.network_writes import as_writes
 from mockserver.server.client_connection import ClientConnection, knows_no_chunks
 from mockserver.server.connection import CONNECTION_KEY, REFUSED_KEY
 

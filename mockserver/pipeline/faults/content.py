@@ -9,7 +9,8 @@ from pydantic import Field
 
 from mockserver.core.field_rules import MOST_WHOLE
 from mockserver.core.headers import with_length
-from mockserver.pipeline.faults.fault import Fault, edit_json, holds_json, times, with_frames
+from mockserver.core.network_writes import times, with_frames
+from mockserver.pipeline.faults.fault import Fault, edit_json, holds_json
 
 if TYPE_CHECKING:
     from mockserver.core.exchange import Answer, Plan

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from mockserver.core.exchange import Ending
 from mockserver.core.headers import without_length
-from mockserver.pipeline.faults.fault import ActsOn, Fault, as_writes, times, with_frames
+from mockserver.core.network_writes import as_writes, times, with_frames
+from mockserver.pipeline.faults.fault import ActsOn, Fault
 
 if TYPE_CHECKING:
     from mockserver.core.exchange import Plan

@@ -10,7 +10,8 @@ from pydantic import Field
 from mockserver.core.exchange import Ending
 from mockserver.core.field_rules import Rule, exactly_one
 from mockserver.core.headers import LENGTH, with_length, without_length
-from mockserver.pipeline.faults.fault import ActsOn, Fault, as_writes, times, with_frames
+from mockserver.core.network_writes import as_writes, times, with_frames
+from mockserver.pipeline.faults.fault import ActsOn, Fault
 
 if TYPE_CHECKING:
     from mockserver.core.exchange import Plan
