@@ -17,7 +17,7 @@ FROM ${BASE}
 COPY --from=build /dist /dist
 COPY constraints.txt /dist/
 RUN python3 -m venv /opt/genstudio-mock \
- && /opt/genstudio-mock/bin/pip install --no-cache-dir --disable-pip-version-check -c /dist/constraints.txt /dist/*.whl \
+ && /opt/genstudio-mock/bin/pip install --no-cache-dir --disable-pip-version-check -c /dist/constraints.txt "$(echo /dist/*.whl)[re2]" \
  && rm -rf /dist
 ENV PATH=/opt/genstudio-mock/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -55,6 +56,12 @@ def test_it(genstudio_mock):
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
         assert json.load(answer)["choices"][0]["message"]["content"] == genstudio_mock.last.carried.text
 """
+
+LACKING = (
+    r"genstudio-mock: \w+ is not installed here; pip install without --no-deps brings it, and for pytest "
+    r"genstudio_mock_command can start the one of another environment\n"
+)
+"""What a command says in an environment without the server's packages."""
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +117,10 @@ def test_a_test_side_without_the_servers_packages(wheel: Path, tmp_path: Path) -
     run = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py")
     passed = called(commands, tmp_path, *run, GENSTUDIO_MOCK_COMMAND=elsewhere)
     assert "1 passed" in passed.stdout, passed.stdout + passed.stderr
+
+    served = called(commands, tmp_path, "-m", "mockserver", "serve")
+    assert (served.returncode, served.stdout) == (2, "")
+    assert re.fullmatch(LACKING, served.stderr), served.stderr
 
     refused = called(commands, tmp_path, *run)
     assert "genstudio_mock_command can start the one of another environment" in refused.stdout, refused.stdout

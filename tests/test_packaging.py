@@ -10,6 +10,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from tests.command import wheel_in
 
@@ -86,9 +89,44 @@ def test_the_version_is_said_once_and_the_same() -> None:
     assert __version__ == PROJECT["version"]
 
 
-def test_no_file_names_a_registry_or_a_machine() -> None:
-    """Pinned versions come without addresses, so that they work wherever a registry is."""
-    pins = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+def pins(name: str) -> dict[str, str]:
+    """The versions that a file of constraints pins, in the order of the file."""
+    lines = (ROOT / name).read_text("utf-8").splitlines()
+    return {
+        canonicalize_name(package): version
+        for package, _, version in (line.partition("==") for line in lines if not line.startswith("#"))
+    }
 
-    assert all(line.startswith("#") or line.count("==") == 1 for line in pins)
-    assert not [line for line in pins if "://" in line or "@" in line]
+
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-oldest.txt"])
+def test_no_file_names_a_registry_or_a_machine(name: str) -> None:
+    """Pinned versions come without addresses, so that they work wherever a registry is."""
+    lines = (ROOT / name).read_text("utf-8").splitlines()
+
+    assert all(line.startswith("#") or line.count("==") == 1 for line in lines)
+    assert not [line for line in lines if "://" in line or "@" in line]
+
+
+RANGES = [
+    Requirement(text)
+    for text in (*PROJECT["dependencies"], *(one for more in PROJECT["optional-dependencies"].values() for one in more))
+]
+
+
+@pytest.mark.parametrize("needed", RANGES, ids=lambda needed: needed.name)
+def test_a_range_begins_with_what_is_tested_and_has_no_end(needed: Requirement) -> None:
+    """A user's environment is met where it is: the lowest version is the one of `make test-oldest`."""
+    (bound,) = needed.specifier
+
+    assert bound.operator == ">="
+    assert Version(bound.version) == Version(pins("constraints-oldest.txt")[canonicalize_name(needed.name)])
+    assert Version(bound.version) <= Version(pins("constraints.txt")[canonicalize_name(needed.name)])
+
+
+def test_the_oldest_have_the_tools_of_the_others() -> None:
+    """Only what is installed with the package is old."""
+    lowest = {canonicalize_name(needed.name) for needed in RANGES}
+    tools = {name: version for name, version in pins("constraints-oldest.txt").items() if name not in lowest}
+
+    assert tools.items() <= pins("constraints.txt").items()
+    assert tools

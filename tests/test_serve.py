@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mockserver.server.serving import new_event_loop
 from tests.command import ROOT
 
 if TYPE_CHECKING:
@@ -178,3 +179,15 @@ def test_a_reader_that_leaves() -> None:
     os.close(write)
 
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(("version", "made_by"), [("0.22.1", "asyncio"), ("0.23.0", "uvloop"), ("1.0", "uvloop")])
+def test_a_uvloop_that_hides_resets_is_not_used(version: str, made_by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 0.23 it takes a reset for an end where data comes with it."""
+    uvloop = pytest.importorskip("uvloop", reason="uvloop has no wheel for this system")
+    monkeypatch.setattr(uvloop, "__version__", version)
+
+    loop = new_event_loop()
+    loop.close()
+
+    assert type(loop).__module__.partition(".")[0] == made_by

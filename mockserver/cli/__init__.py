@@ -103,6 +103,13 @@ def main(argv: Sequence[str], environ: Mapping[str, str], out: TextIO, err: Text
         if error.filename is None:
             raise  # a connection, not a path that the operator gave
         said = f"{error.filename}: cannot be used: {error.strerror}"
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == __name__.partition(".")[0]:
+            raise
+        said = (
+            f"genstudio-mock: {error.name} is not installed here; pip install without --no-deps brings it, and for "
+            "pytest genstudio_mock_command can start the one of another environment"
+        )
     err.write(f"{' '.join(said.splitlines())}\n")
     return WRONG_USE
 
