@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from mockserver.contract import cases
 from mockserver.contract.cases import Case, Phase
-from mockserver.contract.clauses.clause import Check, Context, Outcome, Verdict
+from mockserver.contract.clauses.clause import Check, Context, Outcome, Verdict, word_of
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.clauses.relations import DIALOGUE, Relation
 from mockserver.contract.clauses.table import judge
@@ -142,7 +143,9 @@ class Runner:
         for clause, verdict in verdicts:
             self.result.verdicts.setdefault(clause.id, Counter())[verdict.outcome] += 1
             if verdict.outcome is Outcome.BROKEN:
-                self._found(clause, case, exchange, verdict.evidence)
+                self._found(self.result.findings, clause, case, exchange, verdict.evidence)
+            elif verdict.outcome is Outcome.RAISED:
+                self._found(self.result.raised, clause, case, exchange, verdict.evidence)
         self._progress(case, [clause.id for clause, verdict in verdicts if verdict.outcome is Outcome.BROKEN])
         return exchange
 
@@ -152,15 +155,18 @@ class Runner:
         found: list[tuple[Check | Relation, Verdict]] = list(judge(exchange, context).items())
         first = self._by_name.get(case.twin_of or "")
         if first is not None:
-            found += [(one, one.compare(Reading(first), Reading(exchange))) for one in case.relations]
+            readings = Reading(first), Reading(exchange)
+            found += [(one, word_of(partial(one.compare, *readings))) for one in case.relations]
         return found
 
-    def _found(self, clause: Check | Relation, case: Case, exchange: Exchange, evidence: str) -> None:
-        for number, known in enumerate(self.result.findings):
+    def _found(
+        self, among: list[Finding], clause: Check | Relation, case: Case, exchange: Exchange, evidence: str
+    ) -> None:
+        for number, known in enumerate(among):
             if known.clause is clause:
-                self.result.findings[number] = replace(known, times=known.times + 1)
+                among[number] = replace(known, times=known.times + 1)
                 return
-        self.result.findings.append(Finding(clause, self._chip.name, case, exchange, evidence))
+        among.append(Finding(clause, self._chip.name, case, exchange, evidence))
 
     # --- sending ---
 

@@ -27,6 +27,8 @@ class Outcome(StrEnum):
     HOLDS = "holds"
     BROKEN = "broken"
     NOT_APPLICABLE = "does not apply"
+    RAISED = "raised"
+    """The check itself failed: a fault of this tool, which tells nothing of the target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Verdict:
 
     Attributes:
         outcome: Holds, broken or does not apply.
-        evidence: For a broken one what was seen and what was due, in one line; else empty.
+        evidence: For a broken one what was seen and what was due, in one line; for one that raised what it raised;
+            else empty.
     """
 
     outcome: Outcome
@@ -54,6 +57,14 @@ def broken(evidence: str) -> Verdict:
 def holds_if(good: bool, evidence: str) -> Verdict:  # noqa: FBT001 - the condition is the point
     """Holds, or broken with this evidence."""
     return HOLDS if good else broken(evidence)
+
+
+def word_of(judge: Callable[[], Verdict]) -> Verdict:
+    """A check's word, also where it fails: what a target sends is anybody's, and no answer may end a run."""
+    try:
+        return judge()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on and tells
+        return Verdict(Outcome.RAISED, f"{type(error).__name__}: {ascii(str(error))[1:-1][:200]}")
 
 
 @dataclass(frozen=True, slots=True)
