@@ -40,13 +40,14 @@ class Budget:
         requests: At most this many requests, retries and the search for a minimal request included.
         tokens: At most this many tokens, by the usage that comes back, or by `max_tokens` where none does.
         max_tokens: What each request asks for.
-        per_second: At most this many requests a second; 0 for no limit.
+        per_second: At most this many requests a second; 0 for no limit. None leaves it to where the target is: no limit
+            on this machine, else twelve a minute, which is what the service's free tier allows.
     """
 
     requests: int = 60
     tokens: int = 6000
     max_tokens: int = DEFAULT_MAX_TOKENS
-    per_second: float = 0.0
+    per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

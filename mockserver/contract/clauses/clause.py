@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from mockserver.core.errors import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -50,8 +52,8 @@ NOT_APPLICABLE: Final = Verdict(Outcome.NOT_APPLICABLE)
 
 
 def broken(evidence: str) -> Verdict:
-    """A broken check with its evidence."""
-    return Verdict(Outcome.BROKEN, evidence)
+    """A broken check with its evidence, whatever the target sent into it."""
+    return Verdict(Outcome.BROKEN, printable(evidence))
 
 
 def holds_if(good: bool, evidence: str) -> Verdict:  # noqa: FBT001 - the condition is the point
@@ -64,7 +66,7 @@ def word_of(judge: Callable[[], Verdict]) -> Verdict:
     try:
         return judge()
     except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on and tells
-        return Verdict(Outcome.RAISED, f"{type(error).__name__}: {ascii(str(error))[1:-1][:200]}")
+        return Verdict(Outcome.RAISED, f"{type(error).__name__}: {printable(str(error)[:200])}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,12 @@ class Reading:
         return {n.decode("latin-1").lower(): v.decode("latin-1") for n, v in plan.headers} if plan else {}
 
     @property
+    def error_code(self) -> int | str | None:
+        """The number or word at `code` of a body that refuses; None for none."""
+        code = self.objects[0].get("code") if self.objects and not self.answered else None
+        return code if type(code) in (int, str) else None
+
+    @property
     def coding(self) -> str:
         """The content coding of the body, which no request of the contract asks for; empty for none."""
         coding = self.headers.get("content-encoding", "").strip().lower()
