@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.contract.clauses.relations import RELATIONS, Relation, streamed_twin
+from mockserver.core import strict_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,7 +65,7 @@ class Case:
         """The body as it is sent."""
         if isinstance(self.body, bytes):
             return self.body
-        return json.dumps(self.body, ensure_ascii=False).encode()
+        return strict_json.dumps(self.body)
 
     @property
     def most_tokens(self) -> int:

@@ -23,6 +23,7 @@ from mockserver.contract.clauses.table import judge
 from mockserver.contract.clauses.wire_form import WIRE_CHECKS
 from mockserver.contract.result import Budget, Clock, counted
 from mockserver.contract.runner import Runner
+from mockserver.core.errors import printable
 from mockserver.profile import quirks
 from mockserver.profile.edition import ChipFile, ChipProfile, ChipSpeed, Edition, QuirkClaim
 
@@ -172,12 +173,7 @@ def learned(edition: Edition, model: str, chip: str, exchanges: Mapping[str, Exc
     file = ChipFile(summary=summary, quirks=tuple(claims), latency=latency_of(exchanges.values(), date))
     profile = ChipProfile(chip, summary, (*edition.file.quirks, *claims), wire, file.latency)
     notes += _beyond(Context(edition, profile, model), exchanges)
-    return Learned(file, tuple(implied), tuple(map(_printable, notes)))
-
-
-def _printable(text: str) -> str:
-    """Text from a server as it may stand on one line of a file or a terminal."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return Learned(file, tuple(implied), tuple(map(printable, notes)))
 
 
 def shows(base: WireSettings, wire: WireSettings, axis: Axis) -> bool:

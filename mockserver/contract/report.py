@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from mockserver.contract.clauses.wire_form import Entry
     from mockserver.contract.result import Finding, Result
 
-_MARKS: Final = {Outcome.HOLDS: "holds", Outcome.BROKEN: "BROKEN", Outcome.NOT_APPLICABLE: "·"}
+_MARKS: Final = {
+    Outcome.HOLDS: "holds",
+    Outcome.BROKEN: "BROKEN",
+    Outcome.NOT_APPLICABLE: "·",
+    Outcome.RAISED: "raised",
+}
 _SETTLED: Final = {"as declared", "not seen"}
 
 
@@ -46,7 +51,9 @@ class Run:
 
     @property
     def exit_code(self) -> ExitCode:
-        """Whether every clause of weight holds, one is broken, or the target was lost on the way."""
+        """Whether every clause of weight holds, one is broken, the target was lost, or this tool failed."""
+        if any(result.raised for result in self.results):
+            return ExitCode.TOOL_FAILED
         if any(result.broken for result in self.results):
             return ExitCode.BROKEN
         return ExitCode.UNREACHABLE if any(result.stopped for result in self.results) else ExitCode.HOLDS
@@ -123,10 +130,18 @@ def _findings(run: Run, result: Result) -> list[str]:
     return lines
 
 
+def raised_line(finding: Finding) -> str:
+    """What to say of a clause that this tool could not judge."""
+    return (
+        f"{finding.clause.id} could not be judged on {finding.case.name!r}: {finding.evidence}; this is a fault of "
+        "genstudio-mock, not of the target: please report it with the exchange (--exchanges DIR saves it)"
+    )
+
+
 def _notes(result: Result) -> list[str]:
     """What was left out, and whether the run came to its end."""
     ended = [f"stopped after {counted(len(result.exchanges), 'request')}: {result.stopped}"] if result.stopped else []
-    return [f"note: {note}" for note in result.notes] + ended
+    return [f"note: {note}" for note in result.notes] + [raised_line(one) for one in result.raised] + ended
 
 
 def _summary(run: Run) -> str:
@@ -134,6 +149,9 @@ def _summary(run: Run) -> str:
     observed = sum(len(result.findings) for result in run.results) - broken
     asked = counted(sum(len(result.exchanges) for result in run.results), "request")
     told = f"{asked}, {observed} more observed" if observed else asked
+    if run.exit_code is ExitCode.TOOL_FAILED:
+        failed = counted(sum(len(result.raised) for result in run.results), "clause")
+        return f"{failed} could not be judged, by a fault of genstudio-mock; {counted(broken, 'finding')} in {told}."
     if broken:
         return f"The contract is broken: {counted(broken, 'finding')} in {told}."
     holds = "is not broken as far as the run came" if run.exit_code else "holds"
@@ -167,6 +185,7 @@ def _chip_data(run: Run, result: Result) -> dict[str, Any]:
             for one in run.ledger(result)
         ],
         "findings": [_finding_data(run, one) for one in result.findings],
+        "raised": [_finding_data(run, one) for one in result.raised],
     }
 
 
@@ -191,11 +210,15 @@ def junit(run: Run) -> str:
     for result in run.results:
         suite = quoteattr(f"contract.{result.chip.name}")
         skipped = sum(result.outcome(name) is Outcome.NOT_APPLICABLE for name, _, _ in clauses)
-        counts = f'tests="{len(clauses)}" failures="{len(result.broken)}" errors="0" skipped="{skipped}"'
+        raised = {one.clause.id: one for one in result.raised}
+        errors = len(raised.keys() - {one.clause.id for one in result.findings})
+        counts = f'tests="{len(clauses)}" failures="{len(result.broken)}" errors="{errors}" skipped="{skipped}"'
         lines.append(f"<testsuite name={suite} {counts}>")
         found = {one.clause.id: one for one in result.findings}
         for name, _, _ in clauses:
             inner = "<skipped/>" if result.outcome(name) is Outcome.NOT_APPLICABLE else ""
+            if name in raised:
+                inner = f"<error message={quoteattr(_xml(raised_line(raised[name])))}/>"
             inner = _junit_finding(run, found[name]) if name in found else inner
             lines.append(f"<testcase classname={suite} name={quoteattr(name)}>{inner}</testcase>")
         lines.append("</testsuite>")

@@ -13,6 +13,7 @@ from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS
 from mockserver.contract.clauses.table import CHECKS
 from mockserver.contract.http_client import UnreachableError, key_of
 from mockserver.contract.pytest_options import OPTIONS
+from mockserver.contract.report import raised_line
 from mockserver.contract.result import ExitCode
 from mockserver.core.errors import OperatorError
 from mockserver.core.route import PATH_TEMPLATE
@@ -53,6 +54,8 @@ def test_clause(clause: str, severity: Severity, contract_result: Result) -> Non
     outcome = contract_result.outcome(clause)
     if outcome is Outcome.NOT_APPLICABLE:
         pytest.skip("does not apply")
+    if outcome is Outcome.RAISED:
+        pytest.fail(next(raised_line(one) for one in contract_result.raised if one.clause.id == clause), pytrace=False)
     if outcome is Outcome.BROKEN:
         finding = next(one for one in contract_result.findings if one.clause.id == clause)
         told = f"{finding.clause.sentence} {finding.evidence} (case: {finding.case.name})"

@@ -96,3 +96,10 @@ def kind_of(value: object) -> str:
         dict: "an object",
     }
     return names[type(value)]
+
+
+def printable(text: str) -> str:
+    """Text from anybody as it may stand on one line of a terminal or a file: what does not print is an escape."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

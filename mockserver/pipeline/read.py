@@ -13,12 +13,12 @@ body is read once, as far as it goes (`ReadBody`). Three look at what was read, 
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from mockserver.core import strict_json
 from mockserver.core.exchange import Answer, ToolCall, Usage
 from mockserver.pipeline.coding import body_of, coding_of
 from mockserver.pipeline.frame import BOM, DONE, WIRE_FORMATS, Done, Json
@@ -75,8 +75,6 @@ def read(data: bytes) -> ReadBody:
         for line in data.splitlines(keepends=True):  # of bytes: at line feeds and carriage returns only
             events += reader.feed(line)
         events += reader.close()
-    except RecursionError:
-        problem = f"object {len(events) + 1} of the body cannot be read: it is nested too deeply"
     except ValueError as error:
         problem = f"object {len(events) + 1} of the body cannot be read: {error}"
     return ReadBody(wire_format, events, problem)
@@ -94,8 +92,8 @@ def wire_format_of(data: bytes) -> str:
 
 def _is_json(data: bytes) -> bool:
     try:
-        json.loads(data)
-    except (ValueError, RecursionError):
+        strict_json.loads(data)
+    except ValueError:
         return False
     return True
 

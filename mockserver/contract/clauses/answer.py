@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Verdict, broken, holds_if
+from mockserver.core import strict_json
 from mockserver.core.exchange import Ending
+from mockserver.pipeline.frame import BOM
 
 if TYPE_CHECKING:
     from mockserver.contract.clauses.clause import Context
@@ -41,7 +43,9 @@ def ends(r: Reading, _c: Context) -> Verdict:
 
 
 def utf8(r: Reading, _c: Context) -> Verdict:
-    """The body is UTF-8."""
+    """The body is UTF-8, and not packed, since nobody asked for that."""
+    if r.coding:
+        return broken(f"content-encoding is {r.coding}; due none, since the request asks for none")
     try:
         r.body.decode()
     except UnicodeDecodeError as error:
@@ -51,6 +55,10 @@ def utf8(r: Reading, _c: Context) -> Verdict:
 
 def readable(r: Reading, _c: Context) -> Verdict:
     """The whole body can be read in its format."""
+    if r.answered and r.framing == "json" and r.body.startswith(BOM):
+        return broken("a byte order mark stands before the JSON (RFC 8259, section 8.1)")
+    if r.coding:
+        return NOT_APPLICABLE
     return holds_if(not r.problem, r.problem) if r.answered else NOT_APPLICABLE
 
 
@@ -277,7 +285,7 @@ def tool_calls(r: Reading, _c: Context) -> Verdict:
                 one[key] += value if isinstance(value, str) else ""
     for one in pieces.values():
         try:
-            whole = isinstance(json.loads(one["arguments"]), dict) and bool(one["id"]) and bool(one["name"])
+            whole = isinstance(strict_json.loads(one["arguments"]), dict) and bool(one["id"]) and bool(one["name"])
         except ValueError:
             whole = False
         if not whole and r.finish_reason != "length":

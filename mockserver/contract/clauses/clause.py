@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from mockserver.core.errors import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,6 +29,8 @@ class Outcome(StrEnum):
     HOLDS = "holds"
     BROKEN = "broken"
     NOT_APPLICABLE = "does not apply"
+    RAISED = "raised"
+    """The check itself failed: a fault of this tool, which tells nothing of the target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,8 @@ class Verdict:
 
     Attributes:
         outcome: Holds, broken or does not apply.
-        evidence: For a broken one what was seen and what was due, in one line; else empty.
+        evidence: For a broken one what was seen and what was due, in one line; for one that raised what it raised;
+            else empty.
     """
 
     outcome: Outcome
@@ -47,13 +52,21 @@ NOT_APPLICABLE: Final = Verdict(Outcome.NOT_APPLICABLE)
 
 
 def broken(evidence: str) -> Verdict:
-    """A broken check with its evidence."""
-    return Verdict(Outcome.BROKEN, evidence)
+    """A broken check with its evidence, whatever the target sent into it."""
+    return Verdict(Outcome.BROKEN, printable(evidence))
 
 
 def holds_if(good: bool, evidence: str) -> Verdict:  # noqa: FBT001 - the condition is the point
     """Holds, or broken with this evidence."""
     return HOLDS if good else broken(evidence)
+
+
+def word_of(judge: Callable[[], Verdict]) -> Verdict:
+    """A check's word, also where it fails: what a target sends is anybody's, and no answer may end a run."""
+    try:
+        return judge()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on and tells
+        return Verdict(Outcome.RAISED, f"{type(error).__name__}: {printable(str(error)[:200])}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Verdict, broken, holds_if
+from mockserver.core import strict_json
 
 if TYPE_CHECKING:
     from mockserver.contract.clauses.clause import Context
@@ -18,8 +18,8 @@ _DATE: Final = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d
 
 def _body(r: Reading) -> Any:
     try:
-        return json.loads(r.body)
-    except (ValueError, RecursionError):
+        return strict_json.loads(r.body)
+    except ValueError:
         return None
 
 
@@ -62,7 +62,7 @@ def error_words(r: Reading, c: Context) -> Verdict:
         return NOT_APPLICABLE
     if body.get("code") != row.code:
         return broken(f"code is {body.get('code')!r}; due {row.code}")
-    return holds_if(row.message in {None, body.get("msg")}, f"msg is {body.get('msg')!r}; due {row.message!r}")
+    return holds_if(row.message in (None, body.get("msg")), f"msg is {body.get('msg')!r}; due {row.message!r}")
 
 
 def error_fits_status(r: Reading, _c: Context) -> Verdict:

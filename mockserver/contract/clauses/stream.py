@@ -76,7 +76,8 @@ def usage_once(r: Reading, c: Context) -> Verdict:
     if not r.streamed or not r.usages:
         return NOT_APPLICABLE
     if c.chip.wire.shape.usage == "every":
-        totals = [usage.get("completion_tokens", 0) for usage in r.usages]
+        counts = [usage.get("completion_tokens", 0) for usage in r.usages]
+        totals = [count for count in counts if isinstance(count, int)]
         return holds_if(totals == sorted(totals), f"completion_tokens falls: {totals}")
     return holds_if(len(r.usages) == 1, f"chunks that report usage: {len(r.usages)}; due one")
 
@@ -116,7 +117,10 @@ def framed_to_the_byte(r: Reading, c: Context) -> Verdict:
     if any(axis.field == "comments" and value is True for axis, value in seen.items()):
         return NOT_APPLICABLE  # where comments stand is not part of any dialect
     wire = settled(c.chip.wire, seen.items())
-    due = b"".join(frames(r.objects, replace(wire.frame, done=r.has_done, blocked_done=r.has_done)))
+    try:
+        due = b"".join(frames(r.objects, replace(wire.frame, done=r.has_done, blocked_done=r.has_done)))
+    except ValueError as error:  # half a character, or a number past all bounds (1e999)
+        return broken(f"what came cannot be written again: {error}")
     if due == r.body:
         return HOLDS
     at = next((n for n, (a, b) in enumerate(zip(due, r.body, strict=False)) if a != b), min(len(due), len(r.body)))
@@ -124,11 +128,14 @@ def framed_to_the_byte(r: Reading, c: Context) -> Verdict:
 
 
 def text_is_text(r: Reading, _c: Context) -> Verdict:
-    """No delta holds half a character, a replacement character or the framing itself."""
+    """No delta holds half a character, or a replacement character that the request does not have."""
     if not r.streamed or not r.text:
         return NOT_APPLICABLE
+    own = "\ufffd" in json.dumps(r.asked, ensure_ascii=False)
     for number, delta in enumerate(r.said):
         content = delta.get("content") or ""
-        if isinstance(content, str) and ("\ufffd" in content or any("\ud800" <= one <= "\udfff" for one in content)):
+        if isinstance(content, str) and (
+            ("\ufffd" in content and not own) or any("\ud800" <= one <= "\udfff" for one in content)
+        ):
             return broken(f"chunk {number} holds half a character: {json.dumps(content)}")
     return HOLDS

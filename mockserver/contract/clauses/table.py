@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from mockserver.contract.clauses import answer, refusal, stream
-from mockserver.contract.clauses.clause import NOT_APPLICABLE, Check, Severity
+from mockserver.contract.clauses.clause import NOT_APPLICABLE, Check, Severity, word_of
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.clauses.wire_form import WIRE_CHECKS
 
@@ -82,6 +83,8 @@ def judge(exchange: Exchange, context: Context) -> dict[Check, Verdict]:
     reading = Reading(exchange)
     unrefused = context.refusal is not None and reading.answered
     return {
-        check: NOT_APPLICABLE if unrefused and check.id not in ON_ANY_BYTES else check.judge(reading, context)
+        check: NOT_APPLICABLE
+        if unrefused and check.id not in ON_ANY_BYTES
+        else word_of(partial(check.judge, reading, context))
         for check in CHECKS
     }
