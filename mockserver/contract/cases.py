@@ -16,6 +16,7 @@ from mockserver.core import strict_json
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from mockserver.contract.clauses.clause import Claim
     from mockserver.pipeline.admit import FieldRule
     from mockserver.pipeline.frame import Json
     from mockserver.profile.edition import Edition
@@ -47,6 +48,7 @@ class Case:
         method: HTTP method.
         relation: The clause that compares it with the case that ran as `twin_of`.
         twin_of: Name of the other case.
+        claim: How the rule is known that it keeps or breaks.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Case:
     method: str = "POST"
     relations: tuple[Relation, ...] = ()
     twin_of: str | None = None
+    claim: Claim = "documented"
 
     @property
     def data(self) -> bytes:
@@ -93,6 +96,7 @@ def examples(edition: Edition, model: str, max_tokens: int = DEFAULT_MAX_TOKENS)
         "single turn, streamed": streamed_twin(who),
         "streamed, usage asked for": {**streamed_twin(who), "stream_options": {"include_usage": True}},
         "system message": {**who, "messages": mocking},
+        "model of the path": _of_the_path(edition, who),
         "two turns, streamed": {**streamed_twin(who), "messages": turns},
         "stop string": question("请从一数到九。", model, max_tokens, stop=["。"]),
         **_thinking(edition, model, max_tokens),
@@ -100,6 +104,13 @@ def examples(edition: Edition, model: str, max_tokens: int = DEFAULT_MAX_TOKENS)
         **_reviewed(edition, model, max_tokens),
     }
     return [Case(name, Phase.EXAMPLES, body) for name, body in bodies.items()] + twins(model, max_tokens)
+
+
+def _of_the_path(edition: Edition, body: Json) -> Json:
+    """A request that the path's model answers: where the body's would override it by null, else by any other name."""
+    if edition.file.request.model == "body":
+        return {**body, "model": None}
+    return {**body, "model": "gpt-3.5-turbo"}  # what LangChain sends where nobody names a model
 
 
 def _thinking(edition: Edition, model: str, max_tokens: int) -> dict[str, Json]:
@@ -174,7 +185,7 @@ def breaks(edition: Edition, model: str, max_tokens: int = DEFAULT_MAX_TOKENS) -
     if edition.file.request.model_required:
         found.append(case("no model", _without(good, "model")))
     wrong = [
-        case(f"{name}: {json.dumps(value)}", {**good, name: value})
+        case(f"{name}: {json.dumps(value)}", {**good, name: value}, claim=rule.claim)
         for name, rule in edition.file.request.fields.items()
         for value in wrong_values(rule)
     ]

@@ -155,12 +155,12 @@ def _form_of(text: str) -> str:
 
 
 def _trace_header(r: Reading) -> Shown:
-    return ("traceresponse" if "traceresponse" in r.headers else "") if r.answered else None
+    return ("traceresponse" if "traceresponse" in r.headers else "") if r.status else None
 
 
 def _request_id_header(r: Reading) -> Shown:
     names = ("x-maas-request-id", "x-request-id")
-    return next((name for name in names if name in r.headers), "") if r.answered else None
+    return next((name for name in names if name in r.headers), "") if r.status else None
 
 
 OBSERVERS: Final[dict[tuple[str, str], Callable[[Reading], Shown]]] = {
