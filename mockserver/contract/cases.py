@@ -49,6 +49,7 @@ class Case:
         relation: The clause that compares it with the case that ran as `twin_of`.
         twin_of: Name of the other case.
         claim: How the rule is known that it keeps or breaks.
+        needs_model_in_path: Whether it has a sense only where the path names a model.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Case:
     relations: tuple[Relation, ...] = ()
     twin_of: str | None = None
     claim: Claim = "documented"
+    needs_model_in_path: bool = False
 
     @property
     def data(self) -> bytes:
@@ -96,14 +98,15 @@ def examples(edition: Edition, model: str, max_tokens: int = DEFAULT_MAX_TOKENS)
         "single turn, streamed": streamed_twin(who),
         "streamed, usage asked for": {**streamed_twin(who), "stream_options": {"include_usage": True}},
         "system message": {**who, "messages": mocking},
-        "model of the path": _of_the_path(edition, who),
         "two turns, streamed": {**streamed_twin(who), "messages": turns},
         "stop string": question("请从一数到九。", model, max_tokens, stop=["。"]),
         **_thinking(edition, model, max_tokens),
         **_tools(edition, model, max_tokens),
         **_reviewed(edition, model, max_tokens),
     }
-    return [Case(name, Phase.EXAMPLES, body) for name, body in bodies.items()] + twins(model, max_tokens)
+    found = [Case(name, Phase.EXAMPLES, body) for name, body in bodies.items()]
+    path = Case("the path's model", Phase.EXAMPLES, _of_the_path(edition, who), needs_model_in_path=True)
+    return [*found, path, *twins(model, max_tokens)]
 
 
 def _of_the_path(edition: Edition, body: Json) -> Json:

@@ -103,7 +103,7 @@ class Runner:
             turns: What the user says in the dialogue.
         """
         plans: dict[Phase, Callable[[int], Iterator[Case]]] = {
-            Phase.EXAMPLES: lambda _n: iter(cases.examples(self._edition, self._model, self.budget.max_tokens)),
+            Phase.EXAMPLES: lambda _n: self._examples(),
             Phase.BROKEN: lambda _n: self._breaks(),
             Phase.GENERATED: lambda n: iter(generated(n) if generated else ()),
             Phase.DIALOGUE: lambda _n: self._dialogue(turns),
@@ -273,6 +273,11 @@ class Runner:
         if now < self._not_before:
             self._clock.sleep(self._not_before - now)
         self._not_before = max(now, self._not_before) + 1 / self._per_second
+
+    def _examples(self) -> Iterator[Case]:
+        """The examples that the target's path has a place for."""
+        found = cases.examples(self._edition, self._model, self.budget.max_tokens)
+        return (one for one in found if self._address.names_model or not one.needs_model_in_path)
 
     def _breaks(self) -> Iterator[Case]:
         """The cases with one rule broken that the target's path has a place for; a deployment has any model's name."""

@@ -249,7 +249,8 @@ def key_order(r: Reading, _c: Context) -> Verdict:
 def blocked_due(r: Reading, c: Context) -> Verdict:
     """An answer to a text that the edition's review objects to is blocked."""
     words = c.edition.file.moderation.input_words
-    if not (r.completion or r.whole) or not any(word in str(r.asked.get("messages")) for word in words):
+    objected = any(word in str(r.asked.get("messages")) for word in words)
+    if not objected or not r.choices or not (r.completion or r.whole):
         return NOT_APPLICABLE
     return holds_if(r.blocked, "no object has blocked: true, though the review objects to the request")
 
@@ -334,5 +335,5 @@ def tool_calls(r: Reading, _c: Context) -> Verdict:
             whole = False
         if not whole and r.finish_reason != "length":
             return broken(f"tool call {_short(one)}; due id, name and arguments that are a JSON object")
-    allowed = {"tool_calls", "length"}
+    allowed = ("tool_calls", "length")
     return holds_if(r.finish_reason in allowed, f"finish_reason is {_short(r.finish_reason)} after a tool call")

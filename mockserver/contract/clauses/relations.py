@@ -100,6 +100,7 @@ def told_where_cut(first: Reading, second: Reading) -> Verdict:
     """The second, which was allowed fewer tokens than the first took, says that its length ended it."""
     limit, full = second.asked.get("max_tokens"), first.usage.get("completion_tokens")
     ended = all(one.whole or one.completion for one in (first, second))
+    ended = ended and second.finish_reason is not None  # without one other clauses are broken
     if not ended or first.blocked or second.blocked or type(full) is not int or type(limit) is not int or full <= limit:
         return NOT_APPLICABLE
     why = f"the answer has {full} tokens, {limit} are allowed; finish_reason is {second.finish_reason!r}, due 'length'"
@@ -111,6 +112,8 @@ def same_completion(first: Reading, second: Reading) -> Verdict:
     one, other = first.usage.get("completion_tokens"), second.usage.get("completion_tokens")
     if not first.text or first.text != second.text or type(one) is not int or type(other) is not int:
         return NOT_APPLICABLE
+    if not one or not other:
+        return NOT_APPLICABLE  # usage that comes before the text cannot count it
     return holds_if(one == other, f"completion_tokens {one}, and {other} for the same text")
 
 
