@@ -84,7 +84,7 @@ class Learned:
 
 def probes(edition: Edition, model: str, max_tokens: int = cases.DEFAULT_MAX_TOKENS) -> dict[str, Case]:
     """What is asked, by file name: the documented examples, the twins, and one stream some times more."""
-    found = cases.examples(edition, model, max_tokens)
+    found = [case for case in cases.examples(edition, model, max_tokens) if not case.needs_model_in_path]
     streamed = next(case for case in found if isinstance(case.body, dict) and case.body.get("stream") is True)
     found += [replace(streamed, name=f"{streamed.name}, again {n}") for n in range(1, REPEATS + 1)]
     return {

@@ -11,8 +11,7 @@ from xml.sax.saxutils import escape, quoteattr
 from mockserver.contract import finding_file
 from mockserver.contract.clauses.clause import Outcome, Severity
 from mockserver.contract.clauses.reading import Reading
-from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS
-from mockserver.contract.clauses.table import CHECKS
+from mockserver.contract.clauses.table import CHECKS, CLAUSES
 from mockserver.contract.clauses.wire_form import ledger
 from mockserver.contract.result import ExitCode, counted
 
@@ -58,10 +57,9 @@ class Run:
             return ExitCode.BROKEN
         return ExitCode.UNREACHABLE if any(result.stopped for result in self.results) else ExitCode.HOLDS
 
-    def clauses(self) -> list[tuple[str, str, Severity]]:
-        """Id, sentence and severity of each clause that applied anywhere, in the table's order."""
-        every = [(one.id, one.sentence, one.severity) for one in CHECKS]
-        every += [(one.id, one.sentence, one.severity) for one in (*RELATIONS, DIALOGUE)]
+    def clauses(self) -> list[tuple[str, str]]:
+        """Id and sentence of each clause that applied anywhere, in the table's order."""
+        every = [(one.id, one.sentence) for one in CLAUSES]
         silent = Outcome.NOT_APPLICABLE
         return [one for one in every if any(result.outcome(one[0]) is not silent for result in self.results)]
 
@@ -96,13 +94,14 @@ def pytest_test(run: Run, finding: Finding) -> str:
 def terminal(run: Run) -> str:
     """The matrix clause by chip, the ledger where it is not as declared, and each finding with its curl line."""
     clauses = run.clauses()
-    width = max((len(name) for name, _, _ in clauses), default=6)
+    width = max((len(name) for name, _ in clauses), default=6)
+    counted_ones = {one.clause.id for result in run.results for one in result.broken}
     chips = [result.chip.name for result in run.results]
     columns = [max(len(chip), 6) for chip in chips]
     lines = [" ".join(["clause".ljust(width), *(c.ljust(w) for c, w in zip(chips, columns, strict=True))]).rstrip()]
-    for name, _, severity in clauses:
+    for name, _ in clauses:
         marks = [_MARKS[result.outcome(name)].ljust(w) for result, w in zip(run.results, columns, strict=True)]
-        note = "  (observed only)" if severity is Severity.OBSERVED and "BROKEN" in " ".join(marks) else ""
+        note = "  (observed only)" if "BROKEN" in " ".join(marks) and name not in counted_ones else ""
         lines.append((" ".join([name.ljust(width), *marks]) + note).rstrip())
     for result in run.results:
         lines += _deviations(run, result) + _findings(run, result)
@@ -118,16 +117,21 @@ def _deviations(run: Run, result: Result) -> list[str]:
 
 def _findings(run: Run, result: Result) -> list[str]:
     lines = []
-    for one in result.findings:
+    for one in by_weight(result.findings):
         times = f", in {counted(one.times, 'case')}" if one.times > 1 else ""
         lines += [
             "",
-            f"{one.chip}: {one.clause.id} ({one.clause.severity}) broken by {one.case.name!r}{times}",
+            f"{one.chip}: {one.clause.id} ({one.severity}) broken by {one.case.name!r}{times}",
             f"  {one.clause.sentence} Source: {one.clause.source}.",
             f"  {one.evidence}",
             f"  {curl(run, one)}",
         ]
     return lines
+
+
+def by_weight(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings, what weighs most first."""
+    return sorted(findings, key=lambda one: list(Severity).index(one.severity))
 
 
 def raised_line(finding: Finding) -> str:
@@ -179,12 +183,12 @@ def _chip_data(run: Run, result: Result) -> dict[str, Any]:
         "requests": len(result.exchanges),
         "notes": result.notes,
         "stopped": result.stopped,
-        "clauses": {name: result.outcome(name).value for name, _, _ in run.clauses()},
+        "clauses": {name: result.outcome(name).value for name, _ in run.clauses()},
         "ledger": [
             {"clause": one.clause, "declared": one.declared, "seen": one.seen, "state": one.state}
             for one in run.ledger(result)
         ],
-        "findings": [_finding_data(run, one) for one in result.findings],
+        "findings": [_finding_data(run, one) for one in by_weight(result.findings)],
         "raised": [_finding_data(run, one) for one in result.raised],
     }
 
@@ -192,7 +196,7 @@ def _chip_data(run: Run, result: Result) -> dict[str, Any]:
 def _finding_data(run: Run, one: Finding) -> dict[str, Any]:
     return {
         "clause": one.clause.id,
-        "severity": one.clause.severity.value,
+        "severity": one.severity.value,
         "sentence": one.clause.sentence,
         "source": one.clause.source,
         "evidence": one.evidence,
@@ -209,13 +213,13 @@ def junit(run: Run) -> str:
     clauses = run.clauses()
     for result in run.results:
         suite = quoteattr(f"contract.{result.chip.name}")
-        skipped = sum(result.outcome(name) is Outcome.NOT_APPLICABLE for name, _, _ in clauses)
+        skipped = sum(result.outcome(name) is Outcome.NOT_APPLICABLE for name, _ in clauses)
         raised = {one.clause.id: one for one in result.raised}
         errors = len(raised.keys() - {one.clause.id for one in result.findings})
         counts = f'tests="{len(clauses)}" failures="{len(result.broken)}" errors="{errors}" skipped="{skipped}"'
         lines.append(f"<testsuite name={suite} {counts}>")
         found = {one.clause.id: one for one in result.findings}
-        for name, _, _ in clauses:
+        for name, _ in clauses:
             inner = "<skipped/>" if result.outcome(name) is Outcome.NOT_APPLICABLE else ""
             if name in raised:
                 inner = f"<error message={quoteattr(_xml(raised_line(raised[name])))}/>"
@@ -227,7 +231,7 @@ def junit(run: Run) -> str:
 
 def _junit_finding(run: Run, one: Finding) -> str:
     text = escape(_xml(f"{one.clause.sentence}\n{one.evidence}\n{curl(run, one)}"))
-    if one.clause.severity is Severity.OBSERVED:
+    if one.severity is Severity.OBSERVED:
         return f"<system-out>{text}</system-out>"
     return f"<failure message={quoteattr(_xml(one.evidence))}>{text}</failure>"
 
@@ -246,12 +250,12 @@ def markdown(run: Run) -> str:
     lines = [f"# Contract of {run.model} at {run.base_url}", "", _summary(run), ""]
     lines += [f"- {result.chip.name}: {note}" for result in run.results for note in _notes(result)]
     lines += ["", "| clause | " + " | ".join(chips) + " | what holds |", "|" + " --- |" * (len(chips) + 2)]
-    for name, sentence, _ in run.clauses():
+    for name, sentence in run.clauses():
         marks = " | ".join(_MARKS[result.outcome(name)] for result in run.results)
         lines.append(f"| {name} | {marks} | {sentence.replace('|', '/')} |")
     for result in run.results:
-        for one in result.findings:
-            lines += ["", f"## {one.chip}: {one.clause.id} ({one.clause.severity})", "", one.clause.sentence]
+        for one in by_weight(result.findings):
+            lines += ["", f"## {one.chip}: {one.clause.id} ({one.severity})", "", one.clause.sentence]
             blocks = ((one.evidence, "text"), (curl(run, one), "sh"), (pytest_test(run, one), "python"))
             for text, language in blocks:
                 lines += ["", _fenced(text, language)] if text else []
@@ -293,10 +297,10 @@ def as_html(run: Run) -> str:
     """One page that loads nothing, for light and dark screens; all text is escaped."""
     say = html.escape
     heads = "".join(f"<th>{say(result.chip.name)}</th>" for result in run.results)
-    rows = "".join(_row(run, name, sentence) for name, sentence, _ in run.clauses())
+    rows = "".join(_row(run, name, sentence) for name, sentence in run.clauses())
     notes = [f"{result.chip.name}: {note}" for result in run.results for note in _notes(result)]
     notes += [f"{result.chip.name}: {line.strip()}" for result in run.results for line in _deviations(run, result)[2:]]
-    sections = "".join(_section(run, one) for result in run.results for one in result.findings)
+    sections = "".join(_section(run, one) for result in run.results for one in by_weight(result.findings))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Contract</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
@@ -322,7 +326,7 @@ def _section(run: Run, one: Finding) -> str:
     test = pytest_test(run, one)
     folded = f"<details><summary>as a test</summary><pre>{say(test)}</pre></details>" if test else ""
     return (
-        f'<section><h2>{say(one.chip)}: {say(one.clause.id)} <span class="tag">{say(one.clause.severity)}</span></h2>'
+        f'<section><h2>{say(one.chip)}: {say(one.clause.id)} <span class="tag">{say(one.severity)}</span></h2>'
         f'<p>{say(one.clause.sentence)}</p><p class="dim">Source: {say(one.clause.source)}. Broken by '
         f'{say(one.case.name)}{times}.</p><pre class="seen">{say(one.evidence)}</pre>'
         f"<pre>{say(curl(run, one))}</pre>{folded}</section>"

@@ -75,6 +75,7 @@ class Finding:
         case: The smallest request found that shows it.
         exchange: What was sent and what came.
         evidence: What was seen and what was due.
+        severity: How much it weighs here, by what the profile claims.
         times: How many cases broke it.
     """
 
@@ -83,6 +84,7 @@ class Finding:
     case: Case
     exchange: Exchange
     evidence: str
+    severity: Severity
     times: int = 1
 
 
@@ -111,7 +113,7 @@ class Result:
     @property
     def broken(self) -> list[Finding]:
         """The findings that make a run fail."""
-        return [one for one in self.findings if one.clause.severity is not Severity.OBSERVED]
+        return [one for one in self.findings if one.severity is not Severity.OBSERVED]
 
     def outcome(self, clause: str) -> Outcome:
         """What a clause comes to over all cases: broken once is broken."""

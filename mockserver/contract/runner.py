@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from mockserver.contract import cases
 from mockserver.contract.cases import Case, Phase
-from mockserver.contract.clauses.clause import Check, Context, Outcome, Verdict, word_of
+from mockserver.contract.clauses.clause import Check, Context, Outcome, Severity, Verdict, word_of
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.clauses.relations import DIALOGUE, Relation
 from mockserver.contract.clauses.table import judge
@@ -103,7 +103,7 @@ class Runner:
             turns: What the user says in the dialogue.
         """
         plans: dict[Phase, Callable[[int], Iterator[Case]]] = {
-            Phase.EXAMPLES: lambda _n: iter(cases.examples(self._edition, self._model, self.budget.max_tokens)),
+            Phase.EXAMPLES: lambda _n: self._examples(),
             Phase.BROKEN: lambda _n: self._breaks(),
             Phase.GENERATED: lambda n: iter(generated(n) if generated else ()),
             Phase.DIALOGUE: lambda _n: self._dialogue(turns),
@@ -143,33 +143,53 @@ class Runner:
         self._by_name[case.name] = exchange
         self.result.exchanges.append((case, exchange))
         verdicts = self._judge(case, exchange)
+        context = self._context(case)
         for clause, verdict in verdicts:
             self.result.verdicts.setdefault(clause.id, Counter())[verdict.outcome] += 1
             if verdict.outcome is Outcome.BROKEN:
-                self._found(self.result.findings, clause, case, exchange, verdict.evidence)
+                self._found(self.result.findings, clause, case, exchange, verdict.evidence, clause.weight(context))
             elif verdict.outcome is Outcome.RAISED:
-                self._found(self.result.raised, clause, case, exchange, verdict.evidence)
+                self._found(self.result.raised, clause, case, exchange, verdict.evidence, Severity.OBSERVED)
         self._progress(case, [clause.id for clause, verdict in verdicts if verdict.outcome is Outcome.BROKEN])
         return exchange
 
+    def _judge_limited(self, case: Case, exchange: Exchange) -> None:
+        """A 429 that nobody asked for is judged as the refusal that it is, and not kept as the case's answer."""
+        limited = replace(case, name="too many requests", refusal="rate-limited", relations=(), twin_of=None)
+        for clause, verdict in self._judge(limited, exchange):
+            if verdict.outcome is Outcome.BROKEN:
+                weight = clause.weight(self._context(limited))
+                self._found(self.result.findings, clause, limited, exchange, verdict.evidence, weight)
+
     def _judge(self, case: Case, exchange: Exchange) -> list[tuple[Check | Relation, Verdict]]:
-        now = self._clock.unix_s() if self._clock.unix_s else None
-        context = Context(self._edition, self._chip, case.model or self._model, case.refusal, now)
-        found: list[tuple[Check | Relation, Verdict]] = list(judge(exchange, context).items())
+        found: list[tuple[Check | Relation, Verdict]] = list(judge(exchange, self._context(case)).items())
         first = self._by_name.get(case.twin_of or "")
         if first is not None:
             readings = Reading(first), Reading(exchange)
             found += [(one, word_of(partial(one.compare, *readings))) for one in case.relations]
         return found
 
+    def _context(self, case: Case) -> Context:
+        now = self._clock.unix_s() if self._clock.unix_s else None
+        return Context(self._edition, self._chip, case.model or self._model, case.refusal, now, case.claim)
+
     def _found(
-        self, among: list[Finding], clause: Check | Relation, case: Case, exchange: Exchange, evidence: str
+        self,
+        among: list[Finding],
+        clause: Check | Relation,
+        case: Case,
+        exchange: Exchange,
+        evidence: str,
+        severity: Severity,
     ) -> None:
+        """One finding a clause: the first, but a later one instead that weighs more."""
         for number, known in enumerate(among):
             if known.clause is clause:
-                among[number] = replace(known, times=known.times + 1)
+                lighter = known.severity is Severity.OBSERVED and severity is not Severity.OBSERVED
+                kept = Finding(clause, self._chip.name, case, exchange, evidence, severity) if lighter else known
+                among[number] = replace(kept, times=known.times + 1)
                 return
-        among.append(Finding(clause, self._chip.name, case, exchange, evidence))
+        among.append(Finding(clause, self._chip.name, case, exchange, evidence, severity))
 
     # --- sending ---
 
@@ -204,6 +224,7 @@ class Runner:
             self._spent_tokens += self._cost(reading, case)
             if reading.status != 429 or case.refusal == "rate-limited":
                 break
+            self._judge_limited(case, exchange)
             self._wait_as_asked(reading, attempt)
         self._check_worth(reading, case)
         return exchange
@@ -252,6 +273,11 @@ class Runner:
         if now < self._not_before:
             self._clock.sleep(self._not_before - now)
         self._not_before = max(now, self._not_before) + 1 / self._per_second
+
+    def _examples(self) -> Iterator[Case]:
+        """The examples that the target's path has a place for."""
+        found = cases.examples(self._edition, self._model, self.budget.max_tokens)
+        return (one for one in found if self._address.names_model or not one.needs_model_in_path)
 
     def _breaks(self) -> Iterator[Case]:
         """The cases with one rule broken that the target's path has a place for; a deployment has any model's name."""

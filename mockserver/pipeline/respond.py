@@ -82,11 +82,11 @@ class Service:
             wire = self._wires.of(request.chip, asked.request.headers.get(QUIRKS_HEADER, b""))
             set_up = NOTHING_SET_UP if is_plain else self._set_up(asked, request, entropy)
         except Refusal as refusal:
-            return Response(self.errors.plan(refusal, entropy, asked.now_ms), request)
+            return Response(self.errors.plan(refusal, entropy, asked.now_ms, asked.chip), request)
         try:
             plan = self._say(request, wire, set_up, entropy, asked.now_ms)
         except Refusal as refusal:
-            plan = self.errors.plan(refusal, entropy, asked.now_ms)
+            plan = self.errors.plan(refusal, entropy, asked.now_ms, asked.chip)
         return Response(set_up.disturb(plan), request, set_up.faults)
 
     def _admit(self, asked: IncomingRequest) -> ChatRequest:
@@ -101,7 +101,7 @@ class Service:
         return request
 
     def _set_up(self, asked: IncomingRequest, request: ChatRequest, entropy: bytes) -> SetUp:
-        error = partial(self.errors.with_status, entropy=entropy, now_ms=asked.now_ms)
+        error = partial(self.errors.with_status, entropy=entropy, now_ms=asked.now_ms, chip=request.chip)
         return SetUp(asked, request, error)
 
     def _say(

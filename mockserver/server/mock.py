@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Ending, Exchange, Request
+from mockserver.core.route import parse_decoded
 from mockserver.pipeline.head import entropy_of
 from mockserver.pipeline.incoming import Response
 from mockserver.server.asgi_request import (
@@ -178,7 +179,8 @@ class Mock:
     def refusal(self, refusal: Refusal, asked: Request) -> Plan:
         """A refusal's plan, where the pipeline was not asked for it."""
         entropy = self.clock.dice() or entropy_of(asked.method.encode(), asked.path.encode())
-        return self.service.errors.plan(refusal, entropy, self.clock.now_ms())
+        route = parse_decoded(asked.path)
+        return self.service.errors.plan(refusal, entropy, self.clock.now_ms(), route.chip if route else "")
 
     def keep(self, exchange: Exchange) -> None:
         """Keep what the connection itself answered: nothing tells whose it is, so it is the default namespace's."""

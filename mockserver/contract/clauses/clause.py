@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from mockserver.core.errors import printable
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from mockserver.contract.clauses.reading import Reading
     from mockserver.profile.edition import ChipProfile, Edition
+
+
+Claim = Literal["documented", "observed", "assumed"]
 
 
 class Severity(StrEnum):
@@ -78,6 +81,7 @@ class Context:
         chip: The chip's profile, whose claims are the expected deviations.
         model: The model of the path.
         refusal: The kind of refusal that the request must get; None where it must be answered.
+        claim: How the rule is known that the request keeps or breaks.
         now_s: Unix seconds when the exchange ran; None where that is not known.
     """
 
@@ -86,6 +90,12 @@ class Context:
     model: str
     refusal: str | None = None
     now_s: int | None = None
+    claim: Claim = "documented"
+
+
+def by_claim(claim: Claim | None, severity: Severity) -> Severity:
+    """How much a clause weighs where its fact is claimed so: what nobody documented or saw is only observed."""
+    return Severity.OBSERVED if claim in {None, "assumed"} else severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +106,9 @@ class Check:
         id: What people type.
         sentence: What holds, in the present tense.
         source: Which document says so, and where in it.
-        severity: How much it weighs.
+        severity: How much it weighs at most.
         judge: Looks at one exchange.
+        weigh: How much it weighs in a context, where that depends on a claim; None for always the same.
     """
 
     id: str
@@ -105,3 +116,8 @@ class Check:
     source: str
     severity: Severity
     judge: Callable[[Reading, Context], Verdict]
+    weigh: Callable[[Context], Severity] | None = None
+
+    def weight(self, context: Context) -> Severity:
+        """How much it weighs where it is measured against this."""
+        return self.weigh(context) if self.weigh else self.severity
