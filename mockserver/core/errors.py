@@ -54,10 +54,10 @@ class OperatorError(Exception):
     __module__ = "mockserver"
 
 
-def nearest(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:
-    """The known names most like `name`, best first; at most `most`, none when nothing is alike."""
+def nearest(name: str, known: Iterable[str], *, most: int = 3, likeness: float = 0.5) -> list[str]:
+    """The known names most like `name`, best first; at most `most`, none when nothing is alike (0 to 1) enough."""
     lowered = {k.lower(): k for k in known}
-    return [lowered[m] for m in get_close_matches(name.lower(), list(lowered), n=most, cutoff=0.5)]
+    return [lowered[m] for m in get_close_matches(name.lower(), list(lowered), n=most, cutoff=likeness)]
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

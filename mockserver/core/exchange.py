@@ -21,6 +21,8 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 ANSWER_STYLES = ("faker", "template", "echo")
 """How text is synthesised: with invented names and dates, without them, or the last user message as it is."""
+SCRIPTED = "fixture:script"
+"""The source of an answer that a test scripts."""
 
 
 class Ending(StrEnum):

@@ -18,12 +18,13 @@ from mockserver.core.errors import OperatorError, Refusal
 from mockserver.core.exchange import ANSWER_STYLES, Answer, Usage, texts_of
 from mockserver.pipeline.structure import SCHEMA_WHERE, structure
 from mockserver.sources import phrases, tokens, toolcalls
+from mockserver.sources.tool_choice import calls_of, chosen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from mockserver.core.exchange import ChatRequest
-    from mockserver.pipeline.structure import Structure
+    from mockserver.pipeline.structure import Function, Structure
     from mockserver.profile.edition import Edition, ModelEntry
     from mockserver.sources.phrases import Language
 
@@ -97,7 +98,10 @@ class Synthetic:
         if reasons(entry, request.body):
             reasoning = cut.pieces(line_of_thought(dialogue, _dice(seed, "reasoning")))
         echoes = style == "echo" and wanted.choice == "auto"
-        functions = () if echoes else toolcalls.chosen(wanted, dialogue.role, dialogue.asked)
+        functions: tuple[Function, ...] = ()
+        if wanted.functions and not echoes:
+            called = calls_of(request.messages, wanted.functions)
+            functions = chosen(wanted, dialogue.role, dialogue.asked, called)
         calls = toolcalls.calls(functions, _dice(seed, "tools"), cut)
         pieces = () if calls else cut.pieces(self._text(dialogue, wanted, style, seed))
         size = len(reasoning) + len(pieces) + sum(len(one.pieces) for one in calls)
