@@ -11,7 +11,7 @@ from mockserver.sources.fixtures import CHECK_EVERY_S
 from mockserver.sources.recordings import Recordings, recording, replayed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from mockserver.core.exchange import Answer, ChatRequest, Plan
@@ -48,9 +48,9 @@ class RecordingFolders:
             for name in watch.look()[0]:
                 self._take(root / name)
 
-    def answer(self, request: ChatRequest) -> Answer | Plan | None:
-        """What was recorded for a request; None for nothing."""
-        return replayed(self.recordings, request, self._settings)
+    def answer(self, request: ChatRequest, prompt_tokens: Callable[[], int]) -> Answer | Plan | None:
+        """What was recorded for a request; None for nothing. `prompt_tokens` counts it where the recording does not."""
+        return replayed(self.recordings, request, self._settings, prompt_tokens)
 
     def refresh(self, now_s: float) -> list[str]:
         """See what changed on disk, at most every `CHECK_EVERY_S` seconds of Unix time.
