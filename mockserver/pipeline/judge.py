@@ -1,4 +1,4 @@
-"""Stage `judge`, on the way back: whether what came is a whole answer, and whether it can be said anew.
+"""The way back, after `read`: whether what came is a whole answer, and whether it can be said anew.
 
 The body decides, not the status alone: a stream with status 200 may hold an error, or never come to an end. What is
 found here is told in words, since it is what the log and the journal say.

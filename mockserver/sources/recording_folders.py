@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mockserver.core.errors import OperatorError
-from mockserver.files.exchange_file import UnreadableFileError, read_if_exchange
+from mockserver.files.exchange_file import UnreadableFileError
 from mockserver.files.watch import Watch
 from mockserver.sources.fixtures import CHECK_EVERY_S
-from mockserver.sources.recordings import Recordings, recording, replayed
+from mockserver.sources.recordings import Recordings, read_recording, replayed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,7 +77,6 @@ class RecordingFolders:
         return reports
 
     def _take(self, path: Path) -> None:
-        file = read_if_exchange(path)
-        made = recording(path, file, self._default_chip) if file is not None else None
+        made = read_recording(path, self._default_chip)
         if made is not None:
             self.recordings.add(made)

@@ -130,10 +130,21 @@ def recording(path: Path, file: ExchangeFile, default_chip: str = "") -> Recordi
     return Recording(path, file, request, dialogue(request)) if request else None
 
 
+def read_recording(path: Path, default_chip: str = "") -> Recording | None:
+    """The recording in a file; None for a JSON file of another form, and for an exchange that is no chat.
+
+    This is what `serve` and `record` start with and what `validate` checks.
+
+    Raises:
+        OperatorError: The file is broken; the text names file and key.
+    """
+    file = read_if_exchange(path)
+    return recording(path, file, default_chip) if file is not None else None
+
+
 def load(root: Path) -> list[Recording]:
     """The recordings below a folder; raises OperatorError for the first broken file. Files of other forms are left."""
-    found = ((path, read_if_exchange(path)) for path in sorted(root.rglob("*.json")))
-    made = (recording(path, file) for path, file in found if file is not None)
+    made = (read_recording(path) for path in sorted(root.rglob("*.json")))
     return [one for one in made if one is not None]
 
 
@@ -286,11 +297,12 @@ def exact_plan(one: Recording, speed: float) -> Plan:
     """The recorded bytes in their chunks, at the recorded times divided by `speed`; 0 sends at once."""
     plan = one.plan
     if speed == 0:
-        return replace(plan, at_ms=None, head_at_ms=None)
+        return replace(plan, at_ms=None, head_at_ms=None, end_at_ms=None)
     if speed == 1:
         return plan
-    head_at_ms = None if plan.head_at_ms is None else plan.head_at_ms / speed
-    return replace(plan, at_ms=[at / speed for at in plan.at_ms or ()], head_at_ms=head_at_ms)
+    head_at_ms, end_at_ms = (None if at is None else at / speed for at in (plan.head_at_ms, plan.end_at_ms))
+    times = [at / speed for at in plan.at_ms or ()]
+    return replace(plan, at_ms=times, head_at_ms=head_at_ms, end_at_ms=end_at_ms)
 
 
 def request_of(asked: Request) -> ChatRequest | None:

@@ -1,7 +1,8 @@
 """HAR 1.2, as browsers' tools write and open it, with a time line of the sends in `_sends`.
 
-`_sends` is a list of `[at_ms, bytes]`; `_head_at_ms`, `_trailers` and, where the answer was not whole, `_ending` stand
-beside it. Fields that begin with an underscore are custom by the format's own rule, so other tools pass over them.
+`_sends` is a list of `[at_ms, bytes]`; `_head_at_ms`, `_end_at_ms`, `_trailers` and, where the answer was not whole,
+`_ending` stand beside it. Fields that begin with an underscore are custom by the format's own rule, so other tools pass
+over them.
 """
 
 from __future__ import annotations
@@ -66,7 +67,13 @@ def _entry(entry: dict[str, Any], hints: Hints) -> Imported | None:
     )
     head_at_ms = entry.get("_head_at_ms") if "_sends" in entry else wait
     trailers = _pairs({"headers": entry.get("_trailers")})
-    return timed(made, None if head_at_ms is None else float(head_at_ms), trailers)
+    end_at_ms = entry.get("_end_at_ms")
+    return timed(
+        made,
+        None if head_at_ms is None else float(head_at_ms),
+        trailers,
+        None if end_at_ms is None else float(end_at_ms),
+    )
 
 
 def _sends(line: Any, body: bytes, wait: float) -> list[tuple[float, bytes]]:
@@ -145,6 +152,8 @@ def _written(exchange: Exchange, recorded_at: str) -> dict[str, Any]:
         entry["_ending"] = exchange.ending.value
     if plan.head_at_ms is not None:
         entry["_head_at_ms"] = plan.head_at_ms
+    if plan.end_at_ms is not None:
+        entry["_end_at_ms"] = plan.end_at_ms
     if plan.trailers:
         entry["_trailers"] = _named(plan.trailers)
     return entry

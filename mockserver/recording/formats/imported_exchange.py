@@ -69,11 +69,13 @@ def imported(
     return Imported(Exchange(made, plan, len(frames), duration, ending), recorded_at, [*asked, *came])
 
 
-def timed(one: Imported, head_at_ms: float | None, trailers: Pairs) -> Imported:
-    """The exchange with the time of its head and its trailers, for a format that tells them."""
+def timed(one: Imported, head_at_ms: float | None, trailers: Pairs, end_at_ms: float | None = None) -> Imported:
+    """The exchange with the times of its head and its end and with its trailers, for a format that tells them."""
     plan = one.exchange.plan
     assert plan is not None  # noqa: S101 - an imported exchange has an answer
-    made = replace(one.exchange, plan=replace(plan, head_at_ms=head_at_ms, trailers=tuple(trailers)))
+    made = replace(
+        one.exchange, plan=replace(plan, head_at_ms=head_at_ms, end_at_ms=end_at_ms, trailers=tuple(trailers))
+    )
     return replace(one, exchange=made, headers=[*one.headers, *trailers])
 
 
