@@ -44,7 +44,7 @@ def read(data: bytes, hints: Hints) -> list[Imported]:
 def _read_entry(number: int, entry: dict[str, Any], hints: Hints) -> Imported | None:
     try:
         return _entry(entry, hints)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"log.entries[{number}]: {type(error).__name__}: {error}") from None
 
 
@@ -81,6 +81,8 @@ def _sends(line: Any, body: bytes, wait: float) -> list[tuple[float, bytes]]:
         return [(wait, frame) for frame in frames_of(body)]
     sends, at = [], 0
     for at_ms, size in line:
+        if int(size) < 0:
+            raise ValueError(f"_sends counts {size} bytes")
         sends.append((float(at_ms), body[at : at + int(size)]))
         at += int(size)
     if at != len(body):
