@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from mockserver.core.exchange import Ending
 from mockserver.files.exchange_file import exchange_of
+from mockserver.files.secrets import query_secrets
 from mockserver.pipeline.coding import unpacked
 from mockserver.pipeline.frame import BOM
 from mockserver.pipeline.read import choices_in, wire_format_of
@@ -26,7 +27,7 @@ from mockserver.recording.formats.imported_exchange import (
     reason,
     value_of,
 )
-from mockserver.recording.formats.pasted import mended
+from mockserver.recording.formats.pasted import lacks_blank_lines, mended
 from mockserver.recording.formats.request_text import AskedFor
 
 if TYPE_CHECKING:
@@ -165,6 +166,8 @@ def _answer(status: int, headers: Pairs, body: bytes, hints: Hints, taken_for: s
     elif not sends:
         made = mended(body, pasted=hints.pasted)
         changes = made.changes
+        if not hints.pasted and not changes and lacks_blank_lines(made.lines):
+            changes = ("no blank lines stand between its events, and none was put there: in a .txt they are",)
         sends = _timed(frames_of(made.body), made.lines, made.at_ms)
     came = b"".join(send for _, send in sends)
     plain = unpacked(came, coding) if packed else came
@@ -183,7 +186,7 @@ def _answer(status: int, headers: Pairs, body: bytes, hints: Hints, taken_for: s
     path = chat_path(asked.url, asked.body, hints) if asked is not None else None
     request = (
         path or made_path(hints, found.objects),
-        asked.headers if asked is not None else _ASKED,
+        [*asked.headers, *_secrets_of(asked.url)] if asked is not None else _ASKED,
         asked.body if asked is not None and asked.body else asked_body(hints, streamed=streamed),
     )
     one = imported(request, (status, headers, sends), ending)
@@ -195,6 +198,11 @@ def _answer(status: int, headers: Pairs, body: bytes, hints: Hints, taken_for: s
     if asked is not None and asked.form:
         taken_for = f"{asked.form} and {taken_for}"
     return replace(one, taken_for=f"{taken_for}: {_form(plain, kind)}", changes=changes)
+
+
+def _secrets_of(url: str) -> Pairs:
+    """The secrets of a URL's query, as headers that hold some."""
+    return [(b"authorization", value) for value in query_secrets(url.partition("?")[2].encode("utf-8", "replace"))]
 
 
 def _is_packed(body: bytes, coding: bytes) -> bool:
@@ -213,13 +221,13 @@ def _timed(frames: Sequence[bytes], lines: Sequence[bytes], at_ms: Sequence[floa
     if not at_ms:
         return [(0.0, frame) for frame in frames]
     sends: list[tuple[float, bytes]] = []
-    number = 0
+    number = begun = ended = 0
+    at = 0.0
     for frame in frames:
-        size, at = 0, at_ms[number]
-        while size < len(frame):
-            if lines[number].strip():
-                at = at_ms[number]
-            size += len(lines[number])
+        ended += len(frame)
+        while number < len(lines) and begun < ended:
+            at = at_ms[number] if lines[number].strip() else at
+            begun += len(lines[number])
             number += 1
         sends.append((at, frame))
     return sends
@@ -239,9 +247,11 @@ def _form(body: bytes, kind: str) -> str:
     if not body.strip():
         return "an empty body"
     media = _media(body, kind)
-    if kind == "json" and media != b"application/json":
-        return "an HTML page" if media == b"text/html" else "plain text"
-    return _WORDS[kind]
+    if kind == "sse" or media == b"application/json":
+        return _WORDS[kind]
+    if b"data:" in body:
+        return "plain text, since what stands before its 'data:' is not the same form of time stamp in each line"
+    return "an HTML page" if media == b"text/html" else "plain text"
 
 
 def _chunks(body: bytes) -> list[bytes]:

@@ -68,12 +68,15 @@ def mended(data: bytes, *, pasted: bool) -> Mended:
         changes += found.changes
     if not pasted and found is None:
         return Mended(lines)
+    before = b"".join(lines)
     lines, times = _trimmed(lines, times, changes)
     kind = wire_format_of(b"".join(lines)) if lines else ""
     if kind == "sse":
         lines, times = _with_blank_lines(lines, times, changes)
     if lines:
-        _end(lines, times, kind, data, changes)
+        _end(lines, times, kind, before)
+        if _blank_end(b"".join(lines)) != _blank_end(before):
+            changes.append("its end made that of its form")
     return Mended(lines, times, tuple(changes))
 
 
@@ -172,19 +175,14 @@ def _over_midnight(times: list[float]) -> list[float]:
 
 def _trimmed(lines: list[bytes], times: list[float], changes: list[str]) -> tuple[list[bytes], list[float]]:
     """Without blank lines around, a fence, and an indent that all lines have."""
-    start, end = 0, len(lines)
-    while start < end and not lines[start].strip(_BLANK):
-        start += 1
-    while end > start and not lines[end - 1].strip(_BLANK):
-        end -= 1
-    if (
-        end - start > 1
-        and _FENCE.fullmatch(lines[start].strip(_BLANK))
-        and _FENCE.fullmatch(lines[end - 1].strip(_BLANK))
-    ):
+    start, end = _said(lines, 0, len(lines))
+    if start == end:
+        return [], []
+    fence = lines[start].strip(_BLANK), lines[end - 1].strip(_BLANK)
+    if end - start > 1 and all(map(_FENCE.fullmatch, fence)):
         changes.append("the fence around it taken off")
-        start, end = start + 1, end - 1
-    if start:
+        start, end = _said(lines, start + 1, end - 1)
+    elif start:
         changes.append("blank lines before it taken off")
     lines, times = lines[start:end], times[start:end]
     indents = [len(line) - len(line.lstrip(b" \t")) for line in lines if line.strip(_BLANK)]
@@ -195,16 +193,19 @@ def _trimmed(lines: list[bytes], times: list[float], changes: list[str]) -> tupl
     return lines, times
 
 
+def _said(lines: Sequence[bytes], start: int, end: int) -> tuple[int, int]:
+    """Where the lines that are not blank begin and end, between two places."""
+    while start < end and not lines[start].strip(_BLANK):
+        start += 1
+    while end > start and not lines[end - 1].strip(_BLANK):
+        end -= 1
+    return start, end
+
+
 def _with_blank_lines(lines: list[bytes], times: list[float], changes: list[str]) -> tuple[list[bytes], list[float]]:
     """With a blank line behind each whole event, where two stand one below the other without."""
     whole = [_is_whole_event(line) for line in lines]
-    gap_is_open = lacking = False
-    for line, is_whole in zip(lines, whole, strict=True):
-        if not line.strip(_BLANK):
-            gap_is_open = False
-        lacking = lacking or (is_whole and gap_is_open)
-        gap_is_open = gap_is_open or is_whole
-    if not lacking:
+    if not _lacks_blank_lines(lines, whole):
         return lines, times
     made: list[bytes] = []
     moments: list[float] = []
@@ -218,6 +219,20 @@ def _with_blank_lines(lines: list[bytes], times: list[float], changes: list[str]
             put += 1
     changes.append(f"{put} blank line{'' if put == 1 else 's'} between its events put back")
     return made, moments
+
+
+def lacks_blank_lines(lines: Sequence[bytes]) -> bool:
+    """Whether two whole events stand one below the other, so that clients read them as one."""
+    return _lacks_blank_lines(lines, [_is_whole_event(line) for line in lines])
+
+
+def _lacks_blank_lines(lines: Sequence[bytes], whole: Sequence[bool]) -> bool:
+    open_event = False
+    for line, is_whole in zip(lines, whole, strict=True):
+        if open_event and is_whole:
+            return True
+        open_event = bool(line.strip(_BLANK)) and (open_event or is_whole)
+    return False
 
 
 def _is_whole_event(line: bytes) -> bool:
@@ -237,25 +252,19 @@ def _is_whole_event(line: bytes) -> bool:
     return True
 
 
-def _end(lines: list[bytes], times: list[float], kind: str, data: bytes, changes: list[str]) -> None:
-    """Give the body the end that its form has; what is cut inside an event or an object stays so."""
+def _end(lines: list[bytes], times: list[float], kind: str, before: bytes) -> None:
+    """Give the body the end that its form has; what is cut inside an event stays so."""
     newline = b"\r\n" if any(line.endswith(b"\r\n") for line in lines) else b"\n"
     last = lines[-1].rstrip(b"\r\n")
-    end = lines[-1][len(last) :]
-    wanted = end
-    if kind == "sse":
-        ended = data[len(data.rstrip(_BLANK)) :].count(b"\n") > 1
-        if ended or _is_whole_event(last) or not last.startswith(b"data"):
-            wanted = newline * 2
-    elif kind == "json-lines":
-        wanted = newline
-    else:
-        wanted = b""
-    if kind == "sse" and wanted == newline * 2:
+    if kind == "json-lines":
+        lines[-1] = last + newline
+    elif kind != "sse":
+        lines[-1] = last
+    elif _blank_end(before).count(b"\n") > 1 or _is_whole_event(last) or not last.startswith(b"data"):
         lines[-1] = last + newline
         lines.append(newline)
         times += times[-1:]
-    else:
-        lines[-1] = last + wanted
-    if not data.endswith(last + wanted) and not data.endswith(wanted + b"\n" + wanted):
-        changes.append("its end made that of its form")
+
+
+def _blank_end(data: bytes) -> bytes:
+    return data[len(data.rstrip(_BLANK)) :]

@@ -98,7 +98,7 @@ def _fetch(data: bytes, found: re.Match[bytes]) -> tuple[AskedFor, bytes]:
         raise ValueError("the headers of fetch are no object")  # noqa: TRY004 - one error for bad input
     pairs = [(_bytes(str(name)), _bytes(str(value))) for name, value in headers.items()]
     body = _bytes(str(options.get("body") or ""))
-    return AskedFor("a copied fetch", url, pairs, body), _bytes(text[closed.end() :])
+    return AskedFor("a copied fetch", url, pairs, body), _bytes(text[closed.end() :]).lstrip(b"\r\n")
 
 
 def _curl(data: bytes, found: re.Match[bytes]) -> tuple[AskedFor, bytes]:
