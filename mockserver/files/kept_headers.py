@@ -133,9 +133,13 @@ def kept_trailers(trailers: Iterable[tuple[bytes, bytes]]) -> tuple[Header, ...]
 
 
 def dropped(headers: Iterable[tuple[bytes, bytes]], more: frozenset[str] = frozenset()) -> list[str]:
-    """Names of an answer's headers that are not kept, in lower case, each once; those of the connection are none."""
+    """Names of an answer's headers that are not kept, in lower case, each once.
+
+    Those of the connection, and those by which a mock tells of itself, are no loss.
+    """
     names = dict.fromkeys(name.lower() for name, _ in _texts(headers))
-    return [name for name in names if not (steers(name) or name in more or name in OF_THE_CONNECTION)]
+    lost = (name for name in names if name not in OF_THE_CONNECTION and not name.startswith("x-mock-"))
+    return [name for name in lost if not steers(name) and name not in more]
 
 
 def told_of_dropped(names: Iterable[str]) -> str:

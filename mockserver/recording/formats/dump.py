@@ -155,6 +155,8 @@ def _pairs(lines: Sequence[bytes]) -> Pairs:
 
 
 def _answer(status: int, headers: Pairs, body: bytes, hints: Hints, taken_for: str, ending: Ending) -> Imported:
+    if status < 200:
+        raise ValueError(f"the last head has the status {status}, which is no answer")
     changes: tuple[str, ...] = ()
     kind = FORMS.get(hints.form, "")
     chunks = _chunks(body) if headers else []
