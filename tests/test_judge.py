@@ -15,8 +15,11 @@ from hypothesis import strategies as st
 from mockserver import MockServer
 from mockserver.core.exchange import Answer, ChatRequest, Ending, Exchange, Plan, Request
 from mockserver.files.exchange_file import Provenance, file_of, written
+from mockserver.files.secrets import Scrubbing
 from mockserver.pipeline.judge import judge
 from mockserver.pipeline.read import carried, read
+from mockserver.recording.formats.convert import exchanges
+from mockserver.recording.formats.imported_exchange import Hints
 from mockserver.sources.recordings import Recordings, ReplaySettings, recording, replayed
 
 CHIP = "nvidia"
@@ -282,3 +285,24 @@ def test_said_anew_nothing_is_better_than_it_was(body: str) -> None:
     assert {one.name for one in said.tool_calls if one.name} == set(came.tool_calls)
     assert not any("error" in one for one in read(body.encode()).objects)
     assert said.usage.completion_tokens >= 1 or not said.detail
+
+
+@settings(max_examples=60, deadline=None)
+@given(STREAMS)
+def test_imported_and_said_anew_nothing_is_better_than_it_was(
+    body: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Any stream saved from the wire, imported and asked for anew: as it came with a reason, or what it said."""
+    path = tmp_path_factory.mktemp("imported") / "a.sse"
+    path.write_bytes(body.encode())
+    [file] = exchanges(path, Hints("mt-infini-3b", CHIP, "judged", stream=True), Scrubbing())
+    made = recording(path, file)
+    assert made is not None
+
+    said = replayed(Recordings([made]), REQUEST, ReplaySettings("regenerate"), lambda: 7)
+
+    whole = judge(plan_of(body)).why == ""
+    assert isinstance(said, Answer) == whole
+    if isinstance(said, Plan):
+        assert b"".join(said.frames) == body.encode()
+        assert said.detail == f"played as it came: {judge(plan_of(body)).why}"

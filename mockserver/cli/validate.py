@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from mockserver.cli.terminal import Console
 
 SAYS = """\
-Check files, and directories with all files below them: profiles (*.toml), fixtures and recordings (*.json) and the
-configuration (genstudio-mock.toml, pyproject.toml). The exit code is 2 when one of them is wrong."""
+Check files, and directories with all files below them: profiles (*.toml), fixtures and recordings
+(*.json) and the configuration (genstudio-mock.toml, pyproject.toml). The exit code is 2 when one of
+them is wrong."""
 EXAMPLES = (
     ("genstudio-mock validate my-profiles my-fixtures", "all files below two directories"),
     ("genstudio-mock validate genstudio-mock.toml", "a configuration file"),

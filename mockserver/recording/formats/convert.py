@@ -121,7 +121,7 @@ def exchanges(
         raise OperatorError(f"{source}: read as {name}: {' '.join(str(error).split())[:LONGEST_TOLD]}") from None
     except SpelledSecretError as error:
         raise OperatorError(f"{source}: {error}") from None
-    for line in _told(name, found_in, scrubbing):
+    for line in _told(found_in, scrubbing):
         tell(f"{source}: {line}")
     return made
 
@@ -137,13 +137,10 @@ def _name_of(answer: bytes, hints: Hints, *, asked: bool) -> Origin | None:
     return "lines" if is_text and (asked or hints.prompt) else None
 
 
-def _told(name: Origin, found: Sequence[Imported], scrubbing: Scrubbing) -> Iterator[str]:
+def _told(found: Sequence[Imported], scrubbing: Scrubbing) -> Iterator[str]:
     """What the source was taken for and what was changed, and which headers are not kept."""
-    if FORMATS[name].many:
-        many = f"{len(found)} chat completion{'' if len(found) == 1 else 's'}"
-        yield f"taken for {'a HAR' if name == 'har' else 'a cassette of VCR.py'} with {many}"
-    else:
-        for one in found:
+    for one in found:
+        if one.taken_for:
             yield f"taken for {one.taken_for}; {'; '.join(one.changes) or 'no byte of the body was changed'}"
     plans = [one.exchange.plan for one in found if one.exchange.plan is not None]
     names = dropped([pair for plan in plans for pair in plan.headers], scrubbing.keep_headers)

@@ -19,6 +19,7 @@ from mockserver.pipeline.read import choices_in, wire_format_of
 from mockserver.pipeline.read import read as read_body
 from mockserver.recording.formats.imported_exchange import (
     FORMS,
+    AskedFor,
     asked_body,
     chat_path,
     frames_of,
@@ -28,7 +29,6 @@ from mockserver.recording.formats.imported_exchange import (
     value_of,
 )
 from mockserver.recording.formats.pasted import lacks_blank_lines, mended
-from mockserver.recording.formats.request_text import AskedFor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,11 +17,27 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mockserver.core.exchange import Headers
-    from mockserver.recording.formats.request_text import AskedFor
 
 Pairs = list[tuple[bytes, bytes]]
 _EVENT_END = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)|(?<=\r\r)")
 _LINE_END = re.compile(rb"(?<=\n)")
+
+
+@dataclass(frozen=True, slots=True)
+class AskedFor:
+    """A request that stands in front of its answer.
+
+    Attributes:
+        form: What it is, in words.
+        url: Its URL, or its path alone.
+        headers: Its headers, secrets among them.
+        body: Its body; empty where it does not tell.
+    """
+
+    form: str
+    url: str
+    headers: Pairs
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +75,7 @@ class Imported:
         exchange: Request and answer.
         recorded_at: ISO 8601; empty where it is not known.
         headers: All headers of both, whose secrets must not be written.
-        taken_for: What it was taken for, in words.
+        taken_for: What it was taken for, in words; empty where the format says so itself.
         changes: What was changed of its bytes, in words.
     """
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from mockserver.recording.formats.imported_exchange import AskedFor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mockserver.recording.formats.imported_exchange import Pairs
 
 _CURL: Final = re.compile(rb"\s*(?:[$#%] )?curl(?:\.exe)?(?=[ \t])")
 _FETCH: Final = re.compile(rb"\s*(?:await\s+)?fetch\(\s*")
@@ -30,23 +30,6 @@ _LONG_WITH_VALUE: Final = re.compile(
 )
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
 _HEX: Final = re.compile(r"x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{1,4}|U[0-9A-Fa-f]{1,8}")
-
-
-@dataclass(frozen=True, slots=True)
-class AskedFor:
-    """A request that stands in front of its answer.
-
-    Attributes:
-        form: What it is, in words.
-        url: Its URL, or its path alone.
-        headers: Its headers, secrets among them.
-        body: Its body; empty where it does not tell.
-    """
-
-    form: str
-    url: str
-    headers: Pairs
-    body: bytes
 
 
 def split(data: bytes) -> tuple[AskedFor | None, bytes]:
