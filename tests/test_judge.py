@@ -288,7 +288,7 @@ def test_said_anew_nothing_is_better_than_it_was(body: str) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(STREAMS)
+@given(body=STREAMS)
 def test_imported_and_said_anew_nothing_is_better_than_it_was(
     body: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
