@@ -169,6 +169,15 @@ def test_it_is_played_as_it_came_and_the_plan_says_why(body: str) -> None:
     assert anew(body, "chip3") is None
 
 
+def test_a_miss_tells_why_it_is_not_said_anew() -> None:
+    """Who asks another chip is told what keeps the recording from answering there."""
+    request = ChatRequest("mt-infini-3b", "chip3", MESSAGES, stream=True, body=ASKED)
+    differs = "one.json: chip is 'nvidia', asked 'chip3'"
+
+    assert taken(A).near_misses(request) == [differs]
+    assert taken(A).near_misses(request, anew=True) == [f"{differs}; cannot be said anew: it never had a finish_reason"]
+
+
 USAGES: dict[str, tuple[str, tuple[int, int], str]] = {
     "recorded": (A + chunk({}, "stop", usage={"prompt_tokens": 3, "completion_tokens": 5}), (3, 5), ""),
     "in-the-choice": (

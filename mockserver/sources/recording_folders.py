@@ -52,6 +52,10 @@ class RecordingFolders:
         """What was recorded for a request; None for nothing. `prompt_tokens` counts it where the recording does not."""
         return replayed(self.recordings, request, self._settings, prompt_tokens)
 
+    def near_misses(self, request: ChatRequest) -> list[str]:
+        """The recordings most like a request that none fits, each with what keeps it from fitting."""
+        return self.recordings.near_misses(request, anew=self._settings.mode == "regenerate")
+
     def refresh(self, now_s: float) -> list[str]:
         """See what changed on disk, at most every `CHECK_EVERY_S` seconds of Unix time.
 

@@ -230,8 +230,14 @@ class Recordings:
             ),
         )  # fmt: skip
 
-    def near_misses(self, request: ChatRequest, most: int = 3) -> list[str]:
-        """The recordings most like a request that none fits, each with what differs."""
+    def near_misses(self, request: ChatRequest, most: int = 3, *, anew: bool = False) -> list[str]:
+        """The recordings most like a request that none fits, each with what differs.
+
+        Args:
+            request: What is asked.
+            most: How many are told of.
+            anew: Whether another chip's would do if it could be said anew: then what keeps it from that is told too.
+        """
         asked = dialogue(request)
         matcher = SequenceMatcher(autojunk=False)
         matcher.set_seq2(asked[-1][1][:_COMPARED_LETTERS] if asked else "")
@@ -243,7 +249,11 @@ class Recordings:
         looked_at = islice(self._all.values(), _COMPARED)
         near = nlargest(_COMPARED_WELL, looked_at, lambda one: likeness(one, matcher.quick_ratio))
         near.sort(key=lambda one: likeness(one, matcher.ratio), reverse=True)
-        return [f"{one.path.name}: {'; '.join(differences(one, request))}" for one in near[:most]]
+        told = ((one, differences(one, request), one.judgement.why if anew else "") for one in near[:most])
+        return [
+            f"{one.path.name}: {'; '.join([*found, *([f'cannot be said anew: {why}'] if why else [])])}"
+            for one, found, why in told
+        ]
 
 
 def differences(one: Recording, request: ChatRequest) -> list[str]:

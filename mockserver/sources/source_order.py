@@ -76,7 +76,7 @@ class Sources:
             return answer_of(found.said, found.fixture.name, lambda: tokens.prompt_tokens(request, self._edition))
         if self._strict:
             refusal = self._fixtures.no_match(request)
-            near = self._recordings.recordings.near_misses(request) if self._recordings is not None else []
+            near = self._recordings.near_misses(request) if self._recordings is not None else []
             more = f"; nearest recordings: {'; '.join(near)}" if near else ""
             raise Refusal(refusal.kind, f"{refusal.detail}{more}")
         return self._synthetic.answer(request)
