@@ -36,7 +36,8 @@ FORMS = {"model-and-chip": Route(MODEL, "nvidia"), "by-body": Route(), "deployme
 FOLDERS = dict(zip(FORMS.values(), (f"{MODEL}/nvidia", f"{MODEL}/any", f"{ID}/any"), strict=True))
 KEY = ("Authorization: Bearer sk-any-key-will-do",)
 WIRE = [b'data: {"id": "chatcmpl-1", "choices": [{"index": 0, "delta": {"content": "%b"}}]}\n\n' % part.encode()
-        for part in "录音机"]  # fmt: skip
+        for part in "录音"]  # fmt: skip
+WIRE += ['data: {"choices": [{"index": 0, "delta": {"content": "机"}, "finish_reason": "stop"}]}\n\n'.encode()]
 LIVE = [LINES_HEAD, *chunked(*WIRE)]
 
 every_form = pytest.mark.parametrize("route", FORMS.values(), ids=FORMS)

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from mockserver.cli.terminal import Console
 
 SAYS = """\
-Check files, and directories with all files below them: profiles (*.toml), fixtures (*.json) and the
-configuration (genstudio-mock.toml, pyproject.toml). The exit code is 2 when one of them is wrong."""
+Check files, and directories with all files below them: profiles (*.toml), fixtures and recordings
+(*.json) and the configuration (genstudio-mock.toml, pyproject.toml). The exit code is 2 when one of
+them is wrong."""
 EXAMPLES = (
     ("genstudio-mock validate my-profiles my-fixtures", "all files below two directories"),
     ("genstudio-mock validate genstudio-mock.toml", "a configuration file"),
@@ -72,10 +73,13 @@ def check(path: Path) -> str:
     from mockserver.profile.edition import ChipFile, DefaultFile
     from mockserver.settings.config import FILE_NAME, PROJECT_FILE_NAME, load
     from mockserver.sources import fixture_file
+    from mockserver.sources.recordings import read_recording
 
     if path.suffix == ".json":
         read = fixture_file.read(path.parent, path.name)
-        return "" if read is None else read.file.expiry(datetime.now(UTC).date())
+        if read is not None:
+            return read.file.expiry(datetime.now(UTC).date())
+        return "" if read_recording(path) is not None else "its request is no chat, so no request gets it"
     if path.suffix != ".toml":
         raise OperatorError(f"{path}: {path.suffix or 'no suffix'!r} is not allowed; allowed: .toml, .json")
     if path.name in {FILE_NAME, PROJECT_FILE_NAME}:

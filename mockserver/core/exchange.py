@@ -88,6 +88,7 @@ class Answer:
             content, a call, a piece of its arguments), and when it was whole, in milliseconds after the request.
             Empty takes the chip's pace.
         source: Where the answer came from, for the journal: `fixture:<file>` or `synthetic`.
+        detail: What the journal is to know of it besides, such as a usage that was not recorded; empty for nothing.
     """
 
     pieces: tuple[str, ...]
@@ -101,6 +102,7 @@ class Answer:
     delay_ms: float = 0.0
     source: str = "synthetic"
     at_ms: tuple[float, ...] = ()
+    detail: str = ""
 
     def blocked_after(self, count: int) -> Answer:
         """The answer cut after `count` pieces, reasoning first, and marked blocked; calls of functions go."""
@@ -202,9 +204,10 @@ class Plan:
         at_ms: When each frame leaves, in milliseconds after the plan starts, never falling; None sends all at once.
         ending: How the answer stops after the last frame.
         head_at_ms: When status and headers leave; None sends them with the first frame.
+        end_at_ms: When the body ends as `ending` says; None, or a time before the last frame's, ends it with that.
         raw: The frames are network writes that hold status line, headers and transfer coding themselves.
         source: Where the answer came from, for the log.
-        detail: The reason of a refusal.
+        detail: The reason of a refusal, or what else the log and the journal tell.
         joinable: Whether frames that are due together may leave as one transfer chunk; a recording's may not.
         trailers: Headers after a chunked body that ends complete.
     """
@@ -215,6 +218,7 @@ class Plan:
     at_ms: Sequence[float] | None = None
     ending: Ending = Ending.COMPLETE
     head_at_ms: float | None = None
+    end_at_ms: float | None = None
     raw: bool = False
     source: str = ""
     detail: str = ""

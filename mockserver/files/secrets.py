@@ -45,15 +45,17 @@ class SpelledSecretError(Exception):
 
 @dataclass(frozen=True)
 class Scrubbing:
-    """What the operator wants masked besides.
+    """What the operator wants masked, and kept, besides.
 
     Attributes:
         fields: Names of JSON fields whose values are masked, at any depth, in request and response.
         patterns: What they match is masked.
+        keep_headers: Response headers, by their names in lower case, that are kept beside the allow list.
     """
 
     fields: tuple[str, ...] = ()
     patterns: tuple[Mask, ...] = ()
+    keep_headers: frozenset[str] = frozenset()
 
 
 def secret_values(headers: Iterable[tuple[bytes, bytes]]) -> set[bytes]:

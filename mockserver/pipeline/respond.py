@@ -120,7 +120,7 @@ class Service:
         identity = head(request.model, wire.settings.head, entropy, asked.now_ms, own_id=own_id, created=created)
         headers, frames, steps = wire.write(said, identity, request)  # chunk, shape, frame
         at_ms = pace_of(said, steps, len(frames), self.paces.get(request.chip), entropy)
-        return Plan(200, (*headers, *identity.headers), frames, at_ms, source=said.source)
+        return Plan(200, (*headers, *identity.headers), frames, at_ms, source=said.source, detail=said.detail)
 
 
 def keeps_identity(said: Answer, request: ChatRequest, asked: IncomingRequest) -> bool:

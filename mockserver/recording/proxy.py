@@ -147,6 +147,8 @@ class RecordingProxy:
                 return
             last, duration_ms = relay.rest(), relay.since_ms
             answered = replace(received(head, relay, ending), trailers=tuple(line.trailers))
+            if ending is not Ending.HANG:  # whose end is our patience
+                answered = replace(answered, end_at_ms=relay.heard_ms if ending is Ending.COMPLETE else duration_ms)
             exchange = Exchange(asked, answered, len(answered.frames), duration_ms, ending)
             await self._keep(exchange, relay, scope, head.headers)
             if ending is Ending.COMPLETE and line.trailers:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mockserver.core.errors import OperatorError
-from mockserver.files.exchange_file import UnreadableFileError, read_if_exchange
+from mockserver.files.exchange_file import UnreadableFileError
 from mockserver.files.watch import Watch
 from mockserver.sources.fixtures import CHECK_EVERY_S
-from mockserver.sources.recordings import Recordings, recording, replayed
+from mockserver.sources.recordings import Recordings, read_recording, replayed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from mockserver.core.exchange import Answer, ChatRequest, Plan
@@ -48,9 +48,13 @@ class RecordingFolders:
             for name in watch.look()[0]:
                 self._take(root / name)
 
-    def answer(self, request: ChatRequest) -> Answer | Plan | None:
-        """What was recorded for a request; None for nothing."""
-        return replayed(self.recordings, request, self._settings)
+    def answer(self, request: ChatRequest, prompt_tokens: Callable[[], int]) -> Answer | Plan | None:
+        """What was recorded for a request; None for nothing. `prompt_tokens` counts it where the recording does not."""
+        return replayed(self.recordings, request, self._settings, prompt_tokens)
+
+    def near_misses(self, request: ChatRequest) -> list[str]:
+        """The recordings most like a request that none fits, each with what keeps it from fitting."""
+        return self.recordings.near_misses(request, anew=self._settings.mode == "regenerate")
 
     def refresh(self, now_s: float) -> list[str]:
         """See what changed on disk, at most every `CHECK_EVERY_S` seconds of Unix time.
@@ -77,7 +81,6 @@ class RecordingFolders:
         return reports
 
     def _take(self, path: Path) -> None:
-        file = read_if_exchange(path)
-        made = recording(path, file, self._default_chip) if file is not None else None
+        made = read_recording(path, self._default_chip)
         if made is not None:
             self.recordings.add(made)

@@ -6,6 +6,7 @@ With `strict` nothing is synthesised: what nothing fits is refused, with near mi
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mockserver.core.errors import Refusal
@@ -66,7 +67,8 @@ class Sources:
         found = self._fixtures.find(request, request.namespace) if request.answer_style is None else None
         if request.answer_style is None and self._recordings is not None:
             shipped = found is None or found.fixture.root >= self._recordings.roots
-            recorded = self._recordings.answer(request) if shipped else None
+            counted = partial(tokens.prompt_tokens, request, self._edition)
+            recorded = self._recordings.answer(request, counted) if shipped else None
             if recorded is not None:
                 return recorded
         if found is not None:
@@ -74,7 +76,7 @@ class Sources:
             return answer_of(found.said, found.fixture.name, lambda: tokens.prompt_tokens(request, self._edition))
         if self._strict:
             refusal = self._fixtures.no_match(request)
-            near = self._recordings.recordings.near_misses(request) if self._recordings is not None else []
+            near = self._recordings.near_misses(request) if self._recordings is not None else []
             more = f"; nearest recordings: {'; '.join(near)}" if near else ""
             raise Refusal(refusal.kind, f"{refusal.detail}{more}")
         return self._synthetic.answer(request)
