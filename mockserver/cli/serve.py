@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -80,8 +79,8 @@ def serve(config: Config, console: Console) -> None:
 
     if config.uds and config.port_file:
         raise OperatorError(f"--port-file {config.port_file}: there is no port with --uds; drop one of them")
-    with log.logging_to(console.err, config.log_format, config.log_level), contextlib.ExitStack() as held:
-        mock = build(config, log.tell if log.log.isEnabledFor(logging.INFO) else None)
+    with log.logging_to(console.err, config.log_format, config.log_level) as tell, contextlib.ExitStack() as held:
+        mock = build(config, tell)
         listening = unix_socket(config.uds) if config.uds else tcp_socket(config.host, config.port)
         held.callback(listening.close)
         if config.uds:
