@@ -72,6 +72,7 @@ class Client:
         """Nobody waits for that here."""
 
     left_at: float | None = None
+    refused: Plan | None = None
 
     def when_left(self, tell: Callable[[], None] | None) -> None:
         """Nobody is told here: the tests move time until the performer looks."""

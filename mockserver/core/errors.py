@@ -14,12 +14,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+MOST_DETAIL_CHARACTERS = 2000
+MOST_PARAM_CHARACTERS = 200
+
+
+def without_middle(text: str, most: int) -> str:
+    """Text of at most so many characters: where a long name stands in it, what was said around the name stays."""
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[len(text) - (most - 1) // 2 :]}"
+
+
 class Refusal(Exception):  # noqa: N818 - a refusal is what the service does, not a fault of the program
     """The service's "no" to one request.
 
     Attributes:
         kind: Name of the row in the edition's `[errors]` table, which gives status, family, code and message.
-        detail: What was seen, what is allowed and what to do next. English, one line.
+        detail: What was seen, what is allowed and what to do next. English, one line; of a long one the middle is left
+            out, but not of an error of the user's own.
         param: The field of the request at fault, in the form `messages[0].content`; None for none.
         headers: Further response headers, such as `Allow` for 405.
         status: HTTP status of an error that is in no table; `detail` is then its message, `kind` a name for the log.
@@ -40,8 +50,8 @@ class Refusal(Exception):  # noqa: N818 - a refusal is what the service does, no
     ) -> None:
         super().__init__(detail)
         self.kind = kind
-        self.detail = detail
-        self.param = param
+        self.detail = detail if status is not None else without_middle(detail, MOST_DETAIL_CHARACTERS)
+        self.param = param if param is None else without_middle(param, MOST_PARAM_CHARACTERS)
         self.headers = headers
         self.status = status
         self.code = code

@@ -254,7 +254,8 @@ class Exchange:
         frames_sent: How many of the plan's frames went out.
         duration_ms: From the head of the request to the end.
         ending: How it really ended; `cut` also where the client left.
-        chat: What was asked, understood; None where it was refused.
+        chat: What was asked, understood; None where it was refused. When it has ended, messages and body are left out:
+            the request holds them.
         client_left: Whether it was the client that ended it.
         number: Its number in its namespace, from 1.
         namespace: Name of the namespace.

@@ -240,6 +240,9 @@ def parse(body: bytes, headers: Mapping[bytes, bytes], rules: RequestRules) -> J
     return document
 
 
+_HALF = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+
+
 def explain_json(body: bytes, error: str) -> str:
     """Say where the JSON breaks and what to do, from the parser's message and the body."""
     if not body:
@@ -255,6 +258,12 @@ def explain_json(body: bytes, error: str) -> str:
         return f"the body is not valid JSON: {error}"
     what, line, column = found[1], int(found[2]), int(found[3])
     offset = sum(len(row) + 1 for row in body.split(b"\n")[: line - 1]) + column - 1
+    half = _HALF.search(body, max(offset - 6, 0), offset + 1) if "hex escape" in what else None
+    if half is not None:
+        return (
+            f"the body holds half of a character: {half[0].decode()} at {_place(body, half.start())} is one of two "
+            "surrogates, and UTF-8 has no place for one alone; send both, or the character itself"
+        )
     if what == "trailing comma":
         closer = body[offset : offset + 1].decode(errors="replace")
         offset = body.rfind(b",", 0, offset)

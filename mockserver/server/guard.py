@@ -12,6 +12,8 @@ import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from mockserver.core.errors import MOST_DETAIL_CHARACTERS, without_middle
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
@@ -24,7 +26,7 @@ class ForbiddenError(Exception):
     """A control request that is not let in; `status` is 401 or 403, or 415 for a body of the wrong kind."""
 
     def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
+        super().__init__(without_middle(detail, MOST_DETAIL_CHARACTERS))
         self.status = status
 
 

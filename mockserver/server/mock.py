@@ -37,7 +37,7 @@ from mockserver.server.asgi_request import (
     seed_of,
 )
 from mockserver.server.clock import Wheel
-from mockserver.server.connection import CONNECTION_KEY, NO_WRITES_KEY, REFUSED_KEY, WatchedConnection
+from mockserver.server.connection import CONNECTION_KEY, NO_WRITES_KEY, WatchedConnection
 from mockserver.server.namespace import Namespaces
 from mockserver.server.performer import answer_unread, perform
 
@@ -129,7 +129,7 @@ class Mock:
                     plan = self.refusal(Refusal("unknown-quirk", why, param="X-Mock-Fault"), asked)
             await perform(plan, send, connection, wheel, exchange)
         except ClientLeftError:
-            exchange.plan = scope.get(REFUSED_KEY)
+            exchange.plan = connection.refused if connection is not None else None
             if exchange.plan is not None:  # it did not leave: the rest of its body did not come, or cannot be read
                 exchange.frames_sent = len(exchange.plan.frames)
             else:

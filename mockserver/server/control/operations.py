@@ -22,7 +22,7 @@ from mockserver.server.journal import MOST_EXCHANGES, Query
 from mockserver.server.namespace import ArmedFault, Expectation
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from pydantic import BaseModel
 
@@ -36,6 +36,10 @@ WAIT_MS: Final = 2_000
 PATIENCE_MS: Final = 60_000
 """How long a client may wait for an answer that never comes before the verdict says that it has no timeout."""
 _LONGEST_PATIENCE_MS: Final = 3_600_000
+MOST_SET_UP: Final = 1000
+"""Faults, and scripted answers, of a namespace."""
+MOST_SET_UP_OF_ALL: Final = 10_000
+"""Those of all namespaces together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,7 @@ async def list_faults(call: ControlCall) -> list[replies.ArmedRow]:
 async def arm(call: ControlCall) -> replies.ArmedRow:
     """Arm a fault."""
     body: bodies.ArmBody = call.body
+    _need_room(call, "faults", [len(one.faults) for one in call.mock.namespaces], len(call.namespace.faults))
     number = call.namespace.next("fault")
     armed = ArmedFault(number, body.fault, body.match.which(), body.times, body.every, body.probability)
     call.namespace.faults.append(armed)
@@ -157,6 +162,7 @@ async def list_answers(call: ControlCall) -> replies.Script:
 async def script(call: ControlCall) -> replies.AnswerRow:
     """Script an answer."""
     body: bodies.ScriptBody = call.body
+    _need_room(call, "answers", [len(one.script) for one in call.mock.namespaces], len(call.namespace.script))
     number = call.namespace.next("answer")
     expectation = Expectation(number, body.reply(call.mock.edition), body.match.which(), body.most, body.least)
     call.namespace.script.append(expectation)
@@ -223,6 +229,17 @@ async def move_clock(call: ControlCall) -> replies.ClockRow:
     return await show_clock(call)
 
 
+def _need_room(call: ControlCall, what: str, everywhere: Iterable[int], here: int) -> None:
+    """Raise ControlError where there are as many as there may be."""
+    if here >= MOST_SET_UP:
+        seen = f"{call.namespace.name} has {here}; allowed: at most {MOST_SET_UP}"
+    elif sum(everywhere) >= MOST_SET_UP_OF_ALL:
+        seen = f"all namespaces together have {MOST_SET_UP_OF_ALL}; allowed: at most that many"
+    else:
+        return
+    raise ControlError(409, f"{what}: {seen}; DELETE /_mock/{what} forgets those of a namespace")
+
+
 def _exchange(call: ControlCall) -> Exchange:
     """The exchange whose number the path names."""
     for one in call.namespace.journal:
@@ -274,12 +291,12 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("GET", "/namespaces", "All namespaces.", list_namespaces),
     Operation("DELETE", "/namespace", "Give up the namespace of the API key.", release, claims=False),
     Operation("GET", "/faults", "Armed faults, in the order they act.", list_faults),
-    Operation("POST", "/faults", "Arm a fault.", arm, bodies.ArmBody, status=201),
+    Operation("POST", "/faults", "Arm a fault.", arm, bodies.ArmBody, status=201, refusals=(409,)),
     Operation("DELETE", "/faults", "Disarm all faults.", disarm),
     Operation("DELETE", "/faults/{number}", "Disarm one fault.", disarm),
     Operation("GET", "/fault-types", "The faults there are, with their settings.", fault_types),
     Operation("GET", "/answers", "Scripted answers, and requests that were not scripted.", list_answers),
-    Operation("POST", "/answers", "Script an answer.", script, bodies.ScriptBody, status=201),
+    Operation("POST", "/answers", "Script an answer.", script, bodies.ScriptBody, status=201, refusals=(409,)),
     Operation("DELETE", "/answers", "Forget all scripted answers.", unscript),
     Operation("DELETE", "/answers/{number}", "Forget one scripted answer.", unscript),
     Operation(
