@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from mockserver import __version__
 from mockserver.core.errors import OperatorError
 from mockserver.files.atomic import write_whole
+from mockserver.files.bounded import read_bounded
 from mockserver.files.exchange_file import Provenance, file_of, read, read_if_exchange
 from mockserver.files.secrets import Redactor, SpelledSecretError, secret_values
 from mockserver.recording.formats import dump, har, vcr
@@ -78,12 +79,7 @@ def exchanges(source: Path, hints: Hints, scrubbing: Scrubbing) -> list[Exchange
     if source.is_dir():
         found = (read_if_exchange(path) for path in sorted(source.rglob("*.json")))
         return [file for file in found if file is not None]
-    try:
-        if source.stat().st_size > LIMIT_BYTES:
-            raise OperatorError(f"{source}: over {LIMIT_BYTES >> 20} MiB")
-        data = source.read_bytes()
-    except OSError as error:
-        raise OperatorError(f"{source}: cannot be read: {error.strerror or error}") from None
+    data = read_bounded(source, LIMIT_BYTES)
     name = next((name for name, row in FORMATS.items() if row.fits(data)), None)
     if name is None:
         return [read(source)]
