@@ -12,6 +12,7 @@ from mockserver.cli.arguments import Parser
 from mockserver.cli.scrubbing import add_scrub_arguments, scrubbing_of
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
+from mockserver.files.bounded import visible_path
 from mockserver.files.exchange_file import read, read_if_exchange
 from mockserver.recording.formats.imported_exchange import FORMS, Hints
 from mockserver.recording.show import age_of, compared, listed, time_line, visible
@@ -19,7 +20,7 @@ from mockserver.recording.store import files
 from mockserver.recording.verify import notes, problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import TextIO
 
     from mockserver.cli.terminal import Console
@@ -92,19 +93,19 @@ def _list(args: argparse.Namespace, out: TextIO) -> int:
     paths = list(args.paths) or _default_folders()
     found = _exchanges(paths)
     none = [f"no recordings in {', '.join(map(str, paths))}; genstudio-mock record makes them"]
-    out.writelines(line + "\n" for line in (listed(found, _now()) if found else none))
+    _write(out, listed(found, _now()) if found else none)
     return 0
 
 
 def _show(args: argparse.Namespace, out: TextIO) -> int:
     for path in args.paths:
-        out.writelines(line + "\n" for line in time_line(read(path)))
+        _write(out, time_line(read(path)))
     return 0
 
 
 def _diff(args: argparse.Namespace, out: TextIO) -> int:
     lines = compared(*(read(path) for path in args.paths))
-    out.writelines(line + "\n" for line in lines or ["no difference in head, bytes, chunks, shape and timing"])
+    _write(out, lines or ["no difference in head, bytes, chunks, shape and timing"])
     return 1 if lines else 0
 
 
@@ -116,7 +117,7 @@ def _convert(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
 
     hints = Hints(args.model, args.chip, args.prompt, args.stream, args.form)
     made = convert(args.source, args.target, hints, scrubbing_of(args), tell)
-    out.writelines(f"{path}\n" for path in made)
+    _write(out, map(str, made))
     return 0
 
 
@@ -127,7 +128,7 @@ def _age(args: argparse.Namespace, out: TextIO) -> int:
         age = age_of(file, now)
         if age is None or age > most:
             old += 1
-            out.write(f"{path}: {'no date' if age is None else f'{age.days} days old'}\n")
+            _write(out, [f"{path}: {'no date' if age is None else f'{age.days} days old'}"])
     out.write(f"{old} older than {args.max}\n" if old else f"none is older than {args.max}\n")
     return 1 if old else 0
 
@@ -138,10 +139,15 @@ def _verify(args: argparse.Namespace, out: TextIO) -> int:
     for path in paths:
         found = list(problems(path))
         bad += bool(found)
-        out.writelines(f"{path}: {line}\n" for line in found)
-        out.writelines(f"{path}: note: {line}\n" for line in notes(path))
+        _write(out, [f"{path}: {line}" for line in found])
+        _write(out, [f"{path}: note: {line}" for line in notes(path)])
     out.write(f"{len(paths)} files, {bad} with problems\n")
     return 1 if bad else 0
+
+
+def _write(out: TextIO, lines: Iterable[str]) -> None:
+    """Lines for a terminal, which takes no command from the name of a file."""
+    out.writelines(visible_path(line) + "\n" for line in lines)
 
 
 def span(text: str) -> dt.timedelta:

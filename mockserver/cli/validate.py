@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mockserver.cli.arguments import Parser
 from mockserver.core.errors import OperatorError
+from mockserver.files.bounded import visible_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,10 +42,10 @@ def run(argv: Sequence[str], console: Console) -> int:
         except OperatorError as error:
             wrong += 1
             text = str(error)
-            named = text if text.startswith(str(path)) else f"{path}: {text}"
-            console.print(f"{console.paint('wrong', 'red')}  {named}")
+            named = text if text.startswith((str(path), visible_path(path))) else f"{path}: {text}"
+            console.print(f"{console.paint('wrong', 'red')}  {visible_path(named)}")
         else:
-            console.print(f"{console.paint('ok', 'green')}     {path}{note and f': {note}'}")
+            console.print(f"{console.paint('ok', 'green')}     {visible_path(path)}{note and f': {note}'}")
     console.print("", f"{total} file{'' if total == 1 else 's'}, {wrong} wrong")
     return 2 if wrong else 0
 
@@ -54,7 +55,7 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         if not path.exists():
             raise OperatorError(f"{path}: no such file or directory")
-        if path.is_file():
+        if not path.is_dir():
             yield path
             continue
         below = sorted(one for one in path.rglob("*") if one.suffix in {".toml", ".json"} and one.is_file())

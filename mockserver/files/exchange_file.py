@@ -23,6 +23,7 @@ from pydantic_core import from_json
 from mockserver.core.errors import OperatorError
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.core.headers import with_length
+from mockserver.files.bounded import UnreadableFileError, read_bounded
 from mockserver.files.byte_text import Text, bytes_of, plain, text_of
 from mockserver.files.checked import Data, checked
 from mockserver.files.kept_headers import (
@@ -45,10 +46,6 @@ PARTS_START: Final = ',\n  "request": {\n'
 _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff]")
 
 Origin = Literal["proxy", "har", "vcr", "curl", "lines", "learn", "fuzz", "contract"]
-
-
-class UnreadableFileError(OperatorError):
-    """A file that is not there, may not be read, or is no JSON, whatever it was to hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +200,7 @@ def read(path: Path) -> ExchangeFile:
 def read_if_exchange(path: Path) -> ExchangeFile | None:
     """One exchange file, or None for a JSON file of another form; raises OperatorError with file and key."""
     try:
-        document = from_json(path.read_bytes())
-    except OSError as error:
-        raise UnreadableFileError(f"{path}: cannot be read: {error.strerror or error}") from None
+        document = from_json(read_bounded(path))
     except ValueError as error:
         raise UnreadableFileError(f"{path}: not a JSON file: {error}") from None
     if not isinstance(document, dict) or "response" not in document:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mockserver.core.errors import OperatorError
+from mockserver.files.bounded import UnreadableFileError, read_bounded, visible_path
 from mockserver.files.exchange_file import plan_of, read_if_exchange, request_body
 from mockserver.files.kept_headers import dropped, raw
 from mockserver.files.key_shapes import findings
@@ -23,9 +24,9 @@ def problems(path: Path) -> Iterator[str]:
     chunk; it is named by its kind, never shown.
     """
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        yield f"cannot be read: {error.strerror or error}"
+        data = read_bounded(path)
+    except UnreadableFileError as error:
+        yield str(error).removeprefix(f"{visible_path(path)}: ")
         return
     found = set(findings(data))
     try:

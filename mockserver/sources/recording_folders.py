@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mockserver.core.errors import OperatorError
-from mockserver.files.exchange_file import UnreadableFileError
+from mockserver.files.bounded import UnreadableFileError
 from mockserver.files.watch import Watch
-from mockserver.sources.fixtures import CHECK_EVERY_S
+from mockserver.sources.fixtures import CHECK_EVERY_S, KEPT
 from mockserver.sources.recordings import Recordings, read_recording, replayed
 
 if TYPE_CHECKING:
@@ -26,10 +26,9 @@ class RecordingFolders:
         settings: How recordings are played.
         default_chip: The chip of recordings whose path names none.
 
-    Raises:
-        OperatorError: A file is broken now; one that breaks later is told by `refresh` and left out.
-
     Attributes:
+        broken: What is wrong with each file that cannot be used, one line each. Of one that was good and is broken now
+            (half written, mostly) the last good state stays.
         roots: How many folders there are; they are the first of those that fixtures are read from, and fixtures of
             later ones are asked after the recordings.
         recordings: What there is.
@@ -44,9 +43,8 @@ class RecordingFolders:
         self._default_chip = default_chip
         self._watches = [(root, Watch(root)) for root in roots]
         self._checked_s: float | None = None
-        for root, watch in self._watches:
-            for name in watch.look()[0]:
-                self._take(root / name)
+        self.broken: dict[Path, str] = {}
+        self._untold = self._look()
 
     def answer(self, request: ChatRequest, prompt_tokens: Callable[[], int]) -> Answer | Plan | None:
         """What was recorded for a request; None for nothing. `prompt_tokens` counts it where the recording does not."""
@@ -65,22 +63,30 @@ class RecordingFolders:
         if self._checked_s is not None and abs(now_s - self._checked_s) < CHECK_EVERY_S:
             return []
         self._checked_s = now_s
+        untold, self._untold = self._untold, []
+        return untold + self._look()
+
+    def _look(self) -> list[str]:
         reports = []
         for root, watch in self._watches:
             changed, gone = watch.look()
             self.changes += bool(changed or gone)
-            for name in (*gone, *changed):
+            for name in gone:
                 self.recordings.remove(root / name)
-            for name in changed:
+                self.broken.pop(root / name, None)
+            for path in (root / name for name in changed):
+                self.broken.pop(path, None)
                 try:
-                    self._take(root / name)
+                    self._take(path)
                 except UnreadableFileError:
-                    continue
+                    continue  # told as a fixture
                 except OperatorError as error:
-                    reports.append(str(error))
+                    self.broken[path] = str(error)
+                    reports.append(f"{error}{KEPT if path in self.recordings else ''}")
         return reports
 
     def _take(self, path: Path) -> None:
         made = read_recording(path, self._default_chip)
+        self.recordings.remove(path)
         if made is not None:
             self.recordings.add(made)

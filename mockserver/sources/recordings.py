@@ -30,7 +30,7 @@ from mockserver.pipeline.read import meaning, objects_of, usage_counts_of
 from mockserver.sources import tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from mockserver.core.exchange import Answer, Plan, Request
@@ -180,6 +180,14 @@ class Recordings:
         self._all: dict[Path, Recording] = {}
         for one in recordings:
             self.add(one)
+
+    def __iter__(self) -> Iterator[Recording]:
+        """All of them."""
+        return iter(self._all.values())
+
+    def __contains__(self, path: object) -> bool:
+        """Whether the recording of a file is among them."""
+        return path in self._all
 
     def __len__(self) -> int:
         return len(self._all)

@@ -9,7 +9,9 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mockserver.core.errors import Refusal
+from mockserver.core.data import ANY
+from mockserver.core.errors import OperatorError, Refusal
+from mockserver.files.bounded import visible_path
 from mockserver.sources import tokens
 from mockserver.sources.fixture_answer import answer_of
 
@@ -26,7 +28,7 @@ log = logging.getLogger("mockserver")
 
 
 class Sources:
-    """Where answers come from. A broken fixture is told in the log and left out, at the start and when files change.
+    """Where answers come from. A broken file is told in the log and left out, at the start and when files change.
 
     Args:
         edition: Whose figures count tokens.
@@ -35,6 +37,9 @@ class Sources:
         synthetic: Text for everything else.
         strict: Nothing is synthesised.
         now_s: Seconds since the Unix epoch, for looking after changed files and for `expires`.
+
+    Raises:
+        OperatorError: strict, and a file is broken at the start.
     """
 
     def __init__(
@@ -55,6 +60,9 @@ class Sources:
         self._now_s = now_s
         self._generation = self._changes = 0
         self._refresh()
+        broken = [*fixtures.broken.values(), *(recordings.broken.values() if recordings is not None else ())]
+        if strict and broken:  # nothing else would answer in its place: better no mock than one without its answers
+            raise OperatorError(broken[0])
 
     def generation(self) -> int:
         """A number that changes when the same request may get another answer: files changed, a sequence went on."""
@@ -81,6 +89,20 @@ class Sources:
             raise Refusal(refusal.kind, f"{refusal.detail}{more}")
         return self._synthetic.answer(request)
 
+    def named(self) -> set[tuple[str, str]]:
+        """Model and chip of each answer that the operator gives; an empty name is any, a deployment is no model."""
+        if self._recordings is None:
+            return set()
+        pairs = {
+            ("" if one.model == ANY else one.model, "" if one.chip == ANY else one.chip)
+            for one in self._fixtures
+            if one.root < self._recordings.roots
+        }
+        for asked in (one.request for one in self._recordings.recordings):
+            if asked.route is None or not asked.route.deployment:
+                pairs.add((asked.model, asked.chip))
+        return pairs
+
     def forget(self, namespace: str) -> None:
         """Sequences of fixtures begin again for a namespace."""
         self._fixtures.forget_calls(namespace)
@@ -93,7 +115,7 @@ class Sources:
             reports += self._recordings.refresh(now_s)
             changes += self._recordings.changes
         for report in reports:
-            log.warning("%s", report)
+            log.warning("%s", visible_path(report))
         if changes != self._changes:
             self._changes = changes
             self._generation += 1

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from mockserver import __version__
 from mockserver.core.errors import OperatorError
 from mockserver.files.atomic import write_whole
+from mockserver.files.bounded import read_bounded
 from mockserver.files.exchange_file import Provenance, file_of, read, read_if_exchange
 from mockserver.files.kept_headers import dropped, told_of_dropped
 from mockserver.files.secrets import Redactor, SpelledSecretError, secret_values
@@ -101,12 +102,7 @@ def exchanges(
     if source.is_dir():
         found = (read_if_exchange(path) for path in sorted(source.rglob("*.json")))
         return [file for file in found if file is not None]
-    try:
-        if source.stat().st_size > LIMIT_BYTES:
-            raise OperatorError(f"{source}: over {LIMIT_BYTES >> 20} MiB")
-        data = source.read_bytes()
-    except OSError as error:
-        raise OperatorError(f"{source}: cannot be read: {error.strerror or error}") from None
+    data = read_bounded(source, LIMIT_BYTES)
     name: Origin = "curl"
     try:
         asked, answer = (None, data) if hints.form else split(data)
