@@ -54,6 +54,7 @@ FAULTS: dict[str, tuple[str, str]] = {
     "an-error-beside-choices": (A + event({"choices": [], "error": {"code": 1}}), "object 2 of its body holds 'error'"),
     "an-error-of-another-form": (A + event({"code": 429, "message": "m"}), "choices are missing in object 2"),
     "a-named-error": (A + "event: error\ndata: {}\n\n", "an event of it is named error"),
+    "a-named-error-behind-a-mark": ("\ufeffevent: error\ndata: {}\n\n", "an event of it is named error"),
     "choices-null": (event({"choices": None}) + STOP, "choices is no list in object 1"),
     "no-finish-reason": (A + A + DONE, "it never had a finish_reason"),
     "empty-finish-reasons": (chunk({"content": "a"}, ""), "it never had a finish_reason"),

@@ -38,6 +38,8 @@ KEPT = [
     "x-tt-logid",
     "server",
     "x-ratelimit-remaining-tokens",
+    "RateLimit",
+    "x-rate-limit-reset",
     "anthropic-ratelimit-tokens-reset",
     "cf-ray",
     "openai-processing-ms",
@@ -87,6 +89,18 @@ def test_a_503_that_forbids_retries_is_replayed_so(tmp_path: Path) -> None:
     assert names == [b"x-should-retry", b"Retry-After-Ms", b"Server", b"Content-Type", b"Content-Length"]
     told = "not kept: the headers x-foo, set-cookie; --keep-header NAME keeps one that holds no secret"
     assert [line for line in proxy.told if line.startswith("not kept")] == [told]
+
+
+def test_a_limit_is_no_secret(tmp_path: Path) -> None:
+    """`…-tokens` counts tokens of text: the figure is kept, in the header and wherever else it stands."""
+    answer = b"HTTP/1.1 200 OK\r\nx-ratelimit-remaining-tokens: 149999\r\nContent-Length: 13\r\n\r\n" + b'{"n": 149999}'
+
+    with RawUpstream([answer]) as upstream, recording_of(upstream.url, tmp_path) as proxy:
+        ask(proxy.port)
+
+    plan = plan_of(read(proxy.files[0]))
+    assert (b"x-ratelimit-remaining-tokens", b"149999") in plan.headers
+    assert b"".join(plan.frames) == b'{"n": 149999}'
 
 
 def test_a_header_is_kept_where_it_is_asked_for(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.core.exchange import Ending
 from mockserver.pipeline.coding import body_of
+from mockserver.pipeline.frame import BOM
 from mockserver.pipeline.read import ReadBody, read
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def judge(plan: Plan) -> Judgement:
         return Judgement(str(error))
     if not data.strip():
         return Judgement("its body is empty")
-    if _ERROR_EVENT.search(data):
+    if _ERROR_EVENT.search(data.removeprefix(BOM)):
         return Judgement("an event of it is named error")
     body = read(data)
     failure = next(_failures(body), "")
