@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import json
 import logging
 import re
 import subprocess
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mockserver.core.exchange import Request
+from mockserver.core.exchange import Exchange, Plan, Request
 from mockserver.server.asgi_request import kept
 from mockserver.server.control import operations
 from tests.conftest import KEY, Live, compose, load, serve
@@ -32,6 +36,13 @@ def live() -> Iterator[Live]:
 
 def say(live: Live, method: str, path: str, body: Any = None, *headers: str) -> tuple[int, dict[str, str], Any]:
     """Ask the server byte for byte: status, headers and JSON."""
+    top, _, answer = ask(live, method, path, body, *headers).partition(b"\r\n\r\n")
+    first, *rest = top.decode("latin-1").split("\r\n")
+    return int(first.split()[1]), dict(line.lower().split(": ", 1) for line in rest), json.loads(answer)
+
+
+def ask(live: Live, method: str, path: str, body: Any = None, *headers: str) -> bytes:
+    """What the server answers, byte for byte."""
     data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = [f"{method} {path} HTTP/1.1", "connection: close", f"content-length: {len(data)}", *headers]
     if not any(one.startswith("host:") for one in headers):
@@ -41,9 +52,7 @@ def say(live: Live, method: str, path: str, body: Any = None, *headers: str) -> 
         sock.sendall("\r\n".join([*lines, "content-type: application/json", "", ""]).encode() + data)
         while part := sock.recv(65_536):
             raw += part
-    top, _, body = raw.partition(b"\r\n\r\n")
-    first, *rest = top.decode("latin-1").split("\r\n")
-    return int(first.split()[1]), dict(line.lower().split(": ", 1) for line in rest), json.loads(body)
+    return raw
 
 
 @pytest.mark.parametrize(("what", "body"), [("faults", FAULT), ("answers", ANSWER)])
@@ -65,7 +74,7 @@ def test_what_is_set_up_is_counted(live: Live, monkeypatch: pytest.MonkeyPatch, 
 
 
 NAME = "n" * 70_000
-LONG = {
+LONG: dict[str, tuple[Any, ...]] = {
     "an unknown field": ("POST", "/_mock/faults", {**FAULT, NAME: 1}),
     "a fault": ("POST", "/_mock/faults", {"fault": {"type": NAME}}),
     "a fault's setting": ("POST", "/_mock/faults", {"fault": {"type": "status", NAME: 1}}),
@@ -153,6 +162,45 @@ def test_other_escapes_stay() -> None:
     """A body without the key is kept as it came."""
     body = b'{"a": "\\u0041\\u4f60 sk-\\u0061-other"}'
     assert kept(Request("POST", "/", {}, body), "sk-a-secret-1").body == body
+
+
+def beating(live: Live, path: str) -> tuple[Any, float]:
+    """What a path gives, and the most CPU seconds of the whole process between two beats of the server's loop."""
+    loop = live.mock.wheel._loop
+    beats: list[float] = []
+    over = threading.Event()
+
+    def beat() -> None:
+        beats.append(time.process_time())
+        if not over.is_set():
+            loop.call_later(0.001, beat)
+
+    gc.freeze()  # as a server does at its start: a collection of the whole test run's heap would be measured
+    try:
+        loop.call_soon_threadsafe(beat)
+        raw = ask(live, "GET", path)
+    finally:
+        over.set()
+        gc.unfreeze()
+    return json.loads(raw.partition(b"\r\n\r\n")[2]), max(after - before for before, after in itertools.pairwise(beats))
+
+
+def test_a_giant_exchange_is_shown_in_part_and_holds_nobody_up(live: Live) -> None:
+    """Its first frames, and how many are left out; others are answered meanwhile."""
+    frames = [b'data: {"choices": [{"index": 0, "delta": {"content": "x"}}]}\n\n'] * 700_000
+    journal = live.mock.namespaces.default.journal
+    journal.clear()
+    giant = Exchange(Request("POST", "/giant"), Plan(200, (), frames), len(frames), number=7)
+    journal.begin(giant)
+    journal.end(giant)
+    try:
+        document, held_s = beating(live, "/_mock/exchanges/7")
+    finally:
+        journal.clear()
+
+    response = document["response"]
+    assert (len(response["sends"]), response["left_out"], document["frames_sent"]) == (10_000, 690_000, 700_000)
+    assert held_s < 0.05
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM ends a process at once there")

@@ -7,6 +7,7 @@ is what the document says that comes back.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,6 +85,7 @@ class Operation:
         returns: What comes back, where the handler makes the response itself.
         open: Whether it is let in from anywhere (health).
         claims: Whether the API key's namespace is made where there is none.
+        large: Whether what comes back may be so large that it is put into JSON off the loop's way.
     """
 
     method: str
@@ -97,6 +99,7 @@ class Operation:
     returns: Any = None
     open: bool = False
     claims: bool = True
+    large: bool = False
 
     @property
     def numbered(self) -> bool:
@@ -182,13 +185,13 @@ async def list_exchanges(call: ControlCall) -> list[replies.WholeExchange] | lis
     found = await call.namespace.journal.wait(Query(**asked), count, timeout_ms / 1000)
     now_ms = call.elapsed_ms
     if frames:
-        return [replies.whole_exchange(one, now_ms) for one in found]
-    return [replies.exchange_row(one, now_ms) for one in found]
+        return await asyncio.to_thread(lambda: [replies.whole_exchange(one, now_ms) for one in found])
+    return await asyncio.to_thread(lambda: [replies.exchange_row(one, now_ms) for one in found])
 
 
 async def show_exchange(call: ControlCall) -> replies.WholeExchange:
     """One exchange with all that was sent."""
-    return replies.whole_exchange(_exchange(call), call.elapsed_ms)
+    return await asyncio.to_thread(replies.whole_exchange, _exchange(call), call.elapsed_ms)
 
 
 async def save_exchange(call: ControlCall) -> Response:
@@ -197,7 +200,8 @@ async def save_exchange(call: ControlCall) -> Response:
 
     number = call.path["number"]
     try:
-        text = fixture_text(_exchange(call), call.key, call.mock.edition.name, call.mock.clock.now_ms())
+        one, edition, now_ms = _exchange(call), call.mock.edition.name, call.mock.clock.now_ms()
+        text = await asyncio.to_thread(fixture_text, one, call.key, edition, now_ms)
     except NotSavedError as error:
         raise ControlError(409, f"exchange {number} {error}") from None
     return Response(text, media_type="application/json")
@@ -206,7 +210,8 @@ async def save_exchange(call: ControlCall) -> Response:
 async def judge(call: ControlCall) -> replies.VerdictReply:
     """What the exchanges say of the client."""
     patience_ms = call.query.get("patience_ms", PATIENCE_MS)
-    return replies.VerdictReply.of(verdict.judge(list(call.namespace.journal), call.elapsed_ms, patience_ms))
+    exchanges = list(call.namespace.journal)
+    return replies.VerdictReply.of(await asyncio.to_thread(verdict.judge, exchanges, call.elapsed_ms, patience_ms))
 
 
 async def list_quirks(_call: ControlCall) -> list[replies.QuirkRow]:
@@ -301,9 +306,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("DELETE", "/answers/{number}", "Forget one scripted answer.", unscript),
     Operation(
         "GET", "/exchanges", "What happened, oldest first, then what is in flight.", list_exchanges,
-        query=_WHICH_EXCHANGES,
+        query=_WHICH_EXCHANGES, large=True,
     ),
-    Operation("GET", "/exchanges/{number}", "One exchange with all that was sent.", show_exchange),
+    Operation("GET", "/exchanges/{number}", "One exchange with all that was sent.", show_exchange, large=True),
     Operation(
         "GET", "/exchanges/{number}/fixture", "One exchange as a fixture file to keep.", save_exchange,
         refusals=(409,), returns=ExchangeFile,

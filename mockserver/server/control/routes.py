@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_json
@@ -79,7 +81,9 @@ def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation
             return _refused(request, error)
         if isinstance(made, Response):
             return made
-        return Response(to_json(made, inf_nan_mode="null"), operation.status, media_type="application/json")
+        write = partial(to_json, made, inf_nan_mode="null")
+        data = await asyncio.to_thread(write) if operation.large else write()
+        return Response(data, operation.status, media_type="application/json")
 
     return _Asgi(endpoint)
 
