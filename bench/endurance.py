@@ -45,16 +45,17 @@ def _schema(dice: random.Random) -> bytes:
     return request(chat(response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}))
 
 
+ENDLESS_HEAD: Final = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
 MIXTURE: Final[tuple[Callable[[random.Random], bytes], ...]] = (
     lambda _: request(chat(stream=True)),
     lambda dice: request(dice.randbytes(dice.randrange(3000))),
     lambda dice: dice.randbytes(dice.randrange(1, 3000)),
     lambda dice: request(b"[" * dice.randrange(1, 50_000)),
     lambda dice: request(chat(**{f"k{n}": [[]] * 2000 for n in range(dice.randrange(9))})),
-    lambda dice: request(chat(), headers=f"X-Mock-Fault: {dice.choice(['reset', 'cut;after=1', 'no', 'x' * 3000])}\r\n"),
+    lambda dice: request(chat(), headers=f"X-Mock-Fault: {dice.choice(['reset', 'no', 'x' * 3000])}\r\n"),
     lambda dice: request(chat(), headers=f"Authorization: Bearer k{dice.randrange(10**9)}\r\n"),
     lambda dice: request(chat(), path=f"/maas/{'%2e%2e/' * dice.randrange(9)}{dice.randrange(10**9)}/x"),
-    lambda dice: b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"a:b\r\n" * dice.randrange(9000),
+    lambda dice: ENDLESS_HEAD + b"a:b\r\n" * dice.randrange(9000),
     lambda dice: request(chat(messages=[{"role": "user", "content": "你" * dice.randrange(30_000)}])),
     _schema,
 )  # fmt: skip
@@ -87,7 +88,7 @@ def memory_mb(pid: int) -> float:
 
 def endure(port: int, pid: int, seconds: float, seed: int) -> tuple[int, float, float, int]:
     """Requests sent, memory at first and at the end, and how often health was not answered."""
-    dice = random.Random(seed)
+    dice = random.Random(seed)  # noqa: S311 - input, no secret
     sent, missed, before = 0, 0, memory_mb(pid)
     until = time.monotonic() + seconds
     while time.monotonic() < until:

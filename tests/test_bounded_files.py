@@ -89,7 +89,7 @@ def test_the_recorder_meets_no_such_file(kind: str, tmp_path: Path) -> None:
         assert there.with_name(f"{there.stem}-2.json") in proxy.files
 
 
-GOOD: Final = {"match": {"user": "hello"}, "answer": {"content": "one"}}
+GOOD: Final = {"match": {"user": "hello"}, "answer": {"text": "one"}}
 
 
 def test_a_name_with_an_escape_reaches_no_terminal(tmp_path: Path) -> None:
@@ -117,9 +117,9 @@ def test_a_fixture_that_is_half_written_says_what_it_said(tmp_path: Path) -> Non
     assert told[0].endswith("; what it said before is served on")
     assert [one.name for one in fixtures] == ["hello.json"]
     assert list(fixtures.broken) == [(0, "hello.json")]
-    path.write_text(json.dumps({**GOOD, "answer": {"content": "two"}}))
+    path.write_text(json.dumps({**GOOD, "answer": {"text": "two"}}))
     assert fixtures.refresh(20.0) == []
-    assert [one.file.answer.content for one in fixtures if one.file.answer] == ["two"]
+    assert [one.file.answer.text for one in fixtures if one.file.answer] == ["two"]
     assert fixtures.broken == {}
     path.unlink()
     fixtures.refresh(30.0)

@@ -46,10 +46,11 @@ def read_bounded(path: Path, limit: int = FILE_LIMIT_BYTES) -> bytes:
         raise UnreadableFileError(f"{name}: no such file") from None
     except (OSError, ValueError) as error:  # a ValueError for a zero byte in the name
         raise UnreadableFileError(f"{name}: cannot be read: {_why(path, error)}") from None
+    seen = os.fstat(descriptor)
+    if not stat.S_ISREG(seen.st_mode):
+        os.close(descriptor)
+        raise UnreadableFileError(f"{name}: cannot be read: it is {_kind(seen.st_mode)}; allowed: a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        seen = os.fstat(descriptor)
-        if not stat.S_ISREG(seen.st_mode):
-            raise UnreadableFileError(f"{name}: cannot be read: it is {_kind(seen.st_mode)}; allowed: a regular file")
         if seen.st_size > limit:
             raise _too_large(name, f"{seen.st_size} bytes", limit)
         try:
