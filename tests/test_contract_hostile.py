@@ -150,8 +150,8 @@ NOBODY: dict[str, tuple[Behaviour, str]] = {
     ),
     "has no such model": (
         answers("404 Not Found"),
-        "does not serve /maas/mt-infini-3b/nvidia/chat/completions (status 404: no body); "
-        "are --model, --chip and --path-template right?",
+        ("does not serve /maas/mt-infini-3b/nvidia/chat/completions (status 404: no body); "
+        "are --model, --chip and --path-template right?"),
     ),
     "redirects": (
         answers("307 Temporary Redirect", "Location: https://elsewhere.example/v1"),
