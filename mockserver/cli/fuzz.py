@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from mockserver.cli.arguments import Parser
+from mockserver.cli.hypothesis_folder import keep_elsewhere
 from mockserver.cli.target import guarded
 from mockserver.contract.http_client import Address
 from mockserver.contract.result import counted
@@ -41,7 +42,10 @@ def run(argv: Sequence[str], console: Console) -> int:
     parser = Parser("fuzz", SAYS, EXAMPLES)
     add_arguments(parser)
     found = parser.read(argv, console, ordered=True)
-    return 0 if found is None else main(found, console.environ, console.out, console.err)
+    if found is None:
+        return 0
+    keep_elsewhere(console.environ)
+    return main(found, console.environ, console.out, console.err)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
