@@ -14,6 +14,7 @@ from mockserver.cli.target import guarded
 from mockserver.contract.http_client import Address
 from mockserver.contract.result import counted
 from mockserver.core.errors import OperatorError
+from mockserver.core.extras import to_install
 from mockserver.core.route import CHAT
 from mockserver.profile import quirks
 
@@ -148,7 +149,7 @@ def _library() -> ModuleType:
     try:
         from mockserver.contract import fuzz
     except ImportError:
-        raise OperatorError("fuzz: hypothesis is not installed; pip install 'genstudio-mock[contract]'") from None
+        raise OperatorError(f"fuzz: hypothesis is not installed; {to_install('contract')}") from None
     return fuzz
 
 
