@@ -75,7 +75,7 @@ def check(path: Path) -> str:
 
     if path.suffix == ".json":
         read = fixture_file.read(path.parent, path.name)
-        return "" if read is None else read.file.expiry(datetime.now(UTC).date())
+        return "" if read is None else read.file.expiry(datetime.now(UTC).date()) or read.file.doubts
     if path.suffix != ".toml":
         raise OperatorError(f"{path}: {path.suffix or 'no suffix'!r} is not allowed; allowed: .toml, .json")
     if path.name in {FILE_NAME, PROJECT_FILE_NAME}:

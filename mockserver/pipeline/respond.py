@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Answer, Plan
+from mockserver.core.heartbeats import BEATS
 from mockserver.pipeline.admit import AdmitSettings, admit
 from mockserver.pipeline.error_plans import ErrorPlans
 from mockserver.pipeline.head import entropy_of, head
@@ -87,7 +88,7 @@ class Service:
             plan = self._say(request, wire, set_up, entropy, asked.now_ms)
         except Refusal as refusal:
             plan = self.errors.plan(refusal, entropy, asked.now_ms)
-        return Response(set_up.disturb(plan), request, set_up.faults)
+        return Response(set_up.disturb(plan, BEATS.get(wire.settings.frame.heartbeat)), request, set_up.faults)
 
     def _admit(self, asked: IncomingRequest) -> ChatRequest:
         if ERROR_HEADER in asked.request.headers:
@@ -115,5 +116,5 @@ class Service:
         set_up.spend(said)
         identity = head(request.model, wire.settings.head, entropy, now_ms, own_id=said.id, created=said.created)
         headers, frames, steps = wire.write(said, identity, request)  # chunk, shape, frame
-        at_ms = pace_of(said, steps, len(frames), self.paces.get(request.chip), entropy)
+        at_ms = pace_of(said, steps, len(frames), set_up.pace or self.paces.get(request.chip), entropy)
         return Plan(200, (*headers, *identity.headers), frames, at_ms, source=said.source)

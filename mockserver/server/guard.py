@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+JSON_ALONE: Final = (b"application/json",)
 TOKEN_HEADER: Final = b"x-mock-token"
 LOCAL_NAMES: Final = frozenset({"localhost", "ip6-localhost", "genstudio-mock"})
 
@@ -40,8 +41,8 @@ class Guard:
     token: str | None = None
     names: frozenset[str] = frozenset()
 
-    def check(self, method: str, headers: Mapping[bytes, bytes]) -> None:
-        """Let a request in, or raise ForbiddenError."""
+    def check(self, method: str, headers: Mapping[bytes, bytes], takes: Sequence[bytes] = JSON_ALONE) -> None:
+        """Let a request in, or raise ForbiddenError; `takes` are the kinds of bodies that are read."""
         host = headers.get(b"host", b"").decode("latin-1")
         if not self._known(host_name(host)):
             raise ForbiddenError(403, f"Host: {host!r} is not this server; allowed: localhost, an IP address, --host")
@@ -57,8 +58,9 @@ class Guard:
                 raise ForbiddenError(401, "X-Mock-Token: missing or wrong; the server printed it when it started")
         if method in {"POST", "PUT", "PATCH"} and _announces_body(headers):
             kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-            if kind != b"application/json":
-                raise ForbiddenError(415, "Content-Type: the control API reads application/json alone")
+            if kind not in takes:
+                known = ", ".join(one.decode() for one in takes)
+                raise ForbiddenError(415, f"Content-Type: the control API reads {known} alone")
 
     def _known(self, name: str) -> bool:
         if self.token is not None or name in LOCAL_NAMES or name in self.names:

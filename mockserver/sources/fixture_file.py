@@ -33,7 +33,8 @@ from mockserver.sources.condition import (
     text_condition,
     value_condition,
 )
-from mockserver.sources.fixture_answer import Described, FixtureAnswer
+from mockserver.sources.described import Described
+from mockserver.sources.fixture_answer import FixtureAnswer, doubt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -161,6 +162,11 @@ class FixtureFile(Ruled, Described):
     def expiry(self, today: date) -> str:
         """What is to be said of a fixture that is expired; empty where it is not."""
         return f"expires: {self.expires} is over; it no longer fits any request" if self.is_expired(today) else ""
+
+    @property
+    def doubts(self) -> str:
+        """What looks like a slip in what is said; empty for nothing."""
+        return "; ".join(filter(None, map(doubt, self.answers or filter(None, [self.answer]))))
 
     def said(self, call: int) -> FixtureAnswer | None:
         """What is said at a call, counted from 0; None where the answers are used up."""

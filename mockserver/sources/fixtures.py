@@ -156,9 +156,11 @@ class Fixtures:
         except OperatorError as error:
             self.broken[place] = str(error)
             return str(error)
-        if fixture is not None:
-            self._fixtures[place] = fixture
-        return None
+        if fixture is None:
+            return None
+        self._fixtures[place] = fixture
+        doubts = fixture.file.doubts
+        return f"{self._roots[number] / name}: {doubts}" if doubts else None
 
     def _forget(self, place: Place) -> None:
         self._fixtures.pop(place, None)

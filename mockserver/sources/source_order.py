@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mockserver.core.errors import Refusal
 from mockserver.sources import tokens
-from mockserver.sources.fixture_answer import answer_of
+from mockserver.sources.fixture_answer import reply_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +71,7 @@ class Sources:
                 return recorded
         if found is not None:
             self._generation += found.fixture.file.answer is None  # one of a sequence
-            return answer_of(found.said, found.fixture.name, lambda: tokens.prompt_tokens(request, self._edition))
+            return reply_of(found.said, found.fixture.name, lambda: tokens.prompt_tokens(request, self._edition))
         if self._strict:
             refusal = self._fixtures.no_match(request)
             near = self._recordings.recordings.near_misses(request) if self._recordings is not None else []

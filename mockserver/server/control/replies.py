@@ -123,19 +123,26 @@ class ArmedRow(Reply):
         )
 
 
+SettingType = Literal["any", "boolean", "integer", "number", "object", "string"]
+
+
 class FaultTypeRow(Reply):
     """What a fault does, the names of its settings, and the JSON type of each beside null."""
 
     says: str
     settings: list[str]
-    types: dict[str, Literal["boolean", "integer", "number", "string"]]
+    types: dict[str, SettingType]
 
     @classmethod
     def of(cls, kind: type[Fault]) -> FaultTypeRow:
         """A kind of fault."""
         settings = [name for name in kind.model_fields if name != "type"]
         schemas = kind.model_json_schema()["properties"]
-        types = {name: next(one["type"] for one in schemas[name].get("anyOf", [schemas[name]])) for name in settings}
+        forms = {name: schemas[name].get("anyOf", [schemas[name]]) for name in settings}
+        types: dict[str, SettingType] = {
+            name: next((word for one in form if (word := one.get("type", "null")) != "null"), "any")
+            for name, form in forms.items()
+        }
         return cls(says=(kind.__doc__ or "").split("\n\n")[0], settings=settings, types=types)
 
 

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mockserver.server.asgi_request import api_key
-from mockserver.server.control.operations import NUMBER, OPERATIONS, ControlCall, Operation
+from mockserver.server.control.operations import NUMBER, OPERATIONS, RAW_TYPES, ControlCall, Operation
 from mockserver.server.control.request import ControlError, checked_body, checked_query, checked_value, read_body
 from mockserver.server.guard import ForbiddenError, Guard
 
@@ -63,9 +63,9 @@ def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation
             if operation is None:
                 return _wrong_method(request.method, by_method)
             if guard is not None and not operation.open:
-                guard.check(request.method, headers)
+                guard.check(request.method, headers, operation.takes)
             path = {name: checked_value(f"path: {name}", x, NUMBER.schema) for name, x in request.path_params.items()}
-            body = checked_body(operation.body, await read_body(request)) if operation.body else None
+            body = checked_body(operation.body, await _json_of(operation, request)) if operation.body else None
             query = checked_query(operation.query, request.query_params.multi_items())
             key = api_key(headers)
             namespace = mock.namespaces.claim(key) if operation.claims else mock.namespaces.of(key)
@@ -77,6 +77,14 @@ def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation
         return Response(to_json(made, inf_nan_mode="null"), operation.status, media_type="application/json")
 
     return _Asgi(endpoint)
+
+
+async def _json_of(operation: Operation, request: Request) -> bytes:
+    """The body as JSON."""
+    data, kind = await read_body(request), request.headers.get("content-type", "")
+    if operation.raw is None or kind.partition(";")[0].strip().lower().encode() not in RAW_TYPES:
+        return data
+    return to_json(operation.raw(kind, data))
 
 
 class _Asgi:
