@@ -62,9 +62,13 @@ class RequestPart(Data):
     """What was asked; the query is never kept."""
 
     method: Literal["GET", "POST"] = "POST"
+    """HTTP method."""
     path: str = Field(pattern="^/")
+    """The path, which names model and chip."""
     headers: tuple[Header, ...] = ()
+    """Headers of the allow list, as pairs."""
     body: dict[str, Any] | None = None
+    """The JSON body; a request is found by its messages."""
     data: Text = ""
     """A body that is no JSON object."""
 
@@ -78,11 +82,15 @@ class ResponsePart(Data):
     """What came back, as it came."""
 
     status: int = Field(ge=200, le=999)
+    """HTTP status."""
     headers: tuple[Header, ...] = ()
+    """Headers of the allow list, as pairs; a content-length is made to fit."""
     head_at_ms: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """When the head came, in milliseconds after the request was sent; not known where it is missing."""
     sends: tuple[Send, ...] = ()
+    """The body, one transfer chunk each."""
     ending: Ending = Ending.COMPLETE
+    """How it stops after the last of them: complete, cut, reset or hang."""
     trailers: tuple[Header, ...] = ()
     """Headers after a chunked body."""
 
@@ -140,9 +148,13 @@ class ExchangeFile(Data):
     """One file. Written by hand it needs no provenance."""
 
     provenance: Provenance = Provenance(recorded_at="", tool="hand", body_sha256="")
+    """Where it came from; written by the recorder."""
     contract: Judged | None = None
+    """What the contract said of it; written by the contract."""
     request: RequestPart
+    """What was asked."""
     response: ResponsePart
+    """What came back."""
 
     @cached_property
     def parts_text(self) -> str:

@@ -33,11 +33,11 @@ from mockserver.sources.condition import (
     text_condition,
     value_condition,
 )
-from mockserver.sources.described import Described
+from mockserver.sources.described import Described, with_sentences
 from mockserver.sources.fixture_answer import FixtureAnswer, doubt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -251,22 +251,9 @@ def parse(data: bytes, where: Path | str) -> FixtureFile | None:
 def fixture_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a fixture file in the written form, with a description of every key."""
     schema = FixtureFile.model_json_schema(by_alias=True)
-    forms = {**schema.get("$defs", {}), FixtureFile.__name__: schema}
-    for model in Described.__subclasses__():
-        for form in _objects(forms.get(model.__name__, {})):
-            for name, sentence in model.sentences().items():
-                key = model.model_fields[name].alias or name
-                if key in form:
-                    form[key].setdefault("description", sentence)
+    with_sentences(schema, Described.__subclasses__())
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
         "title": "A fixture of genstudio-mock",
     }
-
-
-def _objects(form: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The properties of a form, also where it is one of some."""
-    for one in (form, *form.get("anyOf", ())):
-        if "properties" in one:
-            yield one["properties"]
