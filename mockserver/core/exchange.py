@@ -86,6 +86,7 @@ class Answer:
             content, a call, a piece of its arguments), and when it was whole, in milliseconds after the request.
             Empty takes the chip's pace.
         source: Where the answer came from, for the journal: `fixture:<file>` or `synthetic`.
+        stale: In what the request is another one than what this was recorded or written for, one line each.
     """
 
     pieces: tuple[str, ...]
@@ -99,6 +100,7 @@ class Answer:
     delay_ms: float = 0.0
     source: str = "synthetic"
     at_ms: tuple[float, ...] = ()
+    stale: tuple[str, ...] = ()
 
     def blocked_after(self, count: int) -> Answer:
         """The answer cut after `count` pieces, reasoning first, and marked blocked; calls of functions go."""
@@ -156,6 +158,8 @@ class ChatRequest:
         answer_style: One of `ANSWER_STYLES`, asked for by `X-Mock-Answer`; None takes the server's.
         namespace: Whose counters and scripts apply; empty for the one that all unclaimed keys share.
         route: Where it was asked for; None where that does not matter.
+        headers: Request headers, names in lower case; what is kept of them has no credentials.
+        query: The query as it was sent, without its question mark.
     """
 
     model: str
@@ -168,6 +172,8 @@ class ChatRequest:
     answer_style: str | None = None
     namespace: str = ""
     route: Route | None = None
+    headers: Mapping[bytes, bytes] = field(default_factory=dict, repr=False, compare=False)
+    query: str = ""
 
     @property
     def last_user_text(self) -> str:
@@ -205,6 +211,7 @@ class Plan:
         detail: The reason of a refusal.
         joinable: Whether frames that are due together may leave as one transfer chunk; a recording's may not.
         trailers: Headers after a chunked body that ends complete.
+        stale: In what the request is another one than what the answer was recorded or written for, one line each.
     """
 
     status: int
@@ -218,6 +225,7 @@ class Plan:
     detail: str = ""
     joinable: bool = True
     trailers: Headers = ()
+    stale: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,12 +237,14 @@ class Request:
         path: The path, decoded, without the query.
         headers: Names in lower case; of equal names the last.
         body: The whole body.
+        query: The query as it was sent, without its question mark.
     """
 
     method: str
     path: str
     headers: Mapping[bytes, bytes] = field(default_factory=dict)
     body: bytes = b""
+    query: str = ""
 
 
 @dataclass(slots=True)

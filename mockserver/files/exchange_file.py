@@ -25,7 +25,7 @@ from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.core.headers import with_length
 from mockserver.files.byte_text import Text, bytes_of, plain, text_of
 from mockserver.files.checked import Data, checked
-from mockserver.files.kept_headers import REQUEST_HEADERS, RESPONSE_HEADERS, Header, kept, raw
+from mockserver.files.kept_headers import REQUEST_HEADERS, RESPONSE_HEADERS, Header, kept, may_be_kept, raw
 from mockserver.files.kept_headers import checked as checked_headers
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Send:
 
 
 class RequestPart(Data):
-    """What was asked; the query is never kept."""
+    """What was asked; the query is never kept, and of the headers what recordings are found by (`--match-on`)."""
 
     method: Literal["GET", "POST"] = "POST"
     """HTTP method."""
@@ -75,7 +75,7 @@ class RequestPart(Data):
     @field_validator("headers")
     @classmethod
     def _allowed(cls, headers: tuple[Header, ...]) -> tuple[Header, ...]:
-        return checked_headers(headers, REQUEST_HEADERS)
+        return checked_headers(headers, None)
 
 
 class ResponsePart(Data):
@@ -239,8 +239,14 @@ def request_body(asked: RequestPart) -> bytes:
     return json.dumps(asked.body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def file_of(exchange: Exchange, provenance: Provenance) -> ExchangeFile:
-    """The file of an exchange: headers that are not on the allow lists are left out, hash and seal are set."""
+def file_of(exchange: Exchange, provenance: Provenance, pinned: frozenset[str] = frozenset()) -> ExchangeFile:
+    """The file of an exchange: headers that are not on the allow lists are left out, hash and seal are set.
+
+    Args:
+        exchange: The exchange.
+        provenance: Where it came from.
+        pinned: Names of further request headers that are kept, unless they tell of a secret.
+    """
     plan = exchange.plan
     if plan is None:
         raise ValueError("an exchange without an answer is not kept")
@@ -258,7 +264,7 @@ def file_of(exchange: Exchange, provenance: Provenance) -> ExchangeFile:
         request=RequestPart(
             method="GET" if asked.method == "GET" else "POST",
             path=asked.path,
-            headers=kept(asked.headers.items(), REQUEST_HEADERS),
+            headers=kept(asked.headers.items(), REQUEST_HEADERS | {name for name in pinned if may_be_kept(name, None)}),
             body=body,
             data=data,
         ),

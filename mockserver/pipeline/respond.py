@@ -95,7 +95,7 @@ class Service:
             raise self.errors.asked_for(asked.request.headers[ERROR_HEADER].decode("latin-1"))
         request = admit(
             asked.model, asked.chip, asked.request.headers, asked.request.body, self._admission,
-            deployment=asked.deployment, namespace=asked.namespace,
+            deployment=asked.deployment, namespace=asked.namespace, query=asked.request.query,
         )  # fmt: skip
         check_media(request.messages, request.model, self.rules.takes_media(request.model))
         structure(request.body)  # refused here, whichever source answers
@@ -117,4 +117,4 @@ class Service:
         identity = head(request.model, wire.settings.head, entropy, now_ms, own_id=said.id, created=said.created)
         headers, frames, steps = wire.write(said, identity, request)  # chunk, shape, frame
         at_ms = pace_of(said, steps, len(frames), set_up.pace or self.paces.get(request.chip), entropy)
-        return Plan(200, (*headers, *identity.headers), frames, at_ms, source=said.source)
+        return Plan(200, (*headers, *identity.headers), frames, at_ms, source=said.source, stale=said.stale)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Request
+from mockserver.files.kept_headers import SECRET_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,10 +17,9 @@ if TYPE_CHECKING:
 
     from mockserver.server.namespace import Namespace
 
-KEPT_HEADERS = (
-    b"content-type", b"accept", b"user-agent", b"x-stainless-retry-count", b"x-mock-quirks", b"x-mock-fault",
-    b"x-mock-error", b"x-mock-answer", b"x-mock-seed",
-)  # fmt: skip
+MASKED = b"[masked]"
+NO_SECRETS = frozenset({b"idempotency-key", b"x-idempotency-key"})
+"""Headers whose names tell of a secret and that hold none."""
 MOST_SEED_DIGITS = 20
 
 
@@ -50,12 +52,31 @@ def seed_of(headers: Mapping[bytes, bytes], namespace: Namespace, number: int) -
 
 
 def kept(asked: Request, key: str) -> Request:
-    """The request as it may be kept: headers by an allow list, the API key masked where the body holds it."""
+    """The request as it may be kept: credentials and cookies masked by their names, the API key wherever it stands."""
     secret, body = key.encode("latin-1"), asked.body
-    if len(secret) >= 8 and secret in body:
-        body = body.replace(secret, b"[api key]")
-    headers = {name: asked.headers[name] for name in KEPT_HEADERS if name in asked.headers}
-    return Request(asked.method, asked.path, headers, body)
+    headers = {name: MASKED if _tells_a_secret(name) else value for name, value in asked.headers.items()}
+    query = masked_query(asked.query) if asked.query else ""
+    if len(secret) >= 8:
+        if secret in body:
+            body = body.replace(secret, b"[api key]")
+        if any(secret in value for value in headers.values()):
+            headers = {name: value.replace(secret, b"[api key]") for name, value in headers.items()}
+        query = query.replace(key, "[api key]")
+    return Request(asked.method, asked.path, headers, body, query)
+
+
+@lru_cache(maxsize=1024)
+def _tells_a_secret(name: bytes) -> bool:
+    """Whether a header of this name holds a credential, or may."""
+    return name not in NO_SECRETS and SECRET_NAMES.search(name.decode("latin-1")) is not None
+
+
+def masked_query(query: str) -> str:
+    """A query with the values of parameters masked whose names tell of a secret."""
+    return "&".join(
+        f"{name}={MASKED.decode()}" if equals and SECRET_NAMES.search(unquote_plus(name)) else f"{name}{equals}{value}"
+        for name, equals, value in (part.partition("=") for part in query.split("&"))
+    )
 
 
 def request_headers(scope: Scope) -> dict[bytes, bytes]:

@@ -125,7 +125,8 @@ class Journal:
         exchange.in_flight = False
         if self._open.pop(id(exchange), None) is None:
             return
-        size = OVERHEAD_BYTES + len(exchange.request.body)
+        asked = exchange.request
+        size = OVERHEAD_BYTES + len(asked.body) + len(asked.query) + sum(map(len, asked.headers.values()))
         if exchange.plan is not None:
             size += held_bytes(exchange.plan.frames)
         self._kept.append((exchange, size))

@@ -45,6 +45,7 @@ class ExchangeMessage:
             "ending": str(exchange.ending),
             "faults": list(exchange.faults),
             "ignored": list(exchange.ignored),
+            "stale": list(plan.stale) if plan else [],
             "detail": plan.detail if plan else "the client left before its request was whole",
         }
         return {name: value for name, value in facts.items() if name == "path" or value not in ("", [])}
@@ -61,6 +62,7 @@ class ExchangeMessage:
             facts["ending"],
             *([f"faults {', '.join(facts['faults'])}"] if "faults" in facts else []),
             *([f"ignored {', '.join(facts['ignored'])}"] if "ignored" in facts else []),
+            *([f"stale {'; '.join(facts['stale'])}"] if "stale" in facts else []),
         ]
         text = "  ".join(words)
         return f"{text}: {facts['detail']}" if "detail" in facts else text

@@ -231,8 +231,19 @@ def hung(call: Call, scene: Scene) -> ClientFinding | None:
     )  # fmt: skip
 
 
+def stale(call: Call, _scene: Scene) -> ClientFinding | None:
+    """Whether the request is another one than the answer was recorded or written for."""
+    plan = call[-1].plan
+    if plan is None or not plan.stale:
+        return None
+    return ClientFinding(
+        "stale", "note", f"{plan.source} is for another request than the one that came: {'; '.join(plan.stale)}",
+        "record or write the answer anew; --strict-requests refuses such a request", (call[-1].number,),
+    )  # fmt: skip
+
+
 RULES: Final[tuple[Callable[[Call, Scene], ClientFinding | None], ...]] = (
-    retry_after, backoff, storm, truncated, blocked, gave_up, recovered, hung,
+    retry_after, backoff, storm, truncated, blocked, gave_up, recovered, hung, stale,
 )  # fmt: skip
 
 

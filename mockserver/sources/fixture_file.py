@@ -28,6 +28,7 @@ from mockserver.sources.condition import (
     Condition,
     Same,
     Steps,
+    head_condition,
     shown,
     steps,
     text_condition,
@@ -76,6 +77,20 @@ def _body_conditions(value: object) -> BodyConditions:
     return tuple((path, steps(path), value_condition(wanted)) for path, wanted in value.items())
 
 
+HeadConditions = tuple[tuple[str, Condition], ...]
+
+
+def _head_conditions(value: object) -> HeadConditions:
+    if not isinstance(value, dict):
+        raise ValueError(f'{shown(value)} is not allowed; allowed: an object of names, like {{"x-team": "blue"}}')  # noqa: TRY004 - for pydantic
+    return tuple((name, head_condition(wanted)) for name, wanted in value.items())
+
+
+_HEAD_SCHEMA = {
+    "type": "object",
+    "additionalProperties": {"anyOf": [*_TEXT_SCHEMA["anyOf"], _one_key("exists", _EXISTS)]},
+}
+HeadValues = Annotated[HeadConditions, PlainValidator(_head_conditions), WithJsonSchema(_HEAD_SCHEMA)]
 TextCondition = Annotated[Condition, PlainValidator(text_condition), WithJsonSchema(_TEXT_SCHEMA)]
 
 
@@ -101,6 +116,10 @@ class Match(Described):
         default=(), json_schema_extra={"default": {}}
     )
     """Paths into the body, like $.tools[0].type: a value, {"contains": …}, {"regex": …} or {"exists": true}."""
+    headers: HeadValues = Field(default=(), json_schema_extra={"default": {}})
+    """Request headers by name: a text, {"contains": …}, {"regex": …} or {"exists": true}; credentials are not seen."""
+    query: HeadValues = Field(default=(), json_schema_extra={"default": {}})
+    """Parameters of the query by name, in the same forms; of equal names the last."""
     stream: bool | None = None
     """Whether a stream is asked for; absent means either."""
     model: str | None = None
@@ -112,7 +131,7 @@ class Match(Described):
     def conditions(self) -> int:
         """How many things it asks for beyond model and chip; each message of a dialogue and each path is one."""
         given = sum(value is not None for value in (self.user, self.system, self.stream))
-        return given + len(self.messages or ()) + len(self.body)
+        return given + len(self.messages or ()) + len(self.body) + len(self.headers) + len(self.query)
 
     @property
     def said(self) -> Condition | None:

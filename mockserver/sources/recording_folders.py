@@ -9,6 +9,7 @@ from mockserver.files.exchange_file import UnreadableFileError, read_if_exchange
 from mockserver.files.watch import Watch
 from mockserver.sources.fixtures import CHECK_EVERY_S
 from mockserver.sources.recordings import Recordings, recording, replayed
+from mockserver.sources.staleness import pinned_headers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,7 @@ class RecordingFolders:
 
     def __init__(self, roots: Sequence[Path], settings: ReplaySettings, default_chip: str) -> None:
         self.roots = len(roots)
-        self.recordings = Recordings()
+        self.recordings = Recordings(match_on=settings.match_on)
         self.changes = 0
         self._settings = settings
         self._default_chip = default_chip
@@ -48,8 +49,13 @@ class RecordingFolders:
             for name in watch.look()[0]:
                 self._take(root / name)
 
+    @property
+    def looks_at_heads(self) -> bool:
+        """Whether a recording is found by headers."""
+        return bool(pinned_headers(self._settings.match_on))
+
     def answer(self, request: ChatRequest) -> Answer | Plan | None:
-        """What was recorded for a request; None for nothing."""
+        """What was recorded for a request; None for nothing; raises Refusal where the request must not have changed."""
         return replayed(self.recordings, request, self._settings)
 
     def refresh(self, now_s: float) -> list[str]:

@@ -58,7 +58,13 @@ class Session(SessionJournal):
         api_key: The key that names the namespace; every request with it belongs to the session.
         model: The model of `base_url`; None takes the edition's first one.
         chip: The chip of `base_url`; None takes the edition's first one.
+
+    Attributes:
+        stale: Once it is closed: which answers were recorded or written for other requests than those that came, and
+            in what these differ.
     """
+
+    stale: tuple[str, ...] = ()
 
     def __init__(self, mock: ControlClient, api_key: str, model: str | None = None, chip: str | None = None) -> None:
         super().__init__(mock, api_key)
@@ -251,7 +257,7 @@ class Session(SessionJournal):
 
     def close(self) -> None:
         """Give the namespace up, and with it all that was set up in it."""
-        self.call("DELETE", "/namespace")
+        self.stale = tuple(self.call("DELETE", "/namespace")["stale"])
 
 
 def _scripted(path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -21,6 +21,10 @@ class RequestMatch(TypedDict, total=False):
     """Whether a stream is asked for."""
     contains: str
     """What the last user message holds."""
+    headers: Mapping[str, Any]
+    """What request headers hold: a text, `{"contains": …}`, `{"regex": …}` or `{"exists": True}` by the name."""
+    query: Mapping[str, Any]
+    """What parameters of the query hold, in the same forms."""
 
 
 class AnswerParts(RequestMatch, total=False):

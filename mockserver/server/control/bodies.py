@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +17,7 @@ from mockserver.sources import tokens
 from mockserver.sources.fixture_answer import FixtureAnswer, reply_of
 from mockserver.sources.fixture_file import Match, Then, said_at
 from mockserver.sources.raw_answer import RawAnswer
+from mockserver.sources.staleness import not_offered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +42,7 @@ class WhichBody(Match):
 
     def which(self) -> Which:
         """The same as the namespace keeps it."""
-        asks = bool(self.model_fields_set & {"user", "system", "messages", "body"})
+        asks = bool(self.model_fields_set & {"user", "system", "messages", "body", "headers", "query"})
         model, chip = (None if name == ANY else name for name in (self.model, self.chip))
         return Which(model, chip, self.stream, self.contains, self if asks else None)
 
@@ -108,7 +110,9 @@ class ScriptBody(Ruled, Body):
             if said is None:
                 detail = f"answers: this is call {call + 1} and there are {self.least}"
                 raise Refusal("no-match", f'{detail}; by their "then": "error" no more are given')
-            return reply_of(said, "script", lambda: tokens.prompt_tokens(request, edition))
+            made = reply_of(said, "script", lambda: tokens.prompt_tokens(request, edition))
+            stale = not_offered(made, request)
+            return replace(made, stale=stale) if stale else made
 
         return say
 

@@ -130,7 +130,13 @@ async def list_namespaces(call: ControlCall) -> list[replies.NamespaceRow]:
 
 async def release(call: ControlCall) -> replies.Released:
     """Give the namespace up."""
-    return replies.Released(released=call.mock.namespaces.release(call.key))
+    stale = [
+        f"{one.plan.source}: {'; '.join(one.plan.stale)}"
+        for one in call.namespace.journal
+        if one.plan and one.plan.stale
+    ]
+    released = call.mock.namespaces.release(call.key)
+    return replies.Released(released=released, stale=list(dict.fromkeys(stale)) if released else [])
 
 
 async def list_faults(call: ControlCall) -> list[replies.ArmedRow]:

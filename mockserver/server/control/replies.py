@@ -8,11 +8,15 @@ from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from mockserver import __version__
 from mockserver.core.exchange import Ending
+from mockserver.files.key_shapes import findings
 from mockserver.pipeline.faults.table import AnyFault
 from mockserver.pipeline.read import Carried, carried
+from mockserver.server.asgi_request import MASKED
 from mockserver.server.verdict import ClientFinding
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mockserver.core.exchange import Exchange
     from mockserver.pipeline.faults.fault import Fault
     from mockserver.profile.edition import Edition
@@ -84,9 +88,10 @@ class NamespaceRow(Reply):
 
 
 class Released(Reply):
-    """Whether there was a namespace to give up."""
+    """Whether there was a namespace to give up, and what answers in it were for other requests, a line each."""
 
     released: bool
+    stale: list[str] = []
 
 
 class Removed(Reply):
@@ -170,10 +175,11 @@ class Script(Reply):
 
 
 class ExchangeRequest(Reply):
-    """What was asked; headers by an allow list, the API key masked in the body."""
+    """What was asked; in headers, query and body credentials, cookies and the API key are masked."""
 
     method: str
     path: str
+    query: str
     headers: dict[str, str]
     body: str
 
@@ -192,6 +198,7 @@ class ExchangeRow(Reply):
     status: int | None
     source: str
     detail: str
+    stale: list[str]
     faults: list[str]
     seed: int
     frames_planned: int
@@ -273,7 +280,8 @@ def _exchange(exchange: Exchange, elapsed_ms: float) -> dict[str, Any]:
         "request": ExchangeRequest(
             method=request.method,
             path=request.path,
-            headers=dict(_texts(pair) for pair in request.headers.items()),
+            query=request.query,
+            headers=_without_keys(request.headers),
             body=request.body.decode("utf-8", "replace"),
         ),
         "model": chat.model if chat else None,
@@ -283,6 +291,7 @@ def _exchange(exchange: Exchange, elapsed_ms: float) -> dict[str, Any]:
         "status": (plan.status or None) if plan else None,
         "source": plan.source if plan else "",
         "detail": plan.detail if plan else "",
+        "stale": list(plan.stale) if plan else [],
         "faults": list(exchange.faults),
         "seed": exchange.seed,
         "frames_planned": len(plan.frames) if plan else 0,
@@ -291,6 +300,12 @@ def _exchange(exchange: Exchange, elapsed_ms: float) -> dict[str, Any]:
         "ending": None if exchange.in_flight else exchange.ending,
         "client_left": exchange.client_left,
     }
+
+
+def _without_keys(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    """Request headers as text; a value that looks like a key is masked, whatever its name."""
+    looks = any(findings(b"\n".join(headers.values())))
+    return dict(_texts((name, MASKED if looks and any(findings(value)) else value)) for name, value in headers.items())
 
 
 def _which(which: Which) -> dict[str, Any]:
@@ -303,6 +318,8 @@ def _conditions(match: Match | None) -> dict[str, str]:
     if match is None:
         return {}
     told = {"user": match.user, "system": match.system} | {path: wanted for path, _, wanted in match.body}
+    told |= {f"headers.{name}": wanted for name, wanted in match.headers}
+    told |= {f"query.{name}": wanted for name, wanted in match.query}
     messages = {"messages": f"{len(match.messages)} in all"} if match.messages is not None else {}
     return {name: str(wanted) for name, wanted in told.items() if wanted is not None} | messages
 
