@@ -61,7 +61,10 @@ BROKEN: dict[str, tuple[str, str]] = {
     "no answers": (f'{{{MATCH}, "answers": []}}', "answers: [] is not allowed; allowed: at least 1 of them"),
     "half of the recorded form": ('{"request": {}}', "match: missing"),
     "unknown key": (f'{{{MATCH}, {ANSWER}, "prority": 1}}', "prority: unknown key; did you mean priority?"),
-    "unknown key of match": (f'{{"match": {{"usr": "a"}}, {ANSWER}}}', "match.usr: unknown key; did you mean user?"),
+    "unknown key of match": (
+        f'{{"match": {{"usr": "a"}}, {ANSWER}}}',
+        "match.usr: unknown key; did you mean user, query?",
+    ),
     "unknown key of answer": (f'{{{MATCH}, "answer": {{"txt": ""}}}}', "answer.txt: unknown key; did you mean text?"),
     "user a number": (f'{{"match": {{"user": 5}}, {ANSWER}}}', f"match.user: 5 is not allowed; {TEXT_FORMS}"),
     "regex": (

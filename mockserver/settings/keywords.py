@@ -32,7 +32,7 @@ class AppKeywords(TypedDict, total=False):
     model: Sequence[str]
     strict: bool
     strict_requests: bool
-    match_on: str | Sequence[str]
+    match_on: Sequence[str]
     pace: str | PaceSettings
     replay: Literal["exact", "regenerate"]
     speed: float

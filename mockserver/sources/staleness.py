@@ -77,9 +77,8 @@ def not_offered(said: Answer | Plan, asked: ChatRequest) -> tuple[str, ...]:
     if not strangers:
         return ()
     named = ", ".join(map(shown, strangers))
-    return (
-        f"tools: the answer calls {named}, offered {'are ' + ', '.join(map(shown, offered)) if offered else 'is nothing'}",
-    )
+    known = f"are {', '.join(map(shown, offered))}" if offered else "is nothing"
+    return (f"tools: the answer calls {named}, offered {known}",)
 
 
 def stale_detail(name: str, stale: Sequence[str]) -> str:
