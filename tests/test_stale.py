@@ -187,9 +187,9 @@ def test_match_on(folder: Path, match_on: str, changed: dict[str, Any], found: b
 def test_match_on_is_a_setting(folder: Path) -> None:
     """Of the mock, and so of the plugin; where headers decide, nothing is remembered."""
     (folder / "one.json").write_text(json.dumps(exchange([["x-team", "blue"]])), "utf-8")
-    with MockServer(fixtures=[folder], strict=True, match_on=["dialogue", "headers:X-Team"]) as mock:
-        with mock.session() as session:
-            answers = [ask(session, headers={"x-team": team}) for team in ("blue", "red", "blue")]
+    match_on = ["dialogue", "headers:X-Team"]
+    with MockServer(fixtures=[folder], strict=True, match_on=match_on) as mock, mock.session() as session:
+        answers = [ask(session, headers={"x-team": team}) for team in ("blue", "red", "blue")]
 
     assert [one.status_code for one in answers] == [200, 404, 200]
     assert "headers.x-team: recorded 'blue', asked 'red'" in answers[1].text
@@ -351,8 +351,10 @@ WRONG = {
     ),
     "a number": (
         {"query": {"v": 1}},
-        """match.query: 1 is not allowed; allowed: a text, {"contains": "a text"} or {"regex": "an expression"}, """
-        'or {"exists": true}',
+        (
+            'match.query: 1 is not allowed; allowed: a text, {"contains": "a text"} or {"regex": "an expression"}, or '
+            '{"exists": true}'
+        ),
     ),
     "exists": ({"query": {"v": {"exists": 1}}}, "match.query: exists: 1 is not allowed; allowed: true or false"),
 }  # fmt: skip
