@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockserver.core.exchange import Answer, Head, ToolCall, Usage
+from mockserver.core.exchange import Answer, Head, Plan, ToolCall, Usage
+from mockserver.core.heartbeats import BEATS, with_heartbeats
 from mockserver.pipeline.frame import BOM, DONE, WIRE_FORMATS, FrameSettings, content_type, frames
 from mockserver.pipeline.head import answer_id, response_headers
 from mockserver.pipeline.render import render_body, render_stream
@@ -200,6 +201,18 @@ def fits(pattern: str) -> Callable[[Wire], Compared]:
     return lambda wire: (bool(re.fullmatch(pattern, own_id(wire))) or own_id(wire), True)
 
 
+def beaten(wire: Wire) -> int:
+    """How many beats a silence of 15.1 seconds before the first frame brings; nothing else changes."""
+    frames = wire.frames()
+    plan = Plan(200, (), frames, [15_100.0] * len(frames))
+    beat = BEATS.get(wire.settings.frame.heartbeat)
+    made = plan if beat is None else with_heartbeats(plan, beat)
+    beats = len(made.frames) - len(frames)
+    data = b": keep-alive\n\n" if wire.events else b"\n"
+    assert b"".join(made.frames).replace(BOM, b"") == (data * beats + wire.raw()).replace(BOM, b"")
+    return beats
+
+
 def body_message(wire: Wire, answer: Answer = PLAIN) -> dict[str, Any]:
     """The message of an answer that is not streamed."""
     message: dict[str, Any] = wire.body(answer)["choices"][0]["message"]
@@ -355,6 +368,9 @@ COMPARED: dict[str, Callable[[Wire], Compared]] = {
     "bom": lambda w: ((w.raw()[: len(BOM)], w.raw().count(BOM)), (BOM, 1)),
     "no-comments": lambda w: ([line for line in w.raw().split(b"\n") if line.startswith(b":")], []),
     "comments": lambda w: (b"\n: keep-alive\n\n" in w.raw(), w.events),
+    "no-heartbeat": lambda w: (beaten(w), 0),
+    "heartbeat": lambda w: (beaten(w), 21),
+    "heartbeat-15s": lambda w: (beaten(w), 1),
     "data-only": lambda w: (b"event:" in w.raw(), False),
     "event-field": lambda w: (
         starts(w, b"event: message\ndata: ", JSON_LINES),

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 SAYS = """\
 Print the JSON Schema of a file that people write: profile (a chip's TOML file), edition
-(edition.toml), fixture (an answer's JSON file) or config (genstudio-mock.toml)."""
+(edition.toml), fixture (an answer's JSON file), exchange (a recording, or one written by hand) or
+config (genstudio-mock.toml)."""
 EXAMPLES = (("genstudio-mock schema profile > profile.schema.json", "for an editor that knows schemas"),)
 
 
@@ -61,6 +62,17 @@ def _fixture() -> dict[str, Any]:
     return fixture_schema()
 
 
+def _exchange() -> dict[str, Any]:
+    from mockserver.files import exchange_file as parts
+    from mockserver.sources.described import with_sentences
+
+    made = parts.ExchangeFile.model_json_schema()
+    with_sentences(made, (parts.ExchangeFile, parts.RequestPart, parts.ResponsePart, parts.Provenance, parts.Judged))
+    for name, sentence in {"at_ms": "Milliseconds after the request; never falling.", "data": "The bytes."}.items():
+        made["$defs"]["Send"]["properties"][name]["description"] = sentence
+    return {**made, "title": "An exchange file of genstudio-mock"}
+
+
 def _config() -> dict[str, Any]:
     from mockserver.settings import config
 
@@ -79,5 +91,6 @@ SCHEMAS: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "profile": _profile,
     "edition": _edition,
     "fixture": _fixture,
+    "exchange": _exchange,
     "config": _config,
 }

@@ -36,12 +36,12 @@ LEFT_OUT: Final[dict[str, tuple[str, ...]]] = {
     "harmful: what is no role, or no end, has the key of one": ("role-empty", "role-null", "finish-empty"),
     "harmful: usage comes before what it counts": ("usage-first",),
     "a harmless one tries the same key": ("usage-details-null", "logprobs-null-in-stream"),
-    WITHOUT_EFFECT: (  # the order of keys; usage is asked for; nothing is thought or reviewed; no bodies, no heads
+    WITHOUT_EFFECT: (  # the order of keys; usage is asked for; nothing thought or reviewed; no bodies, heads, silences
         "usage-total-second", "usage-completion-first", "usage-on-request", "reasoning-in-choice",
         "reasoning-in-think-tags", "blocked-merged", "blocked-finish-content-filter", "blocked-finish-null",
         "blocked-no-usage", "blocked-text-emptied", "blocked-no-done", "body-flush-lines", "body-compact",
         "body-spaced", "body-utf8-text", "body-ascii-escapes", "id-hex-32", "id-chatcmpl-uuid", "id-chatcmpl-hex",
-        "no-trace-header", "request-id-x", "no-request-id",
+        "no-trace-header", "request-id-x", "no-request-id", "heartbeat", "heartbeat-15s",
     ),
 }  # fmt: skip
 """Quirks that are not added unless they are asked for by name, by the reason."""

@@ -13,6 +13,7 @@ body is read once, as far as it goes (`ReadBody`). Three look at what was read, 
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _EVENT_STARTS: Final = (b"data:", b"event:", b"id:", b"retry:", b":")
 _OF_CHUNKS: Final = (b'"delta"', b"chat.completion.chunk")
+_SHOWN_ERROR: Final = 500
 _HALF: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -144,6 +146,7 @@ class Carried:
         blocked: Whether the text review stopped the answer.
         done: Whether the done marker was sent.
         problem: Why reading stopped before the end; empty where it did not.
+        error: What an error that stands in the body says, whatever the status; empty where there is none.
     """
 
     framing: str = ""
@@ -154,6 +157,7 @@ class Carried:
     blocked: bool = False
     done: bool = False
     problem: str = ""
+    error: str = ""
 
 
 def carried(exchange: Exchange) -> Carried:
@@ -181,7 +185,19 @@ def carried(exchange: Exchange) -> Carried:
         body.blocked,
         body.done,
         body.problem,
+        next(filter(None, map(_error_in, body.objects)), ""),
     )
+
+
+def _error_in(one: Json) -> str:
+    """The message of an error, wherever services put it; of one without words its JSON."""
+    error = one.get("error")
+    if not error and "choices" not in one and "code" in one:  # the gateway's form, and that of other clouds
+        error = one
+    if not error:
+        return ""
+    words = _object(error).get("message") or _object(error).get("msg") or error
+    return _utf8(words if isinstance(words, str) else json.dumps(words, ensure_ascii=False))[:_SHOWN_ERROR]
 
 
 # --- what it means ------------------------------------------------------------------------------------------------

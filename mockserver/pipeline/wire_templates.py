@@ -31,6 +31,7 @@ _HEAD: Final = Head("\ue001id\ue001", 7_310_000_000_003, "\ue001model\ue001")
 _USAGE: Final = Usage(5_310_000_000_007, 1_290_000_000_011)
 _Key = tuple[str, bool, bool]
 _MOST_FORMS = 256
+_USUAL_ENDS = frozenset({"stop", "length", "tool_calls"})
 
 
 class WireForms:
@@ -131,6 +132,8 @@ class WireTemplates:
 
 def _is_irregular(answer: Answer) -> bool:
     """Whether the answer has what the templates have no place for."""
+    if answer.finish_reason not in _USUAL_ENDS:  # any text, which a mark could stand in, and of which there are many
+        return True
     return bool(answer.reasoning or answer.tool_calls or answer.usage.reasoning_tokens)
 
 

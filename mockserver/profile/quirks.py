@@ -248,6 +248,11 @@ AXES: Final[tuple[Axis, ...]] = (
         Quirk("request-id-x", "x-request-id", "Every answer has an x-request-id header instead of x-maas-request-id."),
         Quirk("no-request-id", "", "Answers have no request id header."),
     )),
+    Axis("frame", "heartbeat", (
+        Quirk("no-heartbeat", "none", "Nothing comes while the service thinks."),
+        Quirk("heartbeat", "700ms", "In a silence a comment (: keep-alive), or a newline before a body, comes each 700 ms."),
+        Quirk("heartbeat-15s", "15s", "In a silence a comment (: keep-alive), or a newline before a body, comes each 15 s."),
+    )),
 )  # fmt: skip
 
 QUIRKS: Final[dict[str, tuple[Axis, Quirk]]] = {quirk.name: (axis, quirk) for axis in AXES for quirk in axis.quirks}

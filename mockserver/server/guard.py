@@ -16,8 +16,9 @@ from mockserver.core.errors import MOST_DETAIL_CHARACTERS, without_middle
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+JSON_ALONE: Final = (b"application/json",)
 TOKEN_HEADER: Final = b"x-mock-token"
 LOCAL_NAMES: Final = frozenset({"localhost", "ip6-localhost", "genstudio-mock"})
 
@@ -56,8 +57,8 @@ class Guard:
             seen = site[:100].decode("latin-1")
             raise ForbiddenError(403, f"Sec-Fetch-Site: {seen!r} is not let in; allowed: same-origin")
 
-    def check(self, method: str, headers: Mapping[bytes, bytes]) -> None:
-        """Let a request in, or raise ForbiddenError."""
+    def check(self, method: str, headers: Mapping[bytes, bytes], takes: Sequence[bytes] = JSON_ALONE) -> None:
+        """Let a request in, or raise ForbiddenError; `takes` are the kinds of bodies that are read."""
         self.check_page(headers)
         host = headers.get(b"host", b"").decode("latin-1")
         origin = headers.get(b"origin")
@@ -69,8 +70,9 @@ class Guard:
                 raise ForbiddenError(401, "X-Mock-Token: missing or wrong; the server printed it when it started")
         if method in {"POST", "PUT", "PATCH"} and _announces_body(headers):
             kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-            if kind != b"application/json":
-                raise ForbiddenError(415, "Content-Type: the control API reads application/json alone")
+            if kind not in takes:
+                known = ", ".join(one.decode() for one in takes)
+                raise ForbiddenError(415, f"Content-Type: the control API reads {known} alone")
 
     def _known(self, name: str) -> bool:
         if self.token is not None or name in LOCAL_NAMES or name in self.names:

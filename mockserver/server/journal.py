@@ -24,6 +24,7 @@ MOST_EXCHANGES = 1000
 MOST_BYTES = 16 * 2**20
 MOST_BYTES_OF_ALL = 256 * 2**20
 OVERHEAD_BYTES = 3072  # what an exchange weighs beyond its texts, its body and its frames
+HEADER_BYTES = 160  # a header's name and its place in the dictionary
 FRAME_BYTES = 96  # what a frame weighs beyond its characters: an object and its place
 TIME_BYTES = 32
 _NOTHING: Final[Mapping[str, Any]] = {}
@@ -74,9 +75,15 @@ def weight(exchange: Exchange) -> int:
     """Bytes that a finished exchange holds in memory, at most."""
     request, plan = exchange.request, exchange.plan
     size = OVERHEAD_BYTES + len(request.body) + 2 * getsizeof(request.path)  # the path's parts stand in its route too
-    size += sum(map(len, request.headers.values())) + sum(map(getsizeof, exchange.ignored))
+    size += sum(map(getsizeof, request.headers.values())) + HEADER_BYTES * len(request.headers)
+    size += getsizeof(request.query) + sum(map(getsizeof, exchange.ignored))
     if plan is not None:
-        size += held_bytes(plan.frames) + FRAME_BYTES * len(plan.frames) + getsizeof(plan.detail)
+        size += (
+            held_bytes(plan.frames)
+            + FRAME_BYTES * len(plan.frames)
+            + getsizeof(plan.detail)
+            + sum(map(getsizeof, plan.stale))
+        )
         if plan.at_ms is not None:
             size += TIME_BYTES * len(plan.at_ms)
     return size

@@ -139,6 +139,13 @@ class Config:
     strict: bool = _row(
         False, kinds.SWITCH, ANSWERS, "refuse a request that no fixture matches; nothing is synthesised"
     )
+    strict_requests: bool = _row(
+        False, kinds.SWITCH, ANSWERS, "refuse a request that is another one than was recorded, but for who asks"
+    )
+    match_on: tuple[str, ...] = _row(
+        ("dialogue",), kinds.MATCH_ON, ANSWERS,
+        "what a recording is found by: dialogue, tools, parameters, headers:NAME, with commas", "WHAT",
+    )  # fmt: skip
     pace: Literal["off", "profile", "recorded"] | PaceSettings = _row(
         "off",
         kinds.PACE,

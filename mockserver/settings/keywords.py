@@ -31,6 +31,8 @@ class AppKeywords(TypedDict, total=False):
     fixtures: Sequence[Path | str]
     model: Sequence[str]
     strict: bool
+    strict_requests: bool
+    match_on: Sequence[str]
     pace: str | PaceSettings
     replay: Literal["exact", "regenerate"]
     speed: float

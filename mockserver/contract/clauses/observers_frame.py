@@ -7,16 +7,20 @@ axis has is returned as text, so that it can be named.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from mockserver.contract.clauses.reading import MIXED
+from mockserver.core.heartbeats import BEATS
 from mockserver.pipeline.frame import BOM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mockserver.contract.clauses.reading import Reading, Shown
+    from mockserver.core.exchange import Exchange
 
+LEAST_SILENCE_MS: Final = 50
 _ID_FORMS: Final = {
     "chatcmpl-22": re.compile(r"chatcmpl-[2-9A-HJ-NP-Za-km-z]{22}"),
     "hex-32": re.compile(r"[0-9a-f]{32}"),
@@ -91,7 +95,30 @@ def _bom(r: Reading) -> Shown:
 
 
 def _comments(r: Reading) -> Shown:
-    return any(line.startswith(b":") for line in _lines(r)) if r.streamed and r.framing == "sse" else None
+    if not r.streamed or r.framing != "sse" or _beat_gaps(r.exchange):  # those of silences are an axis of their own
+        return None
+    return any(line.startswith(b":") for line in _lines(r))
+
+
+def _heartbeat(r: Reading) -> Shown:
+    """Of an exchange with its times: how long nothing came before one that is only a comment or white space."""
+    beats = _beat_gaps(r.exchange)
+    if not beats:
+        return None
+    every = min(beats)
+    known = (name for name, beat in BEATS.items() if abs(every - beat.every_ms) <= beat.every_ms / 10)
+    return next(known, f"every {every:.2g} ms")
+
+
+def _beat_gaps(exchange: Exchange) -> list[float]:
+    """The pauses of over `LEAST_SILENCE_MS` before such sends."""
+    sends = exchange.sends
+    gaps = [at - before for (before, _), (at, data) in pairwise([(0.0, b""), *sends]) if _is_beat(data)]
+    return [gap for gap in gaps if gap >= LEAST_SILENCE_MS]
+
+
+def _is_beat(data: bytes) -> bool:
+    return all(line.startswith(b":") for line in data.splitlines() if line.strip())
 
 
 def _event_field(r: Reading) -> Shown:
@@ -185,6 +212,7 @@ OBSERVERS: Final[dict[tuple[str, str], Callable[[Reading], Shown]]] = {
     ("frame", "body_json"): _body_json,
     ("frame", "escapes"): _escapes,
     ("frame", "body_escapes"): _body_escapes,
+    ("frame", "heartbeat"): _heartbeat,
     ("head", "id_form"): _id_form,
     ("head", "trace_header"): _trace_header,
     ("head", "request_id_header"): _request_id_header,

@@ -14,12 +14,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mockserver.server.asgi_request import api_key, host_trouble
-from mockserver.server.control.operations import NUMBER, OPERATIONS, ControlCall, Operation
+from mockserver.server.control.operations import NUMBER, OPERATIONS, RAW_TYPES, ControlCall, Operation
 from mockserver.server.control.request import ControlError, checked_body, checked_query, checked_value, read_body
-from mockserver.server.guard import ForbiddenError, Guard
+from mockserver.server.guard import JSON_ALONE, ForbiddenError, Guard
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -70,9 +70,9 @@ def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation
             if operation is None:
                 return _wrong_method(request.method, by_method)
             if guard is not None and not operation.open:
-                _let_in(guard, request)
+                _let_in(guard, request, operation.takes)
             path = {name: checked_value(f"path: {name}", x, NUMBER.schema) for name, x in request.path_params.items()}
-            body = checked_body(operation.body, await read_body(request)) if operation.body else None
+            body = checked_body(operation.body, await _json_of(operation, request)) if operation.body else None
             query = checked_query(operation.query, request.query_params.multi_items())
             key = api_key(headers)
             namespace = mock.namespaces.claim(key) if operation.claims else mock.namespaces.of(key)
@@ -88,12 +88,20 @@ def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation
     return _Asgi(endpoint)
 
 
-def _let_in(guard: Guard, request: Request) -> None:
+def _let_in(guard: Guard, request: Request, takes: Sequence[bytes] = JSON_ALONE) -> None:
     """Raise ForbiddenError for a request that the guard does not let in: of two `Host` headers it would see one."""
     trouble = host_trouble(request.scope)
     if trouble is not None:
         raise ForbiddenError(400, trouble)
-    guard.check(request.method, dict(request.scope["headers"]))
+    guard.check(request.method, dict(request.scope["headers"]), takes)
+
+
+async def _json_of(operation: Operation, request: Request) -> bytes:
+    """The body as JSON."""
+    data, kind = await read_body(request), request.headers.get("content-type", "")
+    if operation.raw is None or kind.partition(";")[0].strip().lower().encode() not in RAW_TYPES:
+        return data
+    return to_json(operation.raw(kind, data))
 
 
 class _Asgi:
