@@ -178,8 +178,11 @@ class TestSchema:
         jsonschema_rs.meta.validate(json.loads(out))
 
     def test_quirk_names_are_an_enumeration(self) -> None:
-        """An editor can offer the names of quirks."""
-        assert schema("profile")["$defs"]["QuirkClaim"]["properties"]["name"]["enum"] == list(quirks.QUIRKS)
+        """An editor can offer the names of quirks; those with a value fit a pattern."""
+        listed, valued = schema("profile")["$defs"]["QuirkClaim"]["properties"]["name"]["anyOf"]
+
+        assert listed == {"enum": list(quirks.QUIRKS)}
+        assert all(re.match(valued["pattern"], name) for name in quirks.EXAMPLES)
 
     @pytest.mark.parametrize(
         ("name", "pattern"), [("profile", "*/*.toml"), ("edition", "*/edition.toml"), ("fixture", "*/*/*.json")]

@@ -11,6 +11,7 @@ from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
 from mockserver.profile import quirks
 from mockserver.profile.edition import default_edition, editions, load_edition
+from mockserver.profile.quirk_families import FAMILIES
 from tests.conftest import EDITIONS, load
 
 if TYPE_CHECKING:
@@ -47,10 +48,64 @@ def test_every_setting_of_the_wire_is_a_quirk() -> None:
         for field in fields(getattr(quirks.STANDARD, stage.name))
     }
 
-    assert axes == settings
+    assert axes | {(family.stage, family.field) for family in FAMILIES} == settings
     for axis in quirks.AXES:
         assert getattr(getattr(quirks.STANDARD, axis.stage), axis.field) == axis.standard.value
         assert len({quirk.value for quirk in axis.quirks}) == len(axis.quirks) >= 2
+
+
+@pytest.mark.parametrize("name", quirks.EXAMPLES)
+def test_a_quirk_with_a_value_is_set_named_and_taken_back(name: str) -> None:
+    """It sets its part and no other; the settings name it again; `-` and its standard take it back."""
+    axis, quirk = quirks.find(name)
+    other = "extra-key=chunk.other:1"
+
+    wire = quirks.changed(quirks.STANDARD, f"{other},{name}")
+
+    assert quirk.says.endswith(".")
+    assert {one.name for one in quirks.deviations(wire)} == {other, name}
+    assert axis.quirk_of(axis.value_in(wire)) == quirk
+    assert quirks.changed(wire, f"-{name},-{other}") == quirks.STANDARD
+    assert quirks.changed(wire, f"{axis.standard.name},-{other}") == quirks.STANDARD
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (
+            "extra-key=tier:1",
+            (
+                "due PLACE.NAME:JSON, say extra-key=chunk.service_tier:null; PLACE is one of chunk, body, choice, "
+                "body-choice, delta, message, usage"
+            ),
+        ),
+        ("extra-key=delta.content:null", "content is no further key of delta: other quirks decide it"),
+        ("extra-key=chunk.x:{", "behind chunk.x: JSON is due, say null, \"\" or [1]; got '{'"),
+        ("finish-word=stop:a b", "due WORD:OTHER, say finish-word=stop:eos; OTHER has no white space, comma or quote"),
+        (
+            "id-form=gen-",
+            (
+                "due PREFIX:ALPHABET:LENGTH, say id-form=gen-:digits:10; "
+                "ALPHABET is uuid (36), hex, digits, lower, letters"
+            ),
+        ),
+        ("model-echo=a b", "due a name, say model-echo=models/{model}; {model} stands for the model that answers"),
+    ],
+    ids=["place", "own", "json", "word", "id", "model"],
+)
+def test_a_value_that_is_none_says_what_is_due(name: str, says: str) -> None:
+    """The message names the quirk and its form."""
+    with pytest.raises(quirks.UnknownQuirkError) as caught:
+        quirks.find(name)
+
+    assert str(caught.value) == f"quirk {name!r}: {says}"
+
+
+def test_commas_inside_a_value_part_no_quirks() -> None:
+    """The header's commas stand between quirks, not in an object, a list or a text."""
+    value = 'extra-key=chunk.a:{"x":[1,2],"y":"a,\\"b"}'
+
+    assert list(quirks.words(f"no-done, {value},-sse")) == ["no-done", value, "-sse"]
 
 
 def test_quirk_names_are_unique() -> None:

@@ -108,10 +108,12 @@ def observations(base: WireSettings, exchanges: Mapping[str, Exchange]) -> list[
         exchanges: What came, by the probe's name.
     """
     readings = {name: Reading(exchange) for name, exchange in exchanges.items()}
-    shown = {name: dialect.observe(reading) for name, reading in readings.items()}
+    found_parts = (axis for reading in readings.values() for axis in dialect.observe(reading) if axis.part)
+    parts = tuple(dict.fromkeys((*quirks.parts_of(base), *found_parts)))
+    shown = {name: dialect.observe(reading, parts) for name, reading in readings.items()}
     most = {
         axis: Counter(seen[axis] for seen in shown.values() if axis in seen).most_common(1)[0][0]
-        for axis in quirks.AXES
+        for axis in (*quirks.AXES, *parts)
         if any(axis in seen for seen in shown.values())
     }
     wire = dialect.settled(base, most.items())
@@ -128,15 +130,19 @@ def observations(base: WireSettings, exchanges: Mapping[str, Exchange]) -> list[
                 if dialect.differs(with_it, seen, axis, streamed=readings[name].wants_stream)
             ]
 
-        quirk = next((one for one in axis.quirks if one.value == value), None)
-        if quirk is not None and len(set(map(str, (seen[axis] for seen in by_name.values())))) > 1:
-            quirk = min((quirk, *axis.quirks), key=lambda one: len(against(one)))
+        quirk = axis.quirk_of(value)
+        values = dict.fromkeys(seen[axis] for seen in by_name.values())
+        if quirk is not None and len(values) > 1:
+            others = filter(None, map(axis.quirk_of, values))
+            quirk = min((quirk, *axis.quirks, *others), key=lambda one: len(against(one)))
         wrong = set(against(quirk)) if quirk else {name for name, seen in by_name.items() if seen[axis] != value}
-        due = next(one for one in axis.quirks if one.value == dialect.declared(base, axis))
+        due = axis.quirk_in(base)
         telling = [name for name in against(due) if name not in wrong] or [
             name for name in by_name if name not in wrong
         ]
-        says = quirk.name if quirk else str(value)
+        if axis.part and len(values) > len(by_name) / 2 > 1:
+            quirk = None  # a value that changes from answer to answer is no constant
+        says = quirk.name if quirk else f"{axis.part} {value}".strip()
         found.append(Observation(axis, quirk, says, telling[0], len(by_name) - len(wrong), len(by_name)))
     return found
 
@@ -185,7 +191,7 @@ def shows(base: WireSettings, wire: WireSettings, axis: Axis) -> bool:
     due = dialect.declared(base, axis)
     if dialect.declared(wire, axis) == due:
         return False
-    back = quirks.apply(wire, axis, next(quirk for quirk in axis.quirks if quirk.value == due))
+    back = quirks.apply(wire, axis, axis.quirk_in(base))
     return not dialect.alike(back, wire)
 
 
