@@ -15,7 +15,7 @@ from itertools import pairwise
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Final
 
-from mockserver.contract import cases, in_process
+from mockserver.contract import cases, in_process, restated
 from mockserver.contract.clauses import dialect
 from mockserver.contract.clauses.clause import Context, Outcome
 from mockserver.contract.clauses.reading import Reading
@@ -178,10 +178,11 @@ def learned(edition: Edition, model: str, chip: str, exchanges: Mapping[str, Exc
     file = ChipFile(summary=summary, quirks=tuple(claims), latency=latency_of(exchanges.values(), date))
     profile = ChipProfile(chip, summary, (*edition.file.quirks, *claims), wire, file.latency)
     notes += _beyond(Context(edition, profile, model), exchanges)
-    return Learned(file, tuple(implied), tuple(map(_printable, notes)))
+    notes += [f"no quirk is for {one}" for one in restated.compared(exchanges.values(), wire).differences]
+    return Learned(file, tuple(implied), tuple(map(printable, notes)))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Text from a server as it may stand on one line of a file or a terminal."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 

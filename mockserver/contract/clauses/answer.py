@@ -91,7 +91,8 @@ def completion_shape(r: Reading, c: Context) -> Verdict:
     if one is None:
         return NOT_APPLICABLE
     optional = {"usage"} if r.blocked and not c.chip.wire.chunk.blocked_usage else set()
-    fault = _type_fault(one, {k: t for k, t in _BODY.items() if k in one or k not in optional})
+    kinds = {**_BODY, "model": type(None)} if c.chip.wire.chunk.model_echo == "null" else _BODY
+    fault = _type_fault(one, {k: t for k, t in kinds.items() if k in one or k not in optional})
     if fault:
         return broken(fault)
     if one["object"] != "chat.completion":
