@@ -64,11 +64,20 @@ def _matrix(config: Config, console: Console) -> list[str]:
     roots = profile_roots(config)
     default = default_edition(roots)
     lines: list[str] = []
+    rows: list[list[Cell]]
     for name in [config.edition] if config.edition else sorted(editions(roots)):
         edition = edition_of(replace(config, edition=name))
         claims = {chip: {one.name: one.claim for one in profile.claims} for chip, profile in edition.chips.items()}
         deviating = {chip: quirks.deviations(profile.wire) for chip, profile in edition.chips.items()}
-        rows: list[list[Cell]] = [["", *((chip, "bold") for chip in edition.chips)]]
+        if len(edition.chips) > MOST_COLUMNS:
+            shared = set.intersection(*(set(own) for own in deviating.values()))
+            rows = [["all", ", ".join(sorted(one.name for one in shared))]]
+            for chip, own in deviating.items():
+                told = [_told(one.name, claims[chip][one.name]) for one in own if one not in shared]
+                rows.append([(chip, "bold"), ", ".join(told)])
+            lines += [f"{console.paint(edition.name, 'bold')}  {edition.file.title}", *console.columns(rows), ""]
+            continue
+        rows = [["", *((chip, "bold") for chip in edition.chips)]]
         named = {quirk.name: quirk for _, quirk in quirks.QUIRKS.values()}
         named |= {quirk.name: quirk for own in deviating.values() for quirk in own}
         for quirk in named.values():
@@ -80,6 +89,14 @@ def _matrix(config: Config, console: Console) -> list[str]:
         lines += [f"{console.paint(edition.name, 'bold')}  {edition.file.title}{mark}", *console.columns(rows), ""]
     legend = ", ".join(f"{_letter(claim)[0]} {claim}" for claim in STYLES)
     return [*lines, f"{legend}, . as the standard has it; genstudio-mock profiles show CHIP tells the sources"]
+
+
+def _told(name: str, claim: str) -> str:
+    return f"{name} {_letter(claim)[0]}"
+
+
+MOST_COLUMNS: Final = 12
+"""An edition with more chips is shown with a line for each."""
 
 
 def _letter(claim: str) -> tuple[str, str]:
