@@ -15,7 +15,7 @@ from mockserver.cli.arguments import Parser
 from mockserver.cli.target import add_target_arguments, budget_of, guarded, targets_of
 from mockserver.contract import cases, drift, in_process, learn, library
 from mockserver.contract.cases import Case, Phase
-from mockserver.contract.clauses.clause import Severity
+from mockserver.contract.clauses.clause import Context, Severity
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.http_client import Address, HttpTransport
 from mockserver.contract.result import Clock, ExitCode, counted
@@ -97,7 +97,7 @@ def _drift(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     patches = []
     for target in targets:
         pairs = _recorded(args.against, edition, target) if args.against else _live(args, edition, target, err, clock)
-        rows = drift.compare(edition.chips[target.chip], pairs)
+        rows = drift.compare(Context(edition, edition.chips[target.chip], target.model), pairs)
         patch = _patch(args, edition, target, pairs, f"drift from {args.against or args.base_url}, {date}")
         patches.append(patch)
         reports.append({"chip": target.chip, "exchanges": len(pairs), "rows": list(map(asdict, rows)), "patch": patch})

@@ -80,10 +80,12 @@ def _config() -> dict[str, Any]:
 
 
 def _with_quirk_names(made: dict[str, Any]) -> dict[str, Any]:
-    """The schema with the table's names as the only ones for a quirk."""
+    """The schema with the table's names, and those of the families, as the only ones for a quirk."""
+    from mockserver.profile.quirk_families import FAMILIES
     from mockserver.profile.quirks import QUIRKS
 
-    made["$defs"]["QuirkClaim"]["properties"]["name"]["enum"] = list(QUIRKS)
+    valued = f"^({'|'.join(family.name for family in FAMILIES)})=."
+    made["$defs"]["QuirkClaim"]["properties"]["name"]["anyOf"] = [{"enum": list(QUIRKS)}, {"pattern": valued}]
     return made
 
 

@@ -75,6 +75,10 @@ class WireTemplates:
             or frame.comments
             or settings.shape.usage in {"every", "first"}
             or settings.shape.role != "first"
+            or settings.shape.message
+            or settings.shape.choice_index == "counts-up"
+            or settings.head.chunk_id == "own"
+            or settings.head.chunk_created != "same"
         )
 
     def write(self, answer: Answer, head: Head, request: ChatRequest) -> tuple[Headers, Sequence[bytes], int]:

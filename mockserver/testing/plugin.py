@@ -44,6 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--genstudio-mock-args", metavar="FLAGS", help="flags of `genstudio-mock serve` for the mock of this run"
     )
     group.addoption(
+        "--edition", metavar="NAME", help="edition of the mock of this run, say field; as --genstudio-mock-args has it",
+    )  # fmt: skip
+    group.addoption(
         "--chips",
         metavar="all|NAME,...",
         help="run each test that uses the mock once for each chip; tells who survives",
