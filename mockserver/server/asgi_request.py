@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
@@ -53,22 +52,33 @@ def seed_of(headers: Mapping[bytes, bytes], namespace: Namespace, number: int) -
 
 def kept(asked: Request, key: str) -> Request:
     """The request as it may be kept: credentials and cookies masked by their names, the API key wherever it stands."""
-    secret, body = key.encode("latin-1"), asked.body
-    headers = {name: MASKED if _tells_a_secret(name) else value for name, value in asked.headers.items()}
-    query = masked_query(asked.query) if asked.query else ""
+    secret, body, query = key.encode("latin-1"), asked.body, asked.query
+    headers = dict(asked.headers)
+    for name in headers.keys() - _harmless:  # nearly always one: what is known is passed over at the speed of C
+        if _tells_a_secret(name):
+            headers[name] = MASKED
+    if query:
+        query = masked_query(query).replace(key, "[api key]") if len(secret) >= 8 else masked_query(query)
     if len(secret) >= 8:
         if secret in body:
             body = body.replace(secret, b"[api key]")
-        if any(secret in value for value in headers.values()):
+        if secret in b"\n".join(headers.values()):
             headers = {name: value.replace(secret, b"[api key]") for name, value in headers.items()}
-        query = query.replace(key, "[api key]")
     return Request(asked.method, asked.path, headers, body, query)
 
 
-@lru_cache(maxsize=1024)
+_harmless: set[bytes] = set()
+"""Names of headers that were seen and tell of no secret."""
+_MOST_HARMLESS = 1024
+
+
 def _tells_a_secret(name: bytes) -> bool:
     """Whether a header of this name holds a credential, or may."""
-    return name not in NO_SECRETS and SECRET_NAMES.search(name.decode("latin-1")) is not None
+    if name not in NO_SECRETS and SECRET_NAMES.search(name.decode("latin-1")) is not None:
+        return True
+    if len(_harmless) < _MOST_HARMLESS:
+        _harmless.add(name)
+    return False
 
 
 def masked_query(query: str) -> str:
