@@ -57,9 +57,13 @@ def seed_of(headers: Mapping[bytes, bytes], namespace: Namespace, number: int) -
 
 def kept(asked: Request, key: str) -> Request:
     """The request as it may be kept: credentials and cookies masked by their names, the API key wherever it stands."""
-    path, body = asked.path, asked.body
-    headers = {name: MASKED if _tells_a_secret(name) else value for name, value in asked.headers.items()}
-    query = masked_query(asked.query) if asked.query else ""
+    path, body, query = asked.path, asked.body, asked.query
+    headers = dict(asked.headers)
+    for name in headers.keys() - _harmless:  # nearly always one: what is known is passed over at the speed of C
+        if _tells_a_secret(name):
+            headers[name] = MASKED
+    if query:
+        query = masked_query(query)
     if len(key) >= SHORTEST_MASKED:
         secret = key.encode("latin-1")
         if secret in body:
@@ -68,7 +72,7 @@ def kept(asked: Request, key: str) -> Request:
             body = _spelled(secret).sub(MASK, body)
         if key in path:
             path = path.replace(key, MASK.decode())
-        if any(secret in value for value in headers.values()):
+        if secret in b"\n".join(headers.values()):
             headers = {name: value.replace(secret, MASK) for name, value in headers.items()}
         query = query.replace(key, MASK.decode())
     return Request(asked.method, path, headers, body, query)
@@ -80,10 +84,18 @@ def _spelled(secret: bytes) -> re.Pattern[bytes]:
     return re.compile(b"".join(rb"(?:%b|(?i:\\u%04x))" % (re.escape(bytes([one])), one) for one in secret))
 
 
-@lru_cache(maxsize=1024)
+_harmless: set[bytes] = set()
+"""Names of headers that were seen and tell of no secret."""
+_MOST_HARMLESS = 1024
+
+
 def _tells_a_secret(name: bytes) -> bool:
     """Whether a header of this name holds a credential, or may."""
-    return name not in NO_SECRETS and SECRET_NAMES.search(name.decode("latin-1")) is not None
+    if name not in NO_SECRETS and SECRET_NAMES.search(name.decode("latin-1")) is not None:
+        return True
+    if len(_harmless) < _MOST_HARMLESS:
+        _harmless.add(name)
+    return False
 
 
 def masked_query(query: str) -> str:
