@@ -21,6 +21,7 @@ from bench.recording import recording
 from bench.report import Figure, Goal
 from bench.serve import CHUNKS, INTER_TOKEN_MS, MARK, PACED_CHUNKS
 from bench.servers import Bench, Command, Started, cores, pin
+from bench.users import users
 from mockserver.cli.ready import QUESTION
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ def _small_request(bench: Bench, text: str = SMALL_TEXT) -> bytes:
 
 
 BENCHMARKS: Final[dict[str, Callable[[Bench], list[Figure]]]] = {
+    "users": users,
     "small": small_answer,
     "chunk": chunk,
     "paced": paced,
