@@ -119,11 +119,15 @@ class Command(Running):
     """
 
     def __init__(
-        self, request: bytes, core: int | None, flags: Sequence[str] = ("--log-level", "warning"), root: str | Path = ROOT
+        self,
+        request: bytes,
+        core: int | None,
+        flags: Sequence[str] = ("--log-level", "warning"),
+        root: str | Path = ROOT,
     ) -> None:
         port = free_port()
         self.address = ("127.0.0.1", port)
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         started = time.perf_counter()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "mockserver", "serve", "--port", str(port), *flags],
