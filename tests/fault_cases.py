@@ -341,7 +341,7 @@ CASES: Final[tuple[FaultCase, ...]] = (
         "wrong_content_type",
         effect=lambda plan: (plan.headers[0], (b"content-type", b"text/html")),
         wire=lambda on: ((on.bad.headers["content-type"], on.bad.data), ("text/html", on.good.data)),
-        contract=Breaks("body-type frame-content-type"),
+        contract=Breaks("body-type frame-content-type announced"),
         sdk=UNHARMED,
     ),
     FaultCase(
@@ -377,7 +377,7 @@ CASES: Final[tuple[FaultCase, ...]] = (
     ),
     FaultCase(
         "drop_field;field=blocked",
-        contract=Harmless("which texts are blocked is not public, so no answer has to be"),
+        contract=Breaks("blocked-due"),  # only observed: which texts are blocked is not public
     ),
     FaultCase("blocked_at", effect=untouched),  # it acts on the answer: see test_disturb.py
     FaultCase(

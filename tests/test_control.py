@@ -64,11 +64,11 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
     ),
     "no-json": (
         "POST", "/reset", {"content": b"{"}, 400,
-        "the body is not valid JSON: EOF while parsing an object at line 1 column 1",
+        "the body is not valid JSON: EOF while parsing an object at line 1, column 1",
     ),
     "white-space": (
         "POST", "/reset", {"content": b" "}, 400,
-        "the body is not valid JSON: EOF while parsing a value at line 1 column 1",
+        "the body is not valid JSON: EOF while parsing a value at line 1, column 1",
     ),
     "no-object": ("POST", "/reset", {"content": b"[]"}, 400, "the body is an array; allowed: a JSON object"),
     "too-large": (

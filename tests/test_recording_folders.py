@@ -25,7 +25,8 @@ LINE = '{"id": "chatcmpl-1", "created": 5, "choices": [{"index": 0, "delta": {"c
 def recorded(says: str, user: str = "录音在哪里?") -> str:
     """The text of a recording, one piece in ten milliseconds."""
     body = json.dumps({"messages": [{"role": "user", "content": user}], "stream": True}).encode()
-    frames = tuple((LINE % piece).encode() for piece in says)
+    lines = [LINE % piece for piece in says]
+    frames = tuple(line.encode() for line in (*lines[:-1], lines[-1].replace("}}]", '}, "finish_reason": "stop"}]')))
     plan = Plan(200, (), frames, tuple(10.0 * (number + 1) for number in range(len(frames))), head_at_ms=4.0)
     exchange = Exchange(Request("POST", PATH, {}, body), plan, len(frames))
     return written(file_of(exchange, Provenance(recorded_at="", tool="", body_sha256="")))

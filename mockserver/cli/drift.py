@@ -24,6 +24,7 @@ from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
 from mockserver.core.route import parse
 from mockserver.files.atomic import write_whole
+from mockserver.files.bounded import read_bounded
 from mockserver.files.checked import read_toml
 from mockserver.files.exchange_file import exchange_of, read_if_exchange
 from mockserver.profile.edition import ChipFile
@@ -224,7 +225,7 @@ def _patch(args: argparse.Namespace, edition: Edition, target: Target, pairs: Pa
     roots: list[Path] = [*args.profiles, shipped("profiles")]
     root = next(root for root in roots if (root / edition.name / f"{target.chip}.toml").is_file())
     path = root / edition.name / f"{target.chip}.toml"
-    before, old = read_toml(path, ChipFile), path.read_bytes().decode()
+    before, old = read_toml(path, ChipFile), read_bounded(path).decode()
     after = drift.patched(before, edition.chips[target.chip], {name: live for name, _, live in pairs}, source)
     if after.quirks == before.quirks:
         return ""

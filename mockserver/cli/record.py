@@ -85,6 +85,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     from mockserver.recording.proxy import RecordingProxy
     from mockserver.recording.recorder import Recorder
     from mockserver.recording.upstream_address import upstream_of
+    from mockserver.server.guard import Guard, is_loopback
     from mockserver.server.serving import address_of, port_file, run, tcp_socket
     from mockserver.server.uvicorn_fit import need_own_connection
     from mockserver.sources.recordings import Recordings, load
@@ -117,9 +118,10 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
         tell,
     )
     maps = [path_map(text) for text in args.map]
-    proxy = RecordingProxy(upstream, recorder, refusal, maps=maps, key=key, speed=args.speed)
     listening = tcp_socket(args.host, args.port)
-    host, port = listening.getsockname()[:2]
+    port = listening.getsockname()[1]
+    guard = Guard(names=frozenset({args.host.lower()}), any_address=not is_loopback(listening))
+    proxy = RecordingProxy(upstream, recorder, refusal, maps=maps, key=key, speed=args.speed, guard=guard)
     where = address_of(listening)
 
     def ready() -> None:
@@ -129,7 +131,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
         with contextlib.suppress(OSError):
             out.write(f"{doing}\nbase_url {where}{Route('MODEL', 'CHIP').base}\n")
             out.flush()
-        if key and not host.startswith("127.") and host != "::1":
+        if key and not is_loopback(listening):
             tell(f"warning: whoever reaches {where} uses the key of {args.upstream_key_env}")
 
     with contextlib.ExitStack() as held:

@@ -23,6 +23,7 @@ from mockserver.contract.clauses.table import judge
 from mockserver.contract.clauses.wire_form import WIRE_CHECKS
 from mockserver.contract.result import Budget, Clock, counted
 from mockserver.contract.runner import Runner
+from mockserver.core.errors import printable
 from mockserver.profile import quirks
 from mockserver.profile.edition import ChipFile, ChipProfile, ChipSpeed, Edition, QuirkClaim
 
@@ -83,7 +84,7 @@ class Learned:
 
 def probes(edition: Edition, model: str, max_tokens: int = cases.DEFAULT_MAX_TOKENS) -> dict[str, Case]:
     """What is asked, by file name: the documented examples, the twins, and one stream some times more."""
-    found = cases.examples(edition, model, max_tokens)
+    found = [case for case in cases.examples(edition, model, max_tokens) if not case.needs_model_in_path]
     streamed = next(case for case in found if isinstance(case.body, dict) and case.body.get("stream") is True)
     found += [replace(streamed, name=f"{streamed.name}, again {n}") for n in range(1, REPEATS + 1)]
     return {
@@ -172,12 +173,7 @@ def learned(edition: Edition, model: str, chip: str, exchanges: Mapping[str, Exc
     file = ChipFile(summary=summary, quirks=tuple(claims), latency=latency_of(exchanges.values(), date))
     profile = ChipProfile(chip, summary, (*edition.file.quirks, *claims), wire, file.latency)
     notes += _beyond(Context(edition, profile, model), exchanges)
-    return Learned(file, tuple(implied), tuple(map(_printable, notes)))
-
-
-def _printable(text: str) -> str:
-    """Text from a server as it may stand on one line of a file or a terminal."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return Learned(file, tuple(implied), tuple(map(printable, notes)))
 
 
 def shows(base: WireSettings, wire: WireSettings, axis: Axis) -> bool:

@@ -9,26 +9,32 @@ from mockserver.pipeline.head import response_headers
 from mockserver.pipeline.refuse import own_shape, refuse
 
 if TYPE_CHECKING:
-    from mockserver.core.exchange import Plan
+    from mockserver.core.exchange import Headers, Plan
     from mockserver.pipeline.edition_rules import EditionRules
 
 
 class ErrorPlans:
-    """An edition's errors, with the headers that every answer of its first chip carries."""
+    """An edition's errors, with the headers that every answer of the chip carries, or of the default one."""
 
     def __init__(self, rules: EditionRules) -> None:
         self._rows = rules.errors
-        self._head = rules.wires[rules.default_chip].head
+        self._heads = {chip: wire.head for chip, wire in rules.wires.items()}
+        self._default_head = self._heads[rules.default_chip]
 
-    def plan(self, refusal: Refusal, entropy: bytes, now_ms: int) -> Plan:
-        """The plan of a refusal; `entropy` and `now_ms` are those of the head stage."""
+    def plan(self, refusal: Refusal, entropy: bytes, now_ms: int, chip: str = "") -> Plan:
+        """The plan of a refusal; `entropy` and `now_ms` are those of the head stage, `chip` who was asked."""
         if refusal.status is not None:
             shape = own_shape(refusal.status, refusal.status if refusal.code is None else refusal.code)
         else:
             shape = self._rows[refusal.kind]
-        return refuse(refusal, shape, response_headers(self._head, entropy, now_ms))
+        return refuse(refusal, shape, self._headers(chip, entropy, now_ms))
 
-    def with_status(self, status: int, text: str | None, wait_s: float | None, entropy: bytes, now_ms: int) -> Plan:
+    def _headers(self, chip: str, entropy: bytes, now_ms: int) -> Headers:
+        return response_headers(self._heads.get(chip, self._default_head), entropy, now_ms)
+
+    def with_status(
+        self, status: int, text: str | None, wait_s: float | None, entropy: bytes, now_ms: int, chip: str = ""
+    ) -> Plan:
         """An error with any status: the edition's row for that status, or the gateway's shape.
 
         Args:
@@ -37,6 +43,7 @@ class ErrorPlans:
             wait_s: Seconds for `Retry-After`; None sends none.
             entropy: As for the head stage.
             now_ms: As for the head stage.
+            chip: Who was asked.
         """
         kind = next((name for name, row in self._rows.items() if row.status == status), "internal")
         headers = () if wait_s is None else ((b"retry-after", f"{wait_s:g}".encode()),)
@@ -45,7 +52,7 @@ class ErrorPlans:
         shape = row if row.status == status else row.model_copy(update={"status": status})
         if text is not None:
             shape = shape.model_copy(update={"message": None})
-        return refuse(refusal, shape, response_headers(self._head, entropy, now_ms))
+        return refuse(refusal, shape, self._headers(chip, entropy, now_ms))
 
     def asked_for(self, kind: str) -> Refusal:
         """The refusal that `X-Mock-Error` asks for."""

@@ -13,12 +13,12 @@ body is read once, as far as it goes (`ReadBody`). Three look at what was read, 
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from mockserver.core import strict_json
 from mockserver.core.exchange import Answer, ToolCall, Usage
 from mockserver.pipeline.coding import body_of, coding_of
 from mockserver.pipeline.frame import BOM, DONE, WIRE_FORMATS, Done, Json
@@ -75,8 +75,6 @@ def read(data: bytes) -> ReadBody:
         for line in data.splitlines(keepends=True):  # of bytes: at line feeds and carriage returns only
             events += reader.feed(line)
         events += reader.close()
-    except RecursionError:
-        problem = f"object {len(events) + 1} of the body cannot be read: it is nested too deeply"
     except ValueError as error:
         problem = f"object {len(events) + 1} of the body cannot be read: {error}"
     return ReadBody(wire_format, events, problem)
@@ -94,8 +92,8 @@ def wire_format_of(data: bytes) -> str:
 
 def _is_json(data: bytes) -> bool:
     try:
-        json.loads(data)
-    except (ValueError, RecursionError):
+        strict_json.loads(data)
+    except ValueError:
         return False
     return True
 
@@ -192,6 +190,8 @@ def carried(exchange: Exchange) -> Carried:
 def meaning(plan: Plan) -> Answer:
     """The answer that a plan's bytes say: pieces as they were cut and when each came, usage, how it finished.
 
+    Whether that is a whole answer, and all of it, is `judge`'s question.
+
     Raises:
         ValueError: The body is no completion and no stream of chunks.
     """
@@ -234,9 +234,10 @@ def answer_of(objects: Sequence[Json], source: str = "recording", choice: int = 
     pieces: list[str] = []
     reasoning: list[str] = []
     calls: dict[int, tuple[str, str, list[str]]] = {}
-    finish, usage, blocked = "stop", None, False
+    finish, blocked = "stop", False
+    usage: Json = {}
     for one in objects:
-        usage = one.get("usage") or usage
+        usage = _object(one.get("usage")) or usage
         blocked = blocked or one.get("blocked") is True
         part = next((each for each in choices_in(one) if (each.get("index") or 0) == choice), None)
         if part is None:
@@ -245,11 +246,12 @@ def answer_of(objects: Sequence[Json], source: str = "recording", choice: int = 
         _add(pieces, said.get("content"))
         _add(reasoning, said.get("reasoning_content") or said.get("reasoning") or part.get("reasoning_content"))
         _take_calls(calls, _list(said.get("tool_calls")))
-        if isinstance(part.get("finish_reason"), str):
-            finish = _utf8(part["finish_reason"])
+        usage = _object(part.get("usage")) or usage
+        finish = _utf8(_text(part.get("finish_reason"))) or finish
+    spoken = len(pieces) + len(reasoning) + sum(len(arguments) for _, _, arguments in calls.values())
     return Answer(
         _sendable(pieces),
-        _usage(usage, len(pieces) + len(reasoning)),
+        _usage(usage, spoken, len(reasoning)),
         finish,
         _sendable(reasoning),
         tuple(ToolCall(id_, name, _sendable(args)) for id_, name, args in calls.values()),
@@ -304,12 +306,28 @@ def _take_calls(calls: dict[int, tuple[str, str, list[str]]], parts: Iterable[An
         )
 
 
-def _usage(usage: object, pieces: int) -> Usage:
+def _usage(usage: object, pieces: int, reasoning: int) -> Usage:
     """The usage that was sent, or the count of the pieces and the end token where none was."""
     sent = _object(usage)
     prompt, completion = sent.get("prompt_tokens"), sent.get("completion_tokens")
     details = _object(sent.get("completion_tokens_details")).get("reasoning_tokens")
-    return Usage(_count(prompt, 0), _count(completion, pieces + 1), _count(details, 0))
+    if not is_count(completion):
+        return Usage(_count(prompt, 0), pieces + 1, _count(details, reasoning))
+    return Usage(_count(prompt, 0), _count(completion, 0), _count(details, 0))
+
+
+def usage_counts_of(objects: Iterable[Json]) -> set[str]:
+    """The counts that chunks or a completion tell, wherever their usage stands."""
+    found = (one.get("usage") for each in objects for one in (each, *choices_in(each)))
+    sent: Json = {}
+    for usage in found:
+        sent = _object(usage) or sent
+    return {name for name in ("prompt_tokens", "completion_tokens") if is_count(sent.get(name))}
+
+
+def is_count(value: object) -> bool:
+    """Whether this is a number of tokens."""
+    return type(value) is int and value >= 0
 
 
 def _count(value: object, otherwise: int) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from json.encoder import encode_basestring, encode_basestring_ascii
+from sys import getsizeof
 from typing import TYPE_CHECKING, Final, overload
 
 from mockserver.core.errors import Refusal
@@ -211,7 +212,8 @@ class Frames(Sequence[bytes]):
     @property
     def held_bytes(self) -> int:
         """Bytes kept while the plan is: the texts, not the frames."""
-        return sum(map(len, self._pieces)) + sum(map(len, self._before)) + sum(map(len, self._after))
+        texts = getsizeof("".join(self._pieces))  # as many bytes a character as its widest one takes
+        return texts + sum(map(len, self._before)) + sum(map(len, self._after))
 
     def _slice(self, start: int, stop: int) -> list[bytes]:
         """Frames by their numbers; `start` <= `stop`, both within the stream."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mockserver.core.errors import Refusal
@@ -19,6 +21,9 @@ KEPT_HEADERS = (
     b"x-mock-error", b"x-mock-answer", b"x-mock-seed",
 )  # fmt: skip
 MOST_SEED_DIGITS = 20
+SHORTEST_MASKED = 8  # characters: a shorter key may be any word
+MASK = b"[api key]"
+_ESCAPED = re.compile(rb"\\u00([0-9a-fA-F]{2})")
 
 
 class ClientLeftError(Exception):
@@ -50,12 +55,24 @@ def seed_of(headers: Mapping[bytes, bytes], namespace: Namespace, number: int) -
 
 
 def kept(asked: Request, key: str) -> Request:
-    """The request as it may be kept: headers by an allow list, the API key masked where the body holds it."""
-    secret, body = key.encode("latin-1"), asked.body
-    if len(secret) >= 8 and secret in body:
-        body = body.replace(secret, b"[api key]")
+    """The request as it may be kept: headers by an allow list, the API key masked where path or body hold it."""
+    path, body = asked.path, asked.body
+    if len(key) >= SHORTEST_MASKED:
+        secret = key.encode("latin-1")
+        if secret in body:
+            body = body.replace(secret, MASK)
+        if b"\\u00" in body and secret in _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), body):
+            body = _spelled(secret).sub(MASK, body)
+        if key in path:
+            path = path.replace(key, MASK.decode())
     headers = {name: asked.headers[name] for name in KEPT_HEADERS if name in asked.headers}
-    return Request(asked.method, asked.path, headers, body)
+    return Request(asked.method, path, headers, body)
+
+
+@lru_cache(maxsize=16)
+def _spelled(secret: bytes) -> re.Pattern[bytes]:
+    r"""A secret in JSON, of which any character may be written as `\uXXXX`."""
+    return re.compile(b"".join(rb"(?:%b|(?i:\\u%04x))" % (re.escape(bytes([one])), one) for one in secret))
 
 
 def request_headers(scope: Scope) -> dict[bytes, bytes]:

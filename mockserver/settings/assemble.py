@@ -43,6 +43,7 @@ def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None)
     """
     edition = edition_of(config)
     origin = sources(config, edition)
+    edition = edition.serving(origin.named())
     service = Service(
         edition.rules,
         origin.answer,

@@ -22,6 +22,7 @@ from pydantic_core import from_json
 from mockserver.core.data import ANY
 from mockserver.core.errors import OperatorError
 from mockserver.core.field_rules import Rule, Ruled, exactly_one, strictly
+from mockserver.files.bounded import read_bounded
 from mockserver.files.checked import explain
 from mockserver.sources.condition import (
     CONDITIONS,
@@ -209,11 +210,7 @@ def read(root: Path, name: str, number: int = 0) -> Fixture | None:
         OperatorError: the file cannot be read or is no fixture; the text names file, key and what is allowed.
     """
     path = root / name
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise OperatorError(f"{path}: cannot be read: {error.strerror or error}") from None
-    file = parse(data, path)
+    file = parse(read_bounded(path), path)
     if file is None:
         return None
     model, chip, *_ = [*name.split("/")[:-1], ANY, ANY]

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mockserver.sources.fixture_answer import FixtureAnswer
 
 CHECK_EVERY_S: Final = 0.5
+KEPT: Final = "; what it said before is served on"
+"""Told of a file that was good and is broken now: an editor may be half through with it."""
 Place = tuple[int, str]
 """The number of a root, and a file's path below it."""
 
@@ -45,7 +47,8 @@ class Fixtures:
         OperatorError: a root is no folder.
 
     Attributes:
-        broken: What is wrong with each file that cannot be used, one line each.
+        broken: What is wrong with each file that cannot be used, one line each. Of one that was good and is broken now
+            (half written, mostly) the last good state stays.
         changes: How often what fits may have changed: files came, went or changed, or a day passed.
     """
 
@@ -149,13 +152,13 @@ class Fixtures:
 
     def _read(self, place: Place) -> str | None:
         """Take in a file that is new or changed; what is wrong with it, if anything."""
-        self._forget(place)
         number, name = place
         try:
             fixture = read(self._roots[number], name, number)
         except OperatorError as error:
             self.broken[place] = str(error)
-            return str(error)
+            return f"{error}{KEPT if place in self._fixtures else ''}"
+        self._forget(place)
         if fixture is not None:
             self._fixtures[place] = fixture
         return None

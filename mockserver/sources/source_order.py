@@ -6,9 +6,12 @@ With `strict` nothing is synthesised: what nothing fits is refused, with near mi
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
-from mockserver.core.errors import Refusal
+from mockserver.core.data import ANY
+from mockserver.core.errors import OperatorError, Refusal
+from mockserver.files.bounded import visible_path
 from mockserver.sources import tokens
 from mockserver.sources.fixture_answer import answer_of
 
@@ -25,7 +28,7 @@ log = logging.getLogger("mockserver")
 
 
 class Sources:
-    """Where answers come from. A broken fixture is told in the log and left out, at the start and when files change.
+    """Where answers come from. A broken file is told in the log and left out, at the start and when files change.
 
     Args:
         edition: Whose figures count tokens.
@@ -34,6 +37,9 @@ class Sources:
         synthetic: Text for everything else.
         strict: Nothing is synthesised.
         now_s: Seconds since the Unix epoch, for looking after changed files and for `expires`.
+
+    Raises:
+        OperatorError: strict, and a file is broken at the start.
     """
 
     def __init__(
@@ -54,6 +60,9 @@ class Sources:
         self._now_s = now_s
         self._generation = self._changes = 0
         self._refresh()
+        broken = [*fixtures.broken.values(), *(recordings.broken.values() if recordings is not None else ())]
+        if strict and broken:  # nothing else would answer in its place: better no mock than one without its answers
+            raise OperatorError(broken[0])
 
     def generation(self) -> int:
         """A number that changes when the same request may get another answer: files changed, a sequence went on."""
@@ -66,7 +75,8 @@ class Sources:
         found = self._fixtures.find(request, request.namespace) if request.answer_style is None else None
         if request.answer_style is None and self._recordings is not None:
             shipped = found is None or found.fixture.root >= self._recordings.roots
-            recorded = self._recordings.answer(request) if shipped else None
+            counted = partial(tokens.prompt_tokens, request, self._edition)
+            recorded = self._recordings.answer(request, counted) if shipped else None
             if recorded is not None:
                 return recorded
         if found is not None:
@@ -74,10 +84,24 @@ class Sources:
             return answer_of(found.said, found.fixture.name, lambda: tokens.prompt_tokens(request, self._edition))
         if self._strict:
             refusal = self._fixtures.no_match(request)
-            near = self._recordings.recordings.near_misses(request) if self._recordings is not None else []
+            near = self._recordings.near_misses(request) if self._recordings is not None else []
             more = f"; nearest recordings: {'; '.join(near)}" if near else ""
             raise Refusal(refusal.kind, f"{refusal.detail}{more}")
         return self._synthetic.answer(request)
+
+    def named(self) -> set[tuple[str, str]]:
+        """Model and chip of each answer that the operator gives; an empty name is any, a deployment is no model."""
+        if self._recordings is None:
+            return set()
+        pairs = {
+            ("" if one.model == ANY else one.model, "" if one.chip == ANY else one.chip)
+            for one in self._fixtures
+            if one.root < self._recordings.roots
+        }
+        for asked in (one.request for one in self._recordings.recordings):
+            if asked.route is None or not asked.route.deployment:
+                pairs.add((asked.model, asked.chip))
+        return pairs
 
     def forget(self, namespace: str) -> None:
         """Sequences of fixtures begin again for a namespace."""
@@ -91,7 +115,7 @@ class Sources:
             reports += self._recordings.refresh(now_s)
             changes += self._recordings.changes
         for report in reports:
-            log.warning("%s", report)
+            log.warning("%s", visible_path(report))
         if changes != self._changes:
             self._changes = changes
             self._generation += 1

@@ -20,12 +20,13 @@ from mockserver.pipeline.structure import PLAIN, SCHEMA_WHERE, structure
 from mockserver.sources import tokens, toolcalls
 from mockserver.sources.dialogue import DialogueSummary
 from mockserver.sources.prose import Draw, line_of_thought, opening_text, prose
+from mockserver.sources.tool_choice import calls_of, chosen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mockserver.core.exchange import ChatRequest
-    from mockserver.pipeline.structure import Structure
+    from mockserver.pipeline.structure import Function, Structure
     from mockserver.profile.edition import Edition, ModelEntry
 
 KEPT_ANSWERS: Final = 256
@@ -96,7 +97,10 @@ class Synthetic:
         if reasons(entry, request.body):
             reasoning = line_of_thought(dialogue, Draw(seed, "reasoning"), cut)
         echoes = style == "echo" and wanted.choice == "auto"
-        functions = () if echoes else toolcalls.chosen(wanted, dialogue.role, dialogue.asked)
+        functions: tuple[Function, ...] = ()
+        if wanted.functions and not echoes:
+            called = calls_of(request.messages, wanted.functions)
+            functions = chosen(wanted, dialogue.role, dialogue.asked, called)
         calls = toolcalls.calls(functions, _dice(seed, "tools"), cut) if functions else ()
         pieces: tuple[str, ...] = ()
         if style != "echo" and wanted.schema is None and not wanted.document and not calls:

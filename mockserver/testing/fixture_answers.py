@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mockserver.core.errors import OperatorError
+from mockserver.files.bounded import read_bounded
 from mockserver.sources.fixture_file import Fixture, read
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _below(root: Path) -> list[tuple[Path, Fixture]]:
 
 
 def _body(path: Path, fixture: Fixture) -> dict[str, Any]:
-    data = json.loads(path.read_bytes().decode("utf-8-sig"))
+    data = json.loads(read_bounded(path).decode("utf-8-sig"))
     match = {**data["match"], "model": fixture.model, "chip": fixture.chip}
     if "answer" in data:
         return {"answer": data["answer"], "match": match, "times": None}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Verdict, broken, holds_if
+from mockserver.core import strict_json
 from mockserver.core.exchange import Ending
+from mockserver.pipeline.frame import BOM
 
 if TYPE_CHECKING:
     from mockserver.contract.clauses.clause import Context
@@ -16,7 +19,8 @@ if TYPE_CHECKING:
 EARLIEST_CREATED: Final = 1_672_531_200  # 2023-01-01: the service is younger
 LATEST_CREATED: Final = 4_102_444_800  # 2100-01-01, where the time of the exchange is not known
 DAY_S: Final = 86_400
-FINISH_REASONS: Final = ("stop", "length", "tool_calls", "content_filter")
+FINISH_REASONS: Final = ("stop", "length")
+"""What the reference lists; where tools are offered `tool_calls` was seen, and a blocked answer has its profile's."""
 _ENDINGS: Final = {
     Ending.CUT: "the connection closed before the body's end",
     Ending.RESET: "the connection was reset",
@@ -41,7 +45,9 @@ def ends(r: Reading, _c: Context) -> Verdict:
 
 
 def utf8(r: Reading, _c: Context) -> Verdict:
-    """The body is UTF-8."""
+    """The body is UTF-8, and not packed, since nobody asked for that."""
+    if r.coding:
+        return broken(f"content-encoding is {r.coding}; due none, since the request asks for none")
     try:
         r.body.decode()
     except UnicodeDecodeError as error:
@@ -51,6 +57,10 @@ def utf8(r: Reading, _c: Context) -> Verdict:
 
 def readable(r: Reading, _c: Context) -> Verdict:
     """The whole body can be read in its format."""
+    if r.answered and r.framing == "json" and r.body.startswith(BOM):
+        return broken("a byte order mark stands before the JSON (RFC 8259, section 8.1)")
+    if r.coding:
+        return NOT_APPLICABLE
     return holds_if(not r.problem, r.problem) if r.answered else NOT_APPLICABLE
 
 
@@ -203,14 +213,57 @@ def says_something(r: Reading, _c: Context) -> Verdict:
     return holds_if(any(one.get(key) for one in places for key in told), f"completion_tokens is {count}; nothing came")
 
 
-def finish_value(r: Reading, _c: Context) -> Verdict:
-    """The finish reason is a known one."""
+def finish_value(r: Reading, c: Context) -> Verdict:
+    """The finish reason is documented, or tool_calls where tools are offered, or the profile's of a blocked answer."""
     if not r.answered or r.finish_reason is None:
         return NOT_APPLICABLE
-    allowed = ", ".join(FINISH_REASONS)
+    allowed = [*FINISH_REASONS, *(["tool_calls"] if r.asked.get("tools") else [])]
+    allowed += [c.chip.wire.chunk.blocked_finish] if r.blocked else []
     return holds_if(
-        r.finish_reason in FINISH_REASONS, f"finish_reason is {_short(r.finish_reason)}; allowed: {allowed}"
+        r.finish_reason in allowed, f"finish_reason is {_short(r.finish_reason)}; allowed: {', '.join(allowed)}"
     )
+
+
+_ORDERS: Final = (
+    ("id", "object", "created", "model", "choices", "usage", "blocked"),
+    ("index", "delta", "message", "finish_reason"),
+    ("role", "content"),
+)
+"""The keys of an object, of a choice and of what it says, as both documents print them."""
+
+
+def key_order(r: Reading, _c: Context) -> Verdict:
+    """Keys come in the order of the printed samples, `blocked` last."""
+    if not r.answered or not r.objects:
+        return NOT_APPLICABLE
+    places = (r.objects, [choice for _, choice in r.choices], r.said)
+    for order, listed in zip(_ORDERS, places, strict=True):
+        for one in listed:
+            seen = [key for key in one if key in order]
+            due = [key for key in order if key in one]
+            if seen != due:
+                return broken(f"keys: {', '.join(seen)}; due: {', '.join(due)}")
+    return HOLDS
+
+
+def blocked_due(r: Reading, c: Context) -> Verdict:
+    """An answer to a text that the edition's review objects to is blocked."""
+    words = c.edition.file.moderation.input_words
+    objected = any(word in str(r.asked.get("messages")) for word in words)
+    if not objected or not r.choices or not (r.completion or r.whole):
+        return NOT_APPLICABLE
+    return holds_if(r.blocked, "no object has blocked: true, though the review objects to the request")
+
+
+_TRACE: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def trace_form(r: Reading, _c: Context) -> Verdict:
+    """A traceresponse has the form of W3C's Trace Context."""
+    sent = r.headers.get("traceresponse")
+    if sent is None:
+        return NOT_APPLICABLE
+    return holds_if(_TRACE.fullmatch(sent) is not None, f"traceresponse is {sent!r}; due 00-32 hex-16 hex-2 hex digits")
 
 
 def usage_adds_up(r: Reading, _c: Context) -> Verdict:
@@ -277,10 +330,10 @@ def tool_calls(r: Reading, _c: Context) -> Verdict:
                 one[key] += value if isinstance(value, str) else ""
     for one in pieces.values():
         try:
-            whole = isinstance(json.loads(one["arguments"]), dict) and bool(one["id"]) and bool(one["name"])
+            whole = isinstance(strict_json.loads(one["arguments"]), dict) and bool(one["id"]) and bool(one["name"])
         except ValueError:
             whole = False
         if not whole and r.finish_reason != "length":
             return broken(f"tool call {_short(one)}; due id, name and arguments that are a JSON object")
-    allowed = {"tool_calls", "length"}
+    allowed = ("tool_calls", "length")
     return holds_if(r.finish_reason in allowed, f"finish_reason is {_short(r.finish_reason)} after a tool call")

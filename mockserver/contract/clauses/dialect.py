@@ -38,7 +38,11 @@ def name_of(axis: Axis, value: Shown) -> str | None:
 def observe(reading: Reading) -> dict[Axis, Shown]:
     """What one exchange shows of each axis; axes that it cannot show are absent."""
     found = {axis: OBSERVERS[axis.stage, axis.field](reading) for axis in quirks.AXES}
-    return {axis: value for axis, value in found.items() if value is not None}
+    return {  # a target may send a list where a text is due; as text it is a value that no quirk has
+        axis: value if isinstance(value, (str, bool)) else str(value)
+        for axis, value in found.items()
+        if value is not None
+    }
 
 
 def settled(wire: WireSettings, seen: Iterable[tuple[Axis, Shown]]) -> WireSettings:

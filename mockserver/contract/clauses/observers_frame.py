@@ -154,13 +154,18 @@ def _form_of(text: str) -> str:
     return f"{prefix}{dash} and {len(rest)} {digits}"[:60] if prefix else f"{len(rest)} {digits}"
 
 
+def _came_from_a_chip(r: Reading) -> bool:
+    """Whether it is an answer of the chip's, or its refusal: a 404 may be of whoever stands before all chips."""
+    return r.status not in {0, 404}
+
+
 def _trace_header(r: Reading) -> Shown:
-    return ("traceresponse" if "traceresponse" in r.headers else "") if r.answered else None
+    return ("traceresponse" if "traceresponse" in r.headers else "") if _came_from_a_chip(r) else None
 
 
 def _request_id_header(r: Reading) -> Shown:
     names = ("x-maas-request-id", "x-request-id")
-    return next((name for name in names if name in r.headers), "") if r.answered else None
+    return next((name for name in names if name in r.headers), "") if _came_from_a_chip(r) else None
 
 
 OBSERVERS: Final[dict[tuple[str, str], Callable[[Reading], Shown]]] = {

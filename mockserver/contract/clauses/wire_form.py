@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from mockserver.contract.clauses import dialect
-from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Check, Severity, Verdict, broken
+from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Check, Severity, Verdict, broken, by_claim
 from mockserver.profile import quirks
 
 if TYPE_CHECKING:
@@ -72,8 +72,15 @@ def wire_check(axis: Axis) -> Check:
     severity = Severity.MUST if axis.field in MUST_FIELDS else Severity.SHOULD
     if axis.field in OPAQUE_FIELDS:
         severity = Severity.OBSERVED
+
+    def weigh(c: Context) -> Severity:
+        claim = claim_of(c.chip, axis)
+        if claim is None and axis.field in MUST_FIELDS:
+            return severity  # the tutorial names what deviates here, so what it does not name does not
+        return by_claim(claim.claim if claim else None, severity)
+
     sentence = f"{axis.field.replace('_', ' ')} is as the profile says: {' | '.join(q.name for q in axis.quirks)}."
-    return Check(clause_of(axis), sentence, SOURCE, severity, judge)
+    return Check(clause_of(axis), sentence, SOURCE, severity, judge, weigh)
 
 
 def _contradiction(profile: ChipProfile, axis: Axis, value: Shown) -> str:

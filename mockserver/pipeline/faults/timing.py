@@ -33,7 +33,8 @@ class Latency(Fault):
         """Every time moves by the same amount."""
         late = max(self.ms + context.dice.uniform(-self.jitter_ms, self.jitter_ms), 0.0)
         moved = with_frames(plan, plan.frames, [at + late for at in times(plan)])
-        return replace(moved, head_at_ms=None if plan.head_at_ms is None else plan.head_at_ms + late)
+        head, end = (None if at is None else at + late for at in (plan.head_at_ms, plan.end_at_ms))
+        return replace(moved, head_at_ms=head, end_at_ms=end)
 
 
 class FirstTokenDelay(Fault):

@@ -7,6 +7,7 @@ is what the document says that comes back.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,7 @@ from mockserver.server.journal import MOST_EXCHANGES, Query
 from mockserver.server.namespace import ArmedFault, Expectation
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from pydantic import BaseModel
 
@@ -36,6 +37,10 @@ WAIT_MS: Final = 2_000
 PATIENCE_MS: Final = 60_000
 """How long a client may wait for an answer that never comes before the verdict says that it has no timeout."""
 _LONGEST_PATIENCE_MS: Final = 3_600_000
+MOST_SET_UP: Final = 1000
+"""Faults, and scripted answers, of a namespace."""
+MOST_SET_UP_OF_ALL: Final = 10_000
+"""Those of all namespaces together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ class Operation:
         returns: What comes back, where the handler makes the response itself.
         open: Whether it is let in from anywhere (health).
         claims: Whether the API key's namespace is made where there is none.
+        large: Whether what comes back may be so large that it is put into JSON off the loop's way.
     """
 
     method: str
@@ -93,6 +99,7 @@ class Operation:
     returns: Any = None
     open: bool = False
     claims: bool = True
+    large: bool = False
 
     @property
     def numbered(self) -> bool:
@@ -131,6 +138,7 @@ async def list_faults(call: ControlCall) -> list[replies.ArmedRow]:
 async def arm(call: ControlCall) -> replies.ArmedRow:
     """Arm a fault."""
     body: bodies.ArmBody = call.body
+    _need_room(call, "faults", [len(one.faults) for one in call.mock.namespaces], len(call.namespace.faults))
     number = call.namespace.next("fault")
     armed = ArmedFault(number, body.fault, body.match.which(), body.times, body.every, body.probability)
     call.namespace.faults.append(armed)
@@ -157,6 +165,7 @@ async def list_answers(call: ControlCall) -> replies.Script:
 async def script(call: ControlCall) -> replies.AnswerRow:
     """Script an answer."""
     body: bodies.ScriptBody = call.body
+    _need_room(call, "answers", [len(one.script) for one in call.mock.namespaces], len(call.namespace.script))
     number = call.namespace.next("answer")
     expectation = Expectation(number, body.reply(call.mock.edition), body.match.which(), body.most, body.least)
     call.namespace.script.append(expectation)
@@ -176,13 +185,13 @@ async def list_exchanges(call: ControlCall) -> list[replies.WholeExchange] | lis
     found = await call.namespace.journal.wait(Query(**asked), count, timeout_ms / 1000)
     now_ms = call.elapsed_ms
     if frames:
-        return [replies.whole_exchange(one, now_ms) for one in found]
-    return [replies.exchange_row(one, now_ms) for one in found]
+        return await asyncio.to_thread(lambda: [replies.whole_exchange(one, now_ms) for one in found])
+    return await asyncio.to_thread(lambda: [replies.exchange_row(one, now_ms) for one in found])
 
 
 async def show_exchange(call: ControlCall) -> replies.WholeExchange:
     """One exchange with all that was sent."""
-    return replies.whole_exchange(_exchange(call), call.elapsed_ms)
+    return await asyncio.to_thread(replies.whole_exchange, _exchange(call), call.elapsed_ms)
 
 
 async def save_exchange(call: ControlCall) -> Response:
@@ -191,7 +200,8 @@ async def save_exchange(call: ControlCall) -> Response:
 
     number = call.path["number"]
     try:
-        text = fixture_text(_exchange(call), call.key, call.mock.edition.name, call.mock.clock.now_ms())
+        one, edition, now_ms = _exchange(call), call.mock.edition.name, call.mock.clock.now_ms()
+        text = await asyncio.to_thread(fixture_text, one, call.key, edition, now_ms)
     except NotSavedError as error:
         raise ControlError(409, f"exchange {number} {error}") from None
     return Response(text, media_type="application/json")
@@ -200,7 +210,8 @@ async def save_exchange(call: ControlCall) -> Response:
 async def judge(call: ControlCall) -> replies.VerdictReply:
     """What the exchanges say of the client."""
     patience_ms = call.query.get("patience_ms", PATIENCE_MS)
-    return replies.VerdictReply.of(verdict.judge(list(call.namespace.journal), call.elapsed_ms, patience_ms))
+    exchanges = list(call.namespace.journal)
+    return replies.VerdictReply.of(await asyncio.to_thread(verdict.judge, exchanges, call.elapsed_ms, patience_ms))
 
 
 async def list_quirks(_call: ControlCall) -> list[replies.QuirkRow]:
@@ -221,6 +232,17 @@ async def move_clock(call: ControlCall) -> replies.ClockRow:
     """Move the namespace's clock on."""
     call.namespace.advanced_ms += call.body.advance_ms
     return await show_clock(call)
+
+
+def _need_room(call: ControlCall, what: str, everywhere: Iterable[int], here: int) -> None:
+    """Raise ControlError where there are as many as there may be."""
+    if here >= MOST_SET_UP:
+        seen = f"{call.namespace.name} has {here}; allowed: at most {MOST_SET_UP}"
+    elif sum(everywhere) >= MOST_SET_UP_OF_ALL:
+        seen = f"all namespaces together have {MOST_SET_UP_OF_ALL}; allowed: at most that many"
+    else:
+        return
+    raise ControlError(409, f"{what}: {seen}; DELETE /_mock/{what} forgets those of a namespace")
 
 
 def _exchange(call: ControlCall) -> Exchange:
@@ -274,19 +296,19 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("GET", "/namespaces", "All namespaces.", list_namespaces),
     Operation("DELETE", "/namespace", "Give up the namespace of the API key.", release, claims=False),
     Operation("GET", "/faults", "Armed faults, in the order they act.", list_faults),
-    Operation("POST", "/faults", "Arm a fault.", arm, bodies.ArmBody, status=201),
+    Operation("POST", "/faults", "Arm a fault.", arm, bodies.ArmBody, status=201, refusals=(409,)),
     Operation("DELETE", "/faults", "Disarm all faults.", disarm),
     Operation("DELETE", "/faults/{number}", "Disarm one fault.", disarm),
     Operation("GET", "/fault-types", "The faults there are, with their settings.", fault_types),
     Operation("GET", "/answers", "Scripted answers, and requests that were not scripted.", list_answers),
-    Operation("POST", "/answers", "Script an answer.", script, bodies.ScriptBody, status=201),
+    Operation("POST", "/answers", "Script an answer.", script, bodies.ScriptBody, status=201, refusals=(409,)),
     Operation("DELETE", "/answers", "Forget all scripted answers.", unscript),
     Operation("DELETE", "/answers/{number}", "Forget one scripted answer.", unscript),
     Operation(
         "GET", "/exchanges", "What happened, oldest first, then what is in flight.", list_exchanges,
-        query=_WHICH_EXCHANGES,
+        query=_WHICH_EXCHANGES, large=True,
     ),
-    Operation("GET", "/exchanges/{number}", "One exchange with all that was sent.", show_exchange),
+    Operation("GET", "/exchanges/{number}", "One exchange with all that was sent.", show_exchange, large=True),
     Operation(
         "GET", "/exchanges/{number}/fixture", "One exchange as a fixture file to keep.", save_exchange,
         refusals=(409,), returns=ExchangeFile,

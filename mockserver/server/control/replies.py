@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mockserver.server.namespace import ArmedFault, Expectation, Namespace, Which
     from mockserver.sources.fixture_file import Match
 
+MOST_SHOWN_FRAMES = 10_000
 _WORDS = {"model": {"type": "string"}, "chip": {"type": "string"}, "stream": {"type": "boolean"}}
 WhichRow = Annotated[
     dict[str, Any],
@@ -202,10 +204,14 @@ class SendRow(Reply):
 
 
 class ExchangeResponse(Reply):
-    """What was sent, frame by frame, and what it said to a client that could read it."""
+    """What was sent, frame by frame, and what it said to a client that could read it.
+
+    Of a giant answer that is its first frames; `left_out` counts the others.
+    """
 
     headers: list[tuple[str, str]]
     sends: list[SendRow]
+    left_out: int
     carried: Carried
 
 
@@ -250,9 +256,11 @@ def exchange_row(exchange: Exchange, elapsed_ms: float) -> ExchangeRow:
 
 def whole_exchange(exchange: Exchange, elapsed_ms: float) -> WholeExchange:
     """An exchange with all that was sent; `elapsed_ms` is now on its namespace's clock."""
+    left_out = max(exchange.frames_sent - MOST_SHOWN_FRAMES, 0)
+    shown = replace(exchange, frames_sent=exchange.frames_sent - left_out) if left_out else exchange
     headers = [_texts(pair) for pair in (exchange.plan.headers if exchange.plan else ())]
-    sends = [SendRow(at_ms=at, data=data.decode("utf-8", "replace")) for at, data in exchange.sends]
-    response = ExchangeResponse(headers=headers, sends=sends, carried=carried(exchange))
+    sends = [SendRow(at_ms=at, data=data.decode("utf-8", "replace")) for at, data in shown.sends]
+    response = ExchangeResponse(headers=headers, sends=sends, left_out=left_out, carried=carried(shown))
     return WholeExchange(**_exchange(exchange, elapsed_ms), response=response)
 
 
