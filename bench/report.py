@@ -77,11 +77,10 @@ def as_json(figures: Sequence[Figure], facts: Mapping[str, str]) -> dict[str, An
 def chart(figures: Sequence[Figure]) -> str:
     """An SVG of the rows with a ratio: a bar for each, on a logarithmic scale from 0.1x to 1,000x, its goal a line."""
     rows = [figure for figure in figures if figure.ratio]
+    height = 24 * len(rows) + 16
     lines = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="{24 * len(rows) + 16}" font-family="sans-serif" '
-            'font-size="12"><rect width="100%" height="100%" fill="white"/>'
-        )
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="{height}" font-family="sans-serif" font-size="12">',
+        '<rect width="100%" height="100%" fill="white"/>',
     ]
     for number, figure in enumerate(rows):
         top, ratio = 24 * number + 10, figure.ratio or 0.0
