@@ -79,8 +79,8 @@ def chart(figures: Sequence[Figure]) -> str:
     rows = [figure for figure in figures if figure.ratio]
     height = 24 * len(rows) + 16
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="{height}" font-family="sans-serif" font-size="12">',
-        '<rect width="100%" height="100%" fill="white"/>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="{height}" font-size="12">',
+        '<rect width="100%" height="100%" fill="white"/><g font-family="sans-serif">',
     ]
     for number, figure in enumerate(rows):
         top, ratio = 24 * number + 10, figure.ratio or 0.0
@@ -93,7 +93,7 @@ def chart(figures: Sequence[Figure]) -> str:
         if figure.goal is not None and figure.goal.of == "ratio":
             at = 440 + _along(figure.goal.limit)
             lines.append(f'<path d="M{at:.0f} {top - 3}v22" stroke="black" stroke-width="2"/>')
-    return "\n".join((*lines, "</svg>", ""))
+    return "\n".join((*lines, "</g></svg>", ""))
 
 
 def _along(ratio: float) -> float:

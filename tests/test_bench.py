@@ -74,7 +74,7 @@ def test_the_chart_has_a_bar_for_each_ratio_and_a_line_for_each_goal() -> None:
     """It is XML, and a row without a ratio is left out."""
     figures = [Figure("a < b", 6.0, 2.0, Goal(3)), Figure("informs", 1.0, 2.0), Figure("counted", 0)]
     drawn = ET.fromstring(chart(figures))  # noqa: S314 - our own
-    names = [tag.tag.rpartition("}")[2] for tag in drawn]
+    names = [tag.tag.rpartition("}")[2] for tag in drawn.iter()]
 
     assert (names.count("rect"), names.count("path")) == (1 + 2, 1)
-    assert [text.text for text in drawn if text.tag.endswith("text")] == ["a < b", "3.00x", "informs", "0.50x"]
+    assert [text.text for text in drawn.iter() if text.tag.endswith("text")] == ["a < b", "3.00x", "informs", "0.50x"]
