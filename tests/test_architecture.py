@@ -51,7 +51,7 @@ STAGES = [
 ]
 BELOW_SERVER = {"asyncio", "time", "socket", "starlette", "uvicorn", "threading", "selectors"}
 ONLY_IN = {
-    "faker": ("mockserver/sources/synthetic.py",),
+    "faker": (),
     "hypothesis": ("mockserver/contract/strategies.py", "mockserver/contract/runner.py", "mockserver/contract/fuzz.py"),
     "re2": ("mockserver/files/pattern.py",),
     "uvicorn.protocols": ("mockserver/server/protocol.py", "mockserver/server/client_connection.py"),

@@ -84,6 +84,7 @@ GIVEN: dict[str, list[tuple[Any, Any]]] = {
     "replay": [("regenerate", "regenerate")],
     "speed": [(10, 10.0), (0.5, 0.5)],
     "seed": [(7, 7)],
+    "answer_tokens": [("100-200", "100-200"), ("64", "64")],
     "clock": [("real", "real")],
     "api_key": [(["sk-a"], ("sk-a",))],
     "moderation": [

@@ -15,6 +15,7 @@ from mockserver.pipeline.respond import Service
 from mockserver.profile.edition import default_edition, load_edition
 from mockserver.server.clock import FixedClock, RealClock, unix_s
 from mockserver.server.mock import Mock
+from mockserver.settings.value_kinds import size_range
 from mockserver.sources.fixtures import Fixtures
 from mockserver.sources.source_order import Sources
 from mockserver.sources.synthetic import Synthetic
@@ -72,7 +73,8 @@ def edition_of(config: Config) -> Edition:
 def sources(config: Config, edition: Edition, now_s: Callable[[], float] = unix_s) -> Sources:
     """Where answers come from, in order; `now_s` gives seconds since the Unix epoch."""
     fixtures = Fixtures([*config.fixtures, shipped("fixtures")])
-    synthetic = Synthetic(edition, config.seed)
+    size = None if config.answer_tokens is None else size_range(config.answer_tokens)
+    synthetic = Synthetic(edition, config.seed, size=size)
     return Sources(
         edition, fixtures, recordings(config, edition), synthetic, strict=config.strict,
         strict_requests=config.strict_requests, now_s=now_s,

@@ -162,6 +162,9 @@ class Config:
         "of the recorded pace, which it asks for: 1 as recorded, 10 ten times as fast, 0 not at all", "FACTOR",
     )  # fmt: skip
     seed: int = _row(0, kinds.integer(0, 2**32 - 1), ANSWERS, "part of all that is synthesised or derived", "NUMBER")
+    answer_tokens: str | None = _row(
+        None, kinds.SIZE, ANSWERS, "completion tokens of a synthetic text, exactly (default: from 20 to 200)", "MIN-MAX"
+    )
     clock: Literal["fixed", "real"] = _row(
         "fixed", kinds.choice("fixed", "real"), ANSWERS,
         "fixed: the same request gets the same id and created; real: a new id, and now (a fixture's own stay)",

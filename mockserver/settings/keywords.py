@@ -37,6 +37,7 @@ class AppKeywords(TypedDict, total=False):
     replay: Literal["exact", "regenerate"]
     speed: float
     seed: int
+    answer_tokens: str
     clock: Literal["fixed", "real"]
     api_key: Sequence[str]
     moderation: Mapping[str, Any] | Moderation

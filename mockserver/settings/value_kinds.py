@@ -150,6 +150,19 @@ def _show_pace(value: str | PaceSettings) -> str:
     return ",".join(f"{one.name}={getattr(value, one.name):g}" for one in fields(value))
 
 
+def _size(value: Any, _place: Place) -> str:
+    _demand(isinstance(value, str) and re.fullmatch(SIZE_PATTERN, value) is not None)
+    low, high = size_range(value)
+    _demand(1 <= low <= high <= MOST_SIZE)
+    return str(value)
+
+
+def size_range(text: str) -> tuple[int, int]:
+    """The two ends of `MIN-MAX`, which are the same number where there is one."""
+    low, _, high = text.partition("-")
+    return int(low), int(high or low)
+
+
 def _moderation(value: Any, place: Place) -> Moderation:
     from mockserver.files.checked import checked
     from mockserver.profile.edition import Moderation
@@ -171,6 +184,8 @@ def _listed(value: object) -> str:
 
 MODEL_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 KEY_PATTERN: Final = r"[!-~]+"
+SIZE_PATTERN: Final = r"[0-9]{1,5}(-[0-9]{1,5})?"
+MOST_SIZE: Final = 32_768
 
 TEXT: Final = Kind("text that is not empty", _text, {"type": "string", "minLength": 1})
 PATH: Final = Kind("a path", _path, {"type": "string", "minLength": 1})
@@ -201,5 +216,10 @@ MATCH_ON: Final = Kind(
     },
     lambda text: text.split(","),
     ",".join,
+)
+SIZE: Final = Kind(
+    f"MIN-MAX or one number, from 1 to {MOST_SIZE}",
+    _size,
+    {"type": "string", "pattern": f"^{SIZE_PATTERN}$"},
 )
 MODERATION: Final = Kind("a table", _moderation, {"$ref": "#/$defs/Moderation"}, show=_show_moderation)

@@ -122,16 +122,16 @@ class Contains:
     """The text holds this one, after NFKC."""
 
     text: str
-    _folded: str = field(init=False)
+    folded: str = field(init=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str) or not self.text:
             raise ValueError(f"contains: {shown(self.text)} is not allowed; allowed: a text, not empty")
-        object.__setattr__(self, "_folded", folded(self.text))
+        object.__setattr__(self, "folded", folded(self.text))
 
     def fits(self, seen: object) -> bool:
         """See `Condition`."""
-        return isinstance(seen, Text) and self._folded in seen.folded[:SEARCHED]
+        return isinstance(seen, Text) and self.folded in seen.folded[:SEARCHED]
 
     def __str__(self) -> str:
         return f"a text that contains {shown(self.text)}"

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from mockserver.core.data import ANY
 from mockserver.core.errors import OperatorError, Refusal
 from mockserver.files.watch import Watch
-from mockserver.sources.condition import Same
+from mockserver.sources.condition import SEARCHED, Contains, Same
+from mockserver.sources.contains_index import ContainsIndex
 from mockserver.sources.fixture_file import Fixture, read
 from mockserver.sources.match import NearMiss, RequestView, fits, near_misses
 
@@ -27,6 +28,8 @@ MOST_NEAR: Final = 3
 CHECK_EVERY_S: Final = 0.5
 KEPT: Final = "; what it said before is served on"
 """Told of a file that was good and is broken now: an editor may be half through with it."""
+MANY: Final = 32
+"""From so many `contains` on they are found by an index; fewer are asked one after the other."""
 Place = tuple[int, str]
 """The number of a root, and a file's path below it."""
 
@@ -65,6 +68,7 @@ class Fixtures:
         self._fixtures: dict[Place, Fixture] = {}
         self._ordered: list[Fixture] = []
         self._index: dict[tuple[str | None, str], list[tuple[int, Fixture]]] = {}
+        self._containing: ContainsIndex[tuple[int, Fixture]] | None = None
         self._told: set[Place] = set()
         self._calls: dict[tuple[str, Place], int] = {}
         self.changes = 0
@@ -162,6 +166,10 @@ class Fixtures:
                 if fits(fixture, view):
                     best = place, fixture
                     break
+        if self._containing is not None and view.user is not None:
+            for place, fixture in self._containing.candidates(view.user.folded[:SEARCHED]):
+                if (best is None or place < best[0]) and fits(fixture, view):
+                    best = place, fixture
         return None if best is None else best[1]
 
     def _read(self, place: Place) -> str | None:
@@ -190,10 +198,16 @@ class Fixtures:
         self._ordered = sorted(self._fixtures.values(), key=lambda fixture: fixture.rank)
         self._looks_at_heads = any(one.file.match.headers or one.file.match.query for one in self._ordered)
         self._index = {}
+        containing = []
+        many = sum(isinstance(fixture.file.match.user, Contains) for fixture in self._ordered) >= MANY
         for place, fixture in enumerate(self._ordered):
             said = fixture.file.match.said
+            if many and isinstance(fixture.file.match.user, Contains):
+                containing.append((fixture.file.match.user.folded, (place, fixture)))
+                continue
             text = said.normal if isinstance(said, Same) else None
             self._index.setdefault((text, fixture.model), []).append((place, fixture))
+        self._containing = ContainsIndex(containing) if many else None
 
     def _expired(self) -> list[str]:
         """A line for each fixture that expired and was not yet told."""
