@@ -6,6 +6,7 @@ and what came of it (`Exchange`). Plain values: no clock, no socket, no behaviou
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -237,6 +238,11 @@ class Request:
     body: bytes = b""
 
 
+def _no_writes() -> array[float]:
+    """A number costs eight bytes in it, and a stream has thousands."""
+    return array("d")
+
+
 @dataclass(slots=True)
 class Exchange:
     """A request and all that came back: what the log tells, a fixture stores, a check judges, a replay performs.
@@ -256,6 +262,8 @@ class Exchange:
         faults: Types of the faults that acted.
         at_ms: When the request came, in milliseconds on the mock's monotonic clock.
         in_flight: Whether it is still going on; how it ends, and after how long, is not known yet.
+        writes: When each network write of a stream really left, in milliseconds after the answer began, and how many
+            frames had been sent with it, in turn; empty for an answer of one write.
     """
 
     request: Request
@@ -271,6 +279,7 @@ class Exchange:
     faults: tuple[str, ...] = ()
     at_ms: float = 0.0
     in_flight: bool = False
+    writes: array[float] = field(default_factory=_no_writes, compare=False, repr=False)
 
     @property
     def ignored(self) -> tuple[str, ...]:

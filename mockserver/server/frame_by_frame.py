@@ -44,6 +44,7 @@ async def perform_frame_by_frame(
             more = not whole or number + 1 < len(plan.frames) or bool(plan.trailers)
             await send({"type": "http.response.body", "body": frame, "more_body": more})
         exchange.frames_sent = number + 1
+        exchange.writes.extend(((wheel.now() - started) * 1000, number + 1))
         await asyncio.sleep(0)  # others shall have their turn: a send does not wait while the socket takes bytes
     exchange.ending = plan.ending
     if connection.gone:

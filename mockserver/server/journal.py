@@ -142,6 +142,19 @@ class Journal:
         """The exchanges that are meant, in the order of the journal."""
         return [exchange for exchange in self if query.fits(exchange)]
 
+    def since(self, last: Exchange | None) -> tuple[list[Exchange], bool]:
+        """Those that finished after `last`, oldest first; and whether `last` is still there, so that they are all."""
+        found: list[Exchange] = []
+        for exchange, _ in reversed(self._kept):
+            if exchange is last:
+                return found[::-1], True
+            found.append(exchange)
+        return found[::-1], last is None
+
+    def unfinished(self) -> list[Exchange]:
+        """Those in flight, as they came."""
+        return list(self._open.values())
+
     def clear(self) -> None:
         """Forget everything; what is in flight is not taken in when it ends."""
         self._kept.clear()
