@@ -35,7 +35,8 @@ def document(title: str, view: str, data: object, body: str = "") -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{say(policy)}">'
         '<meta name="viewport" content="width=device-width"><meta name="referrer" content="no-referrer">'
-        f'<title>{say(title)}</title><style>{style}</style></head><body class="standalone">{body}'
+        f"<title>{say(title)}</title><style>{style}</style></head>"
+        f'<body class="standalone{" titled" if body else ""}">{body}'
         f'<main id="main" data-view="{say(view)}"></main>'
         f'<script type="application/json" id="data">{embedded}</script>'
         f'<script type="module">{script}</script></body></html>\n'

@@ -75,7 +75,7 @@ class Inspector:
         if path == SEND or path.startswith(SEND + "/"):
             await self._sent_on(scope, receive, send)
             return
-        response = None
+        response: Response | None = None
         if f"{path}/" == UI or (path == "/" and _is_browser(scope)):
             response = RedirectResponse(UI, 307, SAFE)
         elif path.startswith(UI):
@@ -110,7 +110,7 @@ class Inspector:
             self._feeds.popitem(last=False)
         loop = asyncio.get_running_loop()
         until = loop.time() + HELD_S
-        while not (news := feed.news()) and not fresh and loop.time() < until:
+        while not (news := feed.news()) and not fresh and loop.time() < until:  # noqa: ASYNC110 - a growing stream wakes nobody
             await asyncio.sleep(LOOK_S)
         return {
             "fresh": fresh,

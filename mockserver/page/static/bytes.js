@@ -1,6 +1,6 @@
 // Bytes for people: as text with what does not show made visible, and as a hexdump; cuts are marked.
 
-import { h, UNSEEN } from "./dom.js";
+import { h, UNSEEN, nameOfUnseen } from "./dom.js";
 import { textOf } from "./wire.js";
 import { t } from "./words.js";
 
@@ -49,11 +49,9 @@ export function visibleText(text) {
   let at = 0;
   for (const match of text.matchAll(UNSEEN)) {
     if (match.index > at) found.push(text.slice(at, match.index));
-    const code = match[0].codePointAt(0);
-    const name = { 10: "⏎", 13: "␍", 9: "⇥", 0xfeff: "BOM" }[code]
-      || (code < 0x20 ? String.fromCodePoint(0x2400 + code) : `U+${code.toString(16).toUpperCase().padStart(4, "0")}`);
-    found.push(h("span", { class: "unseen" }, name));
-    if (code === 10) found.push("\n");
+    const end = match[0] === "\n";
+    found.push(h("span", { class: end ? "unseen end" : "unseen" }, end ? "↵" : nameOfUnseen(match[0])));
+    if (end) found.push("\n");
     at = match.index + match[0].length;
   }
   found.push(text.slice(at));
@@ -75,6 +73,15 @@ export function textView(frame, most = MOST_SHOWN) {
 }
 
 export function hexdump(frame, most = 1024) {
+  const runs = runsOf(frame.bytes);
+  const cuts = [];
+  let place = 0;
+  for (const run of runs) {
+    const length = run.stray ? run.stray.length : new TextEncoder().encode(run.text).length;
+    if (run.stray) cuts.push([place, place + length]);
+    place += length;
+  }
+  const stray = (where) => cuts.some(([from, to]) => where >= from && where < to);
   const kindAt = (where) => frame.pieces.find((one) => where >= one.from && where < one.to)?.kind || "other";
   const rows = [];
   const bytes = frame.bytes.subarray(0, most);
@@ -84,7 +91,7 @@ export function hexdump(frame, most = 1024) {
     let run = null;
     line.forEach((one, number) => {
       const kind = kindAt(frame.start + at + number);
-      const edge = (at + number === 0 && frame.cutsBefore) || (at + number === frame.bytes.length - 1 && frame.cutsAfter);
+      const edge = stray(at + number);
       if (!run || run.kind !== kind || run.edge !== edge) cells.push(run = { kind, edge, text: "" });
       run.text += `${one.toString(16).padStart(2, "0")}${number === 7 ? "  " : " "}`;
     });

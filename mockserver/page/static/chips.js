@@ -1,9 +1,10 @@
 // The chips: which has which quirk and how that is known, and what a quirk does to the bytes.
 
 import { h, put, button, field, select } from "./dom.js";
-import { call, send } from "./api.js";
-import { store, latest } from "./store.js";
+import { send } from "./api.js";
+import { store, latest, axes } from "./store.js";
 import { readWire } from "./wire.js";
+import { visibleText } from "./bytes.js";
 import { bytesSideBySide } from "./compare.js";
 import { section, claimRow, timeLines } from "./exchange.js";
 import { sampleRequest } from "./journal.js";
@@ -41,8 +42,9 @@ function chipPanel(edition, chip) {
       h("tbody", {}, chip.quirks.map(claimRow)))) : h("p", { class: "dim" }, t("Nothing: this chip speaks as the standard has it.")));
 }
 
-function tryPanel(chip, quirks) {
-  const ticked = new Set();
+function tryPanel(chip) {
+  const own = new Set(chip.quirks.map((one) => one.name));
+  const ticked = new Set(own);
   const result = h("div", { class: "tried" });
   const said = h("p", { class: "note", role: "status" });
   const told = h("code", { class: "dim" });
@@ -51,20 +53,30 @@ function tryPanel(chip, quirks) {
   let plain = null;
   const ask = async (headers) => {
     const { namespace } = store;
-    return send({ ...sampleRequest(chip, question.value), headers, namespace, after: latest(namespace) });
+    return send({ ...sampleRequest(chip.name, question.value), headers, namespace, after: latest(namespace) });
+  };
+  // What is ticked beside the chip's own, and what of its own is not, as the header has it.
+  const switched = () => {
+    const words = [];
+    for (const { others } of axes()) {
+      const now = others.find((one) => ticked.has(one.name))?.name;
+      const before = others.find((one) => own.has(one.name))?.name;
+      if (now !== before) words.push(now ? `+${now}` : `-${before}`);
+    }
+    return words.join(",");
   };
   const run = async () => {
-    const header = [...ticked].map((one) => `+${one}`).join(",");
+    const header = switched();
     told.textContent = header ? `X-Mock-Quirks: ${header}` : "";
     said.textContent = "";
     try {
       if (plain?.question !== question.value) plain = { question: question.value, exchange: await ask({}) };
       const changed = header ? await ask({ "X-Mock-Quirks": header }) : plain.exchange;
+      if (header !== switched()) return;
       const wires = [plain.exchange, changed].map((one) => readWire(one.response));
-      const names = [chip, header ? `${chip} ${header}` : chip];
       put(result, header
-        ? [timeLines(wires, names).element, bytesSideBySide(wires)]
-        : [timeLines([wires[0]], [chip]).element, h("pre", { class: "bytes", tabindex: "0" }, wires[0].events.map((one) => one.text).join(""))]);
+        ? [timeLines(wires, [chip.name, `${chip.name} ${header}`]).element, bytesSideBySide(wires)]
+        : [timeLines([wires[0]], [chip.name]).element, h("pre", { class: "bytes", tabindex: "0", "aria-label": t("The stream as text") }, wires[0].events.map((one) => visibleText(one.text)))]);
     } catch (error) {
       said.textContent = error.message;
     }
@@ -73,17 +85,27 @@ function tryPanel(chip, quirks) {
     clearTimeout(timer);
     timer = setTimeout(run, SOON_MS);
   };
-  const groups = new Map();
-  for (const one of quirks) {
-    if (!groups.has(one.stage)) groups.set(one.stage, []);
-    groups.get(one.stage).push(one);
-  }
+  const boxes = new Map();
+  const tick = (axis, name, on) => {
+    for (const one of axis.others) {
+      ticked.delete(one.name);
+      boxes.get(one.name).checked = on && one.name === name;
+    }
+    if (on) ticked.add(name);
+    soon();
+  };
+  const box = (axis, one) => {
+    const made = h("input", { type: "checkbox", onchange: (event) => tick(axis, one.name, event.target.checked), "data-quirk": one.name });
+    made.checked = ticked.has(one.name);
+    boxes.set(one.name, made);
+    return h("label", { class: `check ${own.has(one.name) ? "own" : ""}`, title: one.says }, made, h("span", {}, one.name));
+  };
+  const stages = [...new Set(axes().map((one) => one.stage))];
   run();
-  return section(`${t("Try a quirk on")} ${chip}`,
+  return section(`${t("Try a quirk on")} ${chip.name}`,
     h("div", { class: "try" },
-      h("div", { class: "ticks" }, field(t("question"), question), [...groups].map(([stage, ones]) => h("fieldset", {}, h("legend", {}, stage),
-        ones.map((one) => h("label", { class: `check ${one.standard ? "dim" : ""}`, title: one.says },
-          h("input", { type: "checkbox", onchange: (event) => { ticked[event.target.checked ? "add" : "delete"](one.name); soon(); }, "data-quirk": one.name }), h("span", {}, one.name)))))),
+      h("div", { class: "ticks" }, field(t("question"), question), stages.map((stage) => h("fieldset", {}, h("legend", {}, stage),
+        axes().filter((one) => one.stage === stage).flatMap((axis) => axis.others.map((one) => box(axis, one)))))),
       h("div", { class: "tried-place" }, h("p", {}, told), said, result)));
 }
 
@@ -96,7 +118,7 @@ export function chipsView(place, route, go) {
   const edition = store.editions.find((one) => one.name === route[0]) || served;
   const odd = edition.chips.find((one) => one.quirks.some((quirk) => quirk.name === "json-lines"));
   const chip = edition.chips.find((one) => one.name === route[1]) || odd || edition.chips[0];
-  const picker = h("div", { class: "bar" }, field(t("edition"), select(store.editions.map((one) => one.name), edition.name, (name) => go(`chips/${name}`))),
+  const picker = h("div", { class: "bar chip-picker" }, field(t("edition"), select(store.editions.map((one) => one.name), edition.name, (name) => go(`chips/${name}`))),
     field(t("chip"), select(edition.chips.map((one) => one.name), chip.name, (name) => go(`chips/${edition.name}/${name}`))));
   const trying = h("div", {});
   put(place, h("div", { class: "page" },
@@ -104,7 +126,7 @@ export function chipsView(place, route, go) {
       h("ul", { class: "legend" }, Object.entries(MARKS).map(([claim, mark]) => h("li", {}, h("span", { class: `claim-mark ${claim}`, "aria-hidden": "true" }, mark), t(claim)))),
       matrix(chip, (one, other) => go(`chips/${one.name}/${other.name}`))),
     picker, chipPanel(edition, chip), trying));
-  if (edition.served) call("GET", "/quirks").then((quirks) => put(trying, tryPanel(chip.name, quirks)), (error) => put(trying, error.message));
+  if (edition.served) put(trying, tryPanel(chip));
   else put(trying, h("p", { class: "hint dim" }, t("Another edition is served; start the mock with --edition to try this one.")));
   return { stop: () => {}, keys: {} };
 }

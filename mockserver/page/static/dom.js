@@ -52,10 +52,18 @@ export const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200
 export function shown(text, keep = "") {
   return text.replace(UNSEEN, (one) => {
     if (keep.includes(one)) return one;
-    const code = one.codePointAt(0);
-    if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-    return code === 0x7f ? "\u2421" : `‹U+${code.toString(16).toUpperCase().padStart(4, "0")}›`;
+    return one === "\n" ? "↵" : `‹${nameOfUnseen(one)}›`;
   });
+}
+
+export function nameOfUnseen(one) {
+  const code = one.codePointAt(0);
+  return { 0: "NUL", 9: "TAB", 10: "LF", 13: "CR", 27: "ESC", 0xfeff: "BOM" }[code] || `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
+}
+
+// A sentence of the mock's own: what stands between backticks is code.
+export function prose(text) {
+  return text.split("`").map((part, at) => (at % 2 ? h("code", {}, part) : part));
 }
 
 export function short(text, most) {

@@ -44,8 +44,7 @@ export function warningOf(exchange, wire) {
   const pieces = wire.events.filter((one) => one.said.text).length;
   if (wire.heard === 0 && wire.chunks > 0) {
     return [t("A reader of server-sent events hears nothing of this answer."),
-      `${t("The OpenAI SDK yields 0 chunks of")} ${wire.chunks} ${t("and raises no error: it looks for lines that begin with data: and these are bare JSON lines.")}`
-      + (pieces ? ` ${pieces} ${t("of them carry content.")}` : "")];
+      t("The OpenAI SDK yields 0 of its {chunks} chunks, {pieces} of which carry content, and raises no error: it looks for lines that begin with data: and these are bare JSON lines.", { chunks: wire.chunks, pieces })];
   }
   if (wire.events.some((one) => one.unfinished)) {
     return [t("The answer ends inside an event."), t("What came of it is read by no client, and most say nothing of it.")];
@@ -54,7 +53,7 @@ export function warningOf(exchange, wire) {
     return [t("The answer ends without finish_reason."), t("A client that does not look for it takes it for whole.")];
   }
   const broken = wire.events.filter((one) => one.kind === "broken").length;
-  if (broken) return [t("Something in this answer cannot be read."), `${broken} ${t("of its events are no JSON.")}`];
+  if (broken) return [t("Something in this answer cannot be read."), t("{broken} of its events are no JSON.", { broken })];
   return null;
 }
 
@@ -120,7 +119,7 @@ function answerPanel(exchange, wire) {
 
 export function claimRow(one) {
   return h("tr", {},
-    h("th", { scope: "row" }, h("code", {}, one.name)),
+    h("th", { scope: "row", class: "name" }, h("code", {}, one.name)),
     h("td", {}, one.says),
     h("td", {}, h("span", { class: `claim ${one.claim}` }, t(one.claim))),
     h("td", { class: "dim" }, one.source));
@@ -128,11 +127,12 @@ export function claimRow(one) {
 
 function claimsPanel(exchange) {
   if (!exchange.claims) return null;
+  const claims = exchange.claims.filter((one) => !(exchange.stream && one.name.startsWith("body-")));
   const title = `${t("What differs from the standard")}${exchange.chip ? ` ${t("on")} ${exchange.chip}` : ""}`;
-  if (!exchange.claims.length) return section(title, h("p", { class: "dim" }, t("Nothing: this chip speaks as the standard has it.")));
+  if (!claims.length) return section(title, h("p", { class: "dim" }, t("Nothing: this chip speaks as the standard has it.")));
   return section(title, h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": title }, h("table", { class: "claims" },
     h("thead", {}, h("tr", {}, [t("quirk"), t("what it does"), t("claim"), t("source")].map((one) => h("th", { scope: "col" }, one)))),
-    h("tbody", {}, exchange.claims.map(claimRow)))));
+    h("tbody", {}, claims.map(claimRow)))));
 }
 
 export function frameDetail(frame) {
@@ -199,6 +199,7 @@ function framesPanel(wire, show) {
         h("td", { class: "num dim" }, before ? `+${(frame.at - before.at).toFixed(1)}` : ""),
         h("td", { class: "num" }, String(frame.bytes.length)),
         h("td", { class: "carries" }, h("i", { class: `dot kind-${frame.kind}` }), frame.kinds.map(kindName).join(" · ")),
+        h("td", { class: "says" }, saysOf(wire, frame)),
         h("td", { class: "text" }, h("code", {}, textOfFrame(frame)))));
     }
     drawn = Math.min(count, wire.frames.length);
@@ -206,8 +207,15 @@ function framesPanel(wire, show) {
   };
   draw(FIRST_FRAMES);
   return section(t("Frames"), h("div", { class: "wide frames", tabindex: "0", role: "region", "aria-label": t("Frames") }, h("table", {},
-    h("thead", {}, h("tr", {}, ["#", t("at ms"), t("gap"), t("bytes"), t("carries"), t("text")].map((one, at) => h("th", { scope: "col", class: at < 4 ? "num" : null }, one)))),
+    h("thead", {}, h("tr", {}, ["#", t("at ms"), t("gap"), t("bytes"), t("carries"), t("says"), t("raw")].map((one, at) => h("th", { scope: "col", class: at < 4 ? "num" : null }, one)))),
     body)), more);
+}
+
+// What the events that end in a frame say, in a word.
+function saysOf(wire, frame) {
+  const ended = wire.events.filter((one) => one.to > frame.start && one.to <= frame.end);
+  const said = ended.map(({ said: one, kind }) => one.text || one.reasoning || one.calls.map((call) => call.function?.arguments || call.function?.name || "").join("") || (kind === "finish" ? one.finish : ""));
+  return shown(short(said.filter(Boolean).join(" "), 40));
 }
 
 function textOfFrame(frame) {

@@ -29,6 +29,11 @@ function fits(row, filter) {
   return filter.text.toLowerCase().split(/\s+/).every((word) => text.includes(word));
 }
 
+function newestFirst(one, other) {
+  const [a, b] = [store.rows.get(one), store.rows.get(other)];
+  return b.time - a.time || b.number - a.number;
+}
+
 function endingOf(row) {
   return row.ending === null ? "in flight" : row.client_left ? "client left" : row.ending;
 }
@@ -96,7 +101,7 @@ export function journalView(place, route, go) {
     }
     refresh();
   }, { "data-act": "clear" });
-  put(filters, text, Object.values(menus), h("span", { class: "grow" }), count, pause, clear);
+  put(filters, h("div", { class: "bar" }, text, h("span", { class: "grow" }), count, pause, clear), h("div", { class: "bar menus" }, Object.values(menus)));
 
   function marks() {
     pause.textContent = store.paused ? t("go on") : t("pause");
@@ -122,7 +127,7 @@ export function journalView(place, route, go) {
       menu("fault", rows.flatMap((one) => one.faults));
     }
     const before = visible.length;
-    if (!store.paused) visible = store.order.toReversed().filter((key) => fits(store.rows.get(key), filter));
+    if (!store.paused) visible = store.order.filter((key) => fits(store.rows.get(key), filter)).sort(newestFirst);
     else visible = visible.filter((key) => store.rows.has(key) && fits(store.rows.get(key), filter));
     count.textContent = visible.length === store.order.length ? `${visible.length}` : `${visible.length} ${t("of")} ${store.order.length}`;
     const none = store.order.length === 0;

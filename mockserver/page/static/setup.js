@@ -1,6 +1,6 @@
 // Faults, answers and the clock of a namespace; beside each action the lines that do the same.
 
-import { h, put, button, field, select, shown } from "./dom.js";
+import { h, put, button, field, select, shown, prose } from "./dom.js";
 import { call } from "./api.js";
 import { store, onChange } from "./store.js";
 import { codeTabs, section, tag } from "./exchange.js";
@@ -44,7 +44,7 @@ function actionForm(title, fields, read, lines, act, label) {
   }, { class: "primary" });
   body.addEventListener("input", changed);
   body.addEventListener("change", changed);
-  put(body, h("div", { class: "form" }, fields, press), said, code);
+  put(body, h("div", { class: "form act" }, fields, press), said, code);
   changed();
   return { element: section(title, body), changed };
 }
@@ -56,7 +56,7 @@ function faultForm(types, done) {
   const kind = select(Object.keys(types), "cut" in types ? "cut" : Object.keys(types)[0], () => draw(), { id: "fault-type" });
   const draw = () => {
     const type = types[kind.value];
-    says.textContent = type.says;
+    put(says, prose(type.says));
     inputs = Object.fromEntries(type.settings.map((name) => {
       const one = type.types[name];
       if (one === "boolean") return [name, select([["", "–"], "true", "false"], "")];
@@ -80,7 +80,8 @@ function faultForm(types, done) {
   const every = h("input", { type: "number", min: "1", placeholder: "1" });
   const probability = h("input", { type: "number", min: "0", max: "1", step: "0.1", placeholder: "1" });
   draw();
-  const form = actionForm(t("Arm a fault"), [field(t("fault"), kind), settings, ...match.fields, field(t("times"), times), field(t("every"), every), field(t("probability"), probability)],
+  const form = actionForm(t("Arm a fault"), [h("div", { class: "form inner" }, field(t("fault"), kind), settings), h("div", { class: "form inner" }, match.fields),
+    h("div", { class: "form inner" }, field(t("times"), times), field(t("every"), every), field(t("probability"), probability))],
     read, (body) => faultLines(body, location.origin, store.namespace),
     async (body) => {
       await call("POST", "/faults", body, store.namespace);
@@ -101,7 +102,8 @@ function answerForm(done) {
     if (number(delay.value)) answer.delay_ms = number(delay.value);
     return { answer, match: match.read(), times: number(times.value) };
   };
-  return actionForm(t("Script an answer"), [field(t("what"), kind), field(t("said"), text), ...match.fields, field(t("times"), times), field("delay_ms", delay)],
+  return actionForm(t("Script an answer"), [h("div", { class: "form inner said-what" }, field(t("what"), kind), field(t("said"), text)), h("div", { class: "form inner" }, match.fields),
+    h("div", { class: "form inner" }, field(t("times"), times), field("delay_ms", delay))],
     read, (body) => answerLines(body, location.origin, store.namespace),
     async (body) => {
       await call("POST", "/answers", body, store.namespace);

@@ -13,6 +13,7 @@ export const store = {
   everyNamespace: true,
   health: { edition: "", chips: [], models: [], version: "" },
   editions: [],
+  quirks: [],
   paused: false,
   lost: "",
   compareWith: null,
@@ -90,7 +91,7 @@ export async function follow() {
 
 export async function meet() {
   store.health = await call("GET", "/health");
-  store.editions = await call("GET", "/editions");
+  [store.editions, store.quirks] = await Promise.all([call("GET", "/editions"), call("GET", "/quirks")]);
 }
 
 export function claimsOf(chip) {
@@ -98,9 +99,37 @@ export function claimsOf(chip) {
   return served?.chips.find((one) => one.name === chip)?.quirks ?? null;
 }
 
+// The quirks of one axis exclude each other; the table lists an axis from its standard on.
+export function axes() {
+  const found = [];
+  for (const one of store.quirks) {
+    if (one.standard) found.push({ stage: one.stage, standard: one, others: [] });
+    else found.at(-1).others.push(one);
+  }
+  return found;
+}
+
+// What differs from the standard in an exchange: the chip's quirks, and those that the request switched.
+function claimsIn(exchange) {
+  let claims = exchange.chip ? claimsOf(exchange.chip) : null;
+  const switched = exchange.request.headers["x-mock-quirks"];
+  if (!claims || !switched) return claims;
+  for (const word of switched.split(",").map((one) => one.trim()).filter(Boolean)) {
+    const name = word.replace(/^[+-]/, "");
+    const axis = axes().find((one) => one.standard.name === name || one.others.some((other) => other.name === name));
+    if (!axis) continue;
+    const names = axis.others.map((one) => one.name);
+    claims = claims.filter((one) => !names.includes(one.name));
+    const minus = word.startsWith("-");
+    const now = name === axis.standard.name ? (minus ? axis.others[0] : null) : (minus ? null : axis.others.find((one) => one.name === name));
+    if (now) claims = [...claims, { name: now.name, says: now.says, claim: "asked for", source: "X-Mock-Quirks" }];
+  }
+  return claims;
+}
+
 // An exchange of the journal with what is known of its chip.
 export async function load(namespace, number) {
   const exchange = await call("GET", `/exchanges/${number}`, undefined, namespace);
-  exchange.claims = exchange.chip ? claimsOf(exchange.chip) : null;
+  exchange.claims = claimsIn(exchange);
   return exchange;
 }

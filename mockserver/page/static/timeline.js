@@ -150,6 +150,12 @@ export function kindName(kind) {
   return t(NAMED[kind] || kind);
 }
 
+// Whether a write left noticeably later than it was planned.
+function isOff(wire) {
+  const span = spanOf([wire], "time");
+  return isSpread([wire]) && wire.writes.some((one) => Math.abs(one.planned - one.at) > span / 300);
+}
+
 export function legend(wires) {
   const seen = new Set(wires.flatMap((wire) => wire.frames.flatMap((one) => one.pieces.map((piece) => piece.kind))));
   const also = new Set(wires.flatMap((wire) => wire.frames.flatMap((one) => one.kinds)));
@@ -157,5 +163,6 @@ export function legend(wires) {
   const told = Object.keys(NAMED).filter((kind) => seen.has(kind) || (kind === "usage" && also.has(kind)));
   return h("ul", { class: "legend", "aria-label": t("What a write carries") },
     told.map((kind) => h("li", {}, h("i", { class: `dot kind-${kind}` }), kindName(kind))),
+    wires.some(isOff) && h("li", {}, h("i", { class: "plannedmark" }), t("when it was planned, where it left otherwise")),
     cut && h("li", {}, h("i", { class: "cutmark" }, "▼"), t("cut inside a character")));
 }

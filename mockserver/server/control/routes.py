@@ -81,7 +81,7 @@ def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation
     return _Asgi(endpoint)
 
 
-def _namespace(mock: Mock, operation: Operation, headers: Mapping[bytes, bytes]) -> tuple[str, Namespace]:
+def _namespace(mock: Mock, operation: Operation, headers: dict[bytes, bytes]) -> tuple[str, Namespace]:
     """The API key and the namespace that an operation acts on: those of the key, or of the name that is given."""
     name = headers.get(NAMESPACE_HEADER)
     if name is not None:
