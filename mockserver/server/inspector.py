@@ -6,6 +6,7 @@ Its files are public and hold nothing; what they show they ask of the control AP
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
@@ -110,8 +111,9 @@ class Inspector:
             self._feeds.popitem(last=False)
         loop = asyncio.get_running_loop()
         until = loop.time() + HELD_S
-        while not (news := feed.news()) and not fresh and loop.time() < until:  # noqa: ASYNC110 - a growing stream wakes nobody
-            await asyncio.sleep(LOOK_S)
+        with contextlib.suppress(asyncio.CancelledError):  # the server stops: the page is answered at once
+            while not (news := feed.news()) and not fresh and loop.time() < until:  # noqa: ASYNC110 - nobody wakes it
+                await asyncio.sleep(LOOK_S)
         return {
             "fresh": fresh,
             "elapsed_ms": {one.name: self._mock.elapsed_ms(one) for one in self._mock.namespaces},

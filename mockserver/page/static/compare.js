@@ -18,6 +18,7 @@ export function nameOf(exchange) {
 // What an event is about, so that the same chunk of two streams meets itself whatever its form.
 function keyOf(event) {
   const { said } = event;
+  if (event.kind === "body") return "body";
   return JSON.stringify([event.kind, said.text, said.reasoning, said.finish, said.calls.map((one) => one.function?.arguments ?? "")]);
 }
 
@@ -76,8 +77,16 @@ function cell(event, runs) {
     h("pre", {}, runs.map(([text, common]) => (common ? h("span", {}, visibleText(text)) : h("mark", {}, visibleText(text))))));
 }
 
+// By what events are about; where the two say different things, by what kind of event it is.
+function rowsOf(mine, its) {
+  const rows = aligned(mine.map(keyOf), its.map(keyOf));
+  const shared = rows.some(([i, j]) => i >= 0 && j >= 0 && mine[i].said.text);
+  const both = [mine, its].every((events) => events.some((one) => one.said.text));
+  return shared || !both ? rows : aligned(mine.map((one) => one.kind), its.map((one) => one.kind));
+}
+
 export function bytesSideBySide([a, b]) {
-  const rows = aligned(a.events.map(keyOf), b.events.map(keyOf)).slice(0, MOST_ROWS);
+  const rows = rowsOf(a.events, b.events).slice(0, MOST_ROWS);
   return h("div", { class: "sides" }, rows.map(([i, j]) => {
     const [mine, its] = [a.events[i], b.events[j]];
     const texts = [mine, its].map((one) => (one ? one.text.slice(0, MOST_LETTERS) : ""));

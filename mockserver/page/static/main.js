@@ -50,7 +50,7 @@ function bar() {
   const spaces = view === "journal" ? [["*", t("all namespaces")], ...store.namespaces.map((one) => [one, one])] : store.namespaces.map((one) => [one, one]);
   const value = view === "journal" && store.everyNamespace ? "*" : store.namespace;
   put(document.getElementById("top"),
-    h("a", { class: "brand", href: "#/journal", "aria-label": "genstudio-mock" }, h("img", { src: "icon.svg", alt: "", width: "22", height: "22" }), h("b", {}, "genstudio-mock"), h("span", { class: "tag" }, store.health.edition || "…")),
+    h("a", { class: "brand", href: "#/journal" }, h("img", { src: "icon.svg", alt: "", width: "22", height: "22" }), h("b", {}, "genstudio-mock"), h("span", { class: "tag" }, store.health.edition || "…")),
     h("nav", { "aria-label": t("Views") }, VIEWS.map(([name, title]) => h("a", { href: `#/${name}`, "aria-current": name === view ? "page" : null }, t(title)))),
     h("span", { class: "grow" }),
     h("span", { class: "lost", role: "status" }, store.lost ? t("The mock does not answer; asking again …") : ""),

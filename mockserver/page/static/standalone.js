@@ -1,6 +1,6 @@
 // The views without a server: what is drawn stands in the page as JSON.
 
-import { h, put, button } from "./dom.js";
+import { h, put, button, prose, shown } from "./dom.js";
 import { exchangeView, section } from "./exchange.js";
 import { comparison } from "./compare.js";
 import { t, language, setLanguage } from "./words.js";
@@ -35,7 +35,7 @@ function survival({ chips, tests, summary, meanings }) {
       })))))),
     h("dl", { class: "keys" }, kinds.map((kind) => h("div", {}, h("dt", {}, kind), h("dd", { class: "dim" }, meanings[kind] || ""))))),
     told.length > 0 && section(t("What was said"), h("ul", { class: "findings" }, told.map((one) => h("li", { class: "bad" },
-      h("div", {}, h("p", {}, h("b", {}, one.chip), " ", h("code", {}, one.test)), h("p", { class: "dim" }, one.says)))))));
+      h("div", {}, h("p", {}, h("b", {}, one.chip), " ", h("code", {}, one.test)), h("p", { class: "dim" }, prose(shown(one.says)))))))));
 }
 
 function drift({ chips }) {
