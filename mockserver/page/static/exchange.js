@@ -29,7 +29,7 @@ export function statusClass(status) {
 }
 
 export function tag(text, kind = "", title = "") {
-  return h("span", { class: `tag ${kind}`, title: title || null }, shown(short(text, 60)));
+  return h("span", { class: `tag ${kind}`, title: title || null }, shown(short(text, 90)));
 }
 
 export function section(title, ...children) {

@@ -144,7 +144,7 @@ export function setupView(place) {
       await call("DELETE", path, undefined, store.namespace);
       refresh();
     };
-    put(armed, faults.length ? h("table", {},
+    put(armed, faults.length ? h("table", { class: "armed" },
       h("thead", {}, h("tr", {}, ["#", t("fault"), t("for"), t("struck"), t("of"), ""].map((one) => h("th", { scope: "col" }, one)))),
       h("tbody", {}, faults.map((one) => h("tr", {},
         h("td", { class: "num" }, String(one.number)),

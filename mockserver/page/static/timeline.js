@@ -24,7 +24,7 @@ export function spanOf(wires, by) {
 }
 
 function steps(most) {
-  const raw = most / 6;
+  const raw = most / 8;
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((one) => one * power).find((one) => one >= raw);
   return Array.from({ length: Math.floor(most / step) + 1 }, (_, number) => number * step);
