@@ -405,7 +405,7 @@ def test_it_speaks_chinese(browser: Any, mock: MockServer) -> None:
 
 
 def test_the_keyboard_is_enough(tab: Tab, mock: MockServer, everybody: Session) -> None:
-    """The keys j and k walk, c twice compares, / filters, ? helps, a number is a view, arrows walk along the time line."""
+    """The keys j and k walk, c compares, / filters, ? helps, a number is a view, arrows walk along the time line."""
     asked(everybody, stream=True)
     asked(everybody.chip("chip3"), stream=True)
     page = opened(tab, mock)
