@@ -236,7 +236,7 @@ def test_one_request_is_compared_on_two_chips(tab: Tab, mock: MockServer) -> Non
 
 def test_a_cut_inside_a_character_is_marked(tab: Tab, mock: MockServer, everybody: Session) -> None:
     """The time line, the text and the hexdump show where network writes divide a Chinese character."""
-    everybody.mock.call("POST", "/faults", {"fault": {"type": "slicer", "average_bytes": 2}, "times": 1})
+    everybody.mock.call("POST", "/faults", {"fault": {"type": "slicer", "average_bytes": 8}, "times": 1})
     asked(everybody, stream=True)
     page = opened(tab, mock, "journal/default/1")
     page.locator(".cut-mark").first.wait_for(state="attached")
@@ -292,6 +292,26 @@ def test_a_quirk_is_tried(tab: Tab, mock: MockServer) -> None:
     assert not page.locator("[data-quirk=object-last]").is_checked()
 
 
+def test_an_exchange_is_played_again_and_saved(tab: Tab, mock: MockServer, everybody: Session) -> None:
+    """On another chip, with a quirk and a fault, beside the first; and as the fixture file of the control API."""
+    asked(everybody.chip("chip3"), stream=True)
+    page = opened(tab, mock, "journal/default/1")
+    page.get_by_role("button", name="play again").click()
+    page.locator(".again select").select_option("nvidia")
+    page.locator(".again input").first.fill("+no-done")
+    page.locator(".again input").last.fill("cut;after_frames=4")
+    page.get_by_role("button", name="send", exact=True).click()
+    page.locator(".comparison").wait_for()
+    again = get(mock, "/_mock/exchanges/2").json()
+    page.goto(f"{mock.url}{UI}#/journal/default/1")
+    with page.expect_download() as caught:
+        page.get_by_role("button", name="save as fixture").click()
+
+    assert (again["chip"], again["faults"], again["ending"]) == ("nvidia", ["cut"], "cut")
+    assert again["request"]["headers"]["x-mock-quirks"] == "+no-done"
+    assert caught.value.path().read_text("utf-8").startswith('{\n  "provenance"')
+
+
 def test_markup_is_shown_and_harms_nothing(tab: Tab, mock: MockServer, everybody: Session) -> None:
     """In the path, the headers, the question, the answer, a tool's name, the error and a fault's message."""
     call = {"name": NASTY.replace("\u0007", ""), "arguments": {"a": NASTY}}
@@ -327,7 +347,7 @@ def test_long_answers_are_shown(tab: Tab, mock: MockServer, everybody: Session) 
     page.get_by_role("button", name="show more").wait_for()
 
     assert page.locator(".frames tbody tr").count() == 200
-    assert page.locator(".exchange").get_by_text("more characters").count() == 2
+    assert page.locator(".exchange").get_by_text("more characters").count() == 1
 
 
 def test_off_loopback_the_page_asks_for_the_token(browser: Any) -> None:

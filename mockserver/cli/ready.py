@@ -66,6 +66,8 @@ def ready_block(address: str, edition: Edition, config: Config, guard: Guard | N
         (("models", "dim"), f"{len(edition.models)}; genstudio-mock profiles --models lists them"),
         (("answers", "dim"), _answers(config)),
     ]
+    if guard and config.ui and not address.startswith("unix:"):
+        rows.append((("look", "dim"), f"{address}/_mock/ui/ in a browser"))
     if guard and guard.token:
         shown = SETTINGS["control_token"].show(config.control_token) or guard.token
         rows.append((("control", "dim"), f"/_mock/ asks for X-Mock-Token: {shown}"))

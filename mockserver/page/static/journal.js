@@ -10,6 +10,7 @@ import { t } from "./words.js";
 
 const ROW_HEIGHT = 32;
 const AROUND = 12;
+const SOON_MS = 400; // between two looks at a stream that grows: each asks for all of it
 const NOTHING = { text: "", chip: "", model: "", status: "", ending: "", fault: "" };
 
 function clock(time) {
@@ -73,7 +74,9 @@ export function journalView(place, route, go) {
   let selected = route.length >= 2 ? `${route[0]}/${route[1]}` : null;
   let top = 0;
   let scheduled = false;
-  let drawnExchange = "";
+  let drawn = null;
+  let later = 0;
+  let pending = false;
 
   const count = h("span", { class: "dim count", role: "status" });
   const filters = h("div", { class: "filters", role: "search" });
@@ -191,13 +194,19 @@ export function journalView(place, route, go) {
     split.classList.add("has-detail");
     const key = selected;
     const row = store.rows.get(key);
-    const mark = JSON.stringify([key, row?.frames_sent, row?.ending]);
-    if (mark === drawnExchange) return;
+    const same = drawn?.key === key && (!row || row.at_ms === drawn.at_ms);
+    if (same && drawn.ended) return;
+    if (same && (later || detail.querySelector(".again:not([hidden])"))) {
+      pending = true;
+      lookLater();
+      return;
+    }
     const [namespace, number] = key.split("/");
     try {
       const exchange = await load(namespace, number);
       if (selected !== key) return;
-      drawnExchange = mark;
+      drawn = { key, at_ms: exchange.at_ms, ended: exchange.ending !== null };
+      lookLater();
       const scrolled = detail.dataset.key === key ? detail.scrollTop : 0;
       detail.dataset.key = key;
       put(detail, exchangeView(exchange, { origin: location.origin, actions: actionsOf(exchange, go) }));
@@ -206,6 +215,17 @@ export function journalView(place, route, go) {
     } catch (error) {
       if (selected === key) put(detail, h("div", { class: "hint" }, h("p", {}, error.message), h("p", { class: "dim" }, t("The journal keeps the last exchanges; older ones make room."))));
     }
+  }
+
+  // Not more often than now and then, and not while something is being typed into what is shown.
+  function lookLater() {
+    later ||= setTimeout(() => {
+      later = 0;
+      if (pending) {
+        pending = false;
+        show();
+      }
+    }, SOON_MS);
   }
 
   function step(way) {
@@ -229,7 +249,7 @@ export function journalView(place, route, go) {
       j: () => step(1), ArrowDown: () => step(1), k: () => step(-1), ArrowUp: () => step(-1),
       "/": () => text.focus(),
       Enter: () => selected && show(true).then(() => detail.querySelector(".actions button")?.focus()),
-      Escape: () => { selected = null; drawnExchange = ""; go("journal", true); draw(true); show(); scroller.focus(); },
+      Escape: () => { selected = null; drawn = null; go("journal", true); draw(true); show(); scroller.focus(); },
       p: () => pause.click(),
       c: () => selected && holdOrCompare(selected, go, schedule),
     },

@@ -69,6 +69,7 @@ export function forget(namespace) {
 export async function follow() {
   const page = crypto.getRandomValues(new Uint32Array(2)).join("-");
   for (;;) {
+    while (document.hidden) await new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
     try {
       const news = await live(page);
       if (news.fresh) {
