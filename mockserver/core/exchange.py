@@ -6,7 +6,6 @@ and what came of it (`Exchange`). Plain values: no clock, no socket, no behaviou
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -238,11 +237,6 @@ class Request:
     body: bytes = b""
 
 
-def _no_writes() -> array[float]:
-    """A number costs eight bytes in it, and a stream has thousands."""
-    return array("d")
-
-
 @dataclass(slots=True)
 class Exchange:
     """A request and all that came back: what the log tells, a fixture stores, a check judges, a replay performs.
@@ -279,7 +273,7 @@ class Exchange:
     faults: tuple[str, ...] = ()
     at_ms: float = 0.0
     in_flight: bool = False
-    writes: array[float] = field(default_factory=_no_writes, compare=False, repr=False)
+    writes: Sequence[float] = field(default=(), compare=False, repr=False)
 
     @property
     def ignored(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
 from typing import TYPE_CHECKING
 
 from mockserver.core.exchange import Ending
@@ -27,6 +28,7 @@ async def perform_frame_by_frame(
 ) -> None:
     """Every frame is its own send, at its own time; then the ending the plan wants."""
     at = times(plan)
+    writes = exchange.writes = array("d")
     whole = plan.ending is Ending.COMPLETE
     if not plan.raw:
         head_at = plan.head_at_ms if plan.head_at_ms is not None else (at[0] if at else 0.0)
@@ -44,7 +46,7 @@ async def perform_frame_by_frame(
             more = not whole or number + 1 < len(plan.frames) or bool(plan.trailers)
             await send({"type": "http.response.body", "body": frame, "more_body": more})
         exchange.frames_sent = number + 1
-        exchange.writes.extend(((wheel.now() - started) * 1000, number + 1))
+        writes.extend(((wheel.now() - started) * 1000, number + 1))
         await asyncio.sleep(0)  # others shall have their turn: a send does not wait while the socket takes bytes
     exchange.ending = plan.ending
     if connection.gone:

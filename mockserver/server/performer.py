@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import types
+from array import array
 from typing import TYPE_CHECKING, Any
 
 from mockserver.core.exchange import Ending
@@ -68,7 +69,8 @@ async def _at_once(
         await send({"type": "http.response.body", "body": frames[0] if count else b""})
         exchange.frames_sent = count
         return
-    number = 0
+    number, writes = 0, array("d")  # eight bytes a number: a stream has thousands
+    exchange.writes = writes
     while number < count:
         joined = frames[number : number + JOINED_FRAMES]
         data = b"".join(joined)
@@ -80,7 +82,7 @@ async def _at_once(
         if connection.gone:
             return
         exchange.frames_sent = number
-        exchange.writes.extend(((wheel.now() - started) * 1000, number))
+        writes.extend(((wheel.now() - started) * 1000, number))
         if number < count:
             await asyncio.sleep(0)
 
@@ -105,6 +107,7 @@ class _Paced:
         self._connection = connection
         self._wheel = wheel
         self._exchange = exchange
+        self._writes = exchange.writes = array("d")
         self._started = started
         self._next = 0
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -151,7 +154,7 @@ class _Paced:
 
     def _sent(self) -> None:
         self._exchange.frames_sent = self._next
-        self._exchange.writes.extend(((self._wheel.now() - self._started) * 1000, self._next))
+        self._writes.extend(((self._wheel.now() - self._started) * 1000, self._next))
         if self._next >= len(self._frames):
             self._over.set_result(None)
         else:

@@ -38,9 +38,9 @@ export function section(title, ...children) {
 
 // Why a client may show nothing, or less than was sent: one or no sentence, the weightiest.
 export function warningOf(exchange, wire) {
+  if (exchange.status !== 200) return null;
+  if (wire.miscoded) return [t("The chunked coding of this answer is broken."), t("A client stops there with an error; what it has shown until then stays half an answer.")];
   if (wire.chunks === null) return null;
-  const { status } = exchange;
-  if (status !== 200) return null;
   const pieces = wire.events.filter((one) => one.said.text).length;
   if (wire.heard === 0 && wire.chunks > 0) {
     return [t("A reader of server-sent events hears nothing of this answer."),

@@ -220,6 +220,7 @@ export function readWire(response) {
     writes: writesOf(response, frames),
     size: body.length,
     said: together(events),
+    miscoded: around.some(([, , kind]) => kind === "broken"),
     done: events.some((one) => one.kind === "done"),
     heard: chunked ? heardBySse(form, events, body) : null,
     chunks: chunked ? events.filter((one) => isObject(one.object)).length : null,

@@ -55,6 +55,8 @@ const CHINESE = {
   "Scripted answers": "预设的应答",
   "Send one request to two chips, or press c on two exchanges of the journal: their bytes stand side by side, and what only one has is marked.": "把同一个请求发给两个芯片，或在日志的两次交互上按 c：它们的字节并排显示，只有一边才有的会被标出。",
   "Something in this answer cannot be read.": "这个回答中有无法读取的部分。",
+  "The chunked coding of this answer is broken.": "这个回答的分块编码是坏的。",
+  "A client stops there with an error; what it has shown until then stays half an answer.": "客户端会在那里报错停下；此前显示的只是半个回答。",
   "The answer ends inside an event.": "回答在一个事件中间断开了。",
   "The answer ends without finish_reason.": "回答结束时没有 finish_reason。",
   "The answer, as a careful client reads it": "回答（仔细的客户端所读到的）",
