@@ -92,6 +92,7 @@ GIVEN: dict[str, list[tuple[Any, Any]]] = {
         (Moderation(after_pieces=2), Moderation(after_pieces=2)),
     ],
     "control": [(False, False)],
+    "ui": [(False, False)],
     "control_token": [("token", "token")],
     "grace_seconds": [(1, 1.0)],
 }

@@ -273,6 +273,8 @@ class Exchange:
         faults: Types of the faults that acted.
         at_ms: When the request came, in milliseconds on the mock's monotonic clock.
         in_flight: Whether it is still going on; how it ends, and after how long, is not known yet.
+        writes: When each network write of a stream really left, in milliseconds after the answer began, and how many
+            frames had been sent with it, in turn; empty for an answer of one write.
     """
 
     request: Request
@@ -288,6 +290,7 @@ class Exchange:
     faults: tuple[str, ...] = ()
     at_ms: float = 0.0
     in_flight: bool = False
+    writes: Sequence[float] = field(default=(), compare=False, repr=False)
 
     @property
     def ignored(self) -> tuple[str, ...]:

@@ -177,6 +177,7 @@ class Config:
         None, kinds.MODERATION, ANSWERS, "triggers of the text review, added to the edition's", file_only=True
     )
     control: bool = _row(True, kinds.SWITCH, LISTEN, "serve the control API under /_mock/")
+    ui: bool = _row(True, kinds.SWITCH, LISTEN, "serve the inspector, a page for browsers, at /_mock/ui/")
     control_token: str | None = _row(
         None,
         kinds.KEY,

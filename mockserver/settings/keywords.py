@@ -42,6 +42,7 @@ class AppKeywords(TypedDict, total=False):
     api_key: Sequence[str]
     moderation: Mapping[str, Any] | Moderation
     control: bool
+    ui: bool
     control_token: str
 
 

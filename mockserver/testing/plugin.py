@@ -57,8 +57,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )  # fmt: skip
     group.addoption(
         "--chips-report", metavar="PATH", action="append", default=[],
-        help="write the survival matrix as Markdown (.md) or JSON (.json); may be repeated",
+        help="write the survival matrix as Markdown (.md), JSON (.json) or a page (.html); may be repeated",
     )  # fmt: skip
+    group.addoption(
+        "--genstudio-html", metavar="DIR", help="draw what went over the wire in each test that failed, a page a test"
+    )
     parser.addini("genstudio_mock_url", "as --genstudio-mock-url", default="")
     parser.addini("genstudio_mock_args", "as --genstudio-mock-args", default="")
     parser.addini(
@@ -105,7 +108,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     session = item.stash.get(SESSION_KEY, None)
     if session is not None and report.failed:
-        report.sections.append(("genstudio-mock: what went over the wire", "\n".join(_wire_log(session))))
+        lines = [*_wire_log(session), *_drawn(session, item)]
+        report.sections.append(("genstudio-mock: what went over the wire", "\n".join(lines)))
     return report
 
 
@@ -135,6 +139,22 @@ def _wire_log(session: Session) -> list[str]:
         return wire_log(session.exchanges()) or [f"no request came to this test's namespace{_proxied(session)}"]
     except MockError as error:
         return [str(error)]
+
+
+def _drawn(session: Session, item: pytest.Item) -> list[str]:
+    """Where it is drawn, with `--genstudio-html`."""
+    folder = item.config.getoption("genstudio_html")
+    if not folder:
+        return []
+    from mockserver.core.errors import OperatorError
+    from mockserver.testing.control_client import MockError
+    from mockserver.testing.wire_page import write_page
+
+    try:
+        path = write_page(session, folder, item.nodeid)
+    except (MockError, OperatorError) as error:
+        return [str(error)]
+    return [f"drawn: {path}"] if path else []
 
 
 def _proxied(session: Session) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response
 
 from mockserver.files.exchange_file import ExchangeFile
+from mockserver.page.drawn import chip_claims
 from mockserver.pipeline.faults.table import FAULTS
 from mockserver.profile import quirks
 from mockserver.server import verdict
@@ -239,6 +240,19 @@ async def list_quirks(_call: ControlCall) -> list[replies.QuirkRow]:
     ]
 
 
+async def list_editions(call: ControlCall) -> list[replies.EditionRow]:
+    """The edition that is served, and those that are shipped."""
+    from mockserver.page.editions import shipped_editions
+
+    served = call.mock.edition
+    others = await asyncio.to_thread(shipped_editions)
+    rows = [served, *(one for one in others if one.name != served.name)]
+    return [
+        replies.EditionRow(name=one.name, title=one.file.title, served=one is served, chips=chip_claims(one))
+        for one in sorted(rows, key=lambda one: one.name)
+    ]
+
+
 async def show_clock(call: ControlCall) -> replies.ClockRow:
     """The namespace's clock."""
     return replies.ClockRow(elapsed_ms=round(call.elapsed_ms, 3), now_ms=call.mock.clock.now_ms())
@@ -334,6 +348,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     ),
     Operation("GET", "/verdict", "What the exchanges say of the client.", judge, query=_HOW_TO_JUDGE),
     Operation("GET", "/quirks", "The table of quirks.", list_quirks),
+    Operation("GET", "/editions", "Editions, their chips and each chip's quirks with claim and source.", list_editions),
     Operation("GET", "/clock", "The namespace's clock, on which quotas run.", show_clock),
     Operation("POST", "/clock", "Move the namespace's clock on.", move_clock, bodies.ClockBody),
 )  # fmt: skip

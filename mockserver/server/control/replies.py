@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, WithJsonSchema
 from mockserver import __version__
 from mockserver.core.exchange import Ending
 from mockserver.files.key_shapes import findings
+from mockserver.page.drawn import ChipClaims, drawn_send, drawn_writes
 from mockserver.pipeline.faults.table import AnyFault
 from mockserver.pipeline.read import Carried, carried
 from mockserver.server.asgi_request import MASKED
@@ -211,22 +212,33 @@ class ExchangeRow(Reply):
 
 
 class SendRow(Reply):
-    """What was sent at once, and when, in milliseconds after the answer began."""
+    """A frame, and when it was to leave, in milliseconds after the answer began; `base64` where it is no UTF-8."""
 
     at_ms: float
     data: str
+    base64: str | None = None
+
+
+class WriteRow(Reply):
+    """A network write: when it really left, and how many frames had been sent with it."""
+
+    at_ms: float
+    frames_sent: int
 
 
 class ExchangeResponse(Reply):
     """What was sent, frame by frame, and what it said to a client that could read it.
 
-    Of a giant answer that is its first frames; `left_out` counts the others.
+    Of a giant answer that is its first frames; `left_out` counts the others. Where `raw`, the frames are network writes
+    that hold head and transfer coding themselves.
     """
 
     headers: list[tuple[str, str]]
     sends: list[SendRow]
     left_out: int
     carried: Carried
+    raw: bool = False
+    writes: list[WriteRow] = []
 
 
 class WholeExchange(ExchangeRow):
@@ -256,6 +268,15 @@ class QuirkRow(Reply):
     says: str
 
 
+class EditionRow(Reply):
+    """An edition: its chips, each with the quirks by which it differs from the standard."""
+
+    name: str
+    title: str
+    served: bool
+    chips: list[ChipClaims]
+
+
 class ClockRow(Reply):
     """The namespace's clock, and the wall clock of the mock, in milliseconds."""
 
@@ -273,8 +294,14 @@ def whole_exchange(exchange: Exchange, elapsed_ms: float) -> WholeExchange:
     left_out = max(exchange.frames_sent - MOST_SHOWN_FRAMES, 0)
     shown = replace(exchange, frames_sent=exchange.frames_sent - left_out) if left_out else exchange
     headers = [_texts(pair) for pair in (exchange.plan.headers if exchange.plan else ())]
-    sends = [SendRow(at_ms=at, data=data.decode("utf-8", "replace")) for at, data in shown.sends]
-    response = ExchangeResponse(headers=headers, sends=sends, left_out=left_out, carried=carried(shown))
+    response = ExchangeResponse(
+        headers=headers,
+        sends=[SendRow(**drawn_send(at, data)) for at, data in shown.sends],
+        left_out=left_out,
+        carried=carried(shown),
+        raw=bool(exchange.plan and exchange.plan.raw),
+        writes=[WriteRow(at_ms=at, frames_sent=frames) for at, frames in drawn_writes(exchange)],
+    )
     return WholeExchange(**_exchange(exchange, elapsed_ms), response=response)
 
 
