@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mockserver.core.errors import OperatorError, Refusal
 from mockserver.core.exchange import ANSWER_STYLES, Answer, Usage, texts_of
 from mockserver.pipeline.structure import SCHEMA_WHERE, structure
-from mockserver.sources import phrases, tokens, toolcalls
+from mockserver.sources import next_tool, phrases, tokens, toolcalls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -97,7 +97,7 @@ class Synthetic:
         if reasons(entry, request.body):
             reasoning = cut.pieces(line_of_thought(dialogue, _dice(seed, "reasoning")))
         echoes = style == "echo" and wanted.choice == "auto"
-        functions = () if echoes else toolcalls.chosen(wanted, dialogue.role, dialogue.asked)
+        functions = () if echoes else next_tool.chosen(wanted, request.messages, dialogue.asked)
         calls = toolcalls.calls(functions, _dice(seed, "tools"), cut)
         pieces = () if calls else cut.pieces(self._text(dialogue, wanted, style, seed))
         size = len(reasoning) + len(pieces) + sum(len(one.pieces) for one in calls)
