@@ -72,7 +72,10 @@ def sources(config: Config, edition: Edition, now_s: Callable[[], float] = unix_
     """Where answers come from, in order; `now_s` gives seconds since the Unix epoch."""
     fixtures = Fixtures([*config.fixtures, shipped("fixtures")])
     synthetic = Synthetic(edition, config.seed)
-    return Sources(edition, fixtures, recordings(config, edition), synthetic, strict=config.strict, now_s=now_s)
+    return Sources(
+        edition, fixtures, recordings(config, edition), synthetic,
+        strict=config.strict, own_identity=config.clock == "fixed", now_s=now_s,
+    )  # fmt: skip
 
 
 def recordings(config: Config, edition: Edition) -> RecordingFolders | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mockserver.core.errors import Refusal
 from mockserver.sources import tokens
 from mockserver.sources.fixture_answer import answer_of
+from mockserver.sources.identity import identified
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,7 @@ class Sources:
         recordings: Exchanges as they were, or None.
         synthetic: Text for everything else.
         strict: Nothing is synthesised.
+        own_identity: A fixture's own `id` and `created` stand; a live service would give new ones.
         now_s: Seconds since the Unix epoch, for looking after changed files and for `expires`.
     """
 
@@ -44,6 +46,7 @@ class Sources:
         synthetic: Synthetic,
         *,
         strict: bool,
+        own_identity: bool = True,
         now_s: Callable[[], float],
     ) -> None:
         self._edition = edition
@@ -51,6 +54,7 @@ class Sources:
         self._recordings = recordings
         self._synthetic = synthetic
         self._strict = strict
+        self._own_identity = own_identity
         self._now_s = now_s
         self._generation = self._changes = 0
         self._refresh()
@@ -71,7 +75,8 @@ class Sources:
                 return recorded
         if found is not None:
             self._generation += found.fixture.file.answer is None  # one of a sequence
-            return answer_of(found.said, found.fixture.name, lambda: tokens.prompt_tokens(request, self._edition))
+            said = answer_of(found.said, found.fixture.name, lambda: tokens.prompt_tokens(request, self._edition))
+            return identified(said, request.messages, own=self._own_identity)
         if self._strict:
             refusal = self._fixtures.no_match(request)
             near = self._recordings.recordings.near_misses(request) if self._recordings is not None else []
