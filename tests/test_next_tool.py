@@ -68,7 +68,7 @@ TOOLS = st.lists(st.tuples(NAMES, st.sampled_from(["", "The weather", "Ends this
                  max_size=5, unique_by=lambda one: one[0])  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(TOOLS, st.sampled_from(sorted(FORMS)), st.booleans(), st.sampled_from(["你好", "What is the weather? get_time"]))
 def test_a_loop_that_must_call_calls_each_function_once(
     tools: list[tuple[str, str, Any]], form: str, parallel: bool, asked: str

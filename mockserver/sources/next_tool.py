@@ -20,6 +20,7 @@ _WORD = "[A-Za-z]{3,}|[\u3400-\u9fff]{2,}"
 _HUMP = "(?<=[a-z])(?=[A-Z])"
 _COMMON = {"the", "and", "for", "get", "with", "from", "this", "that", "what", "which", "you", "are", "can", "how"}
 _IDENTIFIER = r"[\w-]+"
+_NAME_TOLD = r"""\bname["']?\s*[:=]\s*["']([\w-]+)["']"""
 _READ_OF_A_TURN: Final = 4000
 """Characters of an assistant's text that are searched for names of functions."""
 _WHOLE = r"(?:conversation|dialogue?|run|loop|task|chat|session|work|job)"
@@ -137,7 +138,8 @@ def _called(turn: Mapping[str, Any]) -> list[str]:
 def _named(turn: Mapping[str, Any], names: set[str]) -> list[str]:
     """The functions whose names stand in what a turn says."""
     said = "".join(texts_of(turn))[:_READ_OF_A_TURN]
-    return [word for word in dict.fromkeys(re.findall(_IDENTIFIER, said)) if word in names]
+    told = names.intersection(re.findall(_NAME_TOLD, said)) or names.intersection(re.findall(_IDENTIFIER, said))
+    return sorted(told)
 
 
 def _first_question(messages: Sequence[Mapping[str, Any]]) -> str:
