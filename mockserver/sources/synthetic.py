@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 from mockserver.core.errors import OperatorError, Refusal
 from mockserver.core.exchange import ANSWER_STYLES, Answer, Usage, texts_of
 from mockserver.pipeline.structure import SCHEMA_WHERE, structure
-from mockserver.sources import next_tool, phrases, tokens, toolcalls
+from mockserver.sources import next_tool, phrases, prompt_form, tokens, toolcalls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mockserver.core.exchange import ChatRequest
     from mockserver.pipeline.structure import Structure
@@ -99,22 +99,33 @@ class Synthetic:
         echoes = style == "echo" and wanted.choice == "auto"
         functions = () if echoes else next_tool.chosen(wanted, request.messages, dialogue.asked)
         calls = toolcalls.calls(functions, _dice(seed, "tools"), cut)
-        pieces = () if calls else cut.pieces(self._text(dialogue, wanted, style, seed))
+        pieces = () if calls else cut.pieces(self._text(request.messages, dialogue, wanted, style, seed))
         size = len(reasoning) + len(pieces) + sum(len(one.pieces) for one in calls)
         usage = Usage(tokens.prompt_tokens(request, self._edition), size + 1, len(reasoning))
         return Answer(pieces, usage, "tool_calls" if calls else "stop", reasoning, calls)
 
-    def _text(self, dialogue: DialogueSummary, wanted: Structure, style: str, seed: str) -> str:
+    def _text(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        dialogue: DialogueSummary,
+        wanted: Structure,
+        style: str,
+        seed: str,
+    ) -> str:
         if style == "echo":
             return dialogue.asked
         dice = _dice(seed, "text")
         if wanted.schema is not None:
-            value = toolcalls.value_for(wanted.schema, dice, SCHEMA_WHERE)
-        elif wanted.document:
-            value = document(dialogue, dice)
-        else:
-            return prose(dialogue, dice, self._material.draw(dialogue.language, dice) if style == "faker" else None)
-        return json.dumps(value, ensure_ascii=False)
+            return json.dumps(toolcalls.value_for(wanted.schema, dice, SCHEMA_WHERE), ensure_ascii=False)
+        form = prompt_form.find(messages, bare=wanted.document)
+        if form is not None and form.schema is not None:
+            value = toolcalls.value_or_none(form.schema, dice)
+            if value is not None:
+                return form.written(*value)
+        if wanted.document:
+            return json.dumps(document(dialogue, dice), ensure_ascii=False)
+        said = prose(dialogue, dice, self._material.draw(dialogue.language, dice) if style == "faker" else None)
+        return form.written(said) if form is not None and form.schema is None else said
 
 
 class DialogueSummary:

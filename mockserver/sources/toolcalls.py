@@ -39,3 +39,11 @@ def value_for(schema: Any, dice: random.Random, where: str) -> Any:
         return valid_value(schema, dice, where=where)
     except UnsatisfiableSchemaError as error:
         raise Refusal("invalid-field", str(error), param=error.where) from None
+
+
+def value_or_none(schema: Any, dice: random.Random) -> tuple[Any] | None:
+    """A value that is valid against a schema found in a text, alone in a tuple; None where there is none."""
+    try:
+        return (value_for(schema, dice, ""),)
+    except Refusal:
+        return None
