@@ -41,6 +41,14 @@ def test_what_is_asked() -> None:
     assert (asked.choice, asked.named, asked.parallel) == ("required", asked.functions[0], True)
 
 
+def test_of_two_functions_with_one_name_the_first_counts() -> None:
+    """Whether they are let in, the edition says for each model."""
+    asked = structure({"tools": [F, G, tool(name="f", description="again")], "tool_choice": NAMED_F})
+
+    assert [(one.name, one.description) for one in asked.functions] == [("f", "d"), ("g", "")]
+    assert asked.named is asked.functions[0]
+
+
 @pytest.mark.parametrize(
     ("wanted", "document", "schema"),
     [
@@ -81,11 +89,6 @@ FORM = {"type": "json_schema"}
             {"tools": [tool(name="f", parameters=[])]},
             "tools[0].function.parameters",
             "[] (an array) is not allowed; allowed: a JSON Schema",
-        ),
-        (
-            {"tools": [F, G, F]},
-            "tools[2].function.name",
-            "'f' is the name of tools[0] too; give each function its own name",
         ),
         (
             {"tools": [F], "tool_choice": "any"},

@@ -57,7 +57,7 @@ class OperatorError(Exception):
 def nearest(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:
     """The known names most like `name`, best first; at most `most`, none when nothing is alike."""
     lowered = {k.lower(): k for k in known}
-    return [lowered[m] for m in get_close_matches(name.lower(), list(lowered), n=most, cutoff=0.5)]
+    return [lowered[m] for m in get_close_matches(name.lower(), list(lowered), n=most, cutoff=0.6)]
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -52,6 +52,17 @@ class FieldRule(BaseModel):
     source: str
 
 
+class UniqueToolNames(BaseModel):
+    """Which models refuse two tools with one name; the others take them, and call the first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    models: tuple[str, ...]
+    """What their ids begin with."""
+    claim: Literal["documented", "observed", "assumed"]
+    source: str
+
+
 class RequestRules(BaseModel):
     """What an edition allows in a request."""
 
@@ -66,6 +77,7 @@ class RequestRules(BaseModel):
     roles: tuple[str, ...]
     content_types: tuple[str, ...] = ("application/json",)
     body_limit_bytes: int = Field(default=10 * 2**20, ge=1)
+    unique_tool_names: UniqueToolNames | None = None
     fields: dict[str, FieldRule]
 
 
@@ -113,7 +125,12 @@ def admit(
     document = parse(body, headers, settings.rules)
     model = chosen_model(document, path_model, settings.rules, deployment=deployment)
     if model != path_model and not deployment:
-        check_combination(model, chip, settings.catalogue, param="model")
+        cure = (
+            f"; the body's model goes before the path's: send null or {shown(path_model)} for that"
+            if path_model
+            else ""
+        )
+        check_combination(model, chip, settings.catalogue, param="model", cure=cure)
     messages = check_messages(document, settings.rules)
     rules = settings.rules.fields
     ignored = []
@@ -125,6 +142,9 @@ def admit(
             check_field(name, value, rule)
         elif name not in {"model", "messages"}:
             ignored.append(name)
+    unique = settings.rules.unique_tool_names
+    if unique is not None and document.get("tools") and model.startswith(unique.models):
+        check_tool_names(document["tools"])
     options = document.get("stream_options")
     return ChatRequest(
         model=model,
@@ -168,24 +188,24 @@ def check_key(headers: Mapping[bytes, bytes], keys: frozenset[str] | None) -> No
 
 
 def check_combination(
-    model: str, chip: str, catalogue: Mapping[str, frozenset[str]], *, param: str | None = None
+    model: str, chip: str, catalogue: Mapping[str, frozenset[str]], *, param: str | None = None, cure: str = ""
 ) -> None:
-    """Refuse a model or a chip that the edition does not serve, or not together."""
+    """Refuse a model or a chip that the edition does not serve, or not together; `cure` ends the message."""
     served = catalogue.get(model)
     if served is None:
-        where = f"{param}: " if param else ""
+        where = f"{param}:" if param else "model"
         near = (
             suggestion(model, catalogue)
             if len(catalogue) <= 12 or _near(model, catalogue)
             else (f"{len(catalogue)} models are; genstudio-mock profiles --models lists them, --model NAME adds one")
         )
-        raise Refusal("unknown-model", f"{where}model {shown(model)} is not served here; {near}", param=param)
+        raise Refusal("unknown-model", f"{where} {shown(model)} is not served here; {near}{cure}", param=param)
     if chip not in served:
         chips = sorted(set().union(*catalogue.values()))
         if chip in chips:
             raise Refusal(
                 "unknown-combination",
-                f"model {model} is not served on chip {chip}; it is on {', '.join(sorted(served))}",
+                f"model {model} is not served on chip {chip}; it is on {', '.join(sorted(served))}{cure}",
             )
         raise Refusal("unknown-chip", f"chip {shown(chip)} is not served here; {suggestion(chip, chips)}")
 
@@ -322,6 +342,22 @@ def _check_part(where: str, part: object) -> None:
             raise wrong_value(f"{where}.text", value, "a string")
     elif not isinstance(value, dict) or not isinstance(value.get("url"), str):
         raise wrong_value(f"{where}.{kind}", value, 'an object with a string "url"')
+
+
+def check_tool_names(tools: list[object]) -> None:
+    """Refuse a function whose name an earlier one has; what is no function is told of later."""
+    first: dict[str, int] = {}
+    for number, tool in enumerate(tools):
+        function = tool.get("function") if isinstance(tool, dict) else None
+        name = function.get("name") if isinstance(function, dict) else None
+        if isinstance(name, str) and first.setdefault(name, number) != number:
+            where = f"tools[{number}].function.name"
+            raise Refusal(
+                "invalid-field",
+                f"{where}: {shown(name)} is the name of tools[{first[name]}] too; this model wants unique names: "
+                "give each function its own",
+                param=where,
+            )
 
 
 def check_field(name: str, value: object, rule: FieldRule) -> None:

@@ -85,15 +85,7 @@ def _functions(tools: object) -> tuple[Function, ...]:
     made: dict[str, Function] = {}
     for number, tool in enumerate(tools):
         function = _function(f"tools[{number}]", tool)
-        if function.name in made:
-            where = f"tools[{number}].function.name"
-            first = made[function.name].where.partition(".")[0]
-            raise Refusal(
-                "invalid-field",
-                f"{where}: {shown(function.name)} is the name of {first} too; give each function its own name",
-                param=where,
-            )
-        made[function.name] = function
+        made.setdefault(function.name, function)  # whether two may have one name, the edition says
     return tuple(made.values())
 
 
