@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any, Final
 from mockserver.core.errors import OperatorError, Refusal
 from mockserver.core.exchange import ANSWER_STYLES, Answer, Usage
 from mockserver.pipeline.limit import bounds
-from mockserver.pipeline.structure import PLAIN, SCHEMA_WHERE, structure
-from mockserver.sources import tokens, toolcalls
+from mockserver.pipeline.structure import SCHEMA_WHERE, structure
+from mockserver.sources import next_tool, prompt_form, tokens, toolcalls
 from mockserver.sources.dialogue import DialogueSummary
 from mockserver.sources.prose import Draw, line_of_thought, opening_text, prose
-from mockserver.sources.tool_choice import calls_of, chosen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mockserver.core.exchange import ChatRequest
-    from mockserver.pipeline.structure import Function, Structure
+    from mockserver.core.exchange import ChatRequest, ToolCall
+    from mockserver.pipeline.structure import Structure
     from mockserver.profile.edition import Edition, ModelEntry
+    from mockserver.sources.prompt_form import PromptForm
 
 KEPT_ANSWERS: Final = 256
 MOST_TOKENS: Final = 32_768
@@ -97,20 +97,26 @@ class Synthetic:
         if reasons(entry, request.body):
             reasoning = line_of_thought(dialogue, Draw(seed, "reasoning"), cut)
         echoes = style == "echo" and wanted.choice == "auto"
-        functions: tuple[Function, ...] = ()
+        calls: tuple[ToolCall, ...] = ()
         if wanted.functions and not echoes:
-            called = calls_of(request.messages, wanted.functions)
-            functions = chosen(wanted, dialogue.role, dialogue.asked, called)
-        calls = toolcalls.calls(functions, _dice(seed, "tools"), cut) if functions else ()
+            functions = next_tool.chosen(wanted, request.messages, dialogue.asked)
+            calls = toolcalls.calls(functions, _dice(seed, "tools"), cut) if functions else ()
         pieces: tuple[str, ...] = ()
-        if style != "echo" and wanted.schema is None and not wanted.document and not calls:
-            draw = Draw(seed, "text")
-            exact = None if size is None else draw.below(size[1] - size[0] + 1) + size[0] - 1
-            reasoning = reasoning[:exact]
-            left = None if exact is None else exact - len(reasoning)
-            pieces = prose(dialogue, draw, cut, invented=style == "faker", size=left)
+        if style == "echo" and not calls:
+            pieces = cut.pieces(dialogue.asked)
         elif not calls:
-            pieces = cut.pieces(_text(dialogue, PLAIN if style == "echo" else wanted, seed))
+            form = None if wanted.schema is not None else prompt_form.find(request.messages, bare=wanted.document)
+            said = _document(dialogue, wanted, form, seed)
+            if said is not None:
+                pieces = cut.pieces(said)
+            else:
+                draw = Draw(seed, "text")
+                exact = None if size is None else draw.below(size[1] - size[0] + 1) + size[0] - 1
+                reasoning = reasoning[:exact]
+                left = None if exact is None else exact - len(reasoning)
+                pieces = prose(dialogue, draw, cut, invented=style == "faker", size=left)
+                if form is not None and form.schema is None:
+                    pieces = cut.pieces(form.written("".join(pieces)))
         count = len(reasoning) + len(pieces) + sum(len(one.pieces) for one in calls) + 1
         usage = Usage(tokens.prompt_tokens(request, self._edition), count, len(reasoning))
         return Answer(pieces, usage, "tool_calls" if calls else "stop", reasoning, calls)
@@ -135,15 +141,16 @@ def size_of(body: Mapping[str, Any]) -> tuple[int, int] | None:
     return None if size is None else (min(size, MOST_TOKENS),) * 2
 
 
-def _text(dialogue: DialogueSummary, wanted: Structure, seed: str) -> str:
-    """The document that is asked for, else the question as it is."""
+def _document(dialogue: DialogueSummary, wanted: Structure, form: PromptForm | None, seed: str) -> str | None:
+    """The document that is asked for, by `response_format` or by the prompt's words; None where prose is."""
     if wanted.schema is not None:
         value = toolcalls.value_for(wanted.schema, _dice(seed, "text"), SCHEMA_WHERE)
-    elif wanted.document:
-        value = document(dialogue, seed)
-    else:
-        return dialogue.asked
-    return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value, ensure_ascii=False)
+    if form is not None and form.schema is not None:
+        found = toolcalls.value_or_none(form.schema, _dice(seed, "text"))
+        if found is not None:
+            return form.written(*found)
+    return json.dumps(document(dialogue, seed), ensure_ascii=False) if wanted.document else None
 
 
 def document(dialogue: DialogueSummary, seed: str) -> dict[str, Any]:
