@@ -218,6 +218,7 @@ def _count_usage(made: list[Json], usage: Usage, settings: ChunkSettings) -> Non
         choice = one["choices"][0]
         said = choice["delta"]
         sent += bool(said.get("content")) + bool(said.get("tool_calls"))
-        sent += any(key in place for key in REASONING_KEYS for place in (said, choice))
+        thought = said.get("reasoning_content") or said.get("reasoning")
+        sent += bool(thought or "reasoning_content" in choice or "reasoning" in choice)
         so_far = replace(usage, completion_tokens=min(sent, usage.completion_tokens), reasoning_tokens=0)
         one["usage"] = usage_object(so_far, settings)

@@ -214,6 +214,8 @@ def _chunk_created(r: Reading) -> Shown:
     found = [one["created"] for one in r.chunks if "created" in one] if r.whole else []
     if len(found) < 2 or not all(type(one) is int for one in found):
         return None
+    if len(set(found)) == 2 < len(found):
+        return None  # a second passed while the answer was made
     return "same" if len(set(found)) == 1 else "counts-up" if found == sorted(found) else MIXED
 
 
