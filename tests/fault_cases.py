@@ -271,7 +271,8 @@ CASES: Final[tuple[FaultCase, ...]] = (
         sdk=raises("InternalServerError"),
     ),
     FaultCase("status;status=500", contract=Breaks("status")),
-    FaultCase("status;status=503;retry_after_s=1.5", contract=Breaks("status retry-after")),
+    FaultCase("status;status=503;retry_after_s=1.5", contract=Breaks("status")),
+    FaultCase('status;status=503;headers={"retry-after": "1.5"}', contract=Breaks("status retry-after")),
     FaultCase("status;status=429;retry_after_s=1", contract=Stops()),
     FaultCase("rate_limit", effect=untouched),
     FaultCase("rate_limit;rpm=0", wire=heard(429, "complete"), sdk=raises("RateLimitError")),
@@ -341,7 +342,7 @@ CASES: Final[tuple[FaultCase, ...]] = (
         "wrong_content_type",
         effect=lambda plan: (plan.headers[0], (b"content-type", b"text/html")),
         wire=lambda on: ((on.bad.headers["content-type"], on.bad.data), ("text/html", on.good.data)),
-        contract=Breaks("body-type frame-content-type"),
+        contract=Breaks("body-type frame-content-type announced"),
         sdk=UNHARMED,
     ),
     FaultCase(
@@ -377,7 +378,7 @@ CASES: Final[tuple[FaultCase, ...]] = (
     ),
     FaultCase(
         "drop_field;field=blocked",
-        contract=Harmless("which texts are blocked is not public, so no answer has to be"),
+        contract=Breaks("blocked-due"),  # only observed: which texts are blocked is not public
     ),
     FaultCase("blocked_at", effect=untouched),  # it acts on the answer: see test_disturb.py
     FaultCase(
@@ -388,6 +389,32 @@ CASES: Final[tuple[FaultCase, ...]] = (
     FaultCase(
         "blocked_at;after_pieces=3",
         sdk=Sdk("**silently short: 3 of 17 pieces**", "**silent empty**", "**silently short: 6 of 24 characters**"),
+    ),
+    FaultCase(
+        "set_header;name=x-should-retry;value=false",
+        effect=lambda plan: (plan.headers[-1], (b"x-should-retry", b"false")),
+        wire=lambda on: ((on.bad.headers.get("x-should-retry"), on.bad.data), ("false", on.good.data)),
+        contract=Harmless("the documents name no header that may not be there"),
+        sdk=UNHARMED,
+    ),
+    FaultCase(
+        "set_header;name=content-type",
+        effect=lambda plan: (plan.headers, ()),
+        contract=Breaks("body-type frame-content-type"),
+    ),
+    FaultCase(
+        "heartbeat;every_ms=10",
+        effect=framed(FRAMES),
+        wire=same,
+        contract=NO_TIME,
+        sdk=UNHARMED,
+    ),
+    FaultCase(
+        "pace;first_token_ms=5;inter_token_ms=1",
+        effect=untouched,  # it acts where frames get their times: see test_pace_of_a_test.py
+        wire=same,
+        contract=NO_TIME,
+        sdk=UNHARMED,
     ),
     FaultCase(
         "latency;ms=5",

@@ -44,7 +44,7 @@ def chat_body(prompt: str = PROMPT, **fields: Any) -> bytes:
 
 def posted(body: bytes) -> bytes:
     """A whole request as it stands on the wire."""
-    return b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b" % (CHAT.encode(), len(body), body)
+    return b"POST %b HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n%b" % (CHAT.encode(), len(body), body)
 
 
 def chunked(*chunks: bytes, trailers: bytes = b"") -> list[bytes]:

@@ -88,9 +88,13 @@ def run(block: Block, address: str, folder: Path) -> str:
     }
     text = block.text.replace(ADDRESS, address)
     command = [sys.executable, "-c", text] if block.language == "python" else ["bash", "-euo", "pipefail", "-c", text]
-    done = subprocess.run(
-        command, cwd=folder, env=environ, capture_output=True, timeout=SECONDS, check=False, encoding="utf-8"
-    )
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environ, capture_output=True, timeout=SECONDS, check=False, encoding="utf-8"
+        )
+    except subprocess.TimeoutExpired as late:
+        printed = (late.stdout or b"").decode("utf-8", "replace")
+        raise AssertionError(f"{block.name} was not done after {SECONDS} s; it printed:\n{printed}") from None
     assert done.returncode == 0, f"{block.name} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done.stdout.replace(address, ADDRESS)
 

@@ -44,7 +44,7 @@ ON_TOP = {"__init__.py", "__main__.py"}
 
 TOGETHER = {
     "respond", "incoming", "edition_rules", "wire_settings", "render", "wire_templates", "error_plans", "catalogue",
-    "set_up", "memory", "coding", "read",
+    "set_up", "memory", "coding", "read", "judge",
 }  # fmt: skip
 """Files of the pipeline that put stages together, or stand before and behind all of them; all others are stages."""
 STAGES = [
@@ -52,7 +52,7 @@ STAGES = [
 ]
 BELOW_SERVER = {"asyncio", "time", "socket", "starlette", "uvicorn", "threading", "selectors"}
 ONLY_IN = {
-    "faker": ("mockserver/sources/synthetic.py",),
+    "faker": (),
     "hypothesis": ("mockserver/contract/strategies.py", "mockserver/contract/runner.py", "mockserver/contract/fuzz.py"),
     "re2": ("mockserver/files/pattern.py",),
     "uvicorn.protocols": ("mockserver/server/protocol.py", "mockserver/server/client_connection.py"),

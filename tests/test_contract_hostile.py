@@ -231,7 +231,7 @@ def test_three_answers_without_an_end_stop_the_run(honest_then_silent: tuple[str
     code, out, _, _ = run(url, timeout=1)
 
     assert code == 1
-    assert "nvidia: stopped after 6 requests: 3 answers in a row did not end in time" in out
+    assert "nvidia: stopped after 6 requests: 3 answers did not end in time" in out
     assert len(asked) == 7
 
 

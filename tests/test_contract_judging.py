@@ -96,7 +96,9 @@ def test_every_clause_has_a_word_on_whatever_bytes_come(body: bytes, stream: boo
     assert any(one.outcome is Outcome.BROKEN for one in verdicts.values())
 
 
-ALWAYS = {"status", "ends", "utf8"} | {one.id for one in RELATIONS if one.compare is same_status}
+ALWAYS = {"status", "ends", "utf8", "head-trace-header", "head-request-id-header"} | {
+    one.id for one in RELATIONS if one.compare is same_status
+}
 """What applies to whatever comes."""
 ELSEWHERE = [
     exchange(b"", stream=False, status=503),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +11,17 @@ import pytest
 
 from mockserver.contract import in_process
 from mockserver.contract.cases import Phase
-from mockserver.contract.clauses import observers_chunk, observers_frame
+from mockserver.contract.clauses import observers_chunk, observers_frame, observers_tools
+from mockserver.contract.clauses.clause import Context, Outcome, Severity
 from mockserver.contract.clauses.dialect import alike
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS, Relation
-from mockserver.contract.clauses.table import CHECKS
-from mockserver.contract.clauses.wire_form import clause_of, ledger
+from mockserver.contract.clauses.table import CHECKS, CLAUSES, judge
+from mockserver.contract.clauses.wire_form import MUST_FIELDS, OPAQUE_FIELDS, WIRE_CHECKS, claim_of, clause_of, ledger
 from mockserver.contract.result import Budget, Clock, Result
 from mockserver.contract.runner import Runner
-from mockserver.core.exchange import Ending, Exchange, Plan, Request
+from mockserver.core.exchange import Answer, Ending, Exchange, Head, Plan, Request, ToolCall, Usage
+from mockserver.pipeline.render import render_body, render_stream
 from mockserver.profile import quirks
 from tests.conftest import load
 
@@ -33,6 +36,12 @@ MODELS = {"2024-tutorial": "mt-infini-3b", "2025-reference": "qwen3-8b"}
 CHIPS = [
     (edition, chip) for edition in MODELS for chip in ("nvidia", "amd", "chip1", "chip2", "chip3", "chip4", "chip5")
 ]
+
+
+NOT_ASKED = {
+    ("tools", "index"), ("tools", "order"), ("tools", "no_arguments"), ("chunk", "body_content_beside_call"),
+}  # fmt: skip
+"""Axes that only two calls, a call without arguments or one in a body show: a run asks for one call in a stream."""
 
 
 def run(
@@ -65,13 +74,36 @@ def test_every_clause_is_reached() -> None:
 
     ids = [one.id for one in CHECKS] + [one.id for one in (*RELATIONS, DIALOGUE)]
     silent = [one for one in ids if all(result.outcome(one) == "does not apply" for result in results)]
-    assert silent == ["retry-after"]
+    unasked = {f"{stage}-{field}".replace("_", "-") for stage, field in NOT_ASKED}
+    rare = {"retry-after", "retry-told", "frame-heartbeat"}  # in process nothing is silent
+    assert set(silent) == {*rare, "shape-usage-unasked", "shape-usage-choices", *unasked}
+
+
+@pytest.mark.parametrize(
+    "name", [quirk.name for axis in quirks.AXES if (axis.stage, axis.field) in NOT_ASKED for quirk in axis.quirks[1:]]
+)
+def test_what_no_run_asks_for_is_seen_in_a_recording(name: str) -> None:
+    """Two calls, one of them without arguments, in a stream and in a body: the axis's clause tells the quirk."""
+    axis, _ = quirks.find(name)
+    edition = load("2025-reference")
+    chip = edition.chips["nvidia"]
+    calls = (ToolCall("a", "look", ('{"q":', "1}")), ToolCall("b", "time", ("{}",)))
+    answer = Answer((), Usage(5, 4), "tool_calls", tool_calls=calls)
+    wire, head = quirks.changed(chip.wire, name), Head("chatcmpl-1", 1_700_000_000, "m")
+    stream = tuple(render_stream(answer, head, wire, include_usage=True))
+    broken = set()
+    for body, asked in ((stream, b'{"stream": true}'), ((render_body(answer, head, wire),), b"{}")):
+        exchange = Exchange(Request("POST", "/", {}, asked), Plan(200, (), body), frames_sent=len(body))
+        verdicts = judge(exchange, Context(edition, chip, "m"))
+        broken |= {check.id for check, verdict in verdicts.items() if verdict.outcome is Outcome.BROKEN}
+
+    assert clause_of(axis) in broken
 
 
 def test_every_axis_has_an_observer() -> None:
     """A field of the quirk table that nothing looks for on the wire could deviate unseen; and no observer is idle."""
     axes = [(axis.stage, axis.field) for axis in quirks.AXES]
-    observed = [*observers_frame.OBSERVERS, *observers_chunk.OBSERVERS]
+    observed = [*observers_frame.OBSERVERS, *observers_chunk.OBSERVERS, *observers_tools.OBSERVERS]
 
     unseen = [f"{stage}.{field}" for stage, field in axes if (stage, field) not in observed]
     assert not unseen, (
@@ -82,21 +114,29 @@ def test_every_axis_has_an_observer() -> None:
     assert sorted(observed) == sorted(axes), "OBSERVERS has a row twice, or one for a field that is no axis"
 
 
-MUTANTS = [pytest.param(axis, quirk, id=quirk.name) for axis in quirks.AXES for quirk in axis.quirks]
+OF_TIME = {"heartbeat"}  # seen in silences alone, and in process there are none: see test_heartbeat.py
+MUTANTS = [
+    pytest.param(*quirks.find(name), id=name)
+    for name in (*quirks.QUIRKS, *quirks.EXAMPLES)
+    if (quirks.find(name)[0].stage, quirks.find(name)[0].field) not in NOT_ASKED
+    and quirks.find(name)[0].field not in OF_TIME
+]
 STAGES_OF_PROOF = (  # where a quirk shows: some show only beside others
     ("2025-reference", "nvidia", ""),
     ("2024-tutorial", "chip3", ""),
     ("2025-reference", "nvidia", "ascii-escapes"),
+    ("2025-reference", "nvidia", "usage-on-request"),
+    ("2025-reference", "nvidia", "usage-chunk"),
 )
 
 
 def shown_on(axis: quirks.Axis, quirk: quirks.Quirk) -> tuple[Edition, ChipProfile, ChipProfile]:
     """An edition, a chip's profile without the quirk, and the same with it, whose bytes can differ."""
-    other = next(one for one in axis.quirks if one.value != quirk.value)
+    other = next(one for one in axis.quirks if one.value != quirk.value)  # of a part: that it is not set
     for name, chip, further in STAGES_OF_PROOF:
         profile = load(name).chips[chip]
         wire = quirks.changed(profile.wire, further)
-        if getattr(getattr(wire, axis.stage), axis.field) == quirk.value:
+        if axis.value_in(wire) == quirk.value:
             wire = quirks.apply(wire, axis, other)
         secret = quirks.apply(wire, axis, quirk)
         if not alike(wire, secret):
@@ -158,7 +198,7 @@ def _header(name: bytes, value: bytes) -> Callable[[Plan], Plan]:
     return lambda plan: replace(plan, headers=(*((n, v) for n, v in plan.headers if n != name), (name, value)))
 
 
-FAULTS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
+WRONG_ANSWERS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     "500 on everything": (lambda plan: replace(plan, status=500), "status"),
     "200 on everything": (lambda plan: replace(plan, status=200), "status"),
     "503 on everything": (lambda plan: replace(plan, status=503), "status"),
@@ -201,7 +241,7 @@ FAULTS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     "another model": (_object(lambda one: one.update(model="gpt-3.5-turbo")), "model-echo"),
     "no id": (_object(lambda one: one.pop("id", None)), "completion-shape"),
     "two choices": (_object(lambda one: one.update(choices=one.get("choices", []) * 2)), "one-choice"),
-    "a new key": (_object(lambda one: one.update(system_fingerprint="fp")), "known-keys"),
+    "a new key": (_object(lambda one: one.update(x_unknown="fp")), "known-keys"),
     "blocked: false": (_object(lambda one: one.update(blocked=False)), "blocked-form"),
     "finish_reason is a fantasy": (_replace('"finish_reason":"stop"', '"finish_reason":"bored"'), "finish-value"),
     "role is user": (_replace('"role":"assistant"', '"role":"user"'), "role"),
@@ -212,14 +252,40 @@ FAULTS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     "usage is lost": (_replace('"usage":{', '"use":{'), "usage-asked"),
     "the stop string stays": (_object(lambda one: _says(one, "九。")), "stop-kept"),
     "a tool call in pieces": (_replace('{\\"city\\":', "{city"), "tool-calls"),
+    "swapped keys": (_object(lambda one: one.update(id=one.pop("id", ""))), "key-order-printed"),
+    "usage behind blocked": (_object(lambda one: one.update(usage=one.pop("usage", {}), x=1)), "key-order-printed"),
+    "a byte order mark in a body": (
+        _changed_body(lambda data: b"\xef\xbb\xbf" + data if data.startswith(b"{") else data), "readable"),
+    "NaN in a body": (_changed_body(lambda data: data.replace(b'"index":0', b'"index":NaN')), "readable"),
+    "one space more in a body": (_changed_body(lambda data: data.replace(b'"choices":', b'"choices" :')),
+        "framed-to-the-byte"),
+    "one escape that nothing asks for": (_changed_body(lambda data: data.replace("工".encode(), b"\\u5de5")),
+        "framed-to-the-byte"),
+    "a packed body": (_header(b"content-encoding", b"gzip"), "utf8"),
+    "events announced as text": (_header(b"content-type", b"text/plain"), "announced"),
+    "no trace header on refusals": (
+        lambda plan: plan if plan.status == 200 else replace(
+            plan, headers=tuple(h for h in plan.headers if h[0] != b"traceresponse")), "head-trace-header"),
+    "a trace id of another form": (_header(b"traceresponse", b"00-abc-def-01"), "trace-form"),
+    "refusals without a charset": (
+        lambda plan: plan if plan.status == 200 else _header(b"content-type", b"application/json")(plan),
+        "error-charset"),
+    "length sent as stop": (_replace('"finish_reason":"length"', '"finish_reason":"stop"'), "length-where-cut"),
+    "blocked is dropped": (_object(lambda one: one.pop("blocked", None)), "blocked-due"),
+    "one token too many": (_object(lambda one: one.get("usage", {}).update(
+        completion_tokens=one.get("usage", {}).get("completion_tokens", 0) + 1,
+        total_tokens=one.get("usage", {}).get("total_tokens", 0) + 1)), "stream-completion-alike"),
+    "the path's model is not told": (_object(lambda one: one.update(model=None)), "model-echo"),
+    "content_filter where nothing is blocked": (
+        _replace('"finish_reason":"stop"', '"finish_reason":"content_filter"'), "finish-value"),
     "a tab before each event": (_changed_body(lambda data: data.replace(b'{"id"', b'{\t"id"')), "framed-to-the-byte"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", WRONG_ANSWERS)
 def test_a_fault_behind_the_contracts_back_breaks_a_clause(fault: str) -> None:
     """Each way in which an answer can go wrong is found by the clause that watches for it."""
-    disturb, clause = FAULTS[fault]
+    disturb, clause = WRONG_ANSWERS[fault]
 
     result = run(load("2025-reference"), "nvidia", disturb=disturb, phases=(Phase.EXAMPLES, Phase.BROKEN))
 
@@ -228,21 +294,34 @@ def test_a_fault_behind_the_contracts_back_breaks_a_clause(fault: str) -> None:
 
 def test_every_clause_has_an_exchange_that_it_rejects() -> None:
     """The tables above leave no clause without a way to fail: what cannot fail is not a test."""
-    rejected = {clause for _, clause in FAULTS.values()} | {clause_of(axis) for axis in quirks.AXES}
+    rejected = {clause for _, clause in WRONG_ANSWERS.values()} | {clause_of(axis) for axis in quirks.AXES}
+    rejected |= {clause_of(quirks.find(name)[0]) for name in quirks.EXAMPLES}
 
-    assert {one.id for one in CHECKS} - rejected == set()
+    never = {one.id for one in CHECKS} - rejected - {"retry-told"}  # see test_a_429_is_judged
+    assert never == set(), f"{', '.join(sorted(never))}: nothing breaks it; add a row to WRONG_ANSWERS that does"
 
 
-def reading(status: int = 200, text: str = "你好", prompt: int = 5, completion: int = 3) -> Reading:
+def reading(
+    status: int = 200,
+    text: str = "你好",
+    prompt: int = 5,
+    completion: int = 3,
+    finish: str = "stop",
+    asked: dict[str, Any] | None = None,
+) -> Reading:
     """An answer with one body."""
     usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-    body = json.dumps({"choices": [{"message": {"content": text}}], "usage": usage}).encode()
-    return Reading(Exchange(Request("POST", "/", {}, b"{}"), Plan(status, (), (body,)), frames_sent=1))
+    choice = {"message": {"content": text}, "finish_reason": finish}
+    body = json.dumps({"choices": [choice], "usage": usage}).encode()
+    request = Request("POST", "/", {}, json.dumps(asked or {}).encode())
+    return Reading(Exchange(request, Plan(status, (), (body,)), frames_sent=1))
 
 
 UNLIKE = {
     "stream-is-body": reading(text="再见"),
     "stream-counts-alike": reading(prompt=6),
+    "stream-completion-alike": reading(completion=4),
+    "length-where-cut": reading(completion=1, finish="stop", asked={"max_tokens": 1}),
     "unknown-fields": reading(status=400),
     "key-order": reading(status=400),
     "key-order-text": reading(text="再见"),
@@ -256,6 +335,55 @@ UNLIKE = {
 def test_every_relation_has_a_pair_that_it_rejects(relation: Relation) -> None:
     """A pair of exchanges that contradict each other breaks the relation that watches for it."""
     assert relation.compare(reading(), UNLIKE[relation.id]).outcome == "broken"
+
+
+@pytest.mark.parametrize(
+    ("headers", "clauses"),
+    [
+        pytest.param((), {"retry-told"}, id="without Retry-After"),
+        pytest.param(((b"retry-after", b"soon"),), {"retry-after"}, id="with a word"),
+    ],
+)
+def test_a_429_is_judged(headers: tuple[tuple[bytes, bytes], ...], clauses: set[str]) -> None:
+    """A 429 that nobody asked for is waited for, asked again, and judged as the refusal that it is."""
+    left = iter([True, False])  # the first answer lets the run in, the second is the 429
+
+    def disturb(plan: Plan) -> Plan:
+        if next(left, True):
+            return plan
+        body = b'{"code":42900,"msg":"Rate limit exceeded"}'
+        kind = (b"content-type", b"application/json; charset=utf-8")
+        return replace(plan, status=429, headers=(kind, *headers), frames=(body,))
+
+    result = run(load("2025-reference"), "nvidia", disturb=disturb, phases=(Phase.EXAMPLES,))
+
+    about = {one.clause.id for one in result.findings if one.exchange.plan and one.exchange.plan.status == 429}
+    assert about & {"retry-told", "retry-after"} == clauses
+    assert all(one.plan and one.plan.status == 200 for _, one in result.exchanges)
+
+
+@pytest.mark.parametrize("edition", MODELS)
+def test_what_is_not_known_does_not_count(edition: str) -> None:
+    """A clause counts where its claim is documented or observed; an assumed or silent one is only told."""
+    found = load(edition)
+    for profile in found.chips.values():
+        context = Context(found, profile, MODELS[edition])
+        for axis in quirks.AXES:
+            check = next(one for one in WIRE_CHECKS if one.id == clause_of(axis))
+            claim = claim_of(profile, axis)
+            known = claim.claim != "assumed" if claim else axis.field in MUST_FIELDS
+            counts = check.weight(context) is not Severity.OBSERVED
+            assert counts == (known and axis.field not in OPAQUE_FIELDS), (profile.name, check.id)
+
+
+def test_every_clause_names_its_source_or_is_observed() -> None:
+    """What counts says where that stands."""
+    for clause in CLAUSES:
+        assert clause.source
+        counts = clause.severity is not Severity.OBSERVED
+        assert not counts or re.search(r"tutorial|reference|RFC|observation|edition|profile|clients", clause.source), (
+            clause.id
+        )
 
 
 def test_a_ledger_is_strict_both_ways() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from mockserver.core.exchange import ChatRequest, Exchange, Plan, Request
-from mockserver.server.journal import OVERHEAD_BYTES, Journal, Query
+from mockserver.server.journal import FRAME_BYTES, OVERHEAD_BYTES, Journal, JournalBudget, Query, weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -52,6 +52,40 @@ def test_bytes_are_bounded() -> None:
 
     keep(journal, exchange(4, body=b"x" * 50_000))
     assert numbers(journal) == [4]
+
+
+def test_the_bytes_of_all_are_bounded() -> None:
+    """Also where each has nothing but its newest: the heaviest ones give, a light one keeps what it has."""
+    budget = JournalBudget(most_bytes=100_000)
+    light, *others = (Journal(budget=budget) for _ in range(50))
+    for number in range(3):
+        keep(light, exchange(number))
+    for one in others:
+        keep(one, exchange(1, body=b"x" * 20_000))
+        assert budget.used_bytes <= budget.most_bytes
+        assert numbers(one) == [1]
+
+    assert numbers(light) == [0, 1, 2]
+    assert budget.used_bytes == sum(map(weight, [one for journal in (light, *others) for one in journal]))
+    assert sum(one.dropped for one in others) == 49 - sum(map(len, others))
+
+    light.clear()
+    keep(light, exchange(9, body=b"x" * 200_000))
+    assert (numbers(light), sum(map(len, others))) == ([9], 0)
+
+
+def test_one_large_exchange_takes_the_place_of_many_small_ones() -> None:
+    """The journal that has most gives them, as many as are needed."""
+    budget = JournalBudget(most_bytes=1_000_000)
+    many, few, new = (Journal(budget=budget) for _ in range(3))
+    keep(few, exchange(1))
+    for number in range(250):
+        keep(many, exchange(number))
+    keep(new, exchange(1, body=b"x" * 500_000))
+
+    assert (len(few), len(new)) == (1, 1)
+    assert 0 < many.dropped < 200
+    assert budget.used_bytes <= budget.most_bytes < budget.used_bytes + weight(exchange(1))
 
 
 QUERIES = {
@@ -145,7 +179,7 @@ class JournalMachine(RuleBasedStateMachine):
     """A journal does what two lists would: one of what ended, cut at its front, and one of what is in flight."""
 
     MOST: ClassVar = 4
-    BYTES: ClassVar = 4 * OVERHEAD_BYTES
+    BYTES: ClassVar = 4 * (OVERHEAD_BYTES + FRAME_BYTES + 500)
     begun = Bundle("begun")
 
     def __init__(self) -> None:
@@ -181,8 +215,8 @@ class JournalMachine(RuleBasedStateMachine):
             self.dropped += 1
 
     def weight(self) -> int:
-        """What the ended ones weigh: each body, each frame, and what comes with every exchange."""
-        return sum(OVERHEAD_BYTES + len(one.request.body) + 100 for one in self.ended)
+        """What the ended ones weigh."""
+        return sum(map(weight, self.ended))
 
     @rule()
     def clear(self) -> None:

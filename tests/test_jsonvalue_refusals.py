@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mockserver.sources.jsonvalue import UnsatisfiableSchemaError, valid_value
-from mockserver.sources.jsonvalue.document import STEPS
+from mockserver.sources.jsonvalue.document import MOST_VALUES, STEPS
 from mockserver.sources.jsonvalue.pattern import PatternBeyondError, matches, write
 from tests.jsonvalue_schemas import NULL, TEXT, WHOLE, an_object
 
@@ -228,8 +228,8 @@ HALF_PAIR = "\ud800"
         ),
         pytest.param(
             {"type": "string", "pattern": "(a{1000}){1000}"},
-            'schema: pattern "(a{1000}){1000}" is beyond this generator: compiled regex exceeds size limit of 10485760 '
-            "bytes; simplify it, or give examples",
+            'schema: pattern "(a{1000}){1000}" is beyond this generator: with its repeats written out it is longer '
+            "than 4000 characters; simplify it, or give examples",
             id="repetition",
         ),
         pytest.param(
@@ -248,7 +248,9 @@ HALF_PAIR = "\ud800"
             id="deep",
         ),
         pytest.param(
-            {"enum": [None] * (STEPS + 1)}, f"schema: it holds more than {STEPS} values; make it smaller", id="large"
+            {"enum": [None] * MOST_VALUES},
+            f"schema: it holds more than {MOST_VALUES} values; make it smaller",
+            id="large",
         ),
     ],
 )

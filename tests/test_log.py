@@ -44,8 +44,9 @@ LINES = [
 def test_text(exchange: Exchange, line: str) -> None:
     """One line a request: method, path, status, frames, time, source, ending, ignored fields, detail."""
     written = io.StringIO()
-    with log.logging_to(written, "text", "info"):
-        log.tell(exchange)
+    with log.logging_to(written, "text", "info") as tell:
+        assert tell is not None
+        tell(exchange)
 
     assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3} (.*)\n", written.getvalue()).group(1) == line  # type: ignore[union-attr]
 
@@ -53,8 +54,9 @@ def test_text(exchange: Exchange, line: str) -> None:
 def test_json() -> None:
     """The same facts as keys of one object; what has nothing to tell is absent."""
     written = io.StringIO()
-    with log.logging_to(written, "json", "info"):
-        log.tell(CUT)
+    with log.logging_to(written, "json", "info") as tell:
+        assert tell is not None
+        tell(CUT)
     line = json.loads(written.getvalue())
 
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}", line.pop("time"))
@@ -82,8 +84,9 @@ HOSTILE = st.text(st.one_of(st.characters(), st.sampled_from("\n\r\x1b\x85\x9b\u
 def test_what_a_client_sent_stays_on_its_line(path: str, form: str) -> None:
     """Whatever the path holds, one request is one line without a character that a terminal hides or obeys."""
     written = io.StringIO()
-    with log.logging_to(written, form, "info"):
-        log.tell(Exchange(Request("POST", path[:150])))
+    with log.logging_to(written, form, "info") as tell:
+        assert tell is not None
+        tell(Exchange(Request("POST", path[:150])))
 
     line = written.getvalue()
     assert line.endswith("\n")

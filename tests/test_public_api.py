@@ -36,8 +36,8 @@ def test_three_lists_are_one() -> None:
     """`__all__`, what type checkers see, and where each name is found at run time."""
     found = [name for names in mockserver._PLACES.values() for name in names.split()]
 
-    assert sorted(found) == sorted(mockserver.__all__)
-    assert names_for_type_checkers() == set(mockserver.__all__)
+    assert sorted(found) == sorted(mockserver.__all__), "__all__ and _PLACES of mockserver/__init__.py differ"
+    assert names_for_type_checkers() == set(mockserver.__all__), "the imports below TYPE_CHECKING and __all__ differ"
 
 
 @pytest.mark.parametrize("name", mockserver.__all__)
@@ -81,7 +81,7 @@ def test_every_fault_is_public() -> None:
     """A new fault is listed too."""
     lacking = {kind.__name__ for kind in FAULTS.values()} - set(mockserver.__all__)
 
-    assert lacking == set(), "list it in mockserver/__init__.py, in its three places"
+    assert lacking == set(), "list it in mockserver/__init__.py: the imports below TYPE_CHECKING, __all__ and _PLACES"
 
 
 ERRORS = [name for name in mockserver.__all__ if name.endswith("Error")]

@@ -114,7 +114,7 @@ def test_tool_calls_and_reasoning() -> None:
 
     assert found.reasoning == ("hm",)
     assert found.tool_calls == (ToolCall("c1", "f", ('{"a"', ": 1}")),)
-    assert found.usage == Usage(0, 2)
+    assert found.usage == Usage(0, 4, 1)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"code": 60000}', b"data: {", b"[" * 5000, b"\xff"])

@@ -273,7 +273,6 @@ def test_choices_that_are_none_come_in_as_a_whole_body(choices: str, tmp_path: P
         ),
         pytest.param("a.yaml", b"interactions: &a\n- *a", "aliases (*name) are not read", id="yaml-alias"),
         pytest.param("a.yaml", b"interactions: !!python/object:os.system []", "could not determine", id="yaml-code"),
-        pytest.param("a.txt", b"data: {", "read as lines: ", id="cut-line"),
         pytest.param("a.bin", b"\x00\x01", "not a JSON file", id="nothing"),
     ],
 )

@@ -36,7 +36,8 @@ FORMS = {"model-and-chip": Route(MODEL, "nvidia"), "by-body": Route(), "deployme
 FOLDERS = dict(zip(FORMS.values(), (f"{MODEL}/nvidia", f"{MODEL}/any", f"{ID}/any"), strict=True))
 KEY = ("Authorization: Bearer sk-any-key-will-do",)
 WIRE = [b'data: {"id": "chatcmpl-1", "choices": [{"index": 0, "delta": {"content": "%b"}}]}\n\n' % part.encode()
-        for part in "录音机"]  # fmt: skip
+        for part in "录音"]  # fmt: skip
+WIRE += ['data: {"choices": [{"index": 0, "delta": {"content": "机"}, "finish_reason": "stop"}]}\n\n'.encode()]
 LIVE = [LINES_HEAD, *chunked(*WIRE)]
 
 every_form = pytest.mark.parametrize("route", FORMS.values(), ids=FORMS)
@@ -244,18 +245,34 @@ def test_the_bodys_model_names_the_folder(body: bytes, folder: str, tmp_path: Pa
     assert path.parent.relative_to(tmp_path).as_posix() == folder
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [("POST", "/maas/v1/embeddings"), ("POST", "/v1/chat/completions"), ("GET", "/maas/v1/models")],
+NO_CHAT = (
+    "kept is POST /maas/{model}/{chiptype}/chat/completions, /maas/v1/chat/completions, "
+    "/maas/deployment/{mif-…}/chat/completions"
 )
-def test_what_is_no_chat_is_told(method: str, path: str, tmp_path: Path) -> None:
-    """The answer passes through, and one line says that there is no file."""
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "says"),
+    [
+        pytest.param("POST", "/maas/v1/embeddings", f"asks for no chat; {NO_CHAT}", id="embeddings"),
+        pytest.param(
+            "POST",
+            "/v1/chat/completions",
+            "names no model and chip; give the client the base URL /maas/<model>/<chip> of this recorder, and start it "
+            "with --map '/maas/{model}/{chip}=/v1'",
+            id="another-base",
+        ),
+        pytest.param("GET", "/maas/v1/models", f"asks for no chat; {NO_CHAT}", id="models"),
+    ],
+)
+def test_what_is_no_chat_is_told(method: str, path: str, says: str, tmp_path: Path) -> None:
+    """The answer passes through, and one line says that there is no file, why, and what to do."""
     with RawUpstream(LIVE) as upstream, recording_of(upstream.url, tmp_path) as proxy:
         seen = ask(proxy.port, path, asked(), KEY, method)
 
     assert seen.chunks == WIRE
     assert proxy.files == []
-    assert proxy.told == [f"not kept: {method} '{path}' asks for no chat"]
+    assert proxy.told == [f"passed through, not kept: {method} '{path}' {says}"]
 
 
 # --- looking, converting, comparing, fuzzing -----------------------------------------------------------------------

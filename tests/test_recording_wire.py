@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from tests.recording_helpers import Seen
 
-LINE = '{"id": "c-1", "choices": [{"index": 0, "delta": {"content": "我是"}}]}\n'.encode()
+LINE = '{"id": "c-1", "choices": [{"index": 0, "delta": {"content": "我是"}, "finish_reason": "stop"}]}\n'.encode()
 INSIDE = LINE.index("我".encode()) + 1
 ENDED = [Ending.COMPLETE, Ending.CUT, Ending.RESET]
 

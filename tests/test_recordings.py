@@ -30,6 +30,7 @@ from tests.conftest import load
 FIELDS: list[dict[str, Any]] = [{"temperature": 0}, {"temperature": 1}, {"temperature": 2}]
 USER = {"role": "user", "content": "你是谁?"}
 LINE = '{"id": "chatcmpl-1", "created": 5, "choices": [{"index": 0, "delta": {"content": "%s"}}]}\n'
+LAST = LINE.replace("}}]", '}, "finish_reason": "stop"}]')
 
 
 def recorded(
@@ -38,7 +39,7 @@ def recorded(
 ) -> Recording:  # fmt: skip
     """A recording of a dialogue, named for what it says."""
     body = json.dumps({"messages": messages, "stream": stream, **fields}).encode()
-    frames = tuple((LINE % part).encode() for part in says)
+    frames = (*((LINE % part).encode() for part in says[:-1]), (LAST % says[-1]).encode())
     plan = Plan(status, (), frames, tuple(10.0 * n for n in range(len(frames))), ending)
     asked = Request("POST", f"/maas/{model}/{chip}/chat/completions", {}, body)
     provenance = Provenance(recorded_at="", tool="", body_sha256="")
@@ -153,10 +154,12 @@ def test_a_file_that_comes_again_replaces_itself() -> None:
 @pytest.mark.parametrize(("speed", "expected"), [(0, None), (1, (0.0, 10.0)), (10, [0.0, 1.0])])
 def test_exact_replay_keeps_bytes_chunks_and_times(speed: float, expected: object) -> None:
     """The plan has the recorded chunks at the recorded times divided by the speed."""
-    said = replayed(Recordings([recorded([USER], says="我是")]), asked([USER]), ReplaySettings("exact", speed))
+    said = replayed(
+        Recordings([recorded([USER], says="我是")]), asked([USER]), ReplaySettings("exact", speed), lambda: 7
+    )
 
     assert isinstance(said, Plan)
-    assert said.frames == ((LINE % "我").encode(), (LINE % "是").encode())
+    assert said.frames == ((LINE % "我").encode(), (LAST % "是").encode())
     assert said.at_ms == expected
     assert said.source == "recording:我是.json"
 
@@ -166,7 +169,7 @@ def test_regenerated_for_another_chip_or_form(chip: str, stream: bool) -> None:
     """What was recorded on one chip is said on any chip, streamed or not."""
     recordings = Recordings([recorded([USER], says="我是")])
 
-    said = replayed(recordings, asked([USER], chip=chip, stream=stream), ReplaySettings("regenerate"))
+    said = replayed(recordings, asked([USER], chip=chip, stream=stream), ReplaySettings("regenerate"), lambda: 7)
 
     assert isinstance(said, Answer)
     assert (said.pieces, said.id, said.created) == (("我", "是"), "chatcmpl-1", 5)
@@ -174,7 +177,9 @@ def test_regenerated_for_another_chip_or_form(chip: str, stream: bool) -> None:
 
 def test_regenerated_with_a_fresh_identity() -> None:
     """Ids and times are the head stage's where they are not kept."""
-    said = replayed(Recordings([recorded([USER])]), asked([USER]), ReplaySettings("regenerate", identity="fresh"))
+    said = replayed(
+        Recordings([recorded([USER])]), asked([USER]), ReplaySettings("regenerate", identity="fresh"), lambda: 7
+    )
 
     assert isinstance(said, Answer)
     assert (said.id, said.created) == (None, None)
@@ -186,8 +191,8 @@ def test_a_recorded_fault_is_played_as_it_came(fault: dict[str, Any]) -> None:
     recordings = Recordings([recorded([USER], **fault)])
     settings = ReplaySettings("regenerate")
 
-    assert isinstance(replayed(recordings, asked([USER]), settings), Plan)
-    assert replayed(recordings, asked([USER], chip="chip3"), settings) is None
+    assert isinstance(replayed(recordings, asked([USER]), settings, lambda: 7), Plan)
+    assert replayed(recordings, asked([USER], chip="chip3"), settings, lambda: 7) is None
 
 
 AS_RECORDED = {
@@ -224,7 +229,7 @@ def test_a_regenerated_answer_keeps_its_pace(speed: float, expected: tuple[float
     """When it began, when each piece came and when it was whole, divided by the speed; 0 leaves it to the chip."""
     recordings = Recordings([recorded([USER], says="我是")])
 
-    said = replayed(recordings, asked([USER], chip="chip3"), ReplaySettings("regenerate", speed))
+    said = replayed(recordings, asked([USER], chip="chip3"), ReplaySettings("regenerate", speed), lambda: 7)
 
     assert isinstance(said, Answer)
     assert said.at_ms == expected
@@ -251,7 +256,7 @@ def test_the_pipeline_performs_both() -> None:
 
     def respond(chip: str, mode: Any) -> Plan:
         def answer(request: ChatRequest) -> Answer | Plan:
-            said = replayed(recordings, request, ReplaySettings(mode))
+            said = replayed(recordings, request, ReplaySettings(mode), lambda: 7)
             assert said is not None
             return said
 
@@ -261,7 +266,7 @@ def test_the_pipeline_performs_both() -> None:
 
     exact, lines, events = respond("nvidia", "exact"), respond("chip3", "regenerate"), respond("nvidia", "regenerate")
 
-    assert b"".join(exact.frames) == (LINE % "我" + LINE % "是").encode()
+    assert b"".join(exact.frames) == (LINE % "我" + LAST % "是").encode()
     assert lines.frames[1].startswith(b'{"id": "chatcmpl-1"')
     assert events.frames[1].startswith(b'data: {"id": "chatcmpl-1"')
 

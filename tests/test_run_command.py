@@ -273,3 +273,13 @@ def test_npm_test(node_openai: Path, tmp_path: Path, chip: str, code: int) -> No
     assert exit_code == code, out + err
     assert ("nothing was shown, and nothing was thrown" in out) == (code == 1)
     assert "genstudio-mock: 1 exchange\n" in err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone ends a child with its parent")
+def test_a_killed_run_leaves_no_command(tmp_path: Path) -> None:
+    """`kill -9` of `run` ends its command too: the pipe that the command holds open closes."""
+    with started("--", "sh", "-c", "echo begun; exec sleep 300", cwd=tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.kill()
+        assert process.stdout.read() == ""  # the end of the file, when nobody holds it open any more

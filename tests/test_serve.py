@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -164,6 +165,24 @@ def test_a_unix_socket(tmp_path: Path) -> None:
 
     assert process.returncode == 0
     assert not path.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM ends a process at once there")
+def test_the_server_goes_on_where_nobody_reads_its_log() -> None:
+    """Requests are answered beyond what a pipe holds, and a signal ends it in time and without a fault."""
+    with started("--port", "0") as process:
+        address = ready_url(process).partition("://")[2]
+        connection = http.client.HTTPConnection(address, timeout=20)
+        for _ in range(600):
+            connection.request("GET", "/" + "p" * 190)
+            answer = connection.getresponse()
+            assert answer.status == 404
+            answer.read()
+        connection.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert process.stderr is not None
+        assert len(process.stderr.read().splitlines()) < 600
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")

@@ -592,6 +592,23 @@ def test_a_half_closed_client_gets_its_answer(patient: Live, live: Live, chip: s
             assert json.loads(raw.partition(b"\r\n\r\n")[2])["choices"]
 
 
+def test_a_half_closed_client_gets_a_stream_that_lasts() -> None:
+    """What is written for it counts as life: a stream may take longer than the wait for a client that may have left.
+
+    The frames are due more often than the wait ends, on the same loop's clock, however busy the machine is.
+    """
+
+    class Impatient(MockProtocol):
+        half_closed_seconds = 0.05
+
+    pieces = Answer(("x",) * 40, Usage(1, 41))
+    service = compose(load("2024-tutorial"), answer=lambda _request: pieces, paces={"nvidia": PaceSettings(0, 10)})
+    with serve(service, Impatient) as live, live.connect() as sock:
+        sock.sendall(whole(live, data=body(stream=True)))
+        sock.shutdown(socket.SHUT_WR)
+        assert read_all(sock).endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+
+
 def test_a_half_request_before_a_half_close_is_dropped(live: Live) -> None:
     """Nobody can be answered who did not ask."""
     with live.connect() as sock:

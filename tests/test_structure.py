@@ -83,11 +83,6 @@ FORM = {"type": "json_schema"}
             "[] (an array) is not allowed; allowed: a JSON Schema",
         ),
         (
-            {"tools": [F, G, F]},
-            "tools[2].function.name",
-            "'f' is the name of tools[0] too; give each function its own name",
-        ),
-        (
             {"tools": [F], "tool_choice": "any"},
             "tool_choice",
             "'any' (a string) is not allowed; allowed: none, auto, required or",

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 from mockserver import __version__
 from mockserver.cli.terminal import Console
 from mockserver.core.errors import OperatorError, suggestion
+from mockserver.files.bounded import visible_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,7 +111,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str], out: TextIO, err: Text
             f"genstudio-mock: {error.name} is not installed here; pip install without --no-deps brings it, and for "
             "pytest genstudio_mock_command can start the one of another environment"
         )
-    err.write(f"{' '.join(said.splitlines())}\n")
+    err.write(f"{visible_path(' '.join(said.splitlines()))}\n")
     return WRONG_USE
 
 

@@ -1,18 +1,20 @@
 """The commands `contract` and `contract replay`: arguments in, exit code out.
 
-Exit codes: 0 the contract holds, 1 it is broken, 2 wrong usage, 3 the target cannot be reached.
+Exit codes: 0 the contract holds, 1 it is broken, 2 wrong usage, 3 the target cannot be reached, 4 a clause could not be
+judged, by a fault of this tool.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from mockserver.cli.arguments import Parser
 from mockserver.cli.target import add_target_arguments, address_of, budget_of, guarded, targets_of
 from mockserver.contract import finding_file
-from mockserver.contract.clauses.clause import Context, Outcome
+from mockserver.contract.clauses.clause import Context, Outcome, word_of
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.http_client import HttpTransport, key_of
 from mockserver.contract.result import ExitCode
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
 SAYS = """\
 Run the contract against any base URL, the mock's or the live service's: documented examples, one
 rule broken, generated requests, a dialogue. Exit code 0: holds, 1: broken, 2: wrong use, 3:
-nobody there."""
+nobody there, 4: this tool failed."""
+_CODES = {Outcome.BROKEN: ExitCode.BROKEN, Outcome.RAISED: ExitCode.TOOL_FAILED}
 EXAMPLES = (
     ("genstudio-mock contract --base-url http://127.0.0.1:8777 --model mt-infini-3b --chip chip3", "the mock"),
     ("genstudio-mock contract --base-url URL --model M --chip C --api-key-env KEY", "the live service, politely"),
@@ -114,7 +117,7 @@ def _save(run: Run, folder: Path, out: TextIO) -> None:
     except OSError as error:
         raise OperatorError(f"--exchanges {folder}: {error.strerror or error}") from None
     for result in run.results:
-        for finding in result.findings:
+        for finding in [*result.findings, *result.raised]:
             path = folder / name_of_file(finding)
             try:
                 text = finding_file.dump(finding_file.of_finding(finding, run.edition, run.model))
@@ -151,8 +154,8 @@ def _replay(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -
             headers = {n: v for n, v in exchange.request.headers.items() if n != b"host"}
             exchange = send(replace(exchange.request, headers=headers))
         context = Context(edition, library.chip_of(edition, kept.chip), kept.model, kept.refusal)
-        verdict = known[kept.clause].judge(Reading(exchange), context)
+        verdict = word_of(partial(known[kept.clause].judge, Reading(exchange), context))
         evidence = f": {verdict.evidence}" if verdict.evidence else ""
         print(f"{name}: {kept.clause} on {kept.chip}: {verdict.outcome}{evidence}", file=out)
-        code = ExitCode.BROKEN if verdict.outcome is Outcome.BROKEN else code
+        code = max(code, _CODES.get(verdict.outcome, ExitCode.HOLDS))
     return code

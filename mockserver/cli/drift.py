@@ -15,7 +15,7 @@ from mockserver.cli.arguments import Parser
 from mockserver.cli.target import add_target_arguments, budget_of, guarded, targets_of
 from mockserver.contract import cases, drift, in_process, learn, library
 from mockserver.contract.cases import Case, Phase
-from mockserver.contract.clauses.clause import Severity
+from mockserver.contract.clauses.clause import Context, Severity
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.http_client import Address, HttpTransport
 from mockserver.contract.result import Clock, ExitCode, counted
@@ -24,6 +24,7 @@ from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
 from mockserver.core.route import parse
 from mockserver.files.atomic import write_whole
+from mockserver.files.bounded import read_bounded
 from mockserver.files.checked import read_toml
 from mockserver.files.exchange_file import exchange_of, read_if_exchange
 from mockserver.profile.edition import ChipFile
@@ -96,7 +97,7 @@ def _drift(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     patches, drawn = [], []
     for target in targets:
         pairs = _recorded(args.against, edition, target) if args.against else _live(args, edition, target, err, clock)
-        rows = drift.compare(edition.chips[target.chip], pairs)
+        rows = drift.compare(Context(edition, edition.chips[target.chip], target.model), pairs)
         patch = _patch(args, edition, target, pairs, f"drift from {args.against or args.base_url}, {date}")
         patches.append(patch)
         drawn.append(pairs)
@@ -242,7 +243,7 @@ def _patch(args: argparse.Namespace, edition: Edition, target: Target, pairs: Pa
     roots: list[Path] = [*args.profiles, shipped("profiles")]
     root = next(root for root in roots if (root / edition.name / f"{target.chip}.toml").is_file())
     path = root / edition.name / f"{target.chip}.toml"
-    before, old = read_toml(path, ChipFile), path.read_bytes().decode()
+    before, old = read_toml(path, ChipFile), read_bounded(path).decode()
     after = drift.patched(before, edition.chips[target.chip], {name: live for name, _, live in pairs}, source)
     if after.quirks == before.quirks:
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
 import re
 from pathlib import Path
@@ -12,15 +13,15 @@ from mockserver.cli.scrubbing import add_scrub_arguments, scrubbing_of
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
 from mockserver.files.atomic import write_whole
+from mockserver.files.bounded import visible_path
 from mockserver.files.exchange_file import read, read_if_exchange
-from mockserver.recording.formats.imported_exchange import Hints
-from mockserver.recording.show import age_of, compared, listed, time_line
+from mockserver.recording.formats.imported_exchange import FORMS, Hints
+from mockserver.recording.show import age_of, compared, listed, time_line, visible
 from mockserver.recording.store import files
 from mockserver.recording.verify import notes, problems
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import TextIO
 
     from mockserver.cli.terminal import Console
@@ -31,7 +32,7 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w":
 
 SAYS = """\
 Look at recorded exchanges, compare them, find those that are too old or hold a key, and convert
-them from and to HAR, VCR.py cassettes, curl -i -N dumps and pasted lines."""
+them from and to HAR, VCR.py cassettes, curl dumps and bare bodies."""
 EXAMPLES = (
     ("genstudio-mock fixtures show FILE", "a stream as a time line"),
     ("genstudio-mock fixtures diff A B --html OUT", "two streams side by side, as a page"),
@@ -58,12 +59,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one = commands.add_parser("diff", help="what differs in bytes, chunks, shape and timing; exit code 1 if anything")
     one.add_argument("paths", nargs=2, type=Path, metavar="FILE")
     _add_html(one)
-    one = commands.add_parser("convert", help="from and to HAR, VCR.py, curl -i -N dumps and pasted lines")
+    one = commands.add_parser(
+        "convert", help="from and to HAR, VCR.py, curl dumps and bare bodies; reads what is pasted"
+    )
     one.add_argument("source", type=Path)
     one.add_argument("target", type=Path, help="a folder for exchange files, or .har .yaml .http .txt .jsonl .sse")
     one.add_argument("--model", default="", help="the path's model where the source has another path")
     one.add_argument("--chip", default="", help="the path's chip where the source has another path")
     one.add_argument("--prompt", default="", help="the user's message, for a source without its request")
+    one.add_argument("--stream", action=argparse.BooleanOptionalAction, default=None,
+                     help="whether it answers a streamed request, for a source without its request")  # fmt: skip
+    one.add_argument("--as", dest="form", choices=list(FORMS), default="",
+                     help="take the whole file, to the byte, for a body of this form")  # fmt: skip
     add_scrub_arguments(one)
     one = commands.add_parser("age", help="recordings that are too old; exit code 1 if there are any")
     one.add_argument("--max", required=True, metavar="SPAN", help="such as 30d, 12h, 90m")
@@ -76,7 +83,7 @@ def _add_html(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--html", type=Path, metavar="OUT", help="draw it there, as one page that needs no server")
 
 
-def main(args: argparse.Namespace, _environ: Mapping[str, str], out: TextIO, _err: TextIO) -> int:
+def main(args: argparse.Namespace, _environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Run `fixtures`.
 
     Returns:
@@ -85,6 +92,8 @@ def main(args: argparse.Namespace, _environ: Mapping[str, str], out: TextIO, _er
     Raises:
         OperatorError: wrong use, or wrong files.
     """
+    if args.action == "convert":
+        return _convert(args, out, err)
     return ACTIONS[args.action](args, out)
 
 
@@ -92,7 +101,7 @@ def _list(args: argparse.Namespace, out: TextIO) -> int:
     paths = list(args.paths) or _default_folders()
     found = _exchanges(paths)
     none = [f"no recordings in {', '.join(map(str, paths))}; genstudio-mock record makes them"]
-    out.writelines(line + "\n" for line in (listed(found, _now()) if found else none))
+    _write(out, listed(found, _now()) if found else none)
     return 0
 
 
@@ -106,7 +115,7 @@ def _show(args: argparse.Namespace, out: TextIO) -> int:
         _write_page(args.html, exchange_document(title, [drawn_file(file, path.name) for path, file in files]), out)
         return 0
     for _, file in files:
-        out.writelines(line + "\n" for line in time_line(file))
+        _write(out, time_line(file))
     return 0
 
 
@@ -127,15 +136,19 @@ def _diff(args: argparse.Namespace, out: TextIO) -> int:
         pair = [drawn_file(file, name) for file, name in zip((one, other), names, strict=True)]
         _write_page(args.html, document(" | ".join(names), "compare", {"pair": pair}), out)
         return 1 if lines else 0
-    out.writelines(line + "\n" for line in lines or ["no difference in head, bytes, chunks, shape and timing"])
+    _write(out, lines or ["no difference in head, bytes, chunks, shape and timing"])
     return 1 if lines else 0
 
 
-def _convert(args: argparse.Namespace, out: TextIO) -> int:
+def _convert(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     from mockserver.recording.formats.convert import convert
 
-    made = convert(args.source, args.target, Hints(args.model, args.chip, args.prompt), scrubbing_of(args))
-    out.writelines(f"{path}\n" for path in made)
+    def tell(line: str) -> None:
+        err.write(visible(line, 500) + "\n")
+
+    hints = Hints(args.model, args.chip, args.prompt, args.stream, args.form)
+    made = convert(args.source, args.target, hints, scrubbing_of(args), tell)
+    _write(out, map(str, made))
     return 0
 
 
@@ -146,7 +159,7 @@ def _age(args: argparse.Namespace, out: TextIO) -> int:
         age = age_of(file, now)
         if age is None or age > most:
             old += 1
-            out.write(f"{path}: {'no date' if age is None else f'{age.days} days old'}\n")
+            _write(out, [f"{path}: {'no date' if age is None else f'{age.days} days old'}"])
     out.write(f"{old} older than {args.max}\n" if old else f"none is older than {args.max}\n")
     return 1 if old else 0
 
@@ -157,10 +170,15 @@ def _verify(args: argparse.Namespace, out: TextIO) -> int:
     for path in paths:
         found = list(problems(path))
         bad += bool(found)
-        out.writelines(f"{path}: {line}\n" for line in found)
-        out.writelines(f"{path}: note: {line}\n" for line in notes(path))
+        _write(out, [f"{path}: {line}" for line in found])
+        _write(out, [f"{path}: note: {line}" for line in notes(path)])
     out.write(f"{len(paths)} files, {bad} with problems\n")
     return 1 if bad else 0
+
+
+def _write(out: TextIO, lines: Iterable[str]) -> None:
+    """Lines for a terminal, which takes no command from the name of a file."""
+    out.writelines(visible_path(line) + "\n" for line in lines)
 
 
 def span(text: str) -> dt.timedelta:
@@ -188,7 +206,6 @@ ACTIONS: Final[dict[str, Callable[[Any, Any], int]]] = {
     "list": _list,
     "show": _show,
     "diff": _diff,
-    "convert": _convert,
     "age": _age,
     "verify": _verify,
 }

@@ -65,6 +65,11 @@ def ready_block(address: str, edition: Edition, config: Config, guard: Guard | N
         (("edition", "dim"), f"{edition.name}: {edition.file.title}"),
         (("models", "dim"), f"{len(edition.models)}; genstudio-mock profiles --models lists them"),
         (("answers", "dim"), _answers(config)),
+        *(
+            ((("added", "dim"), f"{', '.join(edition.from_answers)}: named by served answers"),)
+            if edition.from_answers
+            else ()
+        ),
     ]
     if guard and config.ui and not address.startswith("unix:"):
         rows.append((("look", "dim"), f"{address}/_mock/ui/ in a browser"))

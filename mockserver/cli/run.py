@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -17,7 +18,7 @@ from mockserver.settings.private import private
 from mockserver.settings.value_kinds import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mockserver.cli.terminal import Console
     from mockserver.settings.config import Config
@@ -36,6 +37,7 @@ ANY_KEY: Final = "any-key"
 OWN: Final = frozenset({"model", "api_key", "grace_seconds"})
 """Settings that this command uses in its own way, or has no use for."""
 UNMATCHED: Final = "refusal:no-match"
+_PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
 
@@ -110,12 +112,40 @@ def execute(command: Sequence[str], environ: Mapping[str, str]) -> int:
     """
     with _Passing() as passing:
         try:
-            process = subprocess.Popen(command, env=dict(environ))  # noqa: S603 - what the user asked for
+            process = subprocess.Popen(  # noqa: S603 - what the user asked for
+                command,
+                env=dict(environ),
+                preexec_fn=ended_with_us(),  # noqa: PLW1509 - it takes no lock
+            )
         except OSError as error:
             raise OperatorError(f"genstudio-mock run: {command[0]!r}: {error.strerror or error}") from None
         passing.to(process)
         code = process.wait()
     return code if code >= 0 else 128 - code
+
+
+def ended_with_us() -> Callable[[], None] | None:
+    """What a command does before it begins, so that it ends when this process is killed (`kill -9`).
+
+    Linux alone has a word for it (`PR_SET_PDEATHSIG`, prctl(2)); elsewhere, and for the command's own children, nothing
+    is done.
+    """
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    try:
+        prctl = ctypes.CDLL(None).prctl
+    except (OSError, AttributeError):
+        return None
+    parent = os.getpid()
+
+    def bind() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+        if os.getppid() != parent:  # it was killed before we asked
+            os._exit(128 + signal.SIGTERM)
+
+    return bind
 
 
 class _Passing:

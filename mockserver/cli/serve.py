@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -74,14 +73,15 @@ def serve(config: Config, console: Console) -> None:
     from mockserver.server import log
     from mockserver.server.app import App
     from mockserver.server.guard import guard_of
-    from mockserver.server.serving import address_of, port_file, tcp_socket, unix_socket
+    from mockserver.server.serving import address_of, ended_by_sigterm, port_file, tcp_socket, unix_socket
     from mockserver.server.serving import run as run_server
     from mockserver.settings.assemble import build
 
     if config.uds and config.port_file:
         raise OperatorError(f"--port-file {config.port_file}: there is no port with --uds; drop one of them")
-    with log.logging_to(console.err, config.log_format, config.log_level), contextlib.ExitStack() as held:
-        mock = build(config, log.tell if log.log.isEnabledFor(logging.INFO) else None)
+    with log.logging_to(console.err, config.log_format, config.log_level) as tell, contextlib.ExitStack() as held:
+        held.enter_context(ended_by_sigterm())
+        mock = build(config, tell)
         listening = unix_socket(config.uds) if config.uds else tcp_socket(config.host, config.port)
         held.callback(listening.close)
         if config.uds:

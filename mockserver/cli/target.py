@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
-from urllib.parse import urlsplit
 
 from mockserver.contract.http_client import DEFAULT_TIMEOUT_S, Address, UnreachableError, key_of
+from mockserver.contract.politeness import POLITE_PER_MINUTE
 from mockserver.contract.result import Budget, ExitCode
 from mockserver.core.errors import OperatorError
 from mockserver.core.route import CHAT, PATH_TEMPLATE
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from mockserver.contract.library import Target
     from mockserver.profile.edition import Edition
 
-POLITE_PER_MINUTE: Final = 12.0
-"""Requests a minute where the target is not on this machine: the service's free tier allows no more."""
 LONGEST_TIMEOUT_S: Final = 3600.0
 
 
@@ -111,9 +108,5 @@ def budget_of(args: argparse.Namespace) -> Budget:
     per_minute = args.per_minute
     if per_minute is not None and not per_minute > 0:
         raise OperatorError(f"--per-minute: {per_minute:g} is not allowed; allowed: more than 0")
-    if per_minute is None:
-        host = urlsplit(args.base_url).hostname or ""
-        per_minute = 0.0 if host in {"localhost", "::1"} or host.startswith("127.") else POLITE_PER_MINUTE
-    return replace(
-        Budget(), requests=args.requests, tokens=args.tokens, max_tokens=args.max_tokens, per_second=per_minute / 60
-    )
+    per_second = None if per_minute is None else per_minute / 60
+    return Budget(args.requests, args.tokens, args.max_tokens, per_second)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mockserver.cli.arguments import Parser
 from mockserver.core.errors import OperatorError
+from mockserver.files.bounded import visible_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from mockserver.cli.terminal import Console
 
 SAYS = """\
-Check files, and directories with all files below them: profiles (*.toml), fixtures (*.json) and the
-configuration (genstudio-mock.toml, pyproject.toml). The exit code is 2 when one of them is wrong."""
+Check files, and directories with all files below them: profiles (*.toml), fixtures and recordings
+(*.json) and the configuration (genstudio-mock.toml, pyproject.toml). The exit code is 2 when one of
+them is wrong."""
 EXAMPLES = (
     ("genstudio-mock validate my-profiles my-fixtures", "all files below two directories"),
     ("genstudio-mock validate genstudio-mock.toml", "a configuration file"),
@@ -40,10 +42,10 @@ def run(argv: Sequence[str], console: Console) -> int:
         except OperatorError as error:
             wrong += 1
             text = str(error)
-            named = text if text.startswith(str(path)) else f"{path}: {text}"
-            console.print(f"{console.paint('wrong', 'red')}  {named}")
+            named = text if text.startswith((str(path), visible_path(path))) else f"{path}: {text}"
+            console.print(f"{console.paint('wrong', 'red')}  {visible_path(named)}")
         else:
-            console.print(f"{console.paint('ok', 'green')}     {path}{note and f': {note}'}")
+            console.print(f"{console.paint('ok', 'green')}     {visible_path(path)}{note and f': {note}'}")
     console.print("", f"{total} file{'' if total == 1 else 's'}, {wrong} wrong")
     return 2 if wrong else 0
 
@@ -53,7 +55,7 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         if not path.exists():
             raise OperatorError(f"{path}: no such file or directory")
-        if path.is_file():
+        if not path.is_dir():
             yield path
             continue
         below = sorted(one for one in path.rglob("*") if one.suffix in {".toml", ".json"} and one.is_file())
@@ -72,10 +74,13 @@ def check(path: Path) -> str:
     from mockserver.profile.edition import ChipFile, DefaultFile
     from mockserver.settings.config import FILE_NAME, PROJECT_FILE_NAME, load
     from mockserver.sources import fixture_file
+    from mockserver.sources.recordings import read_recording
 
     if path.suffix == ".json":
         read = fixture_file.read(path.parent, path.name)
-        return "" if read is None else read.file.expiry(datetime.now(UTC).date())
+        if read is not None:
+            return read.file.expiry(datetime.now(UTC).date()) or read.file.doubts
+        return "" if read_recording(path) is not None else "its request is no chat, so no request gets it"
     if path.suffix != ".toml":
         raise OperatorError(f"{path}: {path.suffix or 'no suffix'!r} is not allowed; allowed: .toml, .json")
     if path.name in {FILE_NAME, PROJECT_FILE_NAME}:

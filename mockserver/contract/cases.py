@@ -11,10 +11,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.contract.clauses.relations import RELATIONS, Relation, streamed_twin
+from mockserver.core import strict_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from mockserver.contract.clauses.clause import Claim
     from mockserver.pipeline.admit import FieldRule
     from mockserver.pipeline.frame import Json
     from mockserver.profile.edition import Edition
@@ -46,6 +48,8 @@ class Case:
         method: HTTP method.
         relation: The clause that compares it with the case that ran as `twin_of`.
         twin_of: Name of the other case.
+        claim: How the rule is known that it keeps or breaks.
+        needs_model_in_path: Whether it has a sense only where the path names a model.
     """
 
     name: str
@@ -58,13 +62,15 @@ class Case:
     method: str = "POST"
     relations: tuple[Relation, ...] = ()
     twin_of: str | None = None
+    claim: Claim = "documented"
+    needs_model_in_path: bool = False
 
     @property
     def data(self) -> bytes:
         """The body as it is sent."""
         if isinstance(self.body, bytes):
             return self.body
-        return json.dumps(self.body, ensure_ascii=False).encode()
+        return strict_json.dumps(self.body)
 
     @property
     def most_tokens(self) -> int:
@@ -98,7 +104,16 @@ def examples(edition: Edition, model: str, max_tokens: int = DEFAULT_MAX_TOKENS)
         **_tools(edition, model, max_tokens),
         **_reviewed(edition, model, max_tokens),
     }
-    return [Case(name, Phase.EXAMPLES, body) for name, body in bodies.items()] + twins(model, max_tokens)
+    found = [Case(name, Phase.EXAMPLES, body) for name, body in bodies.items()]
+    path = Case("the path's model", Phase.EXAMPLES, _of_the_path(edition, who), needs_model_in_path=True)
+    return [*found, path, *twins(model, max_tokens)]
+
+
+def _of_the_path(edition: Edition, body: Json) -> Json:
+    """A request that the path's model answers: where the body's would override it by null, else by any other name."""
+    if edition.file.request.model == "body":
+        return {**body, "model": None}
+    return {**body, "model": "gpt-3.5-turbo"}  # what LangChain sends where nobody names a model
 
 
 def _thinking(edition: Edition, model: str, max_tokens: int) -> dict[str, Json]:
@@ -173,7 +188,7 @@ def breaks(edition: Edition, model: str, max_tokens: int = DEFAULT_MAX_TOKENS) -
     if edition.file.request.model_required:
         found.append(case("no model", _without(good, "model")))
     wrong = [
-        case(f"{name}: {json.dumps(value)}", {**good, name: value})
+        case(f"{name}: {json.dumps(value)}", {**good, name: value}, claim=rule.claim)
         for name, rule in edition.file.request.fields.items()
         for value in wrong_values(rule)
     ]

@@ -78,7 +78,7 @@ def transport(
         if route is None:
             plan = made.errors.plan(Refusal("unknown-path", f"{request.path!r} is not served"), _ENTROPY, now_ms)
         elif request.method != "POST":
-            plan = made.errors.plan(_WRONG_METHOD, _ENTROPY, now_ms)
+            plan = made.errors.plan(_WRONG_METHOD, _ENTROPY, now_ms, route.chip or chip)
         else:
             answering = route.chip or chip or made.rules.default_chip
             deployed = bool(route.deployment)

@@ -1,22 +1,60 @@
-"""What a polite client makes of an answer: that there is nobody to ask, and how long to wait."""
+"""What a polite client does: how fast it asks, when it stops, how long it waits, what a request may cost."""
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from mockserver.core.exchange import Ending
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from mockserver.contract.clauses.reading import Reading
 
 FALLBACK_WAIT_S: Final = 2.0
+POLITE_PER_MINUTE: Final = 12.0
+"""Requests a minute where the target is not on this machine: the service's free tier allows no more."""
+TEMPLATE_TOKENS: Final = 32
+"""What a model's template may add to a prompt before any answer has told: the tutorial's sample has 17."""
 
 
-def no_target(reading: Reading) -> str:
-    """Why the first valid request shows that there is nobody to hold the contract against; empty where there is."""
+def usual_rate(base_url: str) -> float:
+    """Requests a second where nobody says otherwise: no limit (0) on this machine, else `POLITE_PER_MINUTE`."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        here = ip_address(host).is_loopback
+    except ValueError:
+        here = host == "localhost"
+    return 0.0 if here else POLITE_PER_MINUTE / 60
+
+
+def most_prompt_tokens(body: object) -> int:
+    """What a body's texts may cost, without the template: one token a character is more than any tokenizer takes."""
+    if isinstance(body, dict):
+        return sum(len(key) + most_prompt_tokens(value) for key, value in body.items() if key not in _NOT_PROMPT)
+    if isinstance(body, list):
+        return sum(map(most_prompt_tokens, body))
+    return len(body) if isinstance(body, str) else 1
+
+
+_NOT_PROMPT: Final = frozenset({"model", "stream", "max_tokens", "role", "type"})
+
+
+def no_target(reading: Reading, key_codes: Collection[int | str] = ()) -> str:
+    """Why the first valid request shows that there is nobody to hold the contract against; empty where there is.
+
+    Args:
+        reading: What came.
+        key_codes: The codes of a body by which the service says that a key is missing or wrong, whatever the status.
+    """
     said = " ".join(reading.body[:1000].decode("utf-8", "replace").split()) or "no body"
     shown = f"status {reading.status}: {said if len(said) <= 200 else said[:197] + '...'}"
+    refused = reading.error_code
     match reading.status:
+        case _ if not reading.answered and refused is not None and refused in key_codes:
+            return f"refuses the API key ({shown}); --api-key-env VAR names the variable that holds a good one"
         case 0 if reading.exchange.ending is Ending.HANG:
             return "takes the request and does not answer in time; is --base-url right?"
         case 0:

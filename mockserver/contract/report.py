@@ -11,8 +11,7 @@ from xml.sax.saxutils import escape, quoteattr
 from mockserver.contract import finding_file
 from mockserver.contract.clauses.clause import Outcome, Severity
 from mockserver.contract.clauses.reading import Reading
-from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS
-from mockserver.contract.clauses.table import CHECKS
+from mockserver.contract.clauses.table import CHECKS, CLAUSES
 from mockserver.contract.clauses.wire_form import ledger
 from mockserver.contract.result import ExitCode, counted
 
@@ -22,7 +21,12 @@ if TYPE_CHECKING:
     from mockserver.contract.clauses.wire_form import Entry
     from mockserver.contract.result import Finding, Result
 
-_MARKS: Final = {Outcome.HOLDS: "holds", Outcome.BROKEN: "BROKEN", Outcome.NOT_APPLICABLE: "·"}
+_MARKS: Final = {
+    Outcome.HOLDS: "holds",
+    Outcome.BROKEN: "BROKEN",
+    Outcome.NOT_APPLICABLE: "·",
+    Outcome.RAISED: "raised",
+}
 _SETTLED: Final = {"as declared", "not seen"}
 
 
@@ -46,15 +50,16 @@ class Run:
 
     @property
     def exit_code(self) -> ExitCode:
-        """Whether every clause of weight holds, one is broken, or the target was lost on the way."""
+        """Whether every clause of weight holds, one is broken, the target was lost, or this tool failed."""
+        if any(result.raised for result in self.results):
+            return ExitCode.TOOL_FAILED
         if any(result.broken for result in self.results):
             return ExitCode.BROKEN
         return ExitCode.UNREACHABLE if any(result.stopped for result in self.results) else ExitCode.HOLDS
 
-    def clauses(self) -> list[tuple[str, str, Severity]]:
-        """Id, sentence and severity of each clause that applied anywhere, in the table's order."""
-        every = [(one.id, one.sentence, one.severity) for one in CHECKS]
-        every += [(one.id, one.sentence, one.severity) for one in (*RELATIONS, DIALOGUE)]
+    def clauses(self) -> list[tuple[str, str]]:
+        """Id and sentence of each clause that applied anywhere, in the table's order."""
+        every = [(one.id, one.sentence) for one in CLAUSES]
         silent = Outcome.NOT_APPLICABLE
         return [one for one in every if any(result.outcome(one[0]) is not silent for result in self.results)]
 
@@ -89,13 +94,14 @@ def pytest_test(run: Run, finding: Finding) -> str:
 def terminal(run: Run) -> str:
     """The matrix clause by chip, the ledger where it is not as declared, and each finding with its curl line."""
     clauses = run.clauses()
-    width = max((len(name) for name, _, _ in clauses), default=6)
+    width = max((len(name) for name, _ in clauses), default=6)
+    counted_ones = {one.clause.id for result in run.results for one in result.broken}
     chips = [result.chip.name for result in run.results]
     columns = [max(len(chip), 6) for chip in chips]
     lines = [" ".join(["clause".ljust(width), *(c.ljust(w) for c, w in zip(chips, columns, strict=True))]).rstrip()]
-    for name, _, severity in clauses:
+    for name, _ in clauses:
         marks = [_MARKS[result.outcome(name)].ljust(w) for result, w in zip(run.results, columns, strict=True)]
-        note = "  (observed only)" if severity is Severity.OBSERVED and "BROKEN" in " ".join(marks) else ""
+        note = "  (observed only)" if "BROKEN" in " ".join(marks) and name not in counted_ones else ""
         lines.append((" ".join([name.ljust(width), *marks]) + note).rstrip())
     for result in run.results:
         lines += _deviations(run, result) + _findings(run, result)
@@ -111,11 +117,11 @@ def _deviations(run: Run, result: Result) -> list[str]:
 
 def _findings(run: Run, result: Result) -> list[str]:
     lines = []
-    for one in result.findings:
+    for one in by_weight(result.findings):
         times = f", in {counted(one.times, 'case')}" if one.times > 1 else ""
         lines += [
             "",
-            f"{one.chip}: {one.clause.id} ({one.clause.severity}) broken by {one.case.name!r}{times}",
+            f"{one.chip}: {one.clause.id} ({one.severity}) broken by {one.case.name!r}{times}",
             f"  {one.clause.sentence} Source: {one.clause.source}.",
             f"  {one.evidence}",
             f"  {curl(run, one)}",
@@ -123,10 +129,23 @@ def _findings(run: Run, result: Result) -> list[str]:
     return lines
 
 
+def by_weight(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings, what weighs most first."""
+    return sorted(findings, key=lambda one: list(Severity).index(one.severity))
+
+
+def raised_line(finding: Finding) -> str:
+    """What to say of a clause that this tool could not judge."""
+    return (
+        f"{finding.clause.id} could not be judged on {finding.case.name!r}: {finding.evidence}; this is a fault of "
+        "genstudio-mock, not of the target: please report it with the exchange (--exchanges DIR saves it)"
+    )
+
+
 def _notes(result: Result) -> list[str]:
     """What was left out, and whether the run came to its end."""
     ended = [f"stopped after {counted(len(result.exchanges), 'request')}: {result.stopped}"] if result.stopped else []
-    return [f"note: {note}" for note in result.notes] + ended
+    return [f"note: {note}" for note in result.notes] + [raised_line(one) for one in result.raised] + ended
 
 
 def _summary(run: Run) -> str:
@@ -134,6 +153,9 @@ def _summary(run: Run) -> str:
     observed = sum(len(result.findings) for result in run.results) - broken
     asked = counted(sum(len(result.exchanges) for result in run.results), "request")
     told = f"{asked}, {observed} more observed" if observed else asked
+    if run.exit_code is ExitCode.TOOL_FAILED:
+        failed = counted(sum(len(result.raised) for result in run.results), "clause")
+        return f"{failed} could not be judged, by a fault of genstudio-mock; {counted(broken, 'finding')} in {told}."
     if broken:
         return f"The contract is broken: {counted(broken, 'finding')} in {told}."
     holds = "is not broken as far as the run came" if run.exit_code else "holds"
@@ -161,19 +183,20 @@ def _chip_data(run: Run, result: Result) -> dict[str, Any]:
         "requests": len(result.exchanges),
         "notes": result.notes,
         "stopped": result.stopped,
-        "clauses": {name: result.outcome(name).value for name, _, _ in run.clauses()},
+        "clauses": {name: result.outcome(name).value for name, _ in run.clauses()},
         "ledger": [
             {"clause": one.clause, "declared": one.declared, "seen": one.seen, "state": one.state}
             for one in run.ledger(result)
         ],
-        "findings": [_finding_data(run, one) for one in result.findings],
+        "findings": [_finding_data(run, one) for one in by_weight(result.findings)],
+        "raised": [_finding_data(run, one) for one in result.raised],
     }
 
 
 def _finding_data(run: Run, one: Finding) -> dict[str, Any]:
     return {
         "clause": one.clause.id,
-        "severity": one.clause.severity.value,
+        "severity": one.severity.value,
         "sentence": one.clause.sentence,
         "source": one.clause.source,
         "evidence": one.evidence,
@@ -190,12 +213,16 @@ def junit(run: Run) -> str:
     clauses = run.clauses()
     for result in run.results:
         suite = quoteattr(f"contract.{result.chip.name}")
-        skipped = sum(result.outcome(name) is Outcome.NOT_APPLICABLE for name, _, _ in clauses)
-        counts = f'tests="{len(clauses)}" failures="{len(result.broken)}" errors="0" skipped="{skipped}"'
+        skipped = sum(result.outcome(name) is Outcome.NOT_APPLICABLE for name, _ in clauses)
+        raised = {one.clause.id: one for one in result.raised}
+        errors = len(raised.keys() - {one.clause.id for one in result.findings})
+        counts = f'tests="{len(clauses)}" failures="{len(result.broken)}" errors="{errors}" skipped="{skipped}"'
         lines.append(f"<testsuite name={suite} {counts}>")
         found = {one.clause.id: one for one in result.findings}
-        for name, _, _ in clauses:
+        for name, _ in clauses:
             inner = "<skipped/>" if result.outcome(name) is Outcome.NOT_APPLICABLE else ""
+            if name in raised:
+                inner = f"<error message={quoteattr(_xml(raised_line(raised[name])))}/>"
             inner = _junit_finding(run, found[name]) if name in found else inner
             lines.append(f"<testcase classname={suite} name={quoteattr(name)}>{inner}</testcase>")
         lines.append("</testsuite>")
@@ -204,7 +231,7 @@ def junit(run: Run) -> str:
 
 def _junit_finding(run: Run, one: Finding) -> str:
     text = escape(_xml(f"{one.clause.sentence}\n{one.evidence}\n{curl(run, one)}"))
-    if one.clause.severity is Severity.OBSERVED:
+    if one.severity is Severity.OBSERVED:
         return f"<system-out>{text}</system-out>"
     return f"<failure message={quoteattr(_xml(one.evidence))}>{text}</failure>"
 
@@ -223,12 +250,12 @@ def markdown(run: Run) -> str:
     lines = [f"# Contract of {run.model} at {run.base_url}", "", _summary(run), ""]
     lines += [f"- {result.chip.name}: {note}" for result in run.results for note in _notes(result)]
     lines += ["", "| clause | " + " | ".join(chips) + " | what holds |", "|" + " --- |" * (len(chips) + 2)]
-    for name, sentence, _ in run.clauses():
+    for name, sentence in run.clauses():
         marks = " | ".join(_MARKS[result.outcome(name)] for result in run.results)
         lines.append(f"| {name} | {marks} | {sentence.replace('|', '/')} |")
     for result in run.results:
-        for one in result.findings:
-            lines += ["", f"## {one.chip}: {one.clause.id} ({one.clause.severity})", "", one.clause.sentence]
+        for one in by_weight(result.findings):
+            lines += ["", f"## {one.chip}: {one.clause.id} ({one.severity})", "", one.clause.sentence]
             blocks = ((one.evidence, "text"), (curl(run, one), "sh"), (pytest_test(run, one), "python"))
             for text, language in blocks:
                 lines += ["", _fenced(text, language)] if text else []
@@ -266,10 +293,10 @@ def _body(run: Run) -> str:
     """The report's own part of the page; all text is escaped."""
     say = html.escape
     heads = "".join(f"<th>{say(result.chip.name)}</th>" for result in run.results)
-    rows = "".join(_row(run, name, sentence) for name, sentence, _ in run.clauses())
+    rows = "".join(_row(run, name, sentence) for name, sentence in run.clauses())
     notes = [f"{result.chip.name}: {note}" for result in run.results for note in _notes(result)]
     notes += [f"{result.chip.name}: {line.strip()}" for result in run.results for line in _deviations(run, result)[2:]]
-    sections = "".join(_section(run, one) for result in run.results for one in result.findings)
+    sections = "".join(_section(run, one) for result in run.results for one in by_weight(result.findings))
     return (
         f'<div class="page report"><h1>{say(run.model)}</h1>'
         f'<p class="dim">{say(run.base_url)}, measured against {say(run.edition)}</p>'
@@ -297,7 +324,7 @@ def _section(run: Run, one: Finding) -> str:
     folded = f"<details><summary>as a test</summary>{shown}</details>" if test else ""
     return (
         f'<section class="panel"><h2>{say(one.chip)}: {say(one.clause.id)} '
-        f'<span class="tag">{say(one.clause.severity)}</span></h2>'
+        f'<span class="tag">{say(one.severity)}</span></h2>'
         f'<p>{say(one.clause.sentence)}</p><p class="dim">Source: {say(one.clause.source)}. Broken by '
         f'{say(one.case.name)}{times}.</p><pre class="bytes seen">{say(one.evidence)}</pre>'
         f'<pre class="code">{say(curl(run, one))}</pre>{folded}</section>'

@@ -28,6 +28,8 @@ class ExitCode(IntEnum):
     """The operator asked for what is not there, or not allowed."""
     UNREACHABLE = 3
     """Nobody is there to be asked, or the target was lost on the way."""
+    TOOL_FAILED = 4
+    """A clause could not be judged, by a fault of this tool; the report names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,14 @@ class Budget:
         requests: At most this many requests, retries and the search for a minimal request included.
         tokens: At most this many tokens, by the usage that comes back, or by `max_tokens` where none does.
         max_tokens: What each request asks for.
-        per_second: At most this many requests a second; 0 for no limit.
+        per_second: At most this many requests a second; 0 for no limit. None leaves it to where the target is: no limit
+            on this machine, else twelve a minute, which is what the service's free tier allows.
     """
 
     requests: int = 60
     tokens: int = 6000
     max_tokens: int = DEFAULT_MAX_TOKENS
-    per_second: float = 0.0
+    per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class Finding:
         case: The smallest request found that shows it.
         exchange: What was sent and what came.
         evidence: What was seen and what was due.
+        severity: How much it weighs here, by what the profile claims.
         times: How many cases broke it.
     """
 
@@ -80,6 +84,7 @@ class Finding:
     case: Case
     exchange: Exchange
     evidence: str
+    severity: Severity
     times: int = 1
 
 
@@ -91,6 +96,7 @@ class Result:
         chip: The chip's profile.
         verdicts: For each clause how often it had each outcome.
         findings: One for each broken clause, in the order they were found.
+        raised: One for each clause that could not be judged since this tool failed; they tell nothing of the target.
         exchanges: All that was sent and received, with its case.
         notes: What was left out, and why.
         stopped: Why the run ended before its time; empty where it did not.
@@ -99,6 +105,7 @@ class Result:
     chip: ChipProfile
     verdicts: dict[str, Counter[Outcome]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    raised: list[Finding] = field(default_factory=list)
     exchanges: list[tuple[Case, Exchange]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     stopped: str = ""
@@ -106,12 +113,14 @@ class Result:
     @property
     def broken(self) -> list[Finding]:
         """The findings that make a run fail."""
-        return [one for one in self.findings if one.clause.severity is not Severity.OBSERVED]
+        return [one for one in self.findings if one.severity is not Severity.OBSERVED]
 
     def outcome(self, clause: str) -> Outcome:
         """What a clause comes to over all cases: broken once is broken."""
         seen = self.verdicts.get(clause, Counter())
-        return next((one for one in (Outcome.BROKEN, Outcome.HOLDS) if seen[one]), Outcome.NOT_APPLICABLE)
+        return next(
+            (one for one in (Outcome.BROKEN, Outcome.RAISED, Outcome.HOLDS) if seen[one]), Outcome.NOT_APPLICABLE
+        )
 
 
 def counted(number: int, noun: str) -> str:

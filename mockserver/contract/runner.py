@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from mockserver.contract import cases
 from mockserver.contract.cases import Case, Phase
-from mockserver.contract.clauses.clause import Check, Context, Outcome, Verdict
+from mockserver.contract.clauses.clause import Check, Context, Outcome, Severity, Verdict, word_of
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.clauses.relations import DIALOGUE, Relation
 from mockserver.contract.clauses.table import judge
 from mockserver.contract.http_client import PLACEHOLDER, Address, UnreachableError
-from mockserver.contract.politeness import no_target, wait_asked
+from mockserver.contract.politeness import TEMPLATE_TOKENS, most_prompt_tokens, no_target, usual_rate, wait_asked
 from mockserver.contract.result import Budget, Clock, Finding, Result, counted
 from mockserver.core.exchange import Ending, Exchange, Request
 from mockserver.core.route import parse
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 LONGEST_WAIT_S: Final = 60.0
 MOST_RETRIES: Final = 3
 MOST_SILENT: Final = 3
-"""So many answers in a row may fail to end before the target is left alone: each costs half a minute."""
+"""So many answers of a run may fail to end before the target is left alone: each costs half a minute."""
 _SHARES: Final = {Phase.EXAMPLES: 0.5, Phase.BROKEN: 0.8, Phase.GENERATED: 0.92, Phase.DIALOGUE: 1.0}
 """Which part of the budget may be used up when a phase ends; what is left falls to the next."""
 
@@ -77,6 +78,9 @@ class Runner:
         self.budget = budget or Budget()
         self._clock = clock
         self._address = address or Address("http://127.0.0.1")
+        asked = self.budget.per_second
+        self._per_second = usual_rate(self._address.base_url) if asked is None else asked
+        self._template_tokens = TEMPLATE_TOKENS
         self._progress = progress
         self._spent_requests = 0
         self._spent_tokens = 0
@@ -99,7 +103,7 @@ class Runner:
             turns: What the user says in the dialogue.
         """
         plans: dict[Phase, Callable[[int], Iterator[Case]]] = {
-            Phase.EXAMPLES: lambda _n: iter(cases.examples(self._edition, self._model, self.budget.max_tokens)),
+            Phase.EXAMPLES: lambda _n: self._examples(),
             Phase.BROKEN: lambda _n: self._breaks(),
             Phase.GENERATED: lambda n: iter(generated(n) if generated else ()),
             Phase.DIALOGUE: lambda _n: self._dialogue(turns),
@@ -139,28 +143,53 @@ class Runner:
         self._by_name[case.name] = exchange
         self.result.exchanges.append((case, exchange))
         verdicts = self._judge(case, exchange)
+        context = self._context(case)
         for clause, verdict in verdicts:
             self.result.verdicts.setdefault(clause.id, Counter())[verdict.outcome] += 1
             if verdict.outcome is Outcome.BROKEN:
-                self._found(clause, case, exchange, verdict.evidence)
+                self._found(self.result.findings, clause, case, exchange, verdict.evidence, clause.weight(context))
+            elif verdict.outcome is Outcome.RAISED:
+                self._found(self.result.raised, clause, case, exchange, verdict.evidence, Severity.OBSERVED)
         self._progress(case, [clause.id for clause, verdict in verdicts if verdict.outcome is Outcome.BROKEN])
         return exchange
 
+    def _judge_limited(self, case: Case, exchange: Exchange) -> None:
+        """A 429 that nobody asked for is judged as the refusal that it is, and not kept as the case's answer."""
+        limited = replace(case, name="too many requests", refusal="rate-limited", relations=(), twin_of=None)
+        for clause, verdict in self._judge(limited, exchange):
+            if verdict.outcome is Outcome.BROKEN:
+                weight = clause.weight(self._context(limited))
+                self._found(self.result.findings, clause, limited, exchange, verdict.evidence, weight)
+
     def _judge(self, case: Case, exchange: Exchange) -> list[tuple[Check | Relation, Verdict]]:
-        now = self._clock.unix_s() if self._clock.unix_s else None
-        context = Context(self._edition, self._chip, case.model or self._model, case.refusal, now)
-        found: list[tuple[Check | Relation, Verdict]] = list(judge(exchange, context).items())
+        found: list[tuple[Check | Relation, Verdict]] = list(judge(exchange, self._context(case)).items())
         first = self._by_name.get(case.twin_of or "")
         if first is not None:
-            found += [(one, one.compare(Reading(first), Reading(exchange))) for one in case.relations]
+            readings = Reading(first), Reading(exchange)
+            found += [(one, word_of(partial(one.compare, *readings))) for one in case.relations]
         return found
 
-    def _found(self, clause: Check | Relation, case: Case, exchange: Exchange, evidence: str) -> None:
-        for number, known in enumerate(self.result.findings):
+    def _context(self, case: Case) -> Context:
+        now = self._clock.unix_s() if self._clock.unix_s else None
+        return Context(self._edition, self._chip, case.model or self._model, case.refusal, now, case.claim)
+
+    def _found(
+        self,
+        among: list[Finding],
+        clause: Check | Relation,
+        case: Case,
+        exchange: Exchange,
+        evidence: str,
+        severity: Severity,
+    ) -> None:
+        """One finding a clause: the first, but a later one instead that weighs more."""
+        for number, known in enumerate(among):
             if known.clause is clause:
-                self.result.findings[number] = replace(known, times=known.times + 1)
+                lighter = known.severity is Severity.OBSERVED and severity is not Severity.OBSERVED
+                kept = Finding(clause, self._chip.name, case, exchange, evidence, severity) if lighter else known
+                among[number] = replace(kept, times=known.times + 1)
                 return
-        self.result.findings.append(Finding(clause, self._chip.name, case, exchange, evidence))
+        among.append(Finding(clause, self._chip.name, case, exchange, evidence, severity))
 
     # --- sending ---
 
@@ -185,16 +214,17 @@ class Runner:
         for attempt in range(MOST_RETRIES + 1):
             if (
                 self._spent_requests >= self.budget.requests
-                or self._spent_tokens + case.most_tokens > self.budget.tokens
+                or self._spent_tokens + self._most_cost(case) > self.budget.tokens
             ):
                 raise BudgetSpentError
             self._wait_turn()
             self._spent_requests += 1
             exchange = self._send(self.request(case))
             reading = Reading(exchange)
-            self._spent_tokens += _cost(reading, case)
+            self._spent_tokens += self._cost(reading, case)
             if reading.status != 429 or case.refusal == "rate-limited":
                 break
+            self._judge_limited(case, exchange)
             self._wait_as_asked(reading, attempt)
         self._check_worth(reading, case)
         return exchange
@@ -213,21 +243,41 @@ class Runner:
     def _check_worth(self, reading: Reading, case: Case) -> None:
         """Whether to go on: raises UnreachableError or StoppedError where further requests can tell nothing."""
         if self._spent_requests == 1 and case.refusal is None:
-            why = no_target(reading)
+            errors = self._edition.file.errors
+            why = no_target(reading, {errors[kind].code for kind in ("missing-key", "malformed-key")})
             if why:
                 raise UnreachableError(f"{self._address.host} {why}")
-        hangs = reading.exchange.ending is Ending.HANG
-        self._silent = self._silent + 1 if hangs else 0
+        self._silent += reading.exchange.ending is Ending.HANG
         if self._silent >= MOST_SILENT:
-            raise StoppedError(f"{MOST_SILENT} answers in a row did not end in time")
+            raise StoppedError(f"{MOST_SILENT} answers did not end in time")
+
+    def _most_cost(self, case: Case) -> int:
+        """What a case may cost at most: its prompt, reckoned ahead, and its limit; a refusal nothing."""
+        if case.refusal:
+            return 0
+        return most_prompt_tokens(case.body) + self._template_tokens + case.most_tokens
+
+    def _cost(self, reading: Reading, case: Case) -> int:
+        """What an answer cost, by its own usage; without one, the most that it may have cost."""
+        total, prompt = (reading.usage.get(key) for key in ("total_tokens", "prompt_tokens"))
+        if isinstance(prompt, int):
+            self._template_tokens = max(self._template_tokens, prompt - most_prompt_tokens(case.body))
+        if isinstance(total, int) and total >= 0:
+            return total
+        return self._most_cost(case) if reading.answered else 0
 
     def _wait_turn(self) -> None:
-        if self.budget.per_second <= 0:
+        if self._per_second <= 0:
             return
         now = self._clock.seconds()
         if now < self._not_before:
             self._clock.sleep(self._not_before - now)
-        self._not_before = max(now, self._not_before) + 1 / self.budget.per_second
+        self._not_before = max(now, self._not_before) + 1 / self._per_second
+
+    def _examples(self) -> Iterator[Case]:
+        """The examples that the target's path has a place for."""
+        found = cases.examples(self._edition, self._model, self.budget.max_tokens)
+        return (one for one in found if self._address.names_model or not one.needs_model_in_path)
 
     def _breaks(self) -> Iterator[Case]:
         """The cases with one rule broken that the target's path has a place for; a deployment has any model's name."""
@@ -290,13 +340,6 @@ def _reductions(body: object) -> Iterator[dict[str, object]]:
     for key in optional[:3]:
         if len(optional) > 1:
             yield {**base, key: body[key]}
-
-
-def _cost(reading: Reading, case: Case) -> int:
-    total = reading.usage.get("total_tokens")
-    if isinstance(total, int) and total >= 0:
-        return total
-    return case.most_tokens if reading.answered else 0
 
 
 def _host(base_url: str) -> bytes:

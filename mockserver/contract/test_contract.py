@@ -9,10 +9,10 @@ import pytest
 
 from mockserver.contract import library
 from mockserver.contract.clauses.clause import Outcome, Severity
-from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS
-from mockserver.contract.clauses.table import CHECKS
+from mockserver.contract.clauses.table import CLAUSES
 from mockserver.contract.http_client import UnreachableError, key_of
 from mockserver.contract.pytest_options import OPTIONS
+from mockserver.contract.report import raised_line
 from mockserver.contract.result import ExitCode
 from mockserver.core.errors import OperatorError
 from mockserver.core.route import PATH_TEMPLATE
@@ -20,7 +20,7 @@ from mockserver.core.route import PATH_TEMPLATE
 if TYPE_CHECKING:
     from mockserver.contract.result import Result
 
-_CLAUSES = [(one.id, one.severity) for one in CHECKS] + [(one.id, one.severity) for one in (*RELATIONS, DIALOGUE)]
+_CLAUSES = [one.id for one in CLAUSES]
 
 
 @pytest.fixture(scope="session")
@@ -47,15 +47,17 @@ def test_the_target_was_there_to_the_end(contract_result: Result) -> None:
         pytest.fail(contract_result.stopped, pytrace=False)
 
 
-@pytest.mark.parametrize(("clause", "severity"), [pytest.param(*one, id=one[0]) for one in _CLAUSES])
-def test_clause(clause: str, severity: Severity, contract_result: Result) -> None:
+@pytest.mark.parametrize("clause", _CLAUSES)
+def test_clause(clause: str, contract_result: Result) -> None:
     """The clause holds for the target; one that is only observed does not fail, one that does not apply is skipped."""
     outcome = contract_result.outcome(clause)
     if outcome is Outcome.NOT_APPLICABLE:
         pytest.skip("does not apply")
+    if outcome is Outcome.RAISED:
+        pytest.fail(next(raised_line(one) for one in contract_result.raised if one.clause.id == clause), pytrace=False)
     if outcome is Outcome.BROKEN:
         finding = next(one for one in contract_result.findings if one.clause.id == clause)
         told = f"{finding.clause.sentence} {finding.evidence} (case: {finding.case.name})"
-        if severity is Severity.OBSERVED:
+        if finding.severity is Severity.OBSERVED:
             pytest.skip(f"observed only: {told}")
         pytest.fail(told, pytrace=False)

@@ -14,17 +14,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+MOST_DETAIL_CHARACTERS = 2000
+MOST_PARAM_CHARACTERS = 200
+
+
+def without_middle(text: str, most: int) -> str:
+    """Text of at most so many characters: where a long name stands in it, what was said around the name stays."""
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[len(text) - (most - 1) // 2 :]}"
+
+
 class Refusal(Exception):  # noqa: N818 - a refusal is what the service does, not a fault of the program
     """The service's "no" to one request.
 
     Attributes:
         kind: Name of the row in the edition's `[errors]` table, which gives status, family, code and message.
-        detail: What was seen, what is allowed and what to do next. English, one line.
+        detail: What was seen, what is allowed and what to do next. English, one line; of a long one the middle is left
+            out, but not of an error of the user's own.
         param: The field of the request at fault, in the form `messages[0].content`; None for none.
         headers: Further response headers, such as `Allow` for 405.
         status: HTTP status of an error that is in no table; `detail` is then its message, `kind` a name for the log.
         code: The body's code of such an error: an integer takes the gateway's form, a text the upstream's.
         delay_ms: Milliseconds before it is sent.
+        body: Content type and bytes of a body in no shape of the service's; None takes the shape.
     """
 
     def __init__(
@@ -37,15 +48,17 @@ class Refusal(Exception):  # noqa: N818 - a refusal is what the service does, no
         status: int | None = None,
         code: int | str | None = None,
         delay_ms: float = 0.0,
+        body: tuple[str, bytes] | None = None,
     ) -> None:
         super().__init__(detail)
         self.kind = kind
-        self.detail = detail
-        self.param = param
+        self.detail = detail if status is not None else without_middle(detail, MOST_DETAIL_CHARACTERS)
+        self.param = param if param is None else without_middle(param, MOST_PARAM_CHARACTERS)
         self.headers = headers
         self.status = status
         self.code = code
         self.delay_ms = delay_ms
+        self.body = body
 
 
 class OperatorError(Exception):
@@ -54,10 +67,10 @@ class OperatorError(Exception):
     __module__ = "mockserver"
 
 
-def nearest(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:
-    """The known names most like `name`, best first; at most `most`, none when nothing is alike."""
+def nearest(name: str, known: Iterable[str], *, most: int = 3, likeness: float = 0.5) -> list[str]:
+    """The known names most like `name`, best first; at most `most`, none when nothing is alike (0 to 1) enough."""
     lowered = {k.lower(): k for k in known}
-    return [lowered[m] for m in get_close_matches(name.lower(), list(lowered), n=most, cutoff=0.5)]
+    return [lowered[m] for m in get_close_matches(name.lower(), list(lowered), n=most, cutoff=likeness)]
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -96,3 +109,10 @@ def kind_of(value: object) -> str:
         dict: "an object",
     }
     return names[type(value)]
+
+
+def printable(text: str) -> str:
+    """Text from anybody as it may stand on one line of a terminal or a file: what does not print is an escape."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

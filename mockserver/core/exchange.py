@@ -21,6 +21,8 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 ANSWER_STYLES = ("faker", "template", "echo")
 """How text is synthesised: with invented names and dates, without them, or the last user message as it is."""
+SCRIPTED = "fixture:script"
+"""The source of an answer that a test scripts."""
 
 
 class Ending(StrEnum):
@@ -86,6 +88,8 @@ class Answer:
             content, a call, a piece of its arguments), and when it was whole, in milliseconds after the request.
             Empty takes the chip's pace.
         source: Where the answer came from, for the journal: `fixture:<file>` or `synthetic`.
+        detail: What the journal is to know of it besides, such as a usage that was not recorded; empty for nothing.
+        stale: In what the request is another one than what this was recorded or written for, one line each.
     """
 
     pieces: tuple[str, ...]
@@ -99,6 +103,8 @@ class Answer:
     delay_ms: float = 0.0
     source: str = "synthetic"
     at_ms: tuple[float, ...] = ()
+    detail: str = ""
+    stale: tuple[str, ...] = ()
 
     def blocked_after(self, count: int) -> Answer:
         """The answer cut after `count` pieces, reasoning first, and marked blocked; calls of functions go."""
@@ -156,6 +162,8 @@ class ChatRequest:
         answer_style: One of `ANSWER_STYLES`, asked for by `X-Mock-Answer`; None takes the server's.
         namespace: Whose counters and scripts apply; empty for the one that all unclaimed keys share.
         route: Where it was asked for; None where that does not matter.
+        headers: Request headers, names in lower case; what is kept of them has no credentials.
+        query: The query as it was sent, without its question mark.
     """
 
     model: str
@@ -168,6 +176,8 @@ class ChatRequest:
     answer_style: str | None = None
     namespace: str = ""
     route: Route | None = None
+    headers: Mapping[bytes, bytes] = field(default_factory=dict, repr=False, compare=False)
+    query: str = ""
 
     @property
     def last_user_text(self) -> str:
@@ -200,11 +210,13 @@ class Plan:
         at_ms: When each frame leaves, in milliseconds after the plan starts, never falling; None sends all at once.
         ending: How the answer stops after the last frame.
         head_at_ms: When status and headers leave; None sends them with the first frame.
+        end_at_ms: When the body ends as `ending` says; None, or a time before the last frame's, ends it with that.
         raw: The frames are network writes that hold status line, headers and transfer coding themselves.
         source: Where the answer came from, for the log.
-        detail: The reason of a refusal.
+        detail: The reason of a refusal, or what else the log and the journal tell.
         joinable: Whether frames that are due together may leave as one transfer chunk; a recording's may not.
         trailers: Headers after a chunked body that ends complete.
+        stale: In what the request is another one than what the answer was recorded or written for, one line each.
     """
 
     status: int
@@ -213,11 +225,13 @@ class Plan:
     at_ms: Sequence[float] | None = None
     ending: Ending = Ending.COMPLETE
     head_at_ms: float | None = None
+    end_at_ms: float | None = None
     raw: bool = False
     source: str = ""
     detail: str = ""
     joinable: bool = True
     trailers: Headers = ()
+    stale: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,12 +243,14 @@ class Request:
         path: The path, decoded, without the query.
         headers: Names in lower case; of equal names the last.
         body: The whole body.
+        query: The query as it was sent, without its question mark.
     """
 
     method: str
     path: str
     headers: Mapping[bytes, bytes] = field(default_factory=dict)
     body: bytes = b""
+    query: str = ""
 
 
 @dataclass(slots=True)
@@ -248,7 +264,8 @@ class Exchange:
         frames_sent: How many of the plan's frames went out.
         duration_ms: From the head of the request to the end.
         ending: How it really ended; `cut` also where the client left.
-        chat: What was asked, understood; None where it was refused.
+        chat: What was asked, understood; None where it was refused. When it has ended, messages and body are left out:
+            the request holds them.
         client_left: Whether it was the client that ended it.
         number: Its number in its namespace, from 1.
         namespace: Name of the namespace.

@@ -20,9 +20,12 @@ def times(plan: Plan) -> list[float]:
 
 
 def with_frames(plan: Plan, frames: Sequence[bytes], at_ms: Sequence[float]) -> Plan:
-    """The plan with other frames. A Content-Length stays what was announced: a fault may make it a lie."""
-    moved = any(at_ms)
-    return replace(plan, frames=tuple(frames), at_ms=tuple(at_ms) if moved or plan.at_ms is not None else None)
+    """The plan with other frames, the last of which ends it.
+
+    A Content-Length stays what was announced: a fault may make it a lie.
+    """
+    times_ms = tuple(at_ms) if any(at_ms) or plan.at_ms is not None else None
+    return replace(plan, frames=tuple(frames), at_ms=times_ms, end_at_ms=None)
 
 
 def as_writes(plan: Plan) -> Plan:
@@ -49,5 +52,5 @@ def as_writes(plan: Plan) -> Plan:
     moments = [head_at, *at]
     if chunked and plan.ending == "complete":
         frames.append(b"0\r\n\r\n")
-        moments.append(moments[-1])
+        moments.append(max(moments[-1], plan.end_at_ms or 0.0))
     return replace(with_frames(plan, frames, moments), raw=True, head_at_ms=None)

@@ -51,7 +51,8 @@ def draft(folder: Path, content: str | bytes, *, recording: bool = False) -> Ite
     path, descriptor = _opened(folder, 0o600 if recording else 0o666)
     try:
         with os.fdopen(descriptor, "wb") as out:
-            out.write(content.encode() if isinstance(content, str) else content)
+            # half a character, as a target may send it, is written as its escape: a report is no place to fail
+            out.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
             out.flush()
             if recording:
                 os.fsync(out.fileno())

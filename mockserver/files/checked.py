@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mockserver.core.errors import OperatorError, nearest, suggestion
+from mockserver.files.bounded import read_bounded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,10 +32,8 @@ def read_toml(path: Path, model: type[M]) -> M:
 def toml_of(path: Path) -> dict[str, Any]:
     """What a TOML file holds; raises OperatorError with the file and the place in it."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise OperatorError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
+        return tomllib.loads(read_bounded(path).decode().replace("\r\n", "\n"))
+    except UnicodeDecodeError as error:
         raise OperatorError(f"{path}: cannot be read: {error}") from None
     except RecursionError:
         raise OperatorError(f"{path}: not TOML: nested too deeply") from None

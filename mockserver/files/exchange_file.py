@@ -4,7 +4,7 @@
 
 One send a line. Text stands as UTF-8; a transfer chunk that was cut inside a character keeps its stray bytes as
 `{"hex": "e6"}` beside the text. Headers are kept by an allow list, so a key, a cookie or an organisation has no place
-to go: a file that holds another header is refused.
+to go: a file that holds a header whose name tells of one is refused.
 """
 
 from __future__ import annotations
@@ -23,10 +23,18 @@ from pydantic_core import from_json
 from mockserver.core.errors import OperatorError
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.core.headers import with_length
+from mockserver.files.bounded import UnreadableFileError, read_bounded
 from mockserver.files.byte_text import Text, bytes_of, plain, text_of
 from mockserver.files.checked import Data, checked
-from mockserver.files.kept_headers import REQUEST_HEADERS, RESPONSE_HEADERS, Header, kept, raw
-from mockserver.files.kept_headers import checked as checked_headers
+from mockserver.files.kept_headers import (
+    Header,
+    checked_request,
+    checked_response,
+    kept_of_request,
+    kept_of_response,
+    kept_trailers,
+    raw,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,10 +46,6 @@ PARTS_START: Final = ',\n  "request": {\n'
 _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff]")
 
 Origin = Literal["proxy", "har", "vcr", "curl", "lines", "learn", "fuzz", "contract"]
-
-
-class UnreadableFileError(OperatorError):
-    """A file that is not there, may not be read, or is no JSON, whatever it was to hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,42 +63,52 @@ class Send:
 
 
 class RequestPart(Data):
-    """What was asked; the query is never kept."""
+    """What was asked; the query is never kept, and of the headers what recordings are found by (`--match-on`)."""
 
     method: Literal["GET", "POST"] = "POST"
+    """HTTP method."""
     path: str = Field(pattern="^/")
+    """The path, which names model and chip."""
     headers: tuple[Header, ...] = ()
+    """Headers of the allow list, as pairs."""
     body: dict[str, Any] | None = None
+    """The JSON body; a request is found by its messages."""
     data: Text = ""
     """A body that is no JSON object."""
 
     @field_validator("headers")
     @classmethod
     def _allowed(cls, headers: tuple[Header, ...]) -> tuple[Header, ...]:
-        return checked_headers(headers, REQUEST_HEADERS)
+        return checked_request(headers)
 
 
 class ResponsePart(Data):
     """What came back, as it came."""
 
     status: int = Field(ge=200, le=999)
+    """HTTP status."""
     headers: tuple[Header, ...] = ()
+    """Headers of the allow list, as pairs; a content-length is made to fit."""
     head_at_ms: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """When the head came, in milliseconds after the request was sent; not known where it is missing."""
     sends: tuple[Send, ...] = ()
+    """The body, one transfer chunk each."""
     ending: Ending = Ending.COMPLETE
+    """How it stops after the last of them: complete, cut, reset or hang."""
+    end_at_ms: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """When it ended, in milliseconds after the request was sent; missing where that was with the last send."""
     trailers: tuple[Header, ...] = ()
     """Headers after a chunked body."""
 
     @field_validator("headers")
     @classmethod
     def _allowed(cls, headers: tuple[Header, ...]) -> tuple[Header, ...]:
-        return checked_headers(headers, RESPONSE_HEADERS)
+        return checked_response(headers)
 
     @field_validator("trailers")
     @classmethod
     def _allowed_behind(cls, trailers: tuple[Header, ...]) -> tuple[Header, ...]:
-        return checked_headers(trailers, None)
+        return checked_response(trailers)
 
     @field_validator("sends")
     @classmethod
@@ -137,12 +151,16 @@ class Judged(Data):
 
 
 class ExchangeFile(Data):
-    """One file."""
+    """One file. Written by hand it needs no provenance."""
 
-    provenance: Provenance
+    provenance: Provenance = Provenance(recorded_at="", tool="hand", body_sha256="")
+    """Where it came from; written by the recorder."""
     contract: Judged | None = None
+    """What the contract said of it; written by the contract."""
     request: RequestPart
+    """What was asked."""
     response: ResponsePart
+    """What came back."""
 
     @cached_property
     def parts_text(self) -> str:
@@ -161,8 +179,13 @@ class ExchangeFile(Data):
             f'    "headers": {_listed(map(_pair, came.headers))},',
             *([] if came.head_at_ms is None else [f'    "head_at_ms": {came.head_at_ms!r},']),
             f'    "sends": {_listed(map(_send, came.sends))},',
-            f'    "ending": "{came.ending}"' + ("," if came.trailers else ""),
-            *([f'    "trailers": {_listed(map(_pair, came.trailers))}'] if came.trailers else []),
+            ",\n".join(
+                [
+                    f'    "ending": "{came.ending}"',
+                    *([] if came.end_at_ms is None else [f'    "end_at_ms": {came.end_at_ms!r}']),
+                    *([f'    "trailers": {_listed(map(_pair, came.trailers))}'] if came.trailers else []),
+                ]
+            ),
             "  }",
         ]
         return _shown("\n".join(lines) + "\n")
@@ -189,9 +212,7 @@ def read(path: Path) -> ExchangeFile:
 def read_if_exchange(path: Path) -> ExchangeFile | None:
     """One exchange file, or None for a JSON file of another form; raises OperatorError with file and key."""
     try:
-        document = from_json(path.read_bytes())
-    except OSError as error:
-        raise UnreadableFileError(f"{path}: cannot be read: {error.strerror or error}") from None
+        document = from_json(read_bounded(path))
     except ValueError as error:
         raise UnreadableFileError(f"{path}: not a JSON file: {error}") from None
     if not isinstance(document, dict) or "response" not in document:
@@ -203,7 +224,8 @@ def exchange_of(file: ExchangeFile, source: str = "recording") -> Exchange:
     """The exchange that a file holds."""
     asked, plan = file.request, plan_of(file, source)
     request = Request(asked.method, asked.path, dict(raw(asked.headers)), request_body(asked))
-    return Exchange(request, plan, len(plan.frames), plan.at_ms[-1] if plan.at_ms else 0.0, plan.ending)
+    ended_ms = max(plan.at_ms[-1] if plan.at_ms else 0.0, plan.end_at_ms or 0.0)
+    return Exchange(request, plan, len(plan.frames), ended_ms, plan.ending)
 
 
 def plan_of(file: ExchangeFile, source: str = "recording") -> Plan:
@@ -215,7 +237,7 @@ def plan_of(file: ExchangeFile, source: str = "recording") -> Plan:
     if came.status not in {204, 304}:  # whose length is that of a body which is not sent
         headers = with_length(headers, sum(map(len, frames)), or_more=came.ending is not Ending.COMPLETE)
     return Plan(
-        came.status, headers, frames, times or None, came.ending, came.head_at_ms,
+        came.status, headers, frames, times or None, came.ending, came.head_at_ms, came.end_at_ms,
         source=source, joinable=False, trailers=raw(came.trailers),
     )  # fmt: skip
 
@@ -227,8 +249,23 @@ def request_body(asked: RequestPart) -> bytes:
     return json.dumps(asked.body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def file_of(exchange: Exchange, provenance: Provenance) -> ExchangeFile:
-    """The file of an exchange: headers that are not on the allow lists are left out, hash and seal are set."""
+def file_of(
+    exchange: Exchange,
+    provenance: Provenance,
+    keep: frozenset[str] = frozenset(),
+    pinned: frozenset[str] = frozenset(),
+) -> ExchangeFile:
+    """The file of an exchange: headers that are not on the allow lists are left out, hash and seal are set.
+
+    Args:
+        exchange: What was asked and answered.
+        provenance: Where it came from.
+        keep: Names, in lower case, of response headers that are kept besides.
+        pinned: Names, in lower case, of request headers that are kept besides, unless they tell of a secret.
+
+    Raises:
+        ValueError: The exchange has no answer.
+    """
     plan = exchange.plan
     if plan is None:
         raise ValueError("an exchange without an answer is not kept")
@@ -246,21 +283,30 @@ def file_of(exchange: Exchange, provenance: Provenance) -> ExchangeFile:
         request=RequestPart(
             method="GET" if asked.method == "GET" else "POST",
             path=asked.path,
-            headers=kept(asked.headers.items(), REQUEST_HEADERS),
+            headers=kept_of_request(asked.headers.items(), pinned),
             body=body,
             data=data,
         ),
         response=ResponsePart(
             status=plan.status,
-            headers=kept(plan.headers, RESPONSE_HEADERS),
+            headers=kept_of_response(plan.headers, keep),
             head_at_ms=None if plan.head_at_ms is None else round(plan.head_at_ms, 3),
             sends=tuple(Send(round(at, 3), text_of(data)) for at, data in exchange.sends),
             ending=exchange.ending,
-            trailers=kept(plan.trailers, None),
+            end_at_ms=_end_of(plan),
+            trailers=kept_trailers(plan.trailers),
         ),
     )
     sealed = made.provenance.model_copy(update={"seal": _seal(made.parts_text)})
     return made.model_copy(update={"provenance": sealed})
+
+
+def _end_of(plan: Plan) -> float | None:
+    """When the answer ended, where that was later than its last send."""
+    if plan.end_at_ms is None:
+        return None
+    end_at_ms, last_ms = round(plan.end_at_ms, 3), round(plan.at_ms[-1] if plan.at_ms else 0.0, 3)
+    return end_at_ms if end_at_ms > last_ms else None
 
 
 def is_as_written(text: str) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 
-from mockserver.files.kept_headers import SECRET_NAMES
+from mockserver.files.kept_headers import SECRET_NAMES, steers
 from mockserver.files.key_shapes import KEY_SHAPES, findings, shaped
 from mockserver.files.scrubbed_fields import MASK, field_name, without_field
 from mockserver.pipeline.coding import body_of, coding_of
@@ -45,22 +45,24 @@ class SpelledSecretError(Exception):
 
 @dataclass(frozen=True)
 class Scrubbing:
-    """What the operator wants masked besides.
+    """What the operator wants masked, and kept, besides.
 
     Attributes:
         fields: Names of JSON fields whose values are masked, at any depth, in request and response.
         patterns: What they match is masked.
+        keep_headers: Response headers, by their names in lower case, that are kept beside the allow list.
     """
 
     fields: tuple[str, ...] = ()
     patterns: tuple[Mask, ...] = ()
+    keep_headers: frozenset[str] = frozenset()
 
 
 def secret_values(headers: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
     """The secret parts of headers: keys without their scheme, each cookie's value, organisations and projects."""
     found: set[bytes] = set()
     for name, value in headers:
-        if not _SECRET_NAMES.search(name) or name.lower() == b"www-authenticate":
+        if not _SECRET_NAMES.search(name) or steers(name.decode("latin-1")):
             continue
         bare = _SCHEME.sub(b"", value.strip())
         found |= {value.strip(), bare}

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
 
-from mockserver.core.errors import Refusal, kind_of, shown, suggestion, wrong_value
+from mockserver.core.errors import Refusal, kind_of, nearest, shown, suggestion, wrong_value
 from mockserver.core.exchange import ANSWER_STYLES, ChatRequest
 from mockserver.core.route import Route
 
@@ -38,6 +38,11 @@ _TYPE_TEXT: dict[str, str] = {
 STYLE_HEADER = b"x-mock-answer"
 PART_TYPES = {"text": "text", "image_url": "image_url", "video_url": "video_url"}
 
+LIKE_ENOUGH: Final = 0.7
+"""How like (0 to 1) a model's id must be to be hinted at: families share most of their letters."""
+MOST_LISTED: Final = 12
+"""A catalogue of more models is not listed in a message."""
+
 
 class FieldRule(BaseModel):
     """What one field of the request may hold. `null` counts as absent unless `nullable` is false."""
@@ -48,6 +53,17 @@ class FieldRule(BaseModel):
     minimum: float | None = None
     maximum: float | None = None
     nullable: bool = True
+    claim: Literal["documented", "observed", "assumed"]
+    source: str
+
+
+class UniqueToolNames(BaseModel):
+    """Which models refuse two tools with one name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    models: tuple[str, ...]
+    """Beginnings of their ids."""
     claim: Literal["documented", "observed", "assumed"]
     source: str
 
@@ -66,6 +82,8 @@ class RequestRules(BaseModel):
     roles: tuple[str, ...]
     content_types: tuple[str, ...] = ("application/json",)
     body_limit_bytes: int = Field(default=10 * 2**20, ge=1)
+    unique_tool_names: UniqueToolNames | None = None
+    """None lets every model take two tools with one name."""
     fields: dict[str, FieldRule]
 
 
@@ -93,6 +111,7 @@ def admit(
     *,
     deployment: bool = False,
     namespace: str = "",
+    query: str = "",
 ) -> ChatRequest:
     """Let a request in, or raise the `Refusal` that the service would answer.
 
@@ -106,6 +125,7 @@ def admit(
         settings: This stage's settings.
         deployment: Whether `path_model` is the id of a self-deployed model, which no catalogue lists.
         namespace: The namespace that the request belongs to.
+        query: The query, without its question mark.
     """
     check_key(headers, settings.keys)
     if path_model and not deployment:
@@ -113,7 +133,7 @@ def admit(
     document = parse(body, headers, settings.rules)
     model = chosen_model(document, path_model, settings.rules, deployment=deployment)
     if model != path_model and not deployment:
-        check_combination(model, chip, settings.catalogue, param="model")
+        check_combination(model, chip, settings.catalogue, overrides=path_model)
     messages = check_messages(document, settings.rules)
     rules = settings.rules.fields
     ignored = []
@@ -137,6 +157,8 @@ def admit(
         answer_style=asked_style(headers),
         namespace=namespace,
         route=Route(deployment=path_model) if deployment else Route(path_model, chip) if path_model else Route(),
+        headers=headers,
+        query=query,
     )
 
 
@@ -168,18 +190,29 @@ def check_key(headers: Mapping[bytes, bytes], keys: frozenset[str] | None) -> No
 
 
 def check_combination(
-    model: str, chip: str, catalogue: Mapping[str, frozenset[str]], *, param: str | None = None
+    model: str, chip: str, catalogue: Mapping[str, frozenset[str]], *, overrides: str | None = None
 ) -> None:
-    """Refuse a model or a chip that the edition does not serve, or not together."""
+    """Refuse a model or a chip that the edition does not serve, or not together.
+
+    Args:
+        model: The model.
+        chip: The chip.
+        catalogue: Model to the chips that serve it.
+        overrides: The path's model where the body's overrides it; empty where there is none, None for the path's own.
+    """
     served = catalogue.get(model)
     if served is None:
-        where = f"{param}: " if param else ""
-        near = (
-            suggestion(model, catalogue)
-            if len(catalogue) <= 12 or _near(model, catalogue)
-            else (f"{len(catalogue)} models are; genstudio-mock profiles --models lists them, --model NAME adds one")
-        )
-        raise Refusal("unknown-model", f"{where}model {shown(model)} is not served here; {near}", param=param)
+        near = nearest(model, catalogue, likeness=LIKE_ENOUGH)
+        if near:
+            hint = f"did you mean {', '.join(near)}?"
+        elif len(catalogue) <= MOST_LISTED:
+            hint = f"known: {', '.join(catalogue)}"
+        else:
+            hint = f"{len(catalogue)} models are; genstudio-mock profiles --models lists them, --model NAME adds one"
+        if overrides is None:
+            raise Refusal("unknown-model", f"model {shown(model)} is not served here; {hint}")
+        also = f", and it overrides the path's; null or {shown(overrides)} takes that one" if overrides else ""
+        raise Refusal("unknown-model", f"model: {shown(model)} is not served here{also}; {hint}", param="model")
     if chip not in served:
         chips = sorted(set().union(*catalogue.values()))
         if chip in chips:
@@ -188,10 +221,6 @@ def check_combination(
                 f"model {model} is not served on chip {chip}; it is on {', '.join(sorted(served))}",
             )
         raise Refusal("unknown-chip", f"chip {shown(chip)} is not served here; {suggestion(chip, chips)}")
-
-
-def _near(name: str, known: Mapping[str, object]) -> bool:
-    return suggestion(name, known).startswith("did you mean")
 
 
 def parse(body: bytes, headers: Mapping[bytes, bytes], rules: RequestRules) -> Json:
@@ -215,6 +244,9 @@ def parse(body: bytes, headers: Mapping[bytes, bytes], rules: RequestRules) -> J
     return document
 
 
+_HALF = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+
+
 def explain_json(body: bytes, error: str) -> str:
     """Say where the JSON breaks and what to do, from the parser's message and the body."""
     if not body:
@@ -230,6 +262,12 @@ def explain_json(body: bytes, error: str) -> str:
         return f"the body is not valid JSON: {error}"
     what, line, column = found[1], int(found[2]), int(found[3])
     offset = sum(len(row) + 1 for row in body.split(b"\n")[: line - 1]) + column - 1
+    half = _HALF.search(body, max(offset - 6, 0), offset + 1) if "hex escape" in what else None
+    if half is not None:
+        return (
+            f"the body holds half of a character: {half[0].decode()} at {_place(body, half.start())} is one of two "
+            "surrogates, and UTF-8 has no place for one alone; send both, or the character itself"
+        )
     if what == "trailing comma":
         closer = body[offset : offset + 1].decode(errors="replace")
         offset = body.rfind(b",", 0, offset)

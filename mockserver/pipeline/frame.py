@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
+from mockserver.core import strict_json
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -56,6 +58,7 @@ class FrameSettings:
     body_json: Literal["same", "flush-lines", "compact", "spaced"] = "same"
     escapes: Literal["utf-8", "ascii"] = "utf-8"
     body_escapes: Literal["same", "utf-8", "ascii"] = "same"
+    heartbeat: Literal["none", "700ms", "15s"] = "none"
 
 
 CONTENT_TYPES: Final = {
@@ -261,10 +264,7 @@ class JsonReader:
 
 
 def _object(text: bytes) -> Json:
-    try:
-        value = json.loads(text.decode())
-    except RecursionError:
-        raise ValueError("a JSON object was due, got JSON that is nested too deeply") from None
+    value = strict_json.loads(text)
     if not isinstance(value, dict):
         raise ValueError(f"a JSON object was due, got {text[:80]!r}")  # noqa: TRY004 - one error for bad input
     return value

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from mockserver.core import strict_json
 from mockserver.core.exchange import Answer, ToolCall, Usage
 from mockserver.pipeline.coding import body_of, coding_of
 from mockserver.pipeline.frame import BOM, DONE, WIRE_FORMATS, Done, Json
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _EVENT_STARTS: Final = (b"data:", b"event:", b"id:", b"retry:", b":")
 _OF_CHUNKS: Final = (b'"delta"', b"chat.completion.chunk")
+_SHOWN_ERROR: Final = 500
 _HALF: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -75,8 +77,6 @@ def read(data: bytes) -> ReadBody:
         for line in data.splitlines(keepends=True):  # of bytes: at line feeds and carriage returns only
             events += reader.feed(line)
         events += reader.close()
-    except RecursionError:
-        problem = f"object {len(events) + 1} of the body cannot be read: it is nested too deeply"
     except ValueError as error:
         problem = f"object {len(events) + 1} of the body cannot be read: {error}"
     return ReadBody(wire_format, events, problem)
@@ -94,8 +94,8 @@ def wire_format_of(data: bytes) -> str:
 
 def _is_json(data: bytes) -> bool:
     try:
-        json.loads(data)
-    except (ValueError, RecursionError):
+        strict_json.loads(data)
+    except ValueError:
         return False
     return True
 
@@ -146,6 +146,7 @@ class Carried:
         blocked: Whether the text review stopped the answer.
         done: Whether the done marker was sent.
         problem: Why reading stopped before the end; empty where it did not.
+        error: What an error that stands in the body says, whatever the status; empty where there is none.
     """
 
     framing: str = ""
@@ -156,6 +157,7 @@ class Carried:
     blocked: bool = False
     done: bool = False
     problem: str = ""
+    error: str = ""
 
 
 def carried(exchange: Exchange) -> Carried:
@@ -183,7 +185,19 @@ def carried(exchange: Exchange) -> Carried:
         body.blocked,
         body.done,
         body.problem,
+        next(filter(None, map(_error_in, body.objects)), ""),
     )
+
+
+def _error_in(one: Json) -> str:
+    """The message of an error, wherever services put it; of one without words its JSON."""
+    error = one.get("error")
+    if not error and "choices" not in one and "code" in one:  # the gateway's form, and that of other clouds
+        error = one
+    if not error:
+        return ""
+    words = _object(error).get("message") or _object(error).get("msg") or error
+    return _utf8(words if isinstance(words, str) else json.dumps(words, ensure_ascii=False))[:_SHOWN_ERROR]
 
 
 # --- what it means ------------------------------------------------------------------------------------------------
@@ -191,6 +205,8 @@ def carried(exchange: Exchange) -> Carried:
 
 def meaning(plan: Plan) -> Answer:
     """The answer that a plan's bytes say: pieces as they were cut and when each came, usage, how it finished.
+
+    Whether that is a whole answer, and all of it, is `judge`'s question.
 
     Raises:
         ValueError: The body is no completion and no stream of chunks.
@@ -233,10 +249,11 @@ def answer_of(objects: Sequence[Json], source: str = "recording", choice: int = 
     """The answer that chunks, or one completion, say; of several choices the one with this number."""
     pieces: list[str] = []
     reasoning: list[str] = []
-    calls: dict[int, tuple[str, str, list[str]]] = {}
-    finish, usage, blocked = "stop", None, False
+    calls: list[list[Json]] = []
+    finish, blocked = "stop", False
+    usage: Json = {}
     for one in objects:
-        usage = one.get("usage") or usage
+        usage = _object(one.get("usage")) or usage
         blocked = blocked or one.get("blocked") is True
         part = next((each for each in choices_in(one) if (each.get("index") or 0) == choice), None)
         if part is None:
@@ -244,15 +261,17 @@ def answer_of(objects: Sequence[Json], source: str = "recording", choice: int = 
         said = _said_in(part)
         _add(pieces, said.get("content"))
         _add(reasoning, said.get("reasoning_content") or said.get("reasoning") or part.get("reasoning_content"))
-        _take_calls(calls, _list(said.get("tool_calls")))
-        if isinstance(part.get("finish_reason"), str):
-            finish = _utf8(part["finish_reason"])
+        take_calls(calls, _list(said.get("tool_calls")))
+        usage = _object(part.get("usage")) or usage
+        finish = _utf8(_text(part.get("finish_reason"))) or finish
+    made = tuple(map(call_of, calls))
+    spoken = len(pieces) + len(reasoning) + sum(len(call.pieces) for call in made)
     return Answer(
         _sendable(pieces),
-        _usage(usage, len(pieces) + len(reasoning)),
+        _usage(usage, spoken, len(reasoning)),
         finish,
         _sendable(reasoning),
-        tuple(ToolCall(id_, name, _sendable(args)) for id_, name, args in calls.values()),
+        made,
         blocked,
         id=_first(objects, "id", str),
         created=_first(objects, "created", int),
@@ -289,27 +308,68 @@ def _first(objects: Iterable[Json], key: str, kind: type) -> Any:
     return _utf8(value) if isinstance(value, str) else value
 
 
-def _take_calls(calls: dict[int, tuple[str, str, list[str]]], parts: Iterable[Any]) -> None:
+def take_calls(calls: list[list[Json]], parts: Sequence[Any]) -> None:
+    """Put the parts of calls in one delta to the calls that they belong to, by id, by index, or by their order."""
     for number, part in enumerate(parts):
-        if not isinstance(part, dict):
-            continue
-        function = _object(part.get("function"))
-        index = part["index"] if isinstance(part.get("index"), int) else number
-        id_, name, arguments = calls.get(index, ("", "", []))
-        _add(arguments, function.get("arguments"))
-        calls[index] = (
-            id_ or _utf8(str(part.get("id") or "")),
-            name or _utf8(str(function.get("name") or "")),
-            arguments,
-        )
+        if isinstance(part, dict):
+            own = _call_of(calls, part, number if len(parts) > 1 else None)
+            if own is None:
+                calls.append([part])
+            else:
+                own.append(part)
 
 
-def _usage(usage: object, pieces: int) -> Usage:
+def _call_of(calls: list[list[Json]], part: Json, number: int | None) -> list[Json] | None:
+    """The call that a part continues; None for a part that begins one."""
+    id_, index = _text(part.get("id")), part.get("index")
+    named = bool(_text(_object(part.get("function")).get("name")))
+    if id_ and (same := next((call for call in calls if call[0].get("id") == id_), None)):
+        return same
+    if type(index) is int:
+        same = next((call for call in reversed(calls) if call[0].get("index") == index), None)
+        return None if same and id_ and named and same[0].get("id") else same
+    if id_ or not calls:
+        return None
+    last = calls[number] if number is not None and number < len(calls) else calls[-1]
+    return None if named and any(_arguments_in(one) for one in last) else last
+
+
+def _arguments_in(part: Json) -> str:
+    arguments = _object(part.get("function")).get("arguments")
+    return json.dumps(arguments, ensure_ascii=False) if isinstance(arguments, dict) else _text(arguments)
+
+
+def call_of(parts: list[Json]) -> ToolCall:
+    """A call of its parts; a name comes in pieces, or whole again and again."""
+    name = ""
+    for piece in (_text(_object(part.get("function")).get("name")) for part in parts):
+        name = name if piece == name else name + piece
+    id_ = next((id_ for part in parts if (id_ := part.get("id"))), "")
+    return ToolCall(_utf8(str(id_)), _utf8(name), _sendable([text for part in parts if (text := _arguments_in(part))]))
+
+
+def _usage(usage: object, pieces: int, reasoning: int) -> Usage:
     """The usage that was sent, or the count of the pieces and the end token where none was."""
     sent = _object(usage)
     prompt, completion = sent.get("prompt_tokens"), sent.get("completion_tokens")
     details = _object(sent.get("completion_tokens_details")).get("reasoning_tokens")
-    return Usage(_count(prompt, 0), _count(completion, pieces + 1), _count(details, 0))
+    if not is_count(completion):
+        return Usage(_count(prompt, 0), pieces + 1, _count(details, reasoning))
+    return Usage(_count(prompt, 0), _count(completion, 0), _count(details, 0))
+
+
+def usage_counts_of(objects: Iterable[Json]) -> set[str]:
+    """The counts that chunks or a completion tell, wherever their usage stands."""
+    found = (one.get("usage") for each in objects for one in (each, *choices_in(each)))
+    sent: Json = {}
+    for usage in found:
+        sent = _object(usage) or sent
+    return {name for name in ("prompt_tokens", "completion_tokens") if is_count(sent.get(name))}
+
+
+def is_count(value: object) -> bool:
+    """Whether this is a number of tokens."""
+    return type(value) is int and value >= 0
 
 
 def _count(value: object, otherwise: int) -> int:

@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mockserver.core.errors import Refusal
-from mockserver.core.exchange import Answer, Plan
+from mockserver.core.exchange import SCRIPTED, Answer, Plan
+from mockserver.core.heartbeats import BEATS
 from mockserver.pipeline.admit import AdmitSettings, admit
 from mockserver.pipeline.error_plans import ErrorPlans
 from mockserver.pipeline.head import entropy_of, head
@@ -17,7 +18,7 @@ from mockserver.pipeline.memory import Memory
 from mockserver.pipeline.moderate import ModerationRules, moderate
 from mockserver.pipeline.pace import pace_of
 from mockserver.pipeline.set_up import NOTHING_SET_UP, SetUp
-from mockserver.pipeline.structure import structure
+from mockserver.pipeline.structure import refuse_same_names, structure
 from mockserver.pipeline.vision import check_media
 from mockserver.pipeline.wire_templates import WireForms
 
@@ -82,30 +83,33 @@ class Service:
             wire = self._wires.of(request.chip, asked.request.headers.get(QUIRKS_HEADER, b""))
             set_up = NOTHING_SET_UP if is_plain else self._set_up(asked, request, entropy)
         except Refusal as refusal:
-            return Response(self.errors.plan(refusal, entropy, asked.now_ms), request)
+            return Response(self.errors.plan(refusal, entropy, asked.now_ms, asked.chip), request)
         try:
-            plan = self._say(request, wire, set_up, entropy, asked.now_ms)
+            plan = self._say(request, wire, set_up, entropy, asked)
         except Refusal as refusal:
-            plan = self.errors.plan(refusal, entropy, asked.now_ms)
-        return Response(set_up.disturb(plan), request, set_up.faults)
+            plan = self.errors.plan(refusal, entropy, asked.now_ms, asked.chip)
+        return Response(set_up.disturb(plan, BEATS.get(wire.settings.frame.heartbeat)), request, set_up.faults)
 
     def _admit(self, asked: IncomingRequest) -> ChatRequest:
         if ERROR_HEADER in asked.request.headers:
             raise self.errors.asked_for(asked.request.headers[ERROR_HEADER].decode("latin-1"))
         request = admit(
             asked.model, asked.chip, asked.request.headers, asked.request.body, self._admission,
-            deployment=asked.deployment, namespace=asked.namespace,
+            deployment=asked.deployment, namespace=asked.namespace, query=asked.request.query,
         )  # fmt: skip
         check_media(request.messages, request.model, self.rules.takes_media(request.model))
-        structure(request.body)  # refused here, whichever source answers
+        form = structure(request.body)  # refused here, whichever source answers
+        unique = self.rules.request.unique_tool_names
+        if unique is not None and request.model.startswith(unique.models):
+            refuse_same_names(form.functions)
         return request
 
     def _set_up(self, asked: IncomingRequest, request: ChatRequest, entropy: bytes) -> SetUp:
-        error = partial(self.errors.with_status, entropy=entropy, now_ms=asked.now_ms)
+        error = partial(self.errors.with_status, entropy=entropy, now_ms=asked.now_ms, chip=request.chip)
         return SetUp(asked, request, error)
 
     def _say(
-        self, request: ChatRequest, wire: WireTemplates, set_up: NothingSetUp, entropy: bytes, now_ms: int
+        self, request: ChatRequest, wire: WireTemplates, set_up: NothingSetUp, entropy: bytes, asked: IncomingRequest
     ) -> Plan:
         said = set_up.answer(request, self.answer)
         if isinstance(said, Plan):
@@ -113,7 +117,21 @@ class Service:
         said = limit(said, *bounds(request.body))
         said = moderate(said, self.texts(request), self.moderation)
         set_up.spend(said)
-        identity = head(request.model, wire.settings.head, entropy, now_ms, own_id=said.id, created=said.created)
+        own_id, created = (said.id, said.created) if keeps_identity(said, request, asked) else (None, None)
+        identity = head(request.model, wire.settings.head, entropy, asked.now_ms, own_id=own_id, created=created)
         headers, frames, steps = wire.write(said, identity, request)  # chunk, shape, frame
-        at_ms = pace_of(said, steps, len(frames), self.paces.get(request.chip), entropy)
-        return Plan(200, (*headers, *identity.headers), frames, at_ms, source=said.source)
+        at_ms = pace_of(said, steps, len(frames), set_up.pace or self.paces.get(request.chip), entropy)
+        headers = (*headers, *identity.headers)
+        return Plan(200, headers, frames, at_ms, source=said.source, detail=said.detail, stale=said.stale)
+
+
+def keeps_identity(said: Answer, request: ChatRequest, asked: IncomingRequest) -> bool:
+    """Whether an answer's own id and time stand in it.
+
+    What a test scripts stands as it is said. A fixture's stand in a dialogue's first turn, on a clock that stands:
+    clients take the id for the message's identity (LangGraph replaces a message by a later one of the same id), and
+    the same fixture may answer twice in one dialogue; on a real clock nothing is told again as it was.
+    """
+    if said.source == SCRIPTED:
+        return True
+    return not asked.dice and not any(message.get("role") == "assistant" for message in request.messages)

@@ -82,19 +82,22 @@ def _functions(tools: object) -> tuple[Function, ...]:
         return ()
     if not isinstance(tools, list):
         raise wrong_value("tools", tools, f"an array of {_TOOL}")
-    made: dict[str, Function] = {}
-    for number, tool in enumerate(tools):
-        function = _function(f"tools[{number}]", tool)
-        if function.name in made:
-            where = f"tools[{number}].function.name"
-            first = made[function.name].where.partition(".")[0]
+    return tuple(_function(f"tools[{number}]", tool) for number, tool in enumerate(tools))
+
+
+def refuse_same_names(functions: tuple[Function, ...]) -> None:
+    """Refuse two functions with one name, as some models do; the others call the first of them."""
+    first: dict[str, Function] = {}
+    for function in functions:
+        before = first.setdefault(function.name, function)
+        if before is not function:
+            where = function.where.replace(".parameters", ".name")
+            also = before.where.partition(".")[0]
             raise Refusal(
                 "invalid-field",
-                f"{where}: {shown(function.name)} is the name of {first} too; give each function its own name",
+                f"{where}: {shown(function.name)} is the name of {also} too; this model wants each name once",
                 param=where,
             )
-        made[function.name] = function
-    return tuple(made.values())
 
 
 def _function(where: str, tool: object) -> Function:

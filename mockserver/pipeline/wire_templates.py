@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from json.encoder import encode_basestring, encode_basestring_ascii
+from sys import getsizeof
 from typing import TYPE_CHECKING, Final, overload
 
 from mockserver.core.errors import Refusal
@@ -30,6 +31,7 @@ _HEAD: Final = Head("\ue001id\ue001", 7_310_000_000_003, "\ue001model\ue001")
 _USAGE: Final = Usage(5_310_000_000_007, 1_290_000_000_011)
 _Key = tuple[str, bool, bool]
 _MOST_FORMS = 256
+_USUAL_ENDS = frozenset({"stop", "length", "tool_calls"})
 
 
 class WireForms:
@@ -73,6 +75,10 @@ class WireTemplates:
             or frame.comments
             or settings.shape.usage in {"every", "first"}
             or settings.shape.role != "first"
+            or settings.shape.message
+            or settings.shape.choice_index == "counts-up"
+            or settings.head.chunk_id == "own"
+            or settings.head.chunk_created != "same"
         )
 
     def write(self, answer: Answer, head: Head, request: ChatRequest) -> tuple[Headers, Sequence[bytes], int]:
@@ -130,6 +136,8 @@ class WireTemplates:
 
 def _is_irregular(answer: Answer) -> bool:
     """Whether the answer has what the templates have no place for."""
+    if answer.finish_reason not in _USUAL_ENDS:  # any text, which a mark could stand in, and of which there are many
+        return True
     return bool(answer.reasoning or answer.tool_calls or answer.usage.reasoning_tokens)
 
 
@@ -211,7 +219,8 @@ class Frames(Sequence[bytes]):
     @property
     def held_bytes(self) -> int:
         """Bytes kept while the plan is: the texts, not the frames."""
-        return sum(map(len, self._pieces)) + sum(map(len, self._before)) + sum(map(len, self._after))
+        texts = getsizeof("".join(self._pieces))  # as many bytes a character as its widest one takes
+        return texts + sum(map(len, self._before)) + sum(map(len, self._after))
 
     def _slice(self, start: int, stop: int) -> list[bytes]:
         """Frames by their numbers; `start` <= `stop`, both within the stream."""

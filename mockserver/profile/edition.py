@@ -6,8 +6,9 @@ share) and one `<chip>.toml` for each chip (its quirks and latency). Unknown key
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
@@ -24,7 +25,6 @@ from mockserver.profile import quirks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from mockserver.pipeline.wire_settings import WireSettings
 
@@ -197,6 +197,8 @@ class Edition:
     file: EditionFile
     chips: Mapping[str, ChipProfile]
     models: Mapping[str, ModelEntry]
+    from_answers: tuple[str, ...] = ()
+    """Models and chips that the documents lack and that served answers name."""
 
     @cached_property
     def catalogue(self) -> dict[str, frozenset[str]]:
@@ -212,6 +214,30 @@ class Edition:
     def entry(self, model: str) -> ModelEntry:
         """The catalogue's entry of a model; a self-deployed model, of which nothing is known, gets the defaults."""
         return self.models.get(model) or unlisted(model)
+
+    def serving(self, pairs: Iterable[tuple[str, str]]) -> Edition:
+        """The edition with models and chips that answers are there for; a new chip has what all chips share.
+
+        Args:
+            pairs: Model and chip of each answer; an empty name is any.
+        """
+        models, chips, added = {**self.models}, {**self.chips}, dict.fromkeys(self.from_answers)
+        where = Path(f"edition {self.name}")
+        for model, chip in sorted(pairs):
+            if chip and chip not in chips:
+                shared = _by_axis(self.file.quirks, where)
+                file = ChipFile.model_construct(
+                    summary="named by a served answer", quirks=(), latency=self.chips[self.default_chip].latency
+                )
+                chips[chip] = _chip(chip, file, shared, where)
+                added[chip] = None
+            if model and model not in models:
+                models[model] = unlisted(model)
+                added[model] = None
+            entry = models.get(model)
+            if entry is not None and chip and entry.chips is not None and chip not in entry.chips:
+                models[model] = entry.model_copy(update={"chips": (*entry.chips, chip)})
+        return replace(self, models=models, chips=chips, from_answers=tuple(added))
 
     @cached_property
     def rules(self) -> EditionRules:
@@ -288,12 +314,12 @@ _ADDED: dict[str, Any] = {
 }
 
 
-def _by_axis(claims: Iterable[QuirkClaim], path: Path) -> dict[tuple[str, str], QuirkClaim]:
+def _by_axis(claims: Iterable[QuirkClaim], path: Path) -> dict[tuple[str, str, str], QuirkClaim]:
     """One file's claims by the field that each one sets; two of one field are an error."""
-    found: dict[tuple[str, str], QuirkClaim] = {}
+    found: dict[tuple[str, str, str], QuirkClaim] = {}
     for claim in claims:
         axis, _ = quirks.find(claim.name)
-        other = found.setdefault((axis.stage, axis.field), claim)
+        other = found.setdefault((axis.stage, axis.field, axis.part), claim)
         if other is not claim:
             clash = f"{claim.name} stands there twice"
             if other.name != claim.name:
@@ -302,7 +328,7 @@ def _by_axis(claims: Iterable[QuirkClaim], path: Path) -> dict[tuple[str, str], 
     return found
 
 
-def _chip(name: str, file: ChipFile, shared: Mapping[tuple[str, str], QuirkClaim], path: Path) -> ChipProfile:
+def _chip(name: str, file: ChipFile, shared: Mapping[tuple[str, str, str], QuirkClaim], path: Path) -> ChipProfile:
     in_force = {**shared, **_by_axis(file.quirks, path)}
     wire = quirks.STANDARD
     for claim in in_force.values():

@@ -13,14 +13,22 @@ from typing import TYPE_CHECKING, Final
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
-from mockserver.core.route import parse_decoded
+from mockserver.core.route import BASE_TEMPLATE, CHAT, CHAT_PATHS, SHOWN_BASE, parse_decoded
 from mockserver.files.secrets import secrets_of
+from mockserver.recording.inner_path import check_inner
 from mockserver.recording.refusals import HEALTH_PATH, HEALTHY, check_caller, gateway_error, usable
 from mockserver.recording.relay import KEPT_BYTES, Relay
 from mockserver.recording.upstream import GatewayError, connect
-from mockserver.server.asgi_request import BodyTooLargeError, ClientLeftError, read_body, request_headers
+from mockserver.server.asgi_request import (
+    BodyTooLargeError,
+    ClientLeftError,
+    host_trouble,
+    read_body,
+    request_headers,
+)
 from mockserver.server.clock import Wheel
 from mockserver.server.connection import CONNECTION_KEY
+from mockserver.server.guard import Guard
 from mockserver.server.performer import answer_unread, perform
 from mockserver.sources.recordings import exact_plan, request_of
 
@@ -46,6 +54,24 @@ _HOP_BY_HOP = frozenset(
 _NOT_PASSED_ON = _HOP_BY_HOP | {b"host", b"content-length", b"accept-encoding", b"expect"}
 
 
+LOCAL_GUARD: Final = Guard()
+
+
+def check_head(asked: Request, scope: Scope, guard: Guard) -> None:
+    """Refuse what shall not reach the upstream, before any of its body is read; raises Refusal or GatewayError."""
+    trouble = host_trouble(scope)
+    if trouble is not None:
+        raise Refusal("invalid-http", trouble, headers=((b"connection", b"close"),))
+    check_caller(asked, guard)
+    check_inner(raw_path(scope))
+
+
+def raw_path(scope: Scope) -> str:
+    """The path as it stood in the request."""
+    raw: bytes = scope.get("raw_path") or b"/"
+    return raw.decode("latin-1")
+
+
 class RecordingProxy:
     """The proxy as an ASGI application.
 
@@ -56,6 +82,7 @@ class RecordingProxy:
         maps: Path prefixes, the first that fits is used; a path that none fits stays as it is.
         key: The upstream's API key, sent in place of the client's; empty passes the client's through.
         speed: Of replayed answers; 0 sends at once.
+        guard: Which `Host` a request may have, and from which pages it may come.
     """
 
     def __init__(
@@ -67,6 +94,7 @@ class RecordingProxy:
         maps: Iterable[PathMap] = (),
         key: bytes = b"",
         speed: float = 0.0,
+        guard: Guard = LOCAL_GUARD,
     ) -> None:
         self._upstream = upstream
         self._recorder = recorder
@@ -74,6 +102,7 @@ class RecordingProxy:
         self._maps = tuple(maps)
         self._key = key
         self._speed = speed
+        self._guard = guard
         self._wheel: Wheel | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,7 +114,7 @@ class RecordingProxy:
         connection: ClientConnection = scope[CONNECTION_KEY]
         asked = Request(scope["method"], scope["path"], request_headers(scope))
         try:
-            check_caller(asked)
+            check_head(asked, scope, self._guard)
             if asked.path == HEALTH_PATH:
                 await perform(HEALTHY, send, connection, self._wheel, Exchange(asked))
                 return
@@ -147,6 +176,8 @@ class RecordingProxy:
                 return
             last, duration_ms = relay.rest(), relay.since_ms
             answered = replace(received(head, relay, ending), trailers=tuple(line.trailers))
+            if ending is not Ending.HANG:  # whose end is our patience
+                answered = replace(answered, end_at_ms=relay.heard_ms if ending is Ending.COMPLETE else duration_ms)
             exchange = Exchange(asked, answered, len(answered.frames), duration_ms, ending)
             await self._keep(exchange, relay, scope, head.headers)
             if ending is Ending.COMPLETE and line.trailers:
@@ -186,7 +217,7 @@ class RecordingProxy:
     async def _keep(self, exchange: Exchange, relay: Relay, scope: Scope, answered: Headers) -> None:
         asked = exchange.request
         if asked.method != "POST" or parse_decoded(asked.path) is None:
-            self._tell(f"not kept: {asked.method} {asked.path[:100]!r} asks for no chat", asked, scope)
+            self._tell(no_chat(asked), asked, scope)
             return
         if relay.too_long:
             self._tell(f"not kept: the answer to {asked.path[:100]!r} is over {KEPT_BYTES >> 20} MiB", asked, scope)
@@ -201,8 +232,7 @@ class RecordingProxy:
 
     def _request_bytes(self, asked: Request, scope: Scope) -> bytes:
         """The request as the upstream gets it."""
-        raw: bytes = scope.get("raw_path") or b"/"
-        path = raw.decode("latin-1")
+        path = raw_path(scope)
         mapped = next((made for made in (one.applied(path) for one in self._maps) if made is not None), path)
         target = (self._upstream.base + mapped).encode("latin-1") or b"/"
         if scope["query_string"]:
@@ -216,6 +246,16 @@ class RecordingProxy:
         if asked.method == "POST":
             lines.append(b"content-length: %d" % len(asked.body))
         return b"\r\n".join((*lines, b"", asked.body))
+
+
+def no_chat(asked: Request) -> str:
+    """What is told of an exchange that passed through and is not kept, since it is no chat; and what to do."""
+    says = f"passed through, not kept: {asked.method} {asked.path[:100]!r}"
+    if asked.method == "POST" and asked.path.rstrip("/").endswith(CHAT):
+        prefix = asked.path.rstrip("/").removesuffix(CHAT)[:100]
+        todo = f"give the client the base URL {SHOWN_BASE} of this recorder, and start it with --map"
+        return f"{says} names no model and chip; {todo} '{BASE_TEMPLATE}={prefix}'"
+    return f"{says} asks for no chat; kept is POST {', '.join(CHAT_PATHS)}"
 
 
 def received(head: AnswerHead, relay: Relay, ending: Ending) -> Plan:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mockserver import __version__
 from mockserver.core.errors import OperatorError
 from mockserver.files.exchange_file import Provenance, file_of, written
+from mockserver.files.kept_headers import dropped, told_of_dropped
 from mockserver.files.secrets import Redactor, Scrubbing, SpelledSecretError
 from mockserver.sources.recordings import Recordings, recording
 
@@ -35,6 +36,7 @@ class Recorder:
         secrets: Secrets of the whole run: the upstream's key, the proxy's password.
         scrubbing: What the operator wants masked besides.
         tell: Told one line for each exchange.
+        pinned: Request headers that recordings are found by, and that are kept therefore.
         now: The time, for the provenance.
     """
 
@@ -46,9 +48,11 @@ class Recorder:
     secrets: frozenset[bytes] = frozenset()
     scrubbing: Scrubbing = field(default_factory=Scrubbing)
     tell: Callable[[str], None] = lambda _line: None
+    pinned: frozenset[str] = frozenset()
     now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
 
     def __post_init__(self) -> None:
+        self._told_dropped: set[str] = set()
         if self.mode == "once":
             self.mode = "none" if len(self.recordings) else "new-episodes"
 
@@ -71,7 +75,8 @@ class Recorder:
         """
         redactor = Redactor(self.secrets | secrets, self.scrubbing)
         try:
-            file = file_of(redactor.exchange(exchange), self._provenance())
+            kept = self.scrubbing.keep_headers
+            file = file_of(redactor.exchange(exchange), self._provenance(), kept, self.pinned)
             redactor.check(written(file).encode())
             path = self.store.save(file)
         except (OperatorError, SpelledSecretError) as error:
@@ -86,6 +91,15 @@ class Recorder:
         came = file.response
         length = f"{len(came.sends)} chunk{'' if len(came.sends) == 1 else 's'}, {exchange.duration_ms:.0f} ms"
         self.tell(f"kept {path}: {came.status}, {length}, {came.ending}")
+        self._tell_dropped(exchange)
+
+    def _tell_dropped(self, exchange: Exchange) -> None:
+        """Tell which headers of the answer are not in the file, each name once in a run."""
+        headers = exchange.plan.headers if exchange.plan is not None else ()
+        new = [name for name in dropped(headers, self.scrubbing.keep_headers) if name not in self._told_dropped]
+        if new:
+            self._told_dropped.update(new)
+            self.tell(told_of_dropped(new))
 
     def tell_masked(self, line: str, secrets: set[bytes]) -> None:
         """Tell a line that may hold what was asked or answered."""

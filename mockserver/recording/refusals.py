@@ -11,34 +11,43 @@ from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Ending, Plan
 from mockserver.core.headers import of_body
 from mockserver.recording.upstream import AnswerHead, GatewayError
+from mockserver.server.guard import ForbiddenError
 
 if TYPE_CHECKING:
     from mockserver.core.exchange import Request
     from mockserver.recording.upstream import UpstreamConnection
     from mockserver.recording.upstream_address import Upstream
+    from mockserver.server.guard import Guard
 
 METHODS: Final = ("GET", "POST")
 HEALTH_PATH: Final = "/_mock/health"
 HEALTHY: Final = Plan(
     200, ((b"content-type", b"application/json"), (b"content-length", b"15")), (b'{"status":"ok"}',), source="proxy"
 )
-_LOOPBACK = re.compile(r"^(localhost|.+\.localhost|127(\.\d{1,3}){3}|::1)$")
+_LOCAL_PAGE = re.compile(r"^(localhost|.+\.localhost|127(\.\d{1,3}){3}|::1)$")
 
 
-def check_caller(asked: Request) -> None:
-    """Refuse what a web page could send, and methods that are not passed on; raises Refusal or GatewayError."""
+def check_caller(asked: Request, guard: Guard) -> None:
+    """Refuse what a page of another site could send, and methods that are not passed on.
+
+    A page on this machine (`Origin: http://localhost:3000`, which a development server passes on) is let in.
+
+    Raises:
+        Refusal: the method.
+        GatewayError: the page.
+    """
     if asked.method not in METHODS:
         allow = ", ".join(METHODS)
         raise Refusal(
             "wrong-method", f"{asked.method} is not passed on; allowed: {allow}", headers=((b"allow", allow.encode()),)
         )
+    try:
+        guard.check_page(asked.headers)
+    except ForbiddenError as error:
+        raise GatewayError(str(error), error.status) from None
     origin = asked.headers.get(b"origin", b"").decode("latin-1")
-    if origin and not _LOOPBACK.match(_host(origin)):
+    if origin and not _LOCAL_PAGE.match(_host(origin)):
         raise GatewayError(f"requests of the web page {origin[:100]!r} are not passed on", 403)
-    if b"sec-fetch-site" in asked.headers:
-        host = asked.headers.get(b"host", b"").decode("latin-1")
-        if not _LOOPBACK.match(_host(f"//{host}")):
-            raise GatewayError(f"a browser asked for the host {host[:100]!r}; allowed: localhost, 127.0.0.1", 403)
 
 
 def _host(url: str) -> str:

@@ -55,6 +55,11 @@ class Relay:
         """Milliseconds since the request was sent."""
         return (time.perf_counter() - self._started) * 1000
 
+    @property
+    def heard_ms(self) -> float:
+        """When the upstream last said something, in milliseconds after the request was sent."""
+        return (self.heard - self._started) * 1000
+
     def hear(self) -> None:
         """The upstream said something: all that one read brings came at this time."""
         self.heard = time.perf_counter()

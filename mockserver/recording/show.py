@@ -71,13 +71,15 @@ def time_line(file: ExchangeFile) -> Iterator[str]:
     for name, value in plan.headers:
         yield f"  {visible(name.decode('latin-1'))}: {visible(value.decode('latin-1'))}"
     yield f"{'at ms':>10} {'gap':>9} {'bytes':>7}"
-    total, before = (at_ms[-1] if at_ms else 0.0) or 1.0, 0.0
+    total, before = max(at_ms[-1] if at_ms else 0.0, plan.end_at_ms or 0.0) or 1.0, 0.0
     for at, frame in zip(at_ms, plan.frames, strict=True):
         cell = min(int(at / total * (BAR_CELLS - 1)), BAR_CELLS - 1)
         bar = "·" * cell + "█" + " " * (BAR_CELLS - 1 - cell)
         text = visible(frame.decode("utf-8", "backslashreplace"))
         yield f"{at:>10.1f} {at - before:>+9.1f} {len(frame):>7} |{bar}| {text}"
         before = at
+    if plan.end_at_ms is not None:
+        yield f"{plan.end_at_ms:>10.1f} {plan.end_at_ms - before:>+9.1f} {'':>7}  ends"
     for name, value in plan.trailers:
         yield f"{'':>10} trailer {visible(name.decode('latin-1'))}: {visible(value.decode('latin-1'))}"
     if plan.ending != "complete":
@@ -153,7 +155,10 @@ def _keys(value: Any) -> str:
 
 def _timing(first: Plan, second: Plan) -> Iterator[str]:
     for name, ours, theirs in zip(
-        ("head", "first send", "last send", "median gap"), _times(first), _times(second), strict=True
+        ("head", "first send", "last send", "wait for the end", "median gap"),
+        _times(first),
+        _times(second),
+        strict=True,
     ):
         if ours is None or theirs is None:
             continue
@@ -162,7 +167,7 @@ def _timing(first: Plan, second: Plan) -> Iterator[str]:
             yield f"timing: {name} {ours:.1f} ms / {theirs:.1f} ms"
 
 
-def _times(plan: Plan) -> tuple[float | None, float, float, float]:
+def _times(plan: Plan) -> tuple[float | None, float, float, float, float]:
     at = plan.at_ms or (0.0,)
     gaps = sorted(later - earlier for earlier, later in pairwise(at)) or [0.0]
-    return plan.head_at_ms, at[0], at[-1], gaps[len(gaps) // 2]
+    return plan.head_at_ms, at[0], at[-1], max((plan.end_at_ms or 0.0) - at[-1], 0.0), gaps[len(gaps) // 2]

@@ -12,6 +12,7 @@ from mockserver.core.data import ANY
 from mockserver.core.errors import OperatorError
 from mockserver.core.route import CHAT_PATHS, parse
 from mockserver.files.atomic import draft
+from mockserver.files.bounded import read_bounded
 from mockserver.files.exchange_file import is_as_written, written
 
 if TYPE_CHECKING:
@@ -127,6 +128,6 @@ def _free(folder: Path, name: str, *, replace: bool) -> Path:
 
 def _untouched(path: Path) -> bool:
     try:
-        return is_as_written(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        return is_as_written(read_bounded(path).decode())
+    except (OperatorError, ValueError):
         return False

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mockserver.core.errors import OperatorError
+from mockserver.files.bounded import UnreadableFileError, read_bounded, visible_path
 from mockserver.files.exchange_file import plan_of, read_if_exchange, request_body
+from mockserver.files.kept_headers import dropped, raw
 from mockserver.files.key_shapes import findings
 from mockserver.files.secrets import Redactor, SpelledSecretError
 from mockserver.pipeline.coding import body_of
@@ -22,9 +24,9 @@ def problems(path: Path) -> Iterator[str]:
     chunk; it is named by its kind, never shown.
     """
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        yield f"cannot be read: {error.strerror or error}"
+        data = read_bounded(path)
+    except UnreadableFileError as error:
+        yield str(error).removeprefix(f"{visible_path(path)}: ")
         return
     found = set(findings(data))
     try:
@@ -47,7 +49,7 @@ def problems(path: Path) -> Iterator[str]:
 
 
 def notes(path: Path) -> Iterator[str]:
-    """What is worth knowing and no fault: a file was edited after it was recorded."""
+    """What is worth knowing and no fault: a file was edited, or holds headers that are not kept by themselves."""
     try:
         file = read_if_exchange(path)
     except OperatorError:
@@ -56,3 +58,5 @@ def notes(path: Path) -> Iterator[str]:
         yield "its body was edited after it was recorded"
     elif file is not None and file.edited:
         yield "was edited after it was recorded"
+    if file is not None and (names := dropped(raw(file.response.headers))):
+        yield f"holds headers that are kept only where they are asked for: {', '.join(names)}"

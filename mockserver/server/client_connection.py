@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGISendCallable, ASGISendEvent, HTTPScope
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-    from mockserver.core.exchange import Headers
+    from mockserver.core.exchange import Headers, Plan
 
 FLUSH_SECONDS = 2.0
 BODILESS = frozenset({204, 304})
@@ -25,6 +25,7 @@ class Line(Protocol):
     """What a request's connection asks of the HTTP protocol below it."""
 
     closed_at: float | None
+    refused: Plan | None
     tell_left: Callable[[], None] | None
 
     def linger(self, most_bytes: int = 0) -> None:
@@ -32,30 +33,35 @@ class Line(Protocol):
 
 
 class ClientConnection:
-    """The client's side of one request, as the performer sees it."""
+    """The client's side of one request, as the performer sees it.
 
-    __slots__ = ("_cycle", "_protocol")
+    Attributes:
+        cycle: uvicorn's side of the request.
+    """
 
-    def __init__(self, protocol: Line, cycle: RequestResponseCycle) -> None:
+    __slots__ = ("_protocol", "cycle")
+
+    cycle: RequestResponseCycle
+
+    def __init__(self, protocol: Line) -> None:
         self._protocol = protocol
-        self._cycle = cycle
 
     @property
     def gone(self) -> bool:
         """Whether the client has left."""
-        return self._cycle.disconnected
+        return self.cycle.disconnected
 
     @property
     def paused(self) -> bool:
         """Whether more is waiting to be sent than the socket takes."""
-        return self._cycle.flow.write_paused
+        return self.cycle.flow.write_paused
 
     def write_head(self, status: int, headers: Headers) -> bool:
         """Begin the answer with header names in their own case, where ASGI's `send` writes them in lower case.
 
         A date is added where there is none; the framing is that of `send`. What no header may hold is left out.
         """
-        cycle = self._cycle
+        cycle = self.cycle
         if cycle.disconnected:
             return True
         cycle.response_started, cycle.waiting_for_100_continue = True, False
@@ -76,7 +82,7 @@ class ClientConnection:
 
     def unchunked(self, send: ASGISendCallable) -> ASGISendCallable:
         """ASGI's `send` for a client that knows no chunks: the body goes out as it is, of a known length or not."""
-        cycle = self._cycle
+        cycle = self.cycle
 
         async def send_plain(message: ASGISendEvent) -> None:
             if message["type"] == "http.response.start":
@@ -91,48 +97,54 @@ class ClientConnection:
 
     def write_trailers(self, trailers: Iterable[tuple[bytes, bytes]]) -> None:
         """End a chunked body with headers behind it; the empty last `send`, which is due after it, writes nothing."""
-        cycle = self._cycle
+        cycle = self.cycle
         if not cycle.chunked_encoding or cycle.disconnected:
             return
         lines = [b"%b: %b\r\n" % pair for pair in trailers]
         cycle.transport.write(b"".join((b"0\r\n", *lines, b"\r\n")))
         cycle.chunked_encoding, cycle.expected_content_length = False, 0
 
-    def write_part(self, data: bytes) -> None:
+    def write_part(self, data: bytes) -> bool:
         """Send a part of a body that has begun and does not end here: in one call, where ASGI's `send` takes a task."""
-        cycle = self._cycle
+        cycle = self.cycle
         if cycle.disconnected or not data:
-            return
+            return True
         if cycle.chunked_encoding:
             cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
         else:
             cycle.expected_content_length -= len(data)
             cycle.transport.write(data)
+        return True
 
     def cut(self) -> None:
         """Close now, without the body's end: a chunked body lacks its last chunk, which clients see."""
-        self._cycle.disconnected = True
-        self._cycle.transport.close()
+        self.cycle.disconnected = True
+        self.cycle.transport.close()
 
     def linger(self, most_bytes: int) -> None:
         """End the answer and close, but first read away what the client still sends, at least up to `most_bytes`."""
-        self._cycle.disconnected = True
+        self.cycle.disconnected = True
         self._protocol.linger(most_bytes)
 
     def write(self, data: bytes) -> None:
         """Write bytes past the HTTP layer, which then takes the answer for begun."""
-        self._cycle.response_started = True
-        self._cycle.transport.write(data)
+        self.cycle.response_started = True
+        self.cycle.transport.write(data)
 
     async def drained(self) -> None:
         """Wait until the client has taken enough to write more."""
-        if self._cycle.flow.write_paused and not self._cycle.disconnected:
-            await self._cycle.flow.drain()
+        if self.cycle.flow.write_paused and not self.cycle.disconnected:
+            await self.cycle.flow.drain()
 
     @property
     def left_at(self) -> float | None:
         """When the client closed its sending side, in seconds on the loop's clock; None where it did not."""
         return self._protocol.closed_at
+
+    @property
+    def refused(self) -> Plan | None:
+        """What was answered below, while the application waited for the rest of a body."""
+        return self._protocol.refused
 
     def when_left(self, tell: Callable[[], None] | None) -> None:
         """Have `tell` called as soon as the connection is lost; None calls nobody."""
@@ -140,20 +152,20 @@ class ClientConnection:
 
     async def left(self) -> None:
         """Wait until the client has left; to one that nothing more is sent to, closing its sending side is that."""
-        while not self._cycle.disconnected and self._protocol.closed_at is None:
-            await self._cycle.message_event.wait()
-            self._cycle.message_event.clear()
+        while not self.cycle.disconnected and self._protocol.closed_at is None:
+            await self.cycle.message_event.wait()
+            self.cycle.message_event.clear()
 
     async def reset(self) -> None:
         """Close with a TCP RST, after what was written has left (for at most FLUSH_SECONDS)."""
         until = asyncio.get_running_loop().time() + FLUSH_SECONDS
-        while self._cycle.transport.get_write_buffer_size() and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110
+        while self.cycle.transport.get_write_buffer_size() and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
-        self._cycle.disconnected = True
-        sock = self._cycle.transport.get_extra_info("socket")
+        self.cycle.disconnected = True
+        sock = self.cycle.transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._cycle.transport.abort()
+        self.cycle.transport.abort()
 
 
 def knows_no_chunks(scope: HTTPScope) -> bool:

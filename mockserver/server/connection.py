@@ -17,8 +17,6 @@ CONNECTION_KEY: Final = "genstudio_mock.connection"
 """Where our own server puts the `Connection` into the ASGI scope."""
 NO_WRITES_KEY: Final = "genstudio_mock.no_writes"
 """Where the server says why there is no `Connection`, on a socket that is not ours."""
-REFUSED_KEY: Final = "genstudio_mock.refused"
-"""Where it puts the plan of what it answered itself, while the application waited for the rest of a body."""
 
 
 class Refuser(Protocol):
@@ -50,6 +48,17 @@ class Connection(Protocol):
     def write_head(self, status: int, headers: Headers) -> bool:
         """Begin the answer with header names in their own case; False where only ASGI's `send` can begin it."""
 
+    @property
+    def refused(self) -> Plan | None:
+        """What the connection answered itself, while the application waited for the rest of a body."""
+
+    def write_part(self, data: bytes) -> bool:
+        """Send a part of a body that has begun and does not end here; False where only ASGI's `send` can."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether more is waiting to be sent than the socket takes."""
+
     def write_trailers(self, trailers: Headers) -> None:
         """End a chunked body with headers behind it."""
 
@@ -75,6 +84,7 @@ class WatchedConnection:
     """A connection known only through ASGI's `receive`, for servers that are not ours."""
 
     left_at: float | None = None
+    refused: Plan | None = None
 
     def __init__(self, receive: Receive) -> None:
         self._gone = False
@@ -100,6 +110,15 @@ class WatchedConnection:
 
     def write_head(self, status: int, headers: Headers) -> bool:  # noqa: ARG002 - as the protocol says
         """Nothing is written: ASGI has names in lower case only."""
+        return False
+
+    def write_part(self, data: bytes) -> bool:  # noqa: ARG002 - as the protocol says
+        """Nothing is written: there is no socket here."""
+        return False
+
+    @property
+    def paused(self) -> bool:
+        """ASGI's `send` waits where it must."""
         return False
 
     def write_trailers(self, trailers: Headers) -> None:

@@ -30,6 +30,8 @@ async def perform_frame_by_frame(
     at = times(plan)
     writes = exchange.writes = array("d")
     whole = plan.ending is Ending.COMPLETE
+    last_at = at[-1] if at else 0.0
+    end_at = max(plan.end_at_ms or 0.0, last_at)
     if not plan.raw:
         head_at = plan.head_at_ms if plan.head_at_ms is not None else (at[0] if at else 0.0)
         await until(started + head_at / 1000, wheel, connection.when_left)
@@ -43,11 +45,12 @@ async def perform_frame_by_frame(
             connection.write(frame)
             await connection.drained()
         else:
-            more = not whole or number + 1 < len(plan.frames) or bool(plan.trailers)
+            more = not whole or number + 1 < len(plan.frames) or bool(plan.trailers) or end_at > last_at
             await send({"type": "http.response.body", "body": frame, "more_body": more})
         exchange.frames_sent = number + 1
         writes.extend(((wheel.now() - started) * 1000, number + 1))
         await asyncio.sleep(0)  # others shall have their turn: a send does not wait while the socket takes bytes
+    await until(started + end_at / 1000, wheel, connection.when_left)
     exchange.ending = plan.ending
     if connection.gone:
         return
@@ -59,7 +62,7 @@ async def perform_frame_by_frame(
         await connection.reset()
     elif plan.raw or not whole:
         connection.cut()
-    elif plan.trailers or not plan.frames:
+    elif plan.trailers or not plan.frames or end_at > last_at:
         if plan.trailers:
             connection.write_trailers(plan.trailers)
         await send({"type": "http.response.body", "body": b""})

@@ -1,26 +1,34 @@
 """The journal: what happened in a namespace, and what is going on, to be queried and waited for.
 
-Finished exchanges are a bounded ring. Those in flight are bounded by the connections that clients hold open.
+Finished exchanges are a bounded ring, of which bytes are kept and weighed: what was made of a request's body can be
+made again, and takes up to forty times its memory. Those in flight are bounded by the connections that clients hold.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from sys import getsizeof
+from typing import TYPE_CHECKING, Any, Final
 
+from mockserver.core.exchange import ChatRequest
 from mockserver.pipeline.wire_templates import held_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from mockserver.core.exchange import Exchange
 
 MOST_EXCHANGES = 1000
 MOST_BYTES = 16 * 2**20
 MOST_BYTES_OF_ALL = 256 * 2**20
-OVERHEAD_BYTES = 2048  # what an exchange weighs beyond its body and its frames, roughly
+OVERHEAD_BYTES = 3072  # what an exchange weighs beyond its texts, its body and its frames
+SAID_CHARACTERS = 200  # of the last question, for a row of the page
+HEADER_BYTES = 160  # a header's name and its place in the dictionary
+FRAME_BYTES = 96  # what a frame weighs beyond its characters: an object and its place
+TIME_BYTES = 32
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +72,56 @@ class Query:
         )
 
 
+def weight(exchange: Exchange) -> int:
+    """Bytes that a finished exchange holds in memory, at most."""
+    request, plan = exchange.request, exchange.plan
+    size = OVERHEAD_BYTES + len(request.body) + 2 * getsizeof(request.path)  # the path's parts stand in its route too
+    size += sum(map(getsizeof, request.headers.values())) + HEADER_BYTES * len(request.headers)
+    size += sum(getsizeof(text) for one in (exchange.chat.messages if exchange.chat else ()) for text in one.values())
+    size += 8 * len(exchange.writes) + getsizeof(request.query) + sum(map(getsizeof, exchange.ignored))
+    if plan is not None:
+        size += (
+            held_bytes(plan.frames)
+            + FRAME_BYTES * len(plan.frames)
+            + getsizeof(plan.detail)
+            + sum(map(getsizeof, plan.stale))
+        )
+        if plan.at_ms is not None:
+            size += TIME_BYTES * len(plan.at_ms)
+    return size
+
+
+def _without_body(chat: ChatRequest) -> ChatRequest:
+    """What was understood, without what was said but for the beginning of the last question."""
+    said = ({"role": "user", "content": chat.last_user_text[:SAID_CHARACTERS]},)
+    return ChatRequest(chat.model, chat.chip, said, chat.stream, chat.include_usage, _NOTHING, chat.ignored)
+
+
 @dataclass(slots=True)
 class JournalBudget:
-    """What several journals may weigh together; where it is spent, the one that grows lets its oldest go.
+    """What several journals may weigh together; where it is spent, the heaviest lets its oldest go.
 
     Attributes:
-        most_bytes: The most that they may weigh; the newest exchange of each stays nevertheless.
+        most_bytes: The most that they may weigh; the newest exchange of all stays nevertheless.
         used_bytes: What they weigh now.
+        journals: Those in which something is kept.
     """
 
     most_bytes: int = MOST_BYTES_OF_ALL
     used_bytes: int = 0
+    journals: set[Journal] = field(default_factory=set)
+
+    def make_room(self, growing: Journal) -> None:
+        """Let the oldest of the heaviest go, down to an even share, until there is room; what just came stays."""
+        while self.used_bytes > self.most_bytes:
+            able = [one for one in self.journals if one is not growing or len(one) > 1]
+            if not able:
+                return
+            heaviest = max(able, key=lambda one: one.weight)
+            share = self.most_bytes // len(self.journals)
+            heaviest.drop_oldest()
+            while self.used_bytes > self.most_bytes and heaviest.weight > share and len(heaviest) > 1:
+                heaviest.drop_oldest()
 
 
 class Journal:
@@ -82,6 +129,7 @@ class Journal:
 
     Attributes:
         dropped: Exchanges that had to go to make room.
+        weight: Bytes that those which have finished hold in memory.
     """
 
     def __init__(
@@ -91,7 +139,7 @@ class Journal:
         self._most_bytes = most_bytes
         self._kept: deque[tuple[Exchange, int]] = deque()
         self._open: dict[int, Exchange] = {}
-        self._bytes = 0
+        self.weight = 0
         self._budget = budget or JournalBudget()
         self._waiters: set[asyncio.Future[None]] = set()
         self.dropped = 0
@@ -125,18 +173,28 @@ class Journal:
         exchange.in_flight = False
         if self._open.pop(id(exchange), None) is None:
             return
-        size = OVERHEAD_BYTES + len(exchange.request.body)
-        if exchange.plan is not None:
-            size += held_bytes(exchange.plan.frames)
+        if exchange.chat is not None:
+            exchange.chat = _without_body(exchange.chat)
+        size = weight(exchange)
         self._kept.append((exchange, size))
-        self._bytes += size
-        self._budget.used_bytes += size
-        while len(self._kept) > self._most_exchanges or (self._is_too_heavy and len(self._kept) > 1):
-            size = self._kept.popleft()[1]
-            self._bytes -= size
-            self._budget.used_bytes -= size
-            self.dropped += 1
+        self.weight += size
+        budget = self._budget
+        budget.used_bytes += size
+        budget.journals.add(self)
+        while len(self._kept) > self._most_exchanges or (self.weight > self._most_bytes and len(self._kept) > 1):
+            self.drop_oldest()
+        if budget.used_bytes > budget.most_bytes:
+            budget.make_room(self)
         self.planned()
+
+    def drop_oldest(self) -> None:
+        """Let the exchange go that ended first."""
+        size = self._kept.popleft()[1]
+        self.weight -= size
+        self._budget.used_bytes -= size
+        self.dropped += 1
+        if not self._kept:
+            self._budget.journals.discard(self)
 
     def find(self, query: Query) -> list[Exchange]:
         """The exchanges that are meant, in the order of the journal."""
@@ -159,8 +217,9 @@ class Journal:
         """Forget everything; what is in flight is not taken in when it ends."""
         self._kept.clear()
         self._open.clear()
-        self._budget.used_bytes -= self._bytes
-        self._bytes = self.dropped = 0
+        self._budget.used_bytes -= self.weight
+        self._budget.journals.discard(self)
+        self.weight = self.dropped = 0
 
     async def wait(self, query: Query, count: int, timeout_s: float) -> list[Exchange]:
         """The exchanges that are meant, as soon as there are `count` of them or the time is over.
@@ -175,10 +234,6 @@ class Journal:
             await asyncio.wait([waiter], timeout=left)
             self._waiters.discard(waiter)
         return found
-
-    @property
-    def _is_too_heavy(self) -> bool:
-        return self._bytes > self._most_bytes or self._budget.used_bytes > self._budget.most_bytes
 
     @staticmethod
     def _counted(found: list[Exchange], query: Query) -> int:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import time
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TextIO
 
+from mockserver.server.log_writer import LogWriter
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mockserver.core.exchange import Exchange
 
 SHOWN_PATH_CHARACTERS = 200
+SHOWN_DETAIL_CHARACTERS = 1000
+SHOWN_NAME_CHARACTERS = 60
+SHOWN_IGNORED = 20
 _ESCAPES = {"\x7f": "\\u007f"}  # the one control character that JSON leaves as it is
 log = logging.getLogger("mockserver")
 
@@ -25,27 +32,42 @@ def escaped(text: str) -> str:
 
 
 class ExchangeMessage:
-    """A log message that is an exchange; rendered only where it is written."""
+    """What the log tells of an exchange: taken from it when it ends, put into words when it is written."""
+
+    __slots__ = (
+        "detail", "ending", "faults", "frames", "ignored", "method", "milliseconds", "path", "planned", "source",
+        "stale", "status",
+    )  # fmt: skip
 
     def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+        request, plan, ignored = exchange.request, exchange.plan, exchange.ignored
+        self.stale: tuple[str, ...] = plan.stale if plan is not None else ()
+        self.method, self.path = request.method, shortened(request.path, SHOWN_PATH_CHARACTERS)
+        self.frames, self.milliseconds, self.ending = exchange.frames_sent, exchange.duration_ms, exchange.ending
+        self.faults = exchange.faults
+        self.ignored = _shown_ignored(ignored) if ignored else ()
+        if plan is None:
+            self.status, self.planned, self.source = 0, 0, ""
+            self.detail = "the client left before its request was whole"
+        else:
+            self.status, self.planned, self.source = plan.status, len(plan.frames), plan.source
+            self.detail = shortened(plan.detail, SHOWN_DETAIL_CHARACTERS)
 
     def facts(self) -> dict[str, Any]:
         """What is told of the exchange; facts that have nothing to tell are absent."""
-        exchange, plan = self._exchange, self._exchange.plan
-        path = exchange.request.path
         facts: dict[str, Any] = {
-            "method": exchange.request.method,
-            "path": path if len(path) <= SHOWN_PATH_CHARACTERS else path[: SHOWN_PATH_CHARACTERS - 1] + "…",
-            "status": (plan.status or None) if plan else None,
-            "frames": exchange.frames_sent,
-            "planned": len(plan.frames) if plan else 0,
-            "ms": round(exchange.duration_ms, 1),
-            "source": plan.source if plan else "",
-            "ending": str(exchange.ending),
-            "faults": list(exchange.faults),
-            "ignored": list(exchange.ignored),
-            "detail": plan.detail if plan else "the client left before its request was whole",
+            "method": self.method,
+            "path": self.path,
+            "status": self.status or None,
+            "frames": self.frames,
+            "planned": self.planned,
+            "ms": round(self.milliseconds, 1),
+            "source": self.source,
+            "ending": str(self.ending),
+            "faults": list(self.faults),
+            "ignored": list(self.ignored),
+            "stale": list(self.stale),
+            "detail": self.detail,
         }
         return {name: value for name, value in facts.items() if name == "path" or value not in ("", [])}
 
@@ -61,21 +83,57 @@ class ExchangeMessage:
             facts["ending"],
             *([f"faults {', '.join(facts['faults'])}"] if "faults" in facts else []),
             *([f"ignored {', '.join(facts['ignored'])}"] if "ignored" in facts else []),
+            *([f"stale {'; '.join(facts['stale'])}"] if "stale" in facts else []),
         ]
         text = "  ".join(words)
         return f"{text}: {facts['detail']}" if "detail" in facts else text
 
 
-def tell(exchange: Exchange) -> None:
-    """Log a finished exchange; for `Mock(on_exchange=…)`."""
-    log.info(ExchangeMessage(exchange))
+def shortened(text: str, most: int) -> str:
+    """Text of at most so many characters: a longer one ends in `…`."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
-class TextFormatter(logging.Formatter):
+def _shown_ignored(names: tuple[str, ...]) -> tuple[str, ...]:
+    shown = tuple(shortened(name, SHOWN_NAME_CHARACTERS) for name in names[:SHOWN_IGNORED])
+    return shown if len(names) <= SHOWN_IGNORED else (*shown, f"and {len(names) - SHOWN_IGNORED} more")
+
+
+@lru_cache(maxsize=2)
+def _second(second: int, pattern: str) -> str:
+    return time.strftime(pattern, time.localtime(second))
+
+
+class LineFormatter(logging.Formatter):
+    """What the two forms of a line have in common."""
+
+    default_time_format = ""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - its name
+        """The record's time with milliseconds."""
+        return self.moment(record.created)
+
+    def moment(self, at: float) -> str:
+        """A time, in seconds since the Unix epoch, with milliseconds."""
+        return f"{_second(int(at), self.default_time_format)}.{int(at % 1 * 1000):03d}"
+
+    def exchange(self, at: float, message: ExchangeMessage) -> str:
+        """The line of an exchange that ended then."""
+        raise NotImplementedError
+
+    def message(self, text: str) -> str:
+        """The line of a warning of our own, told now."""
+        return self.format(logging.LogRecord(log.name, logging.WARNING, "", 0, text, None, None))
+
+
+class TextFormatter(LineFormatter):
     """`12:34:56.789 POST …`; above info with the level and the logger's name."""
 
-    default_msec_format = "%s.%03d"
     default_time_format = "%H:%M:%S"
+
+    def exchange(self, at: float, message: ExchangeMessage) -> str:
+        """One line."""
+        return f"{self.moment(at)} {escaped(str(message))}"
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, and below it the traceback where there is one."""
@@ -88,35 +146,52 @@ class TextFormatter(logging.Formatter):
         return "\n".join(lines)
 
 
-class JsonFormatter(logging.Formatter):
+class JsonFormatter(LineFormatter):
     """One JSON object a line; an exchange's facts are its keys."""
 
-    default_msec_format = "%s.%03d"
     default_time_format = "%Y-%m-%dT%H:%M:%S"
+
+    def exchange(self, at: float, message: ExchangeMessage) -> str:
+        """One line."""
+        line = {"time": self.moment(at), "level": "info", "event": "exchange", **message.facts()}
+        return escaped(json.dumps(line, ensure_ascii=False))
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, whatever it holds."""
         line: dict[str, Any] = {"time": self.formatTime(record), "level": record.levelname.lower()}
-        if isinstance(record.msg, ExchangeMessage):
-            line |= {"event": "exchange", **record.msg.facts()}
-        else:
-            line |= {"event": "message", "logger": record.name, "message": record.getMessage()}
+        line |= {"event": "message", "logger": record.name, "message": record.getMessage()}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return escaped(json.dumps(line, ensure_ascii=False))
 
 
+class _WriterHandler(logging.Handler):
+    """Gives what is logged to the writer, in words already: it is rare, and what it refers to may change."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        super().__init__()
+        self._writer = writer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record)
+        self._writer.add(lambda: text)
+
+
 @contextlib.contextmanager
-def logging_to(stream: TextIO, form: str, level: str) -> Iterator[None]:
+def logging_to(stream: TextIO, form: str, level: str) -> Iterator[Callable[[Exchange], None] | None]:
     """Write the log to a stream while the context lasts: ours from `level` on, the HTTP server's from warning on.
+
+    Gives what logs a finished exchange, for `Mock(on_exchange=…)`; None where the level leaves exchanges out.
 
     Args:
         stream: Where the lines go.
         form: `text` or `json`.
         level: `debug`, `info`, `warning` or `error`.
     """
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    formatter = JsonFormatter() if form == "json" else TextFormatter()
+    writer = LogWriter(stream, formatter.message)
+    handler = _WriterHandler(writer)
+    handler.setFormatter(formatter)
     own = logging.getLevelNamesMapping()[level.upper()]
     loggers = {log: own, logging.getLogger("uvicorn"): max(own, logging.WARNING)}
     before = [(one, one.level, one.propagate) for one in loggers]
@@ -124,10 +199,15 @@ def logging_to(stream: TextIO, form: str, level: str) -> Iterator[None]:
         one.setLevel(lowest)
         one.propagate = False
         one.addHandler(handler)
+
+    def tell(exchange: Exchange) -> None:
+        writer.add(partial(formatter.exchange, time.time(), ExchangeMessage(exchange)))
+
     try:
-        yield
+        yield tell if own <= logging.INFO else None
     finally:
         for one, old_level, propagate in before:
             one.removeHandler(handler)
             one.setLevel(old_level)
             one.propagate = propagate
+        writer.close()

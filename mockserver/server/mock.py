@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Ending, Exchange, Request
+from mockserver.core.route import parse_decoded
 from mockserver.pipeline.head import entropy_of
 from mockserver.pipeline.incoming import Response
 from mockserver.server.asgi_request import (
@@ -36,7 +37,7 @@ from mockserver.server.asgi_request import (
     seed_of,
 )
 from mockserver.server.clock import Wheel
-from mockserver.server.connection import CONNECTION_KEY, NO_WRITES_KEY, REFUSED_KEY, WatchedConnection
+from mockserver.server.connection import CONNECTION_KEY, NO_WRITES_KEY, WatchedConnection
 from mockserver.server.namespace import Namespaces
 from mockserver.server.performer import answer_unread, perform
 
@@ -115,7 +116,9 @@ class Mock:
             except BodyTooLargeError as error:
                 await self._too_large(str(error), scope, send, exchange)
                 return
-            asked = Request(scope["method"], scope["path"], headers, body)
+            asked = Request(
+                scope["method"], scope["path"], headers, body, scope.get("query_string", b"").decode("latin-1")
+            )
             response = self._decide(asked, namespace, exchange, scope, decide)
             exchange.request = kept(asked, key)
             exchange.chat, exchange.faults = response.chat, response.faults
@@ -128,7 +131,7 @@ class Mock:
                     plan = self.refusal(Refusal("unknown-quirk", why, param="X-Mock-Fault"), asked)
             await perform(plan, send, connection, wheel, exchange)
         except ClientLeftError:
-            exchange.plan = scope.get(REFUSED_KEY)
+            exchange.plan = connection.refused if connection is not None else None
             if exchange.plan is not None:  # it did not leave: the rest of its body did not come, or cannot be read
                 exchange.frames_sent = len(exchange.plan.frames)
             else:
@@ -178,7 +181,8 @@ class Mock:
     def refusal(self, refusal: Refusal, asked: Request) -> Plan:
         """A refusal's plan, where the pipeline was not asked for it."""
         entropy = self.clock.dice() or entropy_of(asked.method.encode(), asked.path.encode())
-        return self.service.errors.plan(refusal, entropy, self.clock.now_ms())
+        route = parse_decoded(asked.path)
+        return self.service.errors.plan(refusal, entropy, self.clock.now_ms(), route.chip if route else "")
 
     def keep(self, exchange: Exchange) -> None:
         """Keep what the connection itself answered: nothing tells whose it is, so it is the default namespace's."""

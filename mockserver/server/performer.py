@@ -142,7 +142,14 @@ class _Paced:
             end += 1
         data = self._frames[self._next] if end == self._next + 1 else b"".join(self._frames[self._next : end])
         self._next = end
-        sending = self._send({"type": "http.response.body", "body": data, "more_body": end < len(self._frames)})
+        more = end < len(self._frames)
+        if more and self._connection.write_part(data):  # without the dict, the coroutine and the checks of `send`
+            if self._connection.paused:
+                self._blocked = asyncio.ensure_future(self._drained())
+            else:
+                self._sent()
+            return
+        sending = self._send({"type": "http.response.body", "body": data, "more_body": more})
         try:
             waited = sending.send(None)  # type: ignore[attr-defined]
         except StopIteration:
@@ -159,6 +166,13 @@ class _Paced:
             self._over.set_result(None)
         else:
             self._wheel.at(self._started + self._at[self._next] / 1000, self._turn)
+
+    async def _drained(self) -> None:
+        """The client takes no more at once: no more frames are scheduled until it does."""
+        await self._connection.drained()
+        self._blocked = None
+        if not self._over.done():
+            self._sent()
 
     async def _rest(self, sending: Coroutine[Any, Any, None], waited: object) -> None:
         """The rest of a send that had to wait for the client: no more frames are scheduled meanwhile."""

@@ -1,8 +1,8 @@
 """The HTTP connection: with `client_connection.py`, the only user of uvicorn's internals.
 
-What stock uvicorn lacks, measured: it has no deadline for a request's head and body, takes heads of any size, answers
-what it cannot read as plain text, and tells an application nothing of a client that left until it asks. All of it is
-added here, in a subclass of its httptools protocol.
+What stock uvicorn lacks, measured: it has no deadline for a request's head and body, takes heads, chunk extensions and
+trailers of any size and trailers for headers, answers what it cannot read as plain text, and tells an application
+nothing of a client that left until it asks. All of it is added here, in a subclass of its httptools protocol.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Exchange, Request
 from mockserver.core.network_writes import as_writes
 from mockserver.server.client_connection import ClientConnection, knows_no_chunks
-from mockserver.server.connection import CONNECTION_KEY, REFUSED_KEY
+from mockserver.server.connection import CONNECTION_KEY
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
+    from mockserver.core.exchange import Plan
     from mockserver.server.connection import Refuser
 
 HEAD_LIMIT_BYTES = 64 * 1024
+CHUNK_LINE_BYTES = 20  # of a chunk's framing without extensions: 16 digits of its size and two line ends
 LINGER_SECONDS = 5.0
 LINGER_BYTES = 2 * 2**20
 UNKNOWN = "-"  # what stands for a method and a path that did not come
@@ -41,6 +43,7 @@ class MockProtocol(HttpToolsProtocol):
 
     Attributes:
         closed_at: When the client closed its sending side, in seconds on the loop's clock; None while it is open.
+        refused: What was answered here while the application waited for the rest of a body; None where nothing was.
         tell_left: Called when the connection is lost.
         head_seconds: From the connection, or a request's first byte, to the end of its head.
         body_seconds: From there to the end of the body.
@@ -63,6 +66,9 @@ class MockProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._refuser = refuser
         self._head_bytes = 0
+        self._framing_bytes = 0
+        self._trailer_bytes = 0
+        self._counts_framing = False
         self._in_head = False
         self._in_body = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -70,7 +76,9 @@ class MockProtocol(HttpToolsProtocol):
         self._linger_bytes = 0
         self._received = b""
         self._remaining = b""
+        self._noted: _NotedTransport | None = None
         self.closed_at: float | None = None
+        self.refused: Plan | None = None
         self.tell_left: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -86,7 +94,7 @@ class MockProtocol(HttpToolsProtocol):
             self.tell_left()
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, count the head's bytes, and keep the deadline that fits what is still missing."""
+        """Feed the parser, count what is not body, and keep the deadline that fits what is still missing."""
         if self._lingering:
             self._linger_bytes -= len(data)
             if self._linger_bytes < 0:
@@ -100,6 +108,8 @@ class MockProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         while self._received:
             data, self._remaining = self._received, b""
+            self._counts_framing = self._in_body
+            self._framing_bytes += len(data)
             try:
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as offered:
@@ -108,6 +118,9 @@ class MockProtocol(HttpToolsProtocol):
                 unreadable = "Invalid HTTP request received."
                 self.logger.warning(unreadable)
                 self.send_400_response(unreadable)
+            if self._counts_framing:
+                self._framing_bytes = max(self._framing_bytes, 0)
+                self._limit_framing(self._framing_bytes)
             self._received = self._remaining
         self._watch_the_clock()
 
@@ -125,12 +138,13 @@ class MockProtocol(HttpToolsProtocol):
         """Answer a client that has said all it will say (`printf … | nc -N`), where its request is whole.
 
         A client that left altogether looks the same until the next write is answered by a reset; the deadline ends
-        the wait where nothing is written.
+        the wait where nothing is written between it and the one before.
         """
         asked = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
         if not asked or self._in_head or self._lingering:
             return False
         self.cycle.keep_alive = False
+        self.cycle.transport = self._noted = _NotedTransport(self.transport)  # type: ignore[assignment]
         self.closed_at = self.loop.time()
         self.cycle.message_event.set()
         self._arm(self.half_closed_seconds)
@@ -141,20 +155,52 @@ class MockProtocol(HttpToolsProtocol):
         self._in_head = True
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header in; behind the head comes a trailer, which is counted and dropped, and never is a header."""
+        if not self._in_body:
+            super().on_header(name, value)
+            return
+        self._trailer_bytes += len(name) + len(value) + len(": \r\n")
+        self._limit_framing(self._trailer_bytes)
+
     def on_headers_complete(self) -> None:
         """The head is whole: the application may start."""
         if self._offers_upgrade():
             return
-        self._head_bytes = 0
+        self._head_bytes = self._framing_bytes = self._trailer_bytes = 0
+        self._counts_framing = False
         self._disarm()
         self.scope["http_version"] = self.parser.get_http_version()
-        if knows_no_chunks(self.scope):
-            self.app = _unchunked(self.app)
-        super().on_headers_complete()  # raises where the URL is none: the head is then one that cannot be read
+        served, connection = self.app, ClientConnection(self)
+        self.app = _connected(served, connection)
+        try:
+            super().on_headers_complete()  # raises where the URL is none: the head is then one that cannot be read
+        finally:
+            self.app = served
+        connection.cycle = self.cycle
         self._in_head = False
         self._in_body = True
         self.cycle.keep_alive = self.parser.should_keep_alive() and not knows_no_chunks(self.scope)
-        self.scope[CONNECTION_KEY] = ClientConnection(self, self.cycle)  # type: ignore[typeddict-unknown-key]
+
+    def on_chunk_header(self) -> None:
+        """The line of a chunk's size has been read: what it takes without extensions is not counted."""
+        if self._counts_framing:
+            self._framing_bytes -= CHUNK_LINE_BYTES
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body, which is counted by who reads it."""
+        if self._counts_framing:
+            self._framing_bytes -= len(body)
+        super().on_body(body)
+
+    def _limit_framing(self, size: int) -> None:
+        """Refuse a body with more chunk extensions and trailers than a head may have.
+
+        Whole trailers are counted one by one, the rest read by read: as what is not body.
+        """
+        if size > HEAD_LIMIT_BYTES and self._in_body and not self._lingering:
+            says = f"the request's chunk extensions and trailers are over {HEAD_LIMIT_BYTES} bytes"
+            self._refuse(Refusal("head-too-large", says))
 
     def on_message_complete(self) -> None:
         """The request is whole."""
@@ -199,12 +245,12 @@ class MockProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         answering = self.pipeline or (self.cycle is not None and self.cycle.response_started)
-        if not answering or (not self.pipeline and self.cycle.response_complete):
+        if not answering or (not self.pipeline and self.cycle.response_complete and not self._in_body):
             asked = self._asked_so_far()
             plan = self._refuser.refusal(refusal, asked)
             self.transport.write(b"".join(as_writes(plan).frames))
-            if self._in_body and not self.cycle.response_complete:
-                self.scope[REFUSED_KEY] = plan  # type: ignore[typeddict-unknown-key]  # its exchange is begun already
+            if self._in_body:
+                self.refused = plan  # its exchange is begun already
             else:
                 self._refuser.keep(Exchange(asked, plan, len(plan.frames), waited_s * 1000))
         if self.cycle is not None:
@@ -248,19 +294,42 @@ class MockProtocol(HttpToolsProtocol):
             what, limit = ("headers", self.head_seconds) if self._in_head else ("body", self.body_seconds)
             says = f"the request's {what} did not arrive within {limit:.3g} s"
             self._refuse(Refusal("request-timeout", says), waited_s=limit)
-        elif self.closed_at is not None and self.transport.get_write_buffer_size():
+        elif self._noted is not None and (self._noted.wrote or self.transport.get_write_buffer_size()):
+            self._noted.wrote = False
             self._arm(self.half_closed_seconds)  # it still reads
-        elif self.closed_at is not None:
+        elif self._noted is not None:
             self.transport.abort()
         else:
             self.transport.close()
 
 
-def _unchunked(app: ASGI3Application) -> ASGI3Application:
-    """The application for such a client."""
+class _NotedTransport:
+    """A transport that tells whether something was written, for a client that may have left."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.wrote = False
+
+    def write(self, data: bytes) -> None:
+        self.wrote = True
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+def _connected(app: ASGI3Application, connection: ClientConnection) -> ASGI3Application:
+    """The application with the connection in its scope.
+
+    It stands in a copy: in the cycle's own scope it would refer to itself, and each request would wait for the garbage
+    collector.
+    """
 
     def answer(scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable) -> Awaitable[None]:
-        return app(scope, receive, scope[CONNECTION_KEY].unchunked(send))
+        if knows_no_chunks(scope):
+            send = connection.unchunked(send)
+        whole: Any = {**scope, CONNECTION_KEY: connection}
+        return app(whole, receive, send)
 
     return answer
 

@@ -69,6 +69,19 @@ class Server(uvicorn.Server):
             self._on_ready()
 
 
+@contextlib.contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the process in order, with exit code 0, also while no server handles it yet."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def tcp_socket(host: str, port: int) -> socket.socket:
     """A listening socket; raises OperatorError where the address cannot be had.
 

@@ -21,19 +21,25 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import from_json
 
-from mockserver.core.exchange import ChatRequest, Ending, texts_of
+from mockserver.core.errors import Refusal
+from mockserver.core.exchange import ChatRequest, texts_of
 from mockserver.core.route import parse, parse_decoded
 from mockserver.files.exchange_file import plan_of, read_if_exchange
-from mockserver.pipeline.read import meaning
+from mockserver.files.kept_headers import raw
+from mockserver.pipeline.coding import body_of
+from mockserver.pipeline.judge import judge
+from mockserver.pipeline.read import meaning, objects_of, usage_counts_of
 from mockserver.sources import tokens
+from mockserver.sources.staleness import DIALOGUE, USUAL, changes, pinned_changes, stale_detail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mockserver.core.exchange import Answer, Plan, Request
     from mockserver.core.route import Route
     from mockserver.files.exchange_file import ExchangeFile
+    from mockserver.pipeline.judge import Judgement
 
 Key = tuple[tuple[str, str, str], ...]
 _COMPARED_LETTERS = 200
@@ -50,11 +56,15 @@ class ReplaySettings:
         speed: How many times as fast as recorded, > 0; 0 gives up the recorded times: an exact replay is sent at
             once, a regenerated answer at the chip's pace.
         identity: Whether regenerated answers keep the recorded id and `created`.
+        match_on: What a recording is found by beside model, chip and stream.
+        strict_requests: Whether a request that differs from the recorded one in anything but identity is refused.
     """
 
     mode: Literal["exact", "regenerate"] = "exact"
     speed: float = 0.0
     identity: Literal["kept", "fresh"] = "kept"
+    match_on: tuple[str, ...] = USUAL
+    strict_requests: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,8 +78,13 @@ class Recording:
 
     @property
     def good(self) -> bool:
-        """Whether it is an answer that came whole, not a fault."""
-        return self.file.response.status == 200 and self.file.response.ending is Ending.COMPLETE
+        """Whether it is an answer that came whole, not a fault, by what its body says."""
+        return not self.judgement.failure
+
+    @cached_property
+    def judgement(self) -> Judgement:
+        """What it is: a whole answer or a fault, and whether it can be said anew."""
+        return judge(self.plan)
 
     @cached_property
     def plan(self) -> Plan:
@@ -78,8 +93,13 @@ class Recording:
 
     @cached_property
     def said(self) -> Answer:
-        """What it means; raises ValueError where that cannot be read."""
+        """What it means, with its usage counted where none was recorded; raises ValueError where it cannot be read."""
         return meaning(self.plan)
+
+    @cached_property
+    def usage_counts(self) -> set[str]:
+        """The counts of tokens that it tells; raises ValueError where it cannot be read."""
+        return usage_counts_of(objects_of(body_of(self.plan)))
 
 
 def chat_request(path: str, body: bytes | Mapping[str, Any], default_chip: str = "") -> ChatRequest | None:
@@ -114,13 +134,27 @@ def _chat_request(route: Route | None, body: bytes | Mapping[str, Any], default_
 def recording(path: Path, file: ExchangeFile, default_chip: str = "") -> Recording | None:
     """A file as a recording; None where its request is no chat that could be asked again."""
     request = chat_request(file.request.path, file.request.body or {}, default_chip)
-    return Recording(path, file, request, dialogue(request)) if request else None
+    if request is None:
+        return None
+    request = replace(request, headers={name.lower(): value for name, value in raw(file.request.headers)})
+    return Recording(path, file, request, dialogue(request))
+
+
+def read_recording(path: Path, default_chip: str = "") -> Recording | None:
+    """The recording in a file; None for a JSON file of another form, and for an exchange that is no chat.
+
+    This is what `serve` and `record` start with and what `validate` checks.
+
+    Raises:
+        OperatorError: The file is broken; the text names file and key.
+    """
+    file = read_if_exchange(path)
+    return recording(path, file, default_chip) if file is not None else None
 
 
 def load(root: Path) -> list[Recording]:
     """The recordings below a folder; raises OperatorError for the first broken file. Files of other forms are left."""
-    found = ((path, read_if_exchange(path)) for path in sorted(root.rglob("*.json")))
-    made = (recording(path, file) for path, file in found if file is not None)
+    made = (read_recording(path) for path in sorted(root.rglob("*.json")))
     return [one for one in made if one is not None]
 
 
@@ -149,13 +183,27 @@ def _rest(message: Mapping[str, Any]) -> str:
 
 
 class Recordings:
-    """Recordings by dialogue; what is added later wins over what was there before."""
+    """Recordings by dialogue; what is added later wins over what was there before.
 
-    def __init__(self, recordings: Iterable[Recording] = ()) -> None:
+    Args:
+        recordings: Those there are.
+        match_on: What one is found by beside model, chip and stream: some of `ASPECTS`, and `headers:NAME`.
+    """
+
+    def __init__(self, recordings: Iterable[Recording] = (), match_on: Sequence[str] = USUAL) -> None:
+        self._match_on = match_on
         self._by_dialogue: dict[tuple[str, Key], list[Recording]] = {}
         self._all: dict[Path, Recording] = {}
         for one in recordings:
             self.add(one)
+
+    def __iter__(self) -> Iterator[Recording]:
+        """All of them."""
+        return iter(self._all.values())
+
+    def __contains__(self, path: object) -> bool:
+        """Whether the recording of a file is among them."""
+        return path in self._all
 
     def __len__(self) -> int:
         return len(self._all)
@@ -165,7 +213,7 @@ class Recordings:
         self.remove(one.path)
         self._all[one.path] = one
         for model in _models(one):
-            self._by_dialogue.setdefault((model, one.key), []).insert(0, one)
+            self._by_dialogue.setdefault((model, self._key(one.key)), []).insert(0, one)
 
     def remove(self, path: Path) -> None:
         """Give up the recording of a file, if there is one."""
@@ -173,26 +221,29 @@ class Recordings:
         if one is None:
             return
         for model in _models(one):
-            alike = self._by_dialogue[model, one.key]
+            alike = self._by_dialogue[model, self._key(one.key)]
             alike.remove(one)
             if not alike:
-                del self._by_dialogue[model, one.key]
+                del self._by_dialogue[model, self._key(one.key)]
 
     def find(self, request: ChatRequest, *, any_form: bool = False) -> Recording | None:
         """The recording of this request.
 
         Args:
             request: What is asked.
-            any_form: Whether another chip's, or one that was streamed where now it is not, will do as well.
+            any_form: Whether another chip's, or one that was streamed where now it is not, will do as well, if it can
+                be said anew.
 
         Returns:
             Among several the same form first, since only a stream has pieces, then the same chip, then the same path,
             then the one whose other fields are most alike.
         """
         asked = _deployment(request)
-        alike = self._by_dialogue.get((asked or request.model, dialogue(request)), ())
+        alike = self._by_dialogue.get((asked or request.model, self._key(dialogue(request))), ())
         found = [one for one in alike if _deployment(one.request) == asked]
-        fitting = [one for one in found if (any_form and one.good) or _same_form(one, request)]
+        if self._match_on != USUAL:
+            found = [one for one in found if not pinned_changes(one.request, request, self._match_on)]
+        fitting = [one for one in found if (any_form and not one.judgement.why) or _same_form(one, request)]
         if len(fitting) < 2:
             return fitting[0] if fitting else None
         return max(
@@ -205,8 +256,18 @@ class Recordings:
             ),
         )  # fmt: skip
 
-    def near_misses(self, request: ChatRequest, most: int = 3) -> list[str]:
-        """The recordings most like a request that none fits, each with what differs."""
+    def _key(self, key: Key) -> Key:
+        """What recordings are grouped by: the dialogue, unless it does not matter."""
+        return key if DIALOGUE in self._match_on else ()
+
+    def near_misses(self, request: ChatRequest, most: int = 3, *, anew: bool = False) -> list[str]:
+        """The recordings most like a request that none fits, each with what differs.
+
+        Args:
+            request: What is asked.
+            most: How many are told of.
+            anew: Whether another chip's would do if it could be said anew: then what keeps it from that is told too.
+        """
         asked = dialogue(request)
         matcher = SequenceMatcher(autojunk=False)
         matcher.set_seq2(asked[-1][1][:_COMPARED_LETTERS] if asked else "")
@@ -218,7 +279,17 @@ class Recordings:
         looked_at = islice(self._all.values(), _COMPARED)
         near = nlargest(_COMPARED_WELL, looked_at, lambda one: likeness(one, matcher.quick_ratio))
         near.sort(key=lambda one: likeness(one, matcher.ratio), reverse=True)
-        return [f"{one.path.name}: {'; '.join(differences(one, request))}" for one in near[:most]]
+        told = (
+            (one, [*differences(one, request), *self._pinned(one, request)], one.judgement.why if anew else "")
+            for one in near[:most]
+        )
+        return [
+            f"{one.path.name}: {'; '.join([*found, *([f'cannot be said anew: {why}'] if why else [])])}"
+            for one, found, why in told
+        ]
+
+    def _pinned(self, one: Recording, request: ChatRequest) -> list[str]:
+        return pinned_changes(one.request, request, self._match_on)
 
 
 def differences(one: Recording, request: ChatRequest) -> list[str]:
@@ -244,46 +315,84 @@ def differences(one: Recording, request: ChatRequest) -> list[str]:
     return found
 
 
-def replayed(recordings: Recordings, request: ChatRequest, settings: ReplaySettings) -> Answer | Plan | None:
+def replayed(
+    recordings: Recordings, request: ChatRequest, settings: ReplaySettings, prompt_tokens: Callable[[], int]
+) -> Answer | Plan | None:
     """What the recordings say to a request: a plan to be performed as it is, an answer, or None where none fits.
 
-    A recorded fault has no meaning to write anew: it is performed as it came, on the chip where it came.
+    What was no whole answer, or cannot be said anew without a loss, is performed as it came, on the chip where it came;
+    the plan's detail says why.
+
+    Args:
+        recordings: What there is.
+        request: What is asked.
+        settings: How it is played.
+        prompt_tokens: Counts the request's tokens, where the recording tells none.
     """
-    found = recordings.find(request, any_form=settings.mode == "regenerate")
+    anew = settings.mode == "regenerate"
+    found = recordings.find(request, any_form=anew)
     if found is None:
         return None
-    if settings.mode == "regenerate" and found.good:
-        try:
-            return _regenerated(found, settings)
-        except ValueError:
-            if not _same_form(found, request):
-                return None
-    return exact_plan(found, settings.speed)
+    stale = changes(found.request, request)
+    if stale and settings.strict_requests:
+        raise Refusal("no-match", stale_detail(found.path.name, stale))
+    said: Answer | Plan
+    if anew and not found.judgement.why:
+        said = _regenerated(found, settings, prompt_tokens)
+    else:
+        said = exact_plan(found, settings.speed)
+        said = replace(said, detail=f"played as it came: {found.judgement.why}") if anew else said
+    return replace(said, stale=stale) if stale else said
 
 
 def exact_plan(one: Recording, speed: float) -> Plan:
     """The recorded bytes in their chunks, at the recorded times divided by `speed`; 0 sends at once."""
     plan = one.plan
     if speed == 0:
-        return replace(plan, at_ms=None, head_at_ms=None)
+        return replace(plan, at_ms=None, head_at_ms=None, end_at_ms=None)
     if speed == 1:
         return plan
-    head_at_ms = None if plan.head_at_ms is None else plan.head_at_ms / speed
-    return replace(plan, at_ms=[at / speed for at in plan.at_ms or ()], head_at_ms=head_at_ms)
+    head_at_ms, end_at_ms = (None if at is None else at / speed for at in (plan.head_at_ms, plan.end_at_ms))
+    times = [at / speed for at in plan.at_ms or ()]
+    return replace(plan, at_ms=times, head_at_ms=head_at_ms, end_at_ms=end_at_ms)
 
 
 def request_of(asked: Request) -> ChatRequest | None:
     """The chat request of a request as it came in."""
-    return _chat_request(parse_decoded(asked.path), asked.body)
+    made = _chat_request(parse_decoded(asked.path), asked.body)
+    return None if made is None else replace(made, headers=asked.headers)
 
 
-def _regenerated(one: Recording, settings: ReplaySettings) -> Answer:
+def _regenerated(one: Recording, settings: ReplaySettings, prompt_tokens: Callable[[], int]) -> Answer:
     answer = one.said
     if one.request.stream is False:
         answer = replace(answer, pieces=tokens.pieces(answer.text), reasoning=tokens.pieces("".join(answer.reasoning)))
+    answer = _counted(answer, one.usage_counts, prompt_tokens)
     at_ms = tuple(at / settings.speed for at in answer.at_ms) if settings.speed else ()
     answer = replace(answer, at_ms=at_ms)
     return answer if settings.identity == "kept" else replace(answer, id=None, created=None)
+
+
+def _counted(answer: Answer, told: set[str], prompt_tokens: Callable[[], int]) -> Answer:
+    """The answer with the counts that were not recorded: the request's tokens, the answer's pieces and the end token.
+
+    What came in one piece is cut as its tokens would be.
+    """
+    missing = [name for name in ("prompt_tokens", "completion_tokens") if name not in told]
+    if not missing:
+        return answer
+    usage = answer.usage
+    if "prompt_tokens" in missing:
+        usage = replace(usage, prompt_tokens=prompt_tokens())
+    if "completion_tokens" in missing:
+        thoughts = _pieces_in(answer.reasoning)
+        said = _pieces_in(answer.pieces) + sum(_pieces_in(call.pieces) for call in answer.tool_calls)
+        usage = replace(usage, completion_tokens=thoughts + said + 1, reasoning_tokens=thoughts)
+    return replace(answer, usage=usage, detail=f"usage was not recorded, so it is counted: {', '.join(missing)}")
+
+
+def _pieces_in(pieces: tuple[str, ...]) -> int:
+    return len(pieces) if len(pieces) > 1 else len(tokens.pieces("".join(pieces)))
 
 
 def _same_form(one: Recording, request: ChatRequest) -> bool:

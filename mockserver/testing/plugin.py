@@ -28,6 +28,8 @@ MARKERS: Final = (
     "genstudio_env: set OPENAI_BASE_URL, OPENAI_API_BASE and OPENAI_API_KEY for the test",
 )
 SURVIVAL: Final = "genstudio_mock_survival"
+STALE: Final = "genstudio_mock_stale"
+"""A property of a test in which an answer was recorded or written for another request."""
 SESSION_KEY: Final = pytest.StashKey[Any]()
 
 
@@ -41,6 +43,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--genstudio-mock-args", metavar="FLAGS", help="flags of `genstudio-mock serve` for the mock of this run"
     )
+    group.addoption(
+        "--edition", metavar="NAME", help="edition of the mock of this run, say field; as --genstudio-mock-args has it",
+    )  # fmt: skip
     group.addoption(
         "--chips",
         metavar="all|NAME,...",
@@ -106,6 +111,24 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         lines = [*_wire_log(session), *_drawn(session, item)]
         report.sections.append(("genstudio-mock: what went over the wire", "\n".join(lines)))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the tests in which an answer was recorded or written for another request: they may prove nothing."""
+    reports = [
+        one for kind in terminalreporter.stats.values() for one in kind if getattr(one, "when", "") == "teardown"
+    ]
+    lines = [
+        f"{one.nodeid}: {says}"
+        for one in reports
+        for name, says in getattr(one, "user_properties", ())
+        if name == STALE
+    ]
+    if lines:
+        terminalreporter.section("genstudio-mock: answers for other requests than those that came", sep="-")
+        for line in dict.fromkeys(lines):
+            terminalreporter.write_line(line)
+        terminalreporter.write_line("record or write them anew; --strict-requests refuses such requests")
 
 
 def _wire_log(session: Session) -> list[str]:
@@ -175,6 +198,7 @@ def genstudio_mock(
         request.node.stash[SESSION_KEY] = session
         yield session
         del request.node.stash[SESSION_KEY]
+    request.node.user_properties += [(STALE, line) for line in namespace.stale]
 
 
 def _namespace(mock: RunningMock) -> Session:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
+
+from mockserver.core.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mockserver.contract.clauses.reading import Reading
     from mockserver.profile.edition import ChipProfile, Edition
+
+
+Claim = Literal["documented", "observed", "assumed"]
 
 
 class Severity(StrEnum):
@@ -27,6 +32,8 @@ class Outcome(StrEnum):
     HOLDS = "holds"
     BROKEN = "broken"
     NOT_APPLICABLE = "does not apply"
+    RAISED = "raised"
+    """The check itself failed: a fault of this tool, which tells nothing of the target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +42,8 @@ class Verdict:
 
     Attributes:
         outcome: Holds, broken or does not apply.
-        evidence: For a broken one what was seen and what was due, in one line; else empty.
+        evidence: For a broken one what was seen and what was due, in one line; for one that raised what it raised;
+            else empty.
     """
 
     outcome: Outcome
@@ -47,13 +55,21 @@ NOT_APPLICABLE: Final = Verdict(Outcome.NOT_APPLICABLE)
 
 
 def broken(evidence: str) -> Verdict:
-    """A broken check with its evidence."""
-    return Verdict(Outcome.BROKEN, evidence)
+    """A broken check with its evidence, whatever the target sent into it."""
+    return Verdict(Outcome.BROKEN, printable(evidence))
 
 
 def holds_if(good: bool, evidence: str) -> Verdict:  # noqa: FBT001 - the condition is the point
     """Holds, or broken with this evidence."""
     return HOLDS if good else broken(evidence)
+
+
+def word_of(judge: Callable[[], Verdict]) -> Verdict:
+    """A check's word, also where it fails: what a target sends is anybody's, and no answer may end a run."""
+    try:
+        return judge()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on and tells
+        return Verdict(Outcome.RAISED, f"{type(error).__name__}: {printable(str(error)[:200])}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +81,7 @@ class Context:
         chip: The chip's profile, whose claims are the expected deviations.
         model: The model of the path.
         refusal: The kind of refusal that the request must get; None where it must be answered.
+        claim: How the rule is known that the request keeps or breaks.
         now_s: Unix seconds when the exchange ran; None where that is not known.
     """
 
@@ -73,6 +90,12 @@ class Context:
     model: str
     refusal: str | None = None
     now_s: int | None = None
+    claim: Claim = "documented"
+
+
+def by_claim(claim: Claim | None, severity: Severity) -> Severity:
+    """How much a clause weighs where its fact is claimed so: what nobody documented or saw is only observed."""
+    return Severity.OBSERVED if claim in {None, "assumed"} else severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +106,9 @@ class Check:
         id: What people type.
         sentence: What holds, in the present tense.
         source: Which document says so, and where in it.
-        severity: How much it weighs.
+        severity: How much it weighs at most.
         judge: Looks at one exchange.
+        weigh: How much it weighs in a context, where that depends on a claim; None for always the same.
     """
 
     id: str
@@ -92,3 +116,8 @@ class Check:
     source: str
     severity: Severity
     judge: Callable[[Reading, Context], Verdict]
+    weigh: Callable[[Context], Severity] | None = None
+
+    def weight(self, context: Context) -> Severity:
+        """How much it weighs where it is measured against this."""
+        return self.weigh(context) if self.weigh else self.severity

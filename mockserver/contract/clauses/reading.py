@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from mockserver.core import strict_json
 from mockserver.core.exchange import Ending
 from mockserver.pipeline.frame import BOM, Done, Json
 from mockserver.pipeline.read import ReadBody, choices_in, read
@@ -49,6 +49,18 @@ class Reading:
         plan = self.exchange.plan
         return {n.decode("latin-1").lower(): v.decode("latin-1") for n, v in plan.headers} if plan else {}
 
+    @property
+    def error_code(self) -> int | str | None:
+        """The number or word at `code` of a body that refuses; None for none."""
+        code = self.objects[0].get("code") if self.objects and not self.answered else None
+        return code if type(code) in (int, str) else None
+
+    @property
+    def coding(self) -> str:
+        """The content coding of the body, which no request of the contract asks for; empty for none."""
+        coding = self.headers.get("content-encoding", "").strip().lower()
+        return "" if coding == "identity" else coding
+
     @cached_property
     def body(self) -> bytes:
         """All bytes of the body that came."""
@@ -63,8 +75,8 @@ class Reading:
     def asked(self) -> Json:
         """The request's JSON object; empty where it was none."""
         try:
-            asked = json.loads(self.exchange.request.body)
-        except (ValueError, RecursionError):
+            asked = strict_json.loads(self.exchange.request.body)
+        except ValueError:
             return {}
         return asked if isinstance(asked, dict) else {}
 
@@ -167,8 +179,9 @@ class Reading:
 
     @cached_property
     def usages(self) -> list[Json]:
-        """Every usage object that came."""
-        return [one["usage"] for one in self.objects if isinstance(one.get("usage"), dict)]
+        """Every usage that came and says something, beside the choices or in one of them."""
+        places = [*self.objects, *(choice for _, choice in self.choices)]
+        return [usage for one in places if isinstance(usage := one.get("usage"), dict) and usage]
 
     @property
     def usage(self) -> Json:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Verdict, broken, holds_if
+from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Severity, Verdict, broken, by_claim, holds_if
+from mockserver.core import strict_json
 
 if TYPE_CHECKING:
     from mockserver.contract.clauses.clause import Context
@@ -18,8 +18,8 @@ _DATE: Final = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d
 
 def _body(r: Reading) -> Any:
     try:
-        return json.loads(r.body)
-    except (ValueError, RecursionError):
+        return strict_json.loads(r.body)
+    except ValueError:
         return None
 
 
@@ -62,7 +62,7 @@ def error_words(r: Reading, c: Context) -> Verdict:
         return NOT_APPLICABLE
     if body.get("code") != row.code:
         return broken(f"code is {body.get('code')!r}; due {row.code}")
-    return holds_if(row.message in {None, body.get("msg")}, f"msg is {body.get('msg')!r}; due {row.message!r}")
+    return holds_if(row.message in (None, body.get("msg")), f"msg is {body.get('msg')!r}; due {row.message!r}")
 
 
 def error_fits_status(r: Reading, _c: Context) -> Verdict:
@@ -76,6 +76,24 @@ def error_fits_status(r: Reading, _c: Context) -> Verdict:
         not blames_client or r.status in {400, 404, 405, 413, 415, 422},
         f"type invalid_request_error on a {r.status}: clients will not try again",
     )
+
+
+def error_charset(r: Reading, _c: Context) -> Verdict:
+    """A refusal's content type names UTF-8."""
+    sent = r.headers.get("content-type", "")
+    if not 400 <= r.status <= 599 or not sent.lower().startswith("application/json"):
+        return NOT_APPLICABLE
+    return holds_if("charset=utf-8" in sent.lower().replace(" ", ""), f"content type {sent}; due charset=utf-8")
+
+
+def retry_told(r: Reading, _c: Context) -> Verdict:
+    """A 429 says when to come back."""
+    return NOT_APPLICABLE if r.status != 429 else holds_if("retry-after" in r.headers, "a 429 without Retry-After")
+
+
+def weigh_row(c: Context) -> Severity:
+    """A refusal's form weighs what the edition's row of it claims."""
+    return by_claim(c.edition.file.errors[c.refusal].claim if c.refusal else None, Severity.SHOULD)
 
 
 def retry_after(r: Reading, _c: Context) -> Verdict:

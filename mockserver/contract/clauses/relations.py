@@ -15,6 +15,7 @@ from mockserver.contract.clauses.clause import NOT_APPLICABLE, Severity, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mockserver.contract.clauses.clause import Context
     from mockserver.contract.clauses.reading import Reading
     from mockserver.pipeline.frame import Json
 
@@ -38,6 +39,10 @@ class Relation:
     severity: Severity
     twin: Callable[[Json], Json]
     compare: Callable[[Reading, Reading], Verdict]
+
+    def weight(self, _context: Context) -> Severity:
+        """How much it weighs: always the same."""
+        return self.severity
 
 
 def streamed_twin(body: Json) -> Json:
@@ -91,6 +96,27 @@ def no_longer(first: Reading, second: Reading) -> Verdict:
     return holds_if(other <= one, f"completion_tokens is {one}, and {other} with a smaller max_tokens")
 
 
+def told_where_cut(first: Reading, second: Reading) -> Verdict:
+    """The second, which was allowed fewer tokens than the first took, says that its length ended it."""
+    limit, full = second.asked.get("max_tokens"), first.usage.get("completion_tokens")
+    ended = all(one.whole or one.completion for one in (first, second))
+    ended = ended and second.finish_reason is not None  # without one other clauses are broken
+    if not ended or first.blocked or second.blocked or type(full) is not int or type(limit) is not int or full <= limit:
+        return NOT_APPLICABLE
+    why = f"the answer has {full} tokens, {limit} are allowed; finish_reason is {second.finish_reason!r}, due 'length'"
+    return holds_if(second.finish_reason == "length", why)
+
+
+def same_completion(first: Reading, second: Reading) -> Verdict:
+    """The same text has the same completion tokens."""
+    one, other = first.usage.get("completion_tokens"), second.usage.get("completion_tokens")
+    if not first.text or first.text != second.text or type(one) is not int or type(other) is not int:
+        return NOT_APPLICABLE
+    if not one or not other:
+        return NOT_APPLICABLE  # usage that comes before the text cannot count it
+    return holds_if(one == other, f"completion_tokens {one}, and {other} for the same text")
+
+
 def prompt_grows(first: Reading, second: Reading) -> Verdict:
     """A dialogue's next turn has more prompt tokens."""
     one, other = first.usage.get("prompt_tokens"), second.usage.get("prompt_tokens")
@@ -119,6 +145,22 @@ RELATIONS: Final[tuple[Relation, ...]] = (
         Severity.SHOULD,
         streamed_twin,
         same_prompt,
+    ),
+    Relation(
+        "stream-completion-alike",
+        "A stream counts the same text as the body does.",
+        "tutorial of 2024, both samples counted: pieces and the end token",
+        Severity.SHOULD,
+        streamed_twin,
+        same_completion,
+    ),
+    Relation(
+        "length-where-cut",
+        "An answer that max_tokens cut has finish_reason length.",
+        "API reference of late 2025, finish_reason",
+        Severity.MUST,
+        shorter,
+        told_where_cut,
     ),
     Relation(
         "unknown-fields", "Unknown fields are tolerated.", _UNKNOWN, Severity.SHOULD, with_unknown_fields, same_status

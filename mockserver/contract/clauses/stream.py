@@ -6,13 +6,15 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Verdict, broken, holds_if
+from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Severity, Verdict, broken, by_claim, holds_if
 from mockserver.contract.clauses.dialect import observe, settled
-from mockserver.pipeline.frame import DONE, frames
+from mockserver.pipeline.chunk import REASONING_KEYS
+from mockserver.pipeline.frame import DONE, body, frames
 
 if TYPE_CHECKING:
     from mockserver.contract.clauses.clause import Context
     from mockserver.contract.clauses.reading import Reading
+    from mockserver.pipeline.frame import Json
 
 
 def chunk_shape(r: Reading, _c: Context) -> Verdict:
@@ -54,12 +56,13 @@ def finish_once(r: Reading, _c: Context) -> Verdict:
     return holds_if(len(r.finishes) == 1, f"chunks with a finish_reason: {len(r.finishes)}; due one")
 
 
-def finish_last(r: Reading, _c: Context) -> Verdict:
-    """After the finish nothing comes but usage in a chunk without choices."""
+def finish_last(r: Reading, c: Context) -> Verdict:
+    """After the finish nothing comes but usage in a chunk without choices, or with one where the profile says so."""
     if not r.streamed or not r.finishes:
         return NOT_APPLICABLE
     after = len(r.choices) - 1 - r.finishes[0]
-    return holds_if(after == 0, f"chunks with choices after the one with finish_reason: {after}; due none")
+    allowed = int(c.chip.wire.shape.usage_choices == "one" and bool(r.chunks[-1].get("usage")))
+    return holds_if(after <= allowed, f"chunks with choices after the one with finish_reason: {after}; due none")
 
 
 def done_last(r: Reading, _c: Context) -> Verdict:
@@ -76,7 +79,8 @@ def usage_once(r: Reading, c: Context) -> Verdict:
     if not r.streamed or not r.usages:
         return NOT_APPLICABLE
     if c.chip.wire.shape.usage == "every":
-        totals = [usage.get("completion_tokens", 0) for usage in r.usages]
+        counts = [usage.get("completion_tokens", 0) for usage in r.usages]
+        totals = [count for count in counts if isinstance(count, int)]
         return holds_if(totals == sorted(totals), f"completion_tokens falls: {totals}")
     return holds_if(len(r.usages) == 1, f"chunks that report usage: {len(r.usages)}; due one")
 
@@ -99,8 +103,8 @@ def completion_count(r: Reading, c: Context) -> Verdict:
         or c.chip.wire.shape.usage == "first"
     ):
         return NOT_APPLICABLE
-    pieces = sum(bool(delta.get("content")) or bool(delta.get("reasoning_content")) for delta in r.said)
-    pieces += sum("reasoning_content" in choice for _, choice in r.choices)
+    places = [*r.said, *(choice for _, choice in r.choices)]
+    pieces = sum(bool(place.get("content")) + any(map(place.get, REASONING_KEYS)) for place in places)
     count = r.usage.get("completion_tokens")
     return holds_if(
         count == pieces + 1,
@@ -108,27 +112,69 @@ def completion_count(r: Reading, c: Context) -> Verdict:
     )
 
 
+def announced(r: Reading, c: Context) -> Verdict:
+    """A stream of events is announced as text/event-stream, and one that is none is not."""
+    if not r.streamed:
+        return NOT_APPLICABLE
+    sent = r.headers.get("content-type", "none")
+    events = sent.split(";")[0].strip().lower() == "text/event-stream"
+    due = c.chip.wire.frame.framing == "sse"
+    return holds_if(events == due, f"content type {sent}; due {'' if due else 'any but '}text/event-stream")
+
+
+def weigh_announced(c: Context) -> Severity:
+    """Documented, unless the chip's file claims another type."""
+    claims = {claim.name: claim.claim for claim in c.chip.claims}
+    framing, kind = claims.get("json-lines", "documented"), claims.get("type-event-stream", "documented")
+    return by_claim("assumed" if "assumed" in {framing, kind} else "documented", Severity.MUST)
+
+
+def weigh_spacing(c: Context) -> Severity:
+    """The bytes between tokens weigh what the chip's file claims of them."""
+    claims = {claim.name: claim.claim for claim in c.chip.claims}
+    return by_claim(claims.get("json-spaced", claims.get("json-compact")), Severity.SHOULD)
+
+
 def framed_to_the_byte(r: Reading, c: Context) -> Verdict:
-    """The stream's objects, written again in the dialect that was seen, give the same bytes."""
+    """What came, written again in the dialect that was seen, gives the same bytes."""
+    if r.completion is not None:
+        return _body_to_the_byte(r, r.completion, c)
     if not r.whole:
         return NOT_APPLICABLE
     seen = observe(r)
     if any(axis.field == "comments" and value is True for axis, value in seen.items()):
         return NOT_APPLICABLE  # where comments stand is not part of any dialect
     wire = settled(c.chip.wire, seen.items())
-    due = b"".join(frames(r.objects, replace(wire.frame, done=r.has_done, blocked_done=r.has_done)))
+    try:
+        due = b"".join(frames(r.objects, replace(wire.frame, done=r.has_done, blocked_done=r.has_done)))
+    except ValueError as error:  # half a character, or a number past all bounds (1e999)
+        return broken(f"what came cannot be written again: {error}")
     if due == r.body:
         return HOLDS
     at = next((n for n, (a, b) in enumerate(zip(due, r.body, strict=False)) if a != b), min(len(due), len(r.body)))
     return broken(f"at byte {at}: {r.body[at : at + 24]!r}; due {due[at : at + 24]!r}")
 
 
+def _body_to_the_byte(r: Reading, completion: Json, c: Context) -> Verdict:
+    wire = settled(c.chip.wire, observe(r).items())
+    try:
+        due = body(completion, wire.frame)
+    except ValueError as error:
+        return broken(f"what came cannot be written again: {error}")
+    came = r.body.strip()
+    at = next((n for n, (a, b) in enumerate(zip(due, came, strict=False)) if a != b), min(len(due), len(came)))
+    return holds_if(due == came, f"at byte {at}: {came[at : at + 24]!r}; due {due[at : at + 24]!r}")
+
+
 def text_is_text(r: Reading, _c: Context) -> Verdict:
-    """No delta holds half a character, a replacement character or the framing itself."""
+    """No delta holds half a character, or a replacement character that the request does not have."""
     if not r.streamed or not r.text:
         return NOT_APPLICABLE
+    own = "\ufffd" in json.dumps(r.asked, ensure_ascii=False)
     for number, delta in enumerate(r.said):
         content = delta.get("content") or ""
-        if isinstance(content, str) and ("\ufffd" in content or any("\ud800" <= one <= "\udfff" for one in content)):
+        if isinstance(content, str) and (
+            ("\ufffd" in content and not own) or any("\ud800" <= one <= "\udfff" for one in content)
+        ):
             return broken(f"chunk {number} holds half a character: {json.dumps(content)}")
     return HOLDS

@@ -1,24 +1,29 @@
-"""Exchanges in other formats, in and out: HAR, VCR.py cassettes, curl dumps, pasted lines.
+"""Exchanges in other formats, in and out: HAR, VCR.py cassettes, curl dumps, bare bodies.
 
 Each format has its reader and its writer side by side in its own file and one row in `FORMATS`. What a format cannot
-tell is not invented: without a time line each frame of the body is one send, all at the time of the answer.
+tell is not invented: without a time line each frame of the body is one send, all at the time of the answer. The bytes
+of a body are kept as they are, also where it is no good answer; what is changed of a paste is told.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from mockserver import __version__
 from mockserver.core.errors import OperatorError
 from mockserver.files.atomic import write_whole
+from mockserver.files.bounded import read_bounded
 from mockserver.files.exchange_file import Provenance, file_of, read, read_if_exchange
+from mockserver.files.kept_headers import dropped, told_of_dropped
 from mockserver.files.secrets import Redactor, SpelledSecretError, secret_values
 from mockserver.recording.formats import dump, har, vcr
+from mockserver.recording.formats.dump import is_of_another_kind
+from mockserver.recording.formats.request_text import split
 from mockserver.recording.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from mockserver.files.exchange_file import ExchangeFile, Origin
@@ -26,6 +31,10 @@ if TYPE_CHECKING:
     from mockserver.recording.formats.imported_exchange import Hints, Imported
 
 LIMIT_BYTES: Final = 256 * 2**20
+LONGEST_TOLD: Final = 400
+"""Letters of what is told of a file that cannot be read."""
+PASTED: Final = (".txt", ".log", ".md")
+"""Names of files that hold a paste; in all others the bytes are the answer's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +56,28 @@ class FileFormat:
     many: bool
 
 
-def convert(source: Path, target: Path, hints: Hints, scrubbing: Scrubbing) -> list[Path]:
+def convert(
+    source: Path,
+    target: Path,
+    hints: Hints,
+    scrubbing: Scrubbing,
+    tell: Callable[[str], None] = lambda _line: None,
+) -> list[Path]:
     """Read exchanges in one format and write them in another; returns the files that were written.
 
     Secrets are masked on the way in, as in recording. A file that exists is not overwritten.
 
+    Args:
+        source: A file in any known format, or a folder of exchange files.
+        target: A file, whose name says the format, or a folder for exchange files.
+        hints: What the source may not tell.
+        scrubbing: What is masked and kept besides.
+        tell: Told in one line each what the source was taken for, and which headers are not kept.
+
     Raises:
         OperatorError: The source cannot be read, or the target not written.
     """
-    files = exchanges(source, hints, scrubbing)
+    files = exchanges(source, hints, scrubbing, tell)
     if not files:
         raise OperatorError(f"{source}: no chat completions in it")
     made = next((row for row in FORMATS.values() if target.suffix.lower() in row.suffixes), None)
@@ -73,27 +95,53 @@ def convert(source: Path, target: Path, hints: Hints, scrubbing: Scrubbing) -> l
     return [target]
 
 
-def exchanges(source: Path, hints: Hints, scrubbing: Scrubbing) -> list[ExchangeFile]:
+def exchanges(
+    source: Path, hints: Hints, scrubbing: Scrubbing, tell: Callable[[str], None] = lambda _line: None
+) -> list[ExchangeFile]:
     """The exchanges of a file in any known format, or of a folder of exchange files."""
     if source.is_dir():
         found = (read_if_exchange(path) for path in sorted(source.rglob("*.json")))
         return [file for file in found if file is not None]
+    data = read_bounded(source, LIMIT_BYTES)
+    name: Origin = "curl"
     try:
-        if source.stat().st_size > LIMIT_BYTES:
-            raise OperatorError(f"{source}: over {LIMIT_BYTES >> 20} MiB")
-        data = source.read_bytes()
-    except OSError as error:
-        raise OperatorError(f"{source}: cannot be read: {error.strerror or error}") from None
-    name = next((name for name, row in FORMATS.items() if row.fits(data)), None)
-    if name is None:
-        return [read(source)]
-    try:
-        found_in = FORMATS[name].read(data, hints)
-        return [_file(one, name, scrubbing) for one in found_in]
-    except (ValueError, RecursionError) as error:
-        raise OperatorError(f"{source}: read as {name}: {' '.join(str(error).split())}") from None
+        asked, answer = (None, data) if hints.form else split(data)
+        known = _name_of(answer, hints, asked=asked is not None)
+        if known is None:
+            return [read(source)]
+        name = known
+        hints = replace(hints, pasted=source.suffix.lower() in PASTED and not hints.form, asked=asked)
+        found_in = FORMATS[name].read(answer, hints)
+        made = [_file(one, name, scrubbing) for one in found_in]
+    except (ValueError, RecursionError, OverflowError) as error:
+        raise OperatorError(f"{source}: read as {name}: {' '.join(str(error).split())[:LONGEST_TOLD]}") from None
     except SpelledSecretError as error:
         raise OperatorError(f"{source}: {error}") from None
+    for line in _told(found_in, scrubbing):
+        tell(f"{source}: {line}")
+    return made
+
+
+def _name_of(answer: bytes, hints: Hints, *, asked: bool) -> Origin | None:
+    """The format of a file; None for what is an exchange file, or is to be told of as none."""
+    if hints.form:
+        return "lines"
+    name = next((name for name, row in FORMATS.items() if row.fits(answer)), None)
+    if name is not None and not (asked and FORMATS[name].many):
+        return name
+    is_text = b"\0" not in answer and not is_of_another_kind(answer)
+    return "lines" if is_text and (asked or hints.prompt) else None
+
+
+def _told(found: Sequence[Imported], scrubbing: Scrubbing) -> Iterator[str]:
+    """What the source was taken for and what was changed, and which headers are not kept."""
+    for one in found:
+        if one.taken_for:
+            yield f"taken for {one.taken_for}; {'; '.join(one.changes) or 'no byte of the body was changed'}"
+    plans = [one.exchange.plan for one in found if one.exchange.plan is not None]
+    names = dropped([pair for plan in plans for pair in plan.headers], scrubbing.keep_headers)
+    if names:
+        yield told_of_dropped(names)
 
 
 def _file(one: Imported, origin: Origin, scrubbing: Scrubbing) -> ExchangeFile:
@@ -101,7 +149,7 @@ def _file(one: Imported, origin: Origin, scrubbing: Scrubbing) -> ExchangeFile:
     provenance = Provenance(
         recorded_at=one.recorded_at, origin=origin, tool=f"genstudio-mock {__version__}", body_sha256=""
     )
-    return file_of(redactor.exchange(one.exchange), provenance)
+    return file_of(redactor.exchange(one.exchange), provenance, scrubbing.keep_headers)
 
 
 FORMATS: Final[dict[Origin, FileFormat]] = {

@@ -1,7 +1,8 @@
 """HAR 1.2, as browsers' tools write and open it, with a time line of the sends in `_sends`.
 
-`_sends` is a list of `[at_ms, bytes]`; `_head_at_ms`, `_trailers` and, where the answer was not whole, `_ending` stand
-beside it. Fields that begin with an underscore are custom by the format's own rule, so other tools pass over them.
+`_sends` is a list of `[at_ms, bytes]`; `_head_at_ms`, `_end_at_ms`, `_trailers` and, where the answer was not whole,
+`_ending` stand beside it. Fields that begin with an underscore are custom by the format's own rule, so other tools pass
+over them.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def read(data: bytes, hints: Hints) -> list[Imported]:
 def _read_entry(number: int, entry: dict[str, Any], hints: Hints) -> Imported | None:
     try:
         return _entry(entry, hints)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"log.entries[{number}]: {type(error).__name__}: {error}") from None
 
 
@@ -66,7 +67,13 @@ def _entry(entry: dict[str, Any], hints: Hints) -> Imported | None:
     )
     head_at_ms = entry.get("_head_at_ms") if "_sends" in entry else wait
     trailers = _pairs({"headers": entry.get("_trailers")})
-    return timed(made, None if head_at_ms is None else float(head_at_ms), trailers)
+    end_at_ms = entry.get("_end_at_ms")
+    return timed(
+        made,
+        None if head_at_ms is None else float(head_at_ms),
+        trailers,
+        None if end_at_ms is None else float(end_at_ms),
+    )
 
 
 def _sends(line: Any, body: bytes, wait: float) -> list[tuple[float, bytes]]:
@@ -74,6 +81,8 @@ def _sends(line: Any, body: bytes, wait: float) -> list[tuple[float, bytes]]:
         return [(wait, frame) for frame in frames_of(body)]
     sends, at = [], 0
     for at_ms, size in line:
+        if int(size) < 0:
+            raise ValueError(f"_sends counts {size} bytes")
         sends.append((float(at_ms), body[at : at + int(size)]))
         at += int(size)
     if at != len(body):
@@ -145,6 +154,8 @@ def _written(exchange: Exchange, recorded_at: str) -> dict[str, Any]:
         entry["_ending"] = exchange.ending.value
     if plan.head_at_ms is not None:
         entry["_head_at_ms"] = plan.head_at_ms
+    if plan.end_at_ms is not None:
+        entry["_end_at_ms"] = plan.end_at_ms
     if plan.trailers:
         entry["_trailers"] = _named(plan.trailers)
     return entry

@@ -6,12 +6,12 @@ import json
 import re
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.core.route import CHAT, SHOWN_BASE, Route, parse
-from mockserver.pipeline.read import choices_in, wire_format_of
+from mockserver.pipeline.read import wire_format_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,23 @@ _LINE_END = re.compile(rb"(?<=\n)")
 
 
 @dataclass(frozen=True, slots=True)
+class AskedFor:
+    """A request that stands in front of its answer.
+
+    Attributes:
+        form: What it is, in words.
+        url: Its URL, or its path alone.
+        headers: Its headers, secrets among them.
+        body: Its body; empty where it does not tell.
+    """
+
+    form: str
+    url: str
+    headers: Pairs
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Hints:
     """What the operator says where the format does not.
 
@@ -31,11 +48,23 @@ class Hints:
         model: The path's model; empty takes the request's or the answer's.
         chip: The path's chip.
         prompt: The user's message, for formats without a request.
+        stream: Whether it was asked for as a stream, for formats without a request; None lets the answer tell.
+        form: What the file is, whatever it looks like: a body of this form, one of `FORMS`; empty lets it tell.
+        pasted: Whether it is a paste, from and around which what a page or a log did to it may be taken.
+        asked: The request that stands in front of the answer.
     """
 
     model: str = ""
     chip: str = ""
     prompt: str = ""
+    stream: bool | None = None
+    form: str = ""
+    pasted: bool = False
+    asked: AskedFor | None = None
+
+
+FORMS: Final = {"sse": "sse", "lines": "json-lines", "body": "json"}
+"""What `--as` takes, and the wire format that each of them names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +75,15 @@ class Imported:
         exchange: Request and answer.
         recorded_at: ISO 8601; empty where it is not known.
         headers: All headers of both, whose secrets must not be written.
+        taken_for: What it was taken for, in words; empty where the format says so itself.
+        changes: What was changed of its bytes, in words.
     """
 
     exchange: Exchange
     recorded_at: str = ""
     headers: Pairs = field(default_factory=list)
+    taken_for: str = ""
+    changes: tuple[str, ...] = ()
 
 
 def imported(
@@ -69,11 +102,13 @@ def imported(
     return Imported(Exchange(made, plan, len(frames), duration, ending), recorded_at, [*asked, *came])
 
 
-def timed(one: Imported, head_at_ms: float | None, trailers: Pairs) -> Imported:
-    """The exchange with the time of its head and its trailers, for a format that tells them."""
+def timed(one: Imported, head_at_ms: float | None, trailers: Pairs, end_at_ms: float | None = None) -> Imported:
+    """The exchange with the times of its head and its end and with its trailers, for a format that tells them."""
     plan = one.exchange.plan
     assert plan is not None  # noqa: S101 - an imported exchange has an answer
-    made = replace(one.exchange, plan=replace(plan, head_at_ms=head_at_ms, trailers=tuple(trailers)))
+    made = replace(
+        one.exchange, plan=replace(plan, head_at_ms=head_at_ms, end_at_ms=end_at_ms, trailers=tuple(trailers))
+    )
     return replace(one, exchange=made, headers=[*one.headers, *trailers])
 
 
@@ -116,18 +151,18 @@ def json_object(data: bytes) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def asked_body(hints: Hints, objects: Sequence[dict[str, Any]]) -> bytes:
+def asked_body(hints: Hints, *, streamed: bool) -> bytes:
     """A request for an answer that came without one; raises ValueError without a prompt."""
     if not hints.prompt:
         raise ValueError("an answer without its request: say --prompt TEXT")
-    streamed = any(choice.get("delta") is not None for one in objects for choice in choices_in(one))
-    body = {"messages": [{"role": "user", "content": hints.prompt}], "stream": streamed}
+    stream = streamed if hints.stream is None else hints.stream
+    body = {"messages": [{"role": "user", "content": hints.prompt}], "stream": stream}
     return json.dumps(body, ensure_ascii=False).encode()
 
 
-def frames_of(body: bytes) -> list[bytes]:
-    """A body cut after each event or line, where nobody knows how it was cut on the wire."""
-    kind = wire_format_of(body)
+def frames_of(body: bytes, kind: str = "") -> list[bytes]:
+    """A body cut after each event or line, where nobody knows how it was cut on the wire; `kind` is its wire format."""
+    kind = kind or wire_format_of(body)
     if kind == "json":
         return [body] if body else []
     return [part for part in (_EVENT_END if kind == "sse" else _LINE_END).split(body) if part]

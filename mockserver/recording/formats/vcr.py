@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mockserver.files.exchange_file import ExchangeFile
     from mockserver.recording.formats.imported_exchange import Hints, Imported, Pairs
 
-_START = re.compile(rb'(?m)^\s*"?interactions"?:')
+_START = re.compile(rb'(?m)^[ \t]*"?interactions"?:')
 _NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 

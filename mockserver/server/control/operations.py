@@ -20,11 +20,12 @@ from mockserver.profile import quirks
 from mockserver.server import verdict
 from mockserver.server.control import bodies, replies
 from mockserver.server.control.request import ControlError, Parameter
+from mockserver.server.guard import JSON_ALONE
 from mockserver.server.journal import MOST_EXCHANGES, Query
 from mockserver.server.namespace import ArmedFault, Expectation
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from pydantic import BaseModel
 
@@ -32,12 +33,18 @@ if TYPE_CHECKING:
     from mockserver.server.mock import Mock
     from mockserver.server.namespace import Namespace
 
+RAW_TYPES: Final = (b"text/event-stream", b"application/x-ndjson", b"application/octet-stream")
+"""Of bodies that are no JSON: none that a web page can send without asking first."""
 MOST_WAIT_MS: Final = 5_000
 """How long one request may wait; a longer wait would look like a hang to proxies and fuzzers. Asking again goes on."""
 WAIT_MS: Final = 2_000
 PATIENCE_MS: Final = 60_000
 """How long a client may wait for an answer that never comes before the verdict says that it has no timeout."""
 _LONGEST_PATIENCE_MS: Final = 3_600_000
+MOST_SET_UP: Final = 1000
+"""Faults, and scripted answers, of a namespace."""
+MOST_SET_UP_OF_ALL: Final = 10_000
+"""Those of all namespaces together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +87,10 @@ class Operation:
         status: The status of success.
         refusals: Statuses of its own refusals, beside those that follow from the rest of the row.
         returns: What comes back, where the handler makes the response itself.
+        raw: Makes the body's JSON of a body of one of `RAW_TYPES`; None takes JSON alone.
         open: Whether it is let in from anywhere (health).
         claims: Whether the API key's namespace is made where there is none.
+        large: Whether what comes back may be so large that it is put into JSON off the loop's way.
     """
 
     method: str
@@ -93,8 +102,15 @@ class Operation:
     status: int = 200
     refusals: tuple[int, ...] = ()
     returns: Any = None
+    raw: Callable[[str, bytes], dict[str, Any]] | None = None
     open: bool = False
     claims: bool = True
+    large: bool = False
+
+    @property
+    def takes(self) -> tuple[bytes, ...]:
+        """The kinds of bodies that are read."""
+        return JSON_ALONE if self.raw is None else (*JSON_ALONE, *RAW_TYPES)
 
     @property
     def numbered(self) -> bool:
@@ -122,7 +138,13 @@ async def list_namespaces(call: ControlCall) -> list[replies.NamespaceRow]:
 
 async def release(call: ControlCall) -> replies.Released:
     """Give the namespace up."""
-    return replies.Released(released=call.mock.namespaces.release(call.key))
+    stale = [
+        f"{one.plan.source}: {'; '.join(one.plan.stale)}"
+        for one in call.namespace.journal
+        if one.plan and one.plan.stale
+    ]
+    released = call.mock.namespaces.release(call.key)
+    return replies.Released(released=released, stale=list(dict.fromkeys(stale)) if released else [])
 
 
 async def list_faults(call: ControlCall) -> list[replies.ArmedRow]:
@@ -133,6 +155,7 @@ async def list_faults(call: ControlCall) -> list[replies.ArmedRow]:
 async def arm(call: ControlCall) -> replies.ArmedRow:
     """Arm a fault."""
     body: bodies.ArmBody = call.body
+    _need_room(call, "faults", [len(one.faults) for one in call.mock.namespaces], len(call.namespace.faults))
     number = call.namespace.next("fault")
     armed = ArmedFault(number, body.fault, body.match.which(), body.times, body.every, body.probability)
     call.namespace.faults.append(armed)
@@ -159,6 +182,7 @@ async def list_answers(call: ControlCall) -> replies.Script:
 async def script(call: ControlCall) -> replies.AnswerRow:
     """Script an answer."""
     body: bodies.ScriptBody = call.body
+    _need_room(call, "answers", [len(one.script) for one in call.mock.namespaces], len(call.namespace.script))
     number = call.namespace.next("answer")
     expectation = Expectation(number, body.reply(call.mock.edition), body.match.which(), body.most, body.least)
     call.namespace.script.append(expectation)
@@ -178,13 +202,13 @@ async def list_exchanges(call: ControlCall) -> list[replies.WholeExchange] | lis
     found = await call.namespace.journal.wait(Query(**asked), count, timeout_ms / 1000)
     now_ms = call.elapsed_ms
     if frames:
-        return [replies.whole_exchange(one, now_ms) for one in found]
-    return [replies.exchange_row(one, now_ms) for one in found]
+        return await asyncio.to_thread(lambda: [replies.whole_exchange(one, now_ms) for one in found])
+    return await asyncio.to_thread(lambda: [replies.exchange_row(one, now_ms) for one in found])
 
 
 async def show_exchange(call: ControlCall) -> replies.WholeExchange:
     """One exchange with all that was sent."""
-    return replies.whole_exchange(_exchange(call), call.elapsed_ms)
+    return await asyncio.to_thread(replies.whole_exchange, _exchange(call), call.elapsed_ms)
 
 
 async def save_exchange(call: ControlCall) -> Response:
@@ -193,7 +217,8 @@ async def save_exchange(call: ControlCall) -> Response:
 
     number = call.path["number"]
     try:
-        text = fixture_text(_exchange(call), call.key, call.mock.edition.name, call.mock.clock.now_ms())
+        one, edition, now_ms = _exchange(call), call.mock.edition.name, call.mock.clock.now_ms()
+        text = await asyncio.to_thread(fixture_text, one, call.key, edition, now_ms)
     except NotSavedError as error:
         raise ControlError(409, f"exchange {number} {error}") from None
     return Response(text, media_type="application/json")
@@ -202,7 +227,8 @@ async def save_exchange(call: ControlCall) -> Response:
 async def judge(call: ControlCall) -> replies.VerdictReply:
     """What the exchanges say of the client."""
     patience_ms = call.query.get("patience_ms", PATIENCE_MS)
-    return replies.VerdictReply.of(verdict.judge(list(call.namespace.journal), call.elapsed_ms, patience_ms))
+    exchanges = list(call.namespace.journal)
+    return replies.VerdictReply.of(await asyncio.to_thread(verdict.judge, exchanges, call.elapsed_ms, patience_ms))
 
 
 async def list_quirks(_call: ControlCall) -> list[replies.QuirkRow]:
@@ -236,6 +262,17 @@ async def move_clock(call: ControlCall) -> replies.ClockRow:
     """Move the namespace's clock on."""
     call.namespace.advanced_ms += call.body.advance_ms
     return await show_clock(call)
+
+
+def _need_room(call: ControlCall, what: str, everywhere: Iterable[int], here: int) -> None:
+    """Raise ControlError where there are as many as there may be."""
+    if here >= MOST_SET_UP:
+        seen = f"{call.namespace.name} has {here}; allowed: at most {MOST_SET_UP}"
+    elif sum(everywhere) >= MOST_SET_UP_OF_ALL:
+        seen = f"all namespaces together have {MOST_SET_UP_OF_ALL}; allowed: at most that many"
+    else:
+        return
+    raise ControlError(409, f"{what}: {seen}; DELETE /_mock/{what} forgets those of a namespace")
 
 
 def _exchange(call: ControlCall) -> Exchange:
@@ -289,19 +326,22 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("GET", "/namespaces", "All namespaces.", list_namespaces),
     Operation("DELETE", "/namespace", "Give up the namespace of the API key.", release, claims=False),
     Operation("GET", "/faults", "Armed faults, in the order they act.", list_faults),
-    Operation("POST", "/faults", "Arm a fault.", arm, bodies.ArmBody, status=201),
+    Operation("POST", "/faults", "Arm a fault.", arm, bodies.ArmBody, status=201, refusals=(409,)),
     Operation("DELETE", "/faults", "Disarm all faults.", disarm),
     Operation("DELETE", "/faults/{number}", "Disarm one fault.", disarm),
     Operation("GET", "/fault-types", "The faults there are, with their settings.", fault_types),
     Operation("GET", "/answers", "Scripted answers, and requests that were not scripted.", list_answers),
-    Operation("POST", "/answers", "Script an answer.", script, bodies.ScriptBody, status=201),
+    Operation(
+        "POST", "/answers", "Script an answer; bytes that are no JSON are the next answer as they are.", script,
+        bodies.ScriptBody, status=201, refusals=(409,), raw=bodies.raw_script,
+    ),
     Operation("DELETE", "/answers", "Forget all scripted answers.", unscript),
     Operation("DELETE", "/answers/{number}", "Forget one scripted answer.", unscript),
     Operation(
         "GET", "/exchanges", "What happened, oldest first, then what is in flight.", list_exchanges,
-        query=_WHICH_EXCHANGES,
+        query=_WHICH_EXCHANGES, large=True,
     ),
-    Operation("GET", "/exchanges/{number}", "One exchange with all that was sent.", show_exchange),
+    Operation("GET", "/exchanges/{number}", "One exchange with all that was sent.", show_exchange, large=True),
     Operation(
         "GET", "/exchanges/{number}/fixture", "One exchange as a fixture file to keep.", save_exchange,
         refusals=(409,), returns=ExchangeFile,

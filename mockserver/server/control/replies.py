@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from mockserver import __version__
 from mockserver.core.exchange import Ending
+from mockserver.files.key_shapes import findings
 from mockserver.page.drawn import ChipClaims, drawn_send, drawn_writes
 from mockserver.pipeline.faults.table import AnyFault
 from mockserver.pipeline.read import Carried, carried
+from mockserver.server.asgi_request import MASKED
 from mockserver.server.verdict import ClientFinding
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mockserver.core.exchange import Exchange
     from mockserver.pipeline.faults.fault import Fault
     from mockserver.profile.edition import Edition
     from mockserver.server.namespace import ArmedFault, Expectation, Namespace, Which
     from mockserver.sources.fixture_file import Match
 
+MOST_SHOWN_FRAMES = 10_000
 _WORDS = {"model": {"type": "string"}, "chip": {"type": "string"}, "stream": {"type": "boolean"}}
 WhichRow = Annotated[
     dict[str, Any],
@@ -85,9 +91,10 @@ class NamespaceRow(Reply):
 
 
 class Released(Reply):
-    """Whether there was a namespace to give up."""
+    """Whether there was a namespace to give up, and what answers in it were for other requests, a line each."""
 
     released: bool
+    stale: list[str] = []
 
 
 class Removed(Reply):
@@ -124,19 +131,26 @@ class ArmedRow(Reply):
         )
 
 
+SettingType = Literal["any", "boolean", "integer", "number", "object", "string"]
+
+
 class FaultTypeRow(Reply):
     """What a fault does, the names of its settings, and the JSON type of each beside null."""
 
     says: str
     settings: list[str]
-    types: dict[str, Literal["boolean", "integer", "number", "string"]]
+    types: dict[str, SettingType]
 
     @classmethod
     def of(cls, kind: type[Fault]) -> FaultTypeRow:
         """A kind of fault."""
         settings = [name for name in kind.model_fields if name != "type"]
         schemas = kind.model_json_schema()["properties"]
-        types = {name: next(one["type"] for one in schemas[name].get("anyOf", [schemas[name]])) for name in settings}
+        forms = {name: schemas[name].get("anyOf", [schemas[name]]) for name in settings}
+        types: dict[str, SettingType] = {
+            name: next((word for one in form if (word := one.get("type", "null")) != "null"), "any")
+            for name, form in forms.items()
+        }
         return cls(says=(kind.__doc__ or "").split("\n\n")[0], settings=settings, types=types)
 
 
@@ -164,10 +178,11 @@ class Script(Reply):
 
 
 class ExchangeRequest(Reply):
-    """What was asked; headers by an allow list, the API key masked in the body."""
+    """What was asked; in headers, query and body credentials, cookies and the API key are masked."""
 
     method: str
     path: str
+    query: str
     headers: dict[str, str]
     body: str
 
@@ -186,6 +201,7 @@ class ExchangeRow(Reply):
     status: int | None
     source: str
     detail: str
+    stale: list[str]
     faults: list[str]
     seed: int
     frames_planned: int
@@ -213,11 +229,13 @@ class WriteRow(Reply):
 class ExchangeResponse(Reply):
     """What was sent, frame by frame, and what it said to a client that could read it.
 
-    Where `raw`, the frames are network writes that hold head and transfer coding themselves.
+    Of a giant answer that is its first frames; `left_out` counts the others. Where `raw`, the frames are network writes
+    that hold head and transfer coding themselves.
     """
 
     headers: list[tuple[str, str]]
     sends: list[SendRow]
+    left_out: int
     carried: Carried
     raw: bool = False
     writes: list[WriteRow] = []
@@ -273,11 +291,14 @@ def exchange_row(exchange: Exchange, elapsed_ms: float) -> ExchangeRow:
 
 def whole_exchange(exchange: Exchange, elapsed_ms: float) -> WholeExchange:
     """An exchange with all that was sent; `elapsed_ms` is now on its namespace's clock."""
+    left_out = max(exchange.frames_sent - MOST_SHOWN_FRAMES, 0)
+    shown = replace(exchange, frames_sent=exchange.frames_sent - left_out) if left_out else exchange
     headers = [_texts(pair) for pair in (exchange.plan.headers if exchange.plan else ())]
     response = ExchangeResponse(
         headers=headers,
-        sends=[SendRow(**drawn_send(at, data)) for at, data in exchange.sends],
-        carried=carried(exchange),
+        sends=[SendRow(**drawn_send(at, data)) for at, data in shown.sends],
+        left_out=left_out,
+        carried=carried(shown),
         raw=bool(exchange.plan and exchange.plan.raw),
         writes=[WriteRow(at_ms=at, frames_sent=frames) for at, frames in drawn_writes(exchange)],
     )
@@ -294,7 +315,8 @@ def _exchange(exchange: Exchange, elapsed_ms: float) -> dict[str, Any]:
         "request": ExchangeRequest(
             method=request.method,
             path=request.path,
-            headers=dict(_texts(pair) for pair in request.headers.items()),
+            query=request.query,
+            headers=_without_keys(request.headers),
             body=request.body.decode("utf-8", "replace"),
         ),
         "model": chat.model if chat else None,
@@ -304,6 +326,7 @@ def _exchange(exchange: Exchange, elapsed_ms: float) -> dict[str, Any]:
         "status": (plan.status or None) if plan else None,
         "source": plan.source if plan else "",
         "detail": plan.detail if plan else "",
+        "stale": list(plan.stale) if plan else [],
         "faults": list(exchange.faults),
         "seed": exchange.seed,
         "frames_planned": len(plan.frames) if plan else 0,
@@ -312,6 +335,12 @@ def _exchange(exchange: Exchange, elapsed_ms: float) -> dict[str, Any]:
         "ending": None if exchange.in_flight else exchange.ending,
         "client_left": exchange.client_left,
     }
+
+
+def _without_keys(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    """Request headers as text; a value that looks like a key is masked, whatever its name."""
+    looks = any(findings(b"\n".join(headers.values())))
+    return dict(_texts((name, MASKED if looks and any(findings(value)) else value)) for name, value in headers.items())
 
 
 def _which(which: Which) -> dict[str, Any]:
@@ -324,6 +353,8 @@ def _conditions(match: Match | None) -> dict[str, str]:
     if match is None:
         return {}
     told = {"user": match.user, "system": match.system} | {path: wanted for path, _, wanted in match.body}
+    told |= {f"headers.{name}": wanted for name, wanted in match.headers}
+    told |= {f"query.{name}": wanted for name, wanted in match.query}
     messages = {"messages": f"{len(match.messages)} in all"} if match.messages is not None else {}
     return {name: str(wanted) for name, wanted in told.items() if wanted is not None} | messages
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from mockserver.core.errors import Refusal, suggestion
+from mockserver.core.errors import MOST_DETAIL_CHARACTERS, Refusal, suggestion, without_middle
 from mockserver.core.field_rules import strictly
+from mockserver.pipeline.admit import explain_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,7 +24,7 @@ class ControlError(Exception):
     """A control request that cannot be; `status` is a 4xx, the text names field and what is allowed."""
 
     def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
+        super().__init__(without_middle(detail, MOST_DETAIL_CHARACTERS))
         self.status = status
 
 
@@ -60,7 +61,7 @@ def checked_body(model: type[M], data: bytes) -> M:
     try:
         document = from_json(data, allow_inf_nan=False)
     except ValueError as error:
-        raise ControlError(400, f"the body is not valid JSON: {error}") from None
+        raise ControlError(400, explain_json(data, str(error))) from None
     if not isinstance(document, dict):
         raise ControlError(400, f"the body is {_kind(document)}; allowed: a JSON object")
     try:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_json
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from mockserver.server.asgi_request import api_key
-from mockserver.server.control.operations import NUMBER, OPERATIONS, ControlCall, Operation
+from mockserver.server.asgi_request import api_key, host_trouble
+from mockserver.server.control.operations import NUMBER, OPERATIONS, RAW_TYPES, ControlCall, Operation
 from mockserver.server.control.request import ControlError, checked_body, checked_query, checked_value, read_body
-from mockserver.server.guard import ForbiddenError, Guard
+from mockserver.server.guard import JSON_ALONE, ForbiddenError, Guard
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,7 +27,11 @@ if TYPE_CHECKING:
     from mockserver.server.mock import Mock
     from mockserver.server.namespace import Namespace
 
+log = logging.getLogger("mockserver")
+
 PREFIX: Final = "/_mock"
+NOT_KEPT: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+"""What every answer says to a browser: keep nothing of it, and take it for nothing but what it says it is."""
 DOCUMENT: Final = f"{PREFIX}/openapi.json"
 NAMESPACE_HEADER: Final = b"x-mock-namespace"
 """Names a namespace instead of its API key, for who looks on and does not know the key."""
@@ -66,19 +73,37 @@ def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation
             if operation is None:
                 return _wrong_method(request.method, by_method)
             if guard is not None and not operation.open:
-                guard.check(request.method, headers)
+                _let_in(guard, request, operation.takes)
             path = {name: checked_value(f"path: {name}", x, NUMBER.schema) for name, x in request.path_params.items()}
-            body = checked_body(operation.body, await read_body(request)) if operation.body else None
+            body = checked_body(operation.body, await _json_of(operation, request)) if operation.body else None
             query = checked_query(operation.query, request.query_params.multi_items())
             key, namespace = _namespace(mock, operation, headers)
             made = await operation.handler(ControlCall(mock, namespace, key, path, query, body))
         except (ForbiddenError, ControlError) as error:
-            return _error(error.status, str(error))
+            return _refused(request, error)
         if isinstance(made, Response):
             return made
-        return Response(to_json(made, inf_nan_mode="null"), operation.status, media_type="application/json")
+        write = partial(to_json, made, inf_nan_mode="null")
+        data = await asyncio.to_thread(write) if operation.large else write()
+        return Response(data, operation.status, media_type="application/json")
 
     return _Asgi(endpoint)
+
+
+def _let_in(guard: Guard, request: Request, takes: Sequence[bytes] = JSON_ALONE) -> None:
+    """Raise ForbiddenError for a request that the guard does not let in: of two `Host` headers it would see one."""
+    trouble = host_trouble(request.scope)
+    if trouble is not None:
+        raise ForbiddenError(400, trouble)
+    guard.check(request.method, dict(request.scope["headers"]), takes)
+
+
+async def _json_of(operation: Operation, request: Request) -> bytes:
+    """The body as JSON."""
+    data, kind = await read_body(request), request.headers.get("content-type", "")
+    if operation.raw is None or kind.partition(";")[0].strip().lower().encode() not in RAW_TYPES:
+        return data
+    return to_json(operation.raw(kind, data))
 
 
 def _namespace(mock: Mock, operation: Operation, headers: dict[bytes, bytes]) -> tuple[str, Namespace]:
@@ -110,6 +135,7 @@ class _Asgi:
 
         with contextlib.suppress(ClientDisconnect):  # nobody is left to answer
             response = await self._function(Request(scope, receive, send))
+            response.headers.update(NOT_KEPT)
             await response(scope, receive, send)
 
 
@@ -121,6 +147,13 @@ async def _unknown(request: Request) -> Response:
 def _wrong_method(method: str, allowed: Mapping[str, object]) -> Response:
     allow = ", ".join(allowed).replace("GET", "GET, HEAD")
     return _error(405, f"{method} is not allowed here; allowed: {allow}", {"allow": allow})
+
+
+def _refused(request: Request, error: ForbiddenError | ControlError) -> Response:
+    """What is refused, told to the log too: who was kept out is a warning."""
+    level = logging.WARNING if isinstance(error, ForbiddenError) else logging.INFO
+    log.log(level, "control API: %s %s %d: %s", request.method, request.scope["path"][:200], error.status, error)
+    return _error(error.status, str(error))
 
 
 def _error(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -137,9 +170,9 @@ def _document(guard: Guard) -> Any:
         if request.method not in {"GET", "HEAD"}:
             return _wrong_method(request.method, {"GET": None})
         try:
-            guard.check(request.method, dict(request.scope["headers"]))
+            _let_in(guard, request)
         except ForbiddenError as error:
-            return _error(error.status, str(error))
+            return _refused(request, error)
         if not made:
             made.append(document(OPERATIONS, PREFIX, token=guard.token is not None))
         return JSONResponse(made[0])

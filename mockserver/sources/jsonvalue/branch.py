@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     """The branches of one choice; each is a list of parts."""
 
 
+_LISTS = ("allOf", "anyOf", "oneOf")
+
+
 class Branches:
     """Makes the choices that the schemas of one document leave open.
 
@@ -68,14 +71,16 @@ class Branches:
                 yield flat
                 continue
             branches, *rest = forks
+            self._document.spend(len(branches) * (2 + (len(flat) + len(rest)) // 16))
             stack += [([*branch], [*flat], [*rest]) for branch in reversed(branches)]
 
     def _flatten(self, todo: list[Part], flat: list[FlatPart], forks: list[Fork], *, deep: bool) -> None:
         """Move `todo` to `flat`, following `$ref` and `allOf`; choices are put on `forks`."""
+        self._document.spend(1 + len(flat) // 16)
         seen = {id(schema) for schema, _ in flat}
         while todo:
-            self._document.spend()
             schema, where = todo.pop(0)
+            self._document.spend(2 if isinstance(schema, bool) else 2 + sum(len(schema.get(key, ())) for key in _LISTS))
             if schema is False:
                 raise UnsatisfiableSchemaError(
                     where, "the schema is false, so nothing is valid", "remove it or allow something"

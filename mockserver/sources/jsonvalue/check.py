@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.sources.jsonvalue.document import DEEPEST, dependents, formats_of, item_schema, limits, types_of
+from mockserver.sources.jsonvalue import pattern as patterns
+from mockserver.sources.jsonvalue.document import (
+    CHARACTERS_A_STEP,
+    DEEPEST,
+    dependents,
+    formats_of,
+    item_schema,
+    limits,
+    prefix,
+    types_of,
+)
 from mockserver.sources.jsonvalue.errors import OutOfStepsError
 from mockserver.sources.jsonvalue.shape import TYPES, exact, is_number
 from mockserver.sources.jsonvalue.text import FORMATS
@@ -47,7 +57,7 @@ class Judge:
         """
         if isinstance(schema, bool):
             return None if schema else "false"
-        self.document.spend()
+        self.document.spend(1 + len(schema))
         mark = id(schema), id(value)
         if mark in self._open:
             return "$ref"  # it leads back to itself without a step into the value
@@ -66,6 +76,7 @@ class Judge:
     def enumerated(self, schema: Schema) -> frozenset[Hashable]:
         """The identities of an enum's values."""
         if id(schema) not in self._enums:
+            self.document.weigh(schema["enum"])
             self._enums[id(schema)] = frozenset(identity(value) for value in schema["enum"])
         return self._enums[id(schema)]
 
@@ -79,23 +90,28 @@ def _type(_: Judge, schema: Schema, value: Any) -> bool:
 
 
 def _enum(judge: Judge, schema: Schema, value: Any) -> bool:
+    judge.document.weigh(value)
     return identity(value) in judge.enumerated(schema)
 
 
-def _const(_: Judge, schema: Schema, value: Any) -> bool:
+def _const(judge: Judge, schema: Schema, value: Any) -> bool:
+    judge.document.weigh(value)
+    judge.document.weigh(schema["const"])
     return identity(value) == identity(schema["const"])
 
 
-def _limits(_: Judge, schema: Schema, value: Any) -> bool:
+def _limits(judge: Judge, schema: Schema, value: Any) -> bool:
     if not is_number(value):
         return True
+    judge.document.spend(6)
     number = exact(value)
     return all(
         side * (number - bound) > 0 or (number == bound and not strict) for side, _, bound, strict in limits(schema)
     )
 
 
-def _multiple_of(_: Judge, schema: Schema, value: Any) -> bool:
+def _multiple_of(judge: Judge, schema: Schema, value: Any) -> bool:
+    judge.document.spend(6)
     return not is_number(value) or (exact(value) / exact(schema["multipleOf"])).denominator == 1
 
 
@@ -110,8 +126,13 @@ def _pattern(judge: Judge, schema: Schema, value: Any) -> bool:
     return not isinstance(value, str) or judge.document.matches(schema, schema["pattern"], value)
 
 
-def _format(_: Judge, schema: Schema, value: Any) -> bool:
-    return not isinstance(value, str) or all(FORMATS[name].has(value) for name in formats_of(schema) if name in FORMATS)
+def _format(judge: Judge, schema: Schema, value: Any) -> bool:
+    if not isinstance(value, str):
+        return True
+    judge.document.spend(2 + len(value) // CHARACTERS_A_STEP)
+    if "regex" in formats_of(schema):
+        judge.document.spend(patterns.cost(value))
+    return all(FORMATS[name].has(value) for name in formats_of(schema) if name in FORMATS)
 
 
 def _properties(judge: Judge, schema: Schema, value: Any) -> bool:
@@ -126,11 +147,13 @@ def _property_names(judge: Judge, schema: Schema, value: Any) -> bool:
     return not isinstance(value, dict) or all(judge.valid(schema["propertyNames"], name) for name in value)
 
 
-def _required(_: Judge, schema: Schema, value: Any) -> bool:
+def _required(judge: Judge, schema: Schema, value: Any) -> bool:
+    judge.document.spend(len(schema["required"]) // 8)
     return not isinstance(value, dict) or all(name in value for name in schema["required"])
 
 
 def _dependents(judge: Judge, schema: Schema, value: Any) -> bool:
+    judge.document.spend(sum(1 + len(more) // 8 for _, more, _ in dependents(schema) if not isinstance(more, bool)))
     return not isinstance(value, dict) or all(
         all(other in value for other in more) if isinstance(more, list) else judge.valid(more, value)
         for name, more, _ in dependents(schema)
@@ -139,12 +162,15 @@ def _dependents(judge: Judge, schema: Schema, value: Any) -> bool:
 
 
 def _items(judge: Judge, schema: Schema, value: Any) -> bool:
+    if isinstance(value, list):
+        judge.document.spend(len(value) * (1 + len(prefix(schema)) // 32))
     return not isinstance(value, list) or all(
         judge.valid(item_schema(schema, place)[0], item) for place, item in enumerate(value)
     )
 
 
-def _unique_items(_: Judge, schema: Schema, value: Any) -> bool:
+def _unique_items(judge: Judge, schema: Schema, value: Any) -> bool:
+    judge.document.weigh(value)
     return not schema["uniqueItems"] or not isinstance(value, list) or len(set(map(identity, value))) == len(value)
 
 

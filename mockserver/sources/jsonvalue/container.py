@@ -12,7 +12,7 @@ from mockserver.sources.jsonvalue.text import KEYS
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Sequence, Set
 
     from mockserver.sources.jsonvalue.branch import Branches, FlatPart, Part
     from mockserver.sources.jsonvalue.check import Judge
@@ -63,7 +63,7 @@ class ValueMaker(Protocol):
     def generous(self, spot: Spot) -> bool:
         """Whether more than what must be is made here."""
 
-    def make(self, parts: Sequence[Part], spot: Spot, avoid: frozenset[Any] = frozenset()) -> Any:
+    def make(self, parts: Sequence[Part], spot: Spot, avoid: Set[Any] = frozenset()) -> Any:
         """A value valid against every part, and none of `avoid` (identities)."""
 
 
@@ -129,8 +129,9 @@ def _items(maker: ValueMaker, flat: list[FlatPart], spot: Spot, fewest: int, mos
     usual = min(first or maker.dice.randint(1, USUAL_ITEMS), most) if maker.generous(spot) else 0
     unique = any(schema.get("uniqueItems") for schema, _ in flat)
     items: list[Any] = []
-    taken: frozenset[Any] = frozenset()
+    taken: set[Any] = set()
     for place in range(max(fewest, usual)):
+        maker.document.spend(len(flat) * (1 + first // 32))
         parts = [_part(where, item_schema(schema, place)) for schema, where in flat]
         parts += held[place - start : place - start + 1] if place >= start else rare
         parts += rare if place >= start + len(held) else []
@@ -142,7 +143,8 @@ def _items(maker: ValueMaker, flat: list[FlatPart], spot: Spot, fewest: int, mos
             break
         items.append(item)
         if unique:
-            taken |= {identity(item)}
+            maker.document.weigh(item)
+            taken.add(identity(item))
     return items
 
 
@@ -184,22 +186,28 @@ def _object(
 ) -> dict[str, Any]:
     needed = dict.fromkeys(required)
     names = [*required, *chosen]
+    asked_for = set(names)
+    triggers: dict[str, list[tuple[Any, str, str]]] = {}
+    for schema, where in flat:
+        for trigger, asked, keyword in dependents(schema):
+            maker.document.spend()
+            triggers.setdefault(trigger, []).append((asked, where, keyword))
     more: list[Part] = []
     known = {id(schema) for schema, _ in flat}
     for name in names:  # grows while it is walked
         maker.document.spend(1 + len(flat) // 4)
-        for schema, where in flat:
-            for trigger, asked, keyword in dependents(schema):
-                if trigger != name:
-                    continue
-                if not isinstance(asked, list):
-                    more += [(asked, inside(inside(where, keyword), name))] if id(asked) not in known else []
-                    continue
-                needed.update(dict.fromkeys(asked))
-                names += [other for other in dict.fromkeys(asked) if other not in names]
+        for asked, where, keyword in triggers.get(name, ()):
+            if not isinstance(asked, list):
+                more += [(asked, inside(inside(where, keyword), name))] if id(asked) not in known else []
+                continue
+            maker.document.spend(len(asked) // 4)
+            needed.update(dict.fromkeys(asked))
+            names += [other for other in dict.fromkeys(asked) if other not in asked_for]
+            asked_for.update(asked)
     more = [part for part in more if part[0] is not True]
     if more:
-        return dict(maker.make([*flat, *more], spot))
+        whole = maker.branches.kept({"type": "object"})  # what more is asked may allow other types too
+        return dict(maker.make([*flat, *more, (whole, flat[0][1])], spot))
     value: dict[str, Any] = {}
     order = {name: place for place, name in enumerate(_declared(flat))}
     for name in sorted(names, key=lambda name: order.get(name, len(order))):
@@ -281,13 +289,13 @@ def _names(maker: ValueMaker, flat: list[FlatPart], spot: Spot, wanted: int) -> 
         kinds += [({"pattern": text}, inside(within, text)) for text in schema.get("patternProperties", ())]
     for kind, where in kinds:
         named = maker.branches.kept({"allOf": [kind, {"type": "string"}]})
-        made: frozenset[Any] = frozenset()
+        made: set[Any] = set()
         for serial in range(wanted):
             try:
                 name = str(maker.make([(named, where)], spot.below("", serial), made))
             except UnsatisfiableSchemaError:
                 break
-            made |= {identity(name)}
+            made.add(identity(name))
             yield name
     yield from KEYS
     yield from (f"key{number}" for number in range(1, wanted + 1))

@@ -42,7 +42,7 @@ class Depths:
             return self._known[key]
         if self._nested > DEEPEST:
             raise OutOfStepsError
-        self._document.spend()
+        self._document.spend(4 + sum(len(schema.get(key, ())) for key in ("allOf", "anyOf", "oneOf", "required")))
         self._known[key] = False  # until shown: a schema that needs itself has no end
         self._nested += 1
         try:
@@ -68,6 +68,7 @@ class Depths:
             return True
         held: dict[str, list[Any]] = {"object": [], "array": []}
         required = set(schema.get("required", ()))
+        self._document.spend(sum(1 for _ in dependents(schema)) // 2)
         required.update(
             other
             for name, more, _ in dependents(schema)

@@ -10,6 +10,7 @@ as a list, `definitions`, `dependencies`, `exclusiveMinimum: true`, OpenAPI's `n
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urldefrag, urljoin
 
@@ -24,12 +25,22 @@ if TYPE_CHECKING:
 
     from mockserver.sources.jsonvalue.shape import Schema
 
-STEPS: Final = 20_000
-"""Work allowed for one value; a step is some ten microseconds: a schema entered or judged, a third of a value made."""
+STEPS: Final = 16_000
+"""Work allowed for one schema, from its check to its value. A step is about two microseconds: a keyword looked at."""
+MOST_VALUES: Final = 10_000
+"""JSON values in a schema."""
+MOST_CHARACTERS: Final = 200_000
+"""Characters in all texts of a schema, names among them."""
+LONGEST_URI: Final = 2_000
+"""Characters of a reference and its base together."""
 MOST_BITS: Final = 2_048
 """Bits of an integer in a schema; a float reaches 1024."""
+CHARACTERS_A_STEP: Final = 20
+"""Characters of a text that are copied, matched and later cut into tokens in the time of a step."""
 DEEPEST: Final = 100
 """Levels of objects and arrays in a schema, and of schemas that lead to one another without a step into the value."""
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class Document:
@@ -47,18 +58,34 @@ class Document:
         self.root = root
         self.where = where
         self.steps = 0
+        self.allowed = STEPS
         self.chinese = False
         self._places: dict[int, tuple[str, str]] = {}
         self._targets: dict[tuple[str, str], tuple[Any, str]] = {}
+        self._resolved: dict[int, Any] = {}
         self._check_json()
         self._targets["", ""] = root, where
         self._enter(root, where, "")
 
     def spend(self, steps: int = 1) -> None:
-        """Count work; raises OutOfStepsError past the limit."""
+        """Count work; raises OutOfStepsError past what is allowed."""
         self.steps += steps
-        if self.steps > STEPS:
+        if self.steps > self.allowed:
             raise OutOfStepsError
+
+    def weigh(self, value: Any) -> None:
+        """Count the work of copying or comparing a whole value: its values, and their characters."""
+        todo = [value]
+        while todo:
+            one = todo.pop()
+            if isinstance(one, dict):
+                self.spend(1 + len(one))
+                todo += one.values()
+            elif isinstance(one, list):
+                self.spend(1 + len(one) // 2)
+                todo += one
+            elif isinstance(one, str):
+                self.spend(1 + len(one) // CHARACTERS_A_STEP)
 
     def place(self, schema: Any) -> str:
         """The path of a schema that stands in this document."""
@@ -66,11 +93,14 @@ class Document:
 
     def _check_json(self) -> None:
         """Refuse what is no JSON, too deep or too large, before anything walks through it."""
-        level, left = [self.root], STEPS
+        level, left, room = [self.root], MOST_VALUES, MOST_CHARACTERS
         for _ in range(DEEPEST):
             for value in level:
                 texts = [*value] if isinstance(value, dict) else [value] if isinstance(value, str) else []
-                if any("\ud800" <= c <= "\udfff" for text in texts for c in text):
+                room -= sum(map(len, texts))
+                if room < 0:
+                    self._refuse(f"it holds more than {MOST_CHARACTERS} characters", "make it smaller")
+                if any(_SURROGATE.search(text) for text in texts):
                     self._refuse("it holds half of a surrogate pair", "send whole characters")
                 if isinstance(value, float) and not math.isfinite(value):
                     self._refuse("it holds NaN or an infinity", "use finite numbers")
@@ -81,7 +111,8 @@ class Document:
             level = [item for c in containers for item in (c.values() if isinstance(c, dict) else c)]
             left -= len(level)
             if left < 0:
-                self._refuse(f"it holds more than {STEPS} values", "make it smaller")
+                self._refuse(f"it holds more than {MOST_VALUES} values", "make it smaller")
+            self.spend(len(level) // 2)
             if not level:
                 return
         self._refuse(f"it nests deeper than {DEEPEST} levels", "make it flatter")
@@ -100,6 +131,7 @@ class Document:
                 raise UnsatisfiableSchemaError(
                     where, f"{shown(schema)} is not a schema", "a schema is an object, true or false"
                 )
+            self.spend(2 + len(schema) // 2)
             check_shape(schema, where)
             if "$id" in schema:
                 base = urldefrag(joined(base, schema["$id"], where))[0]
@@ -116,6 +148,9 @@ class Document:
 
     def resolve(self, schema: Schema) -> Any:
         """The schema that `$ref` names; raises UnsatisfiableSchemaError when this document does not hold it."""
+        if id(schema) in self._resolved:
+            return self._resolved[id(schema)]
+        self.spend(10)
         ref, where = schema["$ref"], self.place(schema)
         base = self._places[id(schema)][1] if id(schema) in self._places else ""
         uri, fragment = urldefrag(joined(base, ref, where))
@@ -125,6 +160,8 @@ class Document:
             raise UnsatisfiableSchemaError(
                 where, f"$ref {shown(ref)} names nothing in this schema", "refer to a place in it, such as #/$defs/Name"
             )
+        if id(schema) in self._places:  # which lasts as long as this document: its identity is nobody else's
+            self._resolved[id(schema)] = found[0]
         return found[0]
 
     def _pointed(self, uri: str, pointer: str) -> tuple[Any, str] | None:
@@ -136,7 +173,7 @@ class Document:
             key = token.replace("~1", "/").replace("~0", "~")
             if isinstance(value, dict) and key in value:
                 value, where = value[key], inside(where, key)
-            elif isinstance(value, list) and token in map(str, range(len(value))):
+            elif isinstance(value, list) and _is_index(token, len(value)):
                 value, where = value[int(token)], inside(where, int(token))
             else:
                 return None
@@ -146,8 +183,9 @@ class Document:
 
     def matches(self, schema: Schema, pattern: str, text: str) -> bool:
         """Whether a pattern in a schema is found in a text; UnsatisfiableSchemaError for one that cannot be judged."""
-        self.spend(2)
+        self.spend(2 + len(text) // CHARACTERS_A_STEP)
         try:
+            self.spend(patterns.cost(pattern))
             return patterns.matches(pattern, text)
         except patterns.PatternBeyondError as error:
             raise beyond(pattern, error, self.place(schema)) from None
@@ -173,8 +211,15 @@ def beyond(pattern: str, error: patterns.PatternBeyondError, where: str) -> Unsa
     )
 
 
+def _is_index(token: str, length: int) -> bool:
+    """Whether a token of a JSON Pointer is the index of an item."""
+    return token.isascii() and token.isdigit() and len(token) <= 6 and str(int(token)) == token and int(token) < length
+
+
 def joined(base: str, reference: str, where: str) -> str:
     """A reference resolved against a base (RFC 3986); raises UnsatisfiableSchemaError for one that is no URI."""
+    if len(base) + len(reference) > LONGEST_URI:
+        raise UnsatisfiableSchemaError(where, f"$id and $ref have more than {LONGEST_URI} characters", "shorten them")
     try:
         return urljoin(base, reference)
     except ValueError:

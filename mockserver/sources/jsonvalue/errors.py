@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class UnsatisfiableSchemaError(ValueError):
@@ -27,18 +31,37 @@ class OutOfStepsError(Exception):
 
 def one_line(text: str) -> str:
     """A text with everything unprintable escaped, line breaks of all kinds among it."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shown(value: object) -> str:
     """A value for a message: JSON, at most 60 characters, one line."""
     text = ""
-    for piece in json.JSONEncoder(ensure_ascii=False).iterencode(value):
+    for piece in _pieces(value):
         text += piece
         if len(text) > 60:
             text = f"{text[:57]}..."
             break
     return one_line(text)
+
+
+def _pieces(value: object) -> Iterator[str]:
+    """A value's JSON in pieces, so that only what is shown is written; long texts are cut, being too long anyway."""
+    if isinstance(value, dict):
+        for number, (key, item) in enumerate(value.items()):
+            yield ", " if number else "{"
+            yield f"{json.dumps(str(key)[:61], ensure_ascii=False)}: "
+            yield from _pieces(item)
+        yield "}" if value else "{}"
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield ", " if number else "["
+            yield from _pieces(item)
+        yield "]" if value else "[]"
+    else:
+        yield json.dumps(value[:61] if isinstance(value, str) else value, ensure_ascii=False)
 
 
 def inside(where: str, key: str | int) -> str:

@@ -280,6 +280,8 @@ def _complement(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def _chars(ranges: Sequence[tuple[int, int]], negated: bool = False) -> _Chars:  # noqa: FBT001, FBT002
     """The readable characters of a class; where it has none, its first ones."""
+    if not negated and len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
+        return _Chars(chr(ranges[0][0]))
     allowed = _complement(ranges) if negated else ranges
     for favourite in (*_FAVOURITES, _READABLE):
         options = "".join(c for c in favourite if any(low <= ord(c) <= high for low, high in allowed))

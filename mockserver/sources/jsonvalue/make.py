@@ -9,6 +9,7 @@ decide beforehand (`not`, exactly one of `oneOf`, `uniqueItems`) is left to the 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +19,14 @@ from mockserver.sources.jsonvalue.branch import Branches
 from mockserver.sources.jsonvalue.check import Judge, identity
 from mockserver.sources.jsonvalue.container import Spot, array_for, count_limits, object_for
 from mockserver.sources.jsonvalue.depth import DEEPEST_VALUE
-from mockserver.sources.jsonvalue.document import STEPS, Document, beyond, formats_of, types_of
+from mockserver.sources.jsonvalue.document import (
+    CHARACTERS_A_STEP,
+    STEPS,
+    Document,
+    beyond,
+    formats_of,
+    types_of,
+)
 from mockserver.sources.jsonvalue.errors import OutOfStepsError, UnsatisfiableSchemaError, shown
 from mockserver.sources.jsonvalue.number import number_for
 from mockserver.sources.jsonvalue.shape import TYPES
@@ -26,7 +34,7 @@ from mockserver.sources.jsonvalue.text import FORMATS, hint_for, text_for
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Sequence, Set
 
     from pydantic import JsonValue
 
@@ -63,12 +71,16 @@ def valid_value(schema: object, dice: random.Random, *, where: str = "schema") -
     Raises:
         UnsatisfiableSchemaError: There is no value, or none that this generator finds within its limits.
     """
-    for plenty in (PLENTY, 0):
-        try:
-            value: JsonValue = Maker(Document(schema, where), dice, plenty).make([(schema, where)], Spot())
-        except OutOfStepsError:
-            continue  # once more with only what must be
-        return value
+    with suppress(OutOfStepsError):
+        document = Document(schema, where)
+        rest = STEPS - document.steps
+        for plenty, allowed in ((PLENTY, STEPS - rest // 3), (0, STEPS)):
+            document.allowed = allowed
+            try:
+                value: JsonValue = Maker(document, dice, plenty).make([(schema, where)], Spot())
+            except OutOfStepsError:
+                continue  # once more with only what must be
+            return value
     raise UnsatisfiableSchemaError(
         where, f"a value takes more than {STEPS} steps to make", "make the schema smaller or less nested"
     )
@@ -95,9 +107,9 @@ class Maker:
         """Whether more than what must be is made here."""
         return spot.depth < SHALLOW and self.made < self.plenty
 
-    def make(self, parts: Sequence[Part], spot: Spot, avoid: frozenset[Any] = frozenset()) -> Any:
+    def make(self, parts: Sequence[Part], spot: Spot, avoid: Set[Any] = frozenset()) -> Any:
         """A value valid against every part, and none of `avoid` (identities)."""
-        self.document.spend(3)
+        self.document.spend(24)
         self.made += 1
         where = parts[0][1] if parts else self.document.where
         if spot.depth > DEEPEST_VALUE:
@@ -119,32 +131,35 @@ class Maker:
             where, f"none of its {len(failures)} branches can be met: {first.where}: {first.why}", "correct one of them"
         )
 
-    def tried(self, flat: list[FlatPart], parts: Sequence[Part], spot: Spot, avoid: frozenset[Any]) -> Any:
+    def tried(self, flat: list[FlatPart], parts: Sequence[Part], spot: Spot, avoid: Set[Any]) -> Any:
         """The first candidate that passes the judge; raises the first reason where none does."""
+        self.document.spend(sum(4 + len(schema) // 2 for schema, _ in flat))
 
         def refusal(value: Any) -> str | None:
-            if identity(value) in avoid:
+            if avoid:
+                self.document.weigh(value)
+            if avoid and identity(value) in avoid:
                 return "uniqueItems"
             return next((f for schema, _ in parts if (f := self.judge.failing(schema, value))), None)
 
         fixed = _fixed(flat)
         if fixed is not None:
             keyword, where, values = fixed
-            self.document.spend(len(values) // 20)
+            self.document.spend(len(values))
             self.dice.shuffle(values)
             values.sort(key=lambda value: value is None)
             found = None
             for value in values:
                 reason = refusal(value)
                 if reason is None:
-                    return deepcopy(value)
+                    return self._copied(value)
                 found = found or reason
             raise UnsatisfiableSchemaError(
                 where, f"no value of {keyword} meets {_shown(flat, str(found))}", f"let {keyword} and the rest agree"
             )
         for value in self._suggested(flat):
             if refusal(value) is None:
-                return deepcopy(value)
+                return self._copied(value)
         failures = []
         for kind in self._types(flat, spot):
             try:
@@ -153,10 +168,17 @@ class Maker:
                 failures.append(failure)
         raise failures[0]
 
+    def _copied(self, value: Any) -> Any:
+        """A value of the schema's author, on its own."""
+        for _ in range(3):  # a copy takes about three times as long as a look
+            self.document.weigh(value)
+        return deepcopy(value)
+
     def _of_type(self, kind: str, flat: list[FlatPart], spot: Spot, refusal: Callable[[Any], str | None]) -> Any:
         """A value of one type, after some tries."""
         found = ""
         for attempt in range(TRIES):
+            self.document.spend(4 + 2 * len(flat))
             value = MAKERS[kind](self, flat, replace(spot, attempt=attempt, serial=spot.serial + attempt))
             found = refusal(value) or ""
             if not found:
@@ -168,6 +190,7 @@ class Maker:
 
     def _suggested(self, flat: list[FlatPart]) -> list[Any]:
         """What the schema's author shows: examples, then a default that says something."""
+        self.document.spend(sum(len(schema.get("examples", ())) for schema, _ in flat))
         examples = [value for schema, _ in flat for value in schema.get("examples", ())]
         self.dice.shuffle(examples)
         examples += [schema["example"] for schema, _ in flat if "example" in schema]
@@ -209,7 +232,7 @@ def _integer(maker: Maker, flat: list[FlatPart], spot: Spot) -> int | float:
 
 def _string(maker: Maker, flat: list[FlatPart], spot: Spot) -> str:
     shortest, longest = count_limits(flat, "minLength", "maxLength", LONGEST_TEXT)
-    maker.document.spend(shortest // 100)
+    maker.document.spend(shortest // CHARACTERS_A_STEP)
     written = [(schema["pattern"], where) for schema, where in flat if "pattern" in schema]
     known = [(name, where) for schema, where in flat for name in formats_of(schema) if name in FORMATS]
     if written and not (known and spot.attempt % 2):
@@ -231,7 +254,7 @@ def _matching(maker: Maker, written: list[tuple[str, str]], shortest: int, longe
     for text, where in written:
         others = [other for other, _ in written if other != text]
         try:
-            return patterns.write(text, maker.dice, shortest, longest, also=others)
+            return patterns.write(text, maker.dice, shortest, longest, also=others, spend=maker.document.spend)
         except patterns.PatternBeyondError as error:
             failure = failure or beyond(text, error, where)
     raise failure or AssertionError("called without a pattern")

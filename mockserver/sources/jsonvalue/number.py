@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.sources.jsonvalue.document import limits
+from mockserver.sources.jsonvalue.document import MOST_BITS, limits
 from mockserver.sources.jsonvalue.errors import UnsatisfiableSchemaError, shown
 from mockserver.sources.jsonvalue.shape import exact
 
@@ -74,7 +74,8 @@ def number_for(
                 where, f"{low.says} and {high.says} leave no number between them", "lower the one or raise the other"
             )
     step = _common(
-        [exact(schema["multipleOf"]) for schema, _ in parts if "multipleOf" in schema] + [Fraction(1)] * whole
+        [exact(schema["multipleOf"]) for schema, _ in parts if "multipleOf" in schema] + [Fraction(1)] * whole,
+        where,
     )
     if step is None:
         return _between(low, high, dice, hint, serial)
@@ -85,12 +86,19 @@ def number_for(
     return _plain(_pick(first, last, step, dice, hint, serial) * step)
 
 
-def _common(steps: Sequence[Fraction]) -> Fraction | None:
-    """The least common multiple; None for none."""
+def _common(steps: Sequence[Fraction], where: str) -> Fraction | None:
+    """The least common multiple; None for none, UnsatisfiableSchemaError for one that is too large."""
     if not steps:
         return None
     bottom = math.lcm(*(step.denominator for step in steps))
-    return Fraction(math.lcm(*(step.numerator * (bottom // step.denominator) for step in steps)), bottom)
+    top = 1
+    for step in steps:
+        top = math.lcm(top, step.numerator * (bottom // step.denominator))
+        if top.bit_length() > MOST_BITS or bottom.bit_length() > MOST_BITS:
+            raise UnsatisfiableSchemaError(
+                where, f"a common multiple takes more than {MOST_BITS} bits", "use fewer multipleOf"
+            )
+    return Fraction(top, bottom)
 
 
 def _pick(
@@ -133,7 +141,7 @@ def _between(
 
 
 def _plain(number: Fraction) -> int | float:
-    """The JSON number: an integer where it is a whole one of usual size."""
+    """The JSON number: an integer where it is a whole one of usual size; it has at most `MOST_BITS` bits."""
     if number.denominator == 1 and abs(number) < _LARGEST:
         return int(number)
     try:
