@@ -10,6 +10,8 @@ import pytest
 
 from mockserver.page.files import STATIC, TYPES, content, names
 from mockserver.page.standalone import document
+from tests.screenshots import IN_READMES
+from tests.snippets import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +53,17 @@ def test_the_files_are_small(tmp_path: Path) -> None:
 
     assert packed.stat().st_size < MOST_BYTES / 2
     assert {path.suffix for path in STATIC.iterdir()} <= set(TYPES)
+
+
+def test_the_pictures_are_small_and_shown() -> None:
+    """Each stands in both READMEs and on the inspector's page, and loads quickly."""
+    pages = [ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "docs" / "inspector.md"]
+    pictures = sorted((ROOT / "docs" / "pictures").glob("*.png"))
+
+    assert [path.name for path in pictures] == sorted(f"{view}.png" for view in IN_READMES)
+    for picture in pictures:
+        assert picture.stat().st_size < MOST_BYTES
+        assert [page.name for page in pages if f"pictures/{picture.name})" not in page.read_text("utf-8")] == []
 
 
 @pytest.mark.parametrize("name", ["", "..", "../files.py", "words.js/", "/etc/passwd"])

@@ -68,6 +68,7 @@ def drawn(exchange: Exchange, claims: Sequence[QuirkShown] | None = None) -> dic
         "request": {
             "method": exchange.request.method,
             "path": exchange.request.path,
+            "query": exchange.request.query,
             "headers": dict(map(_texts, exchange.request.headers.items())),
             "body": exchange.request.body.decode("utf-8", "replace"),
         },
@@ -92,7 +93,7 @@ def drawn_send(at_ms: float, data: bytes) -> dict[str, Any]:
 
 def drawn_writes(exchange: Exchange) -> list[tuple[float, int]]:
     """When each network write left, and how many frames had been sent with it."""
-    noted = exchange.writes
+    noted = exchange.writes[:]  # of one moment: the loop may go on while another thread draws
     return [(round(at, 3), int(frames)) for at, frames in zip(noted[::2], noted[1::2], strict=True)]
 
 

@@ -20,7 +20,8 @@ function matrix(chosen, choose) {
     if (!byQuirk.has(one.name)) byQuirk.set(one.name, { says: one.says, cells: new Map() });
     byQuirk.get(one.name).cells.set(at, one);
   }));
-  const rows = [...byQuirk].sort(([, one], [, other]) => other.cells.size - one.cells.size);
+  const ofServed = ({ cells }) => [...cells.keys()].some((at) => columns[at].edition.served);
+  const rows = [...byQuirk].sort(([, one], [, other]) => ofServed(other) - ofServed(one) || other.cells.size - one.cells.size);
   return h("div", { class: "wide matrix", tabindex: "0", role: "region", "aria-label": t("Quirks by edition and chip") }, h("table", {},
     h("thead", {},
       h("tr", {}, h("td", {}), store.editions.map((one) => h("th", { scope: "colgroup", colspan: String(one.chips.length), class: "edition" }, one.name, one.served && h("span", { class: "tag good" }, t("served"))))),

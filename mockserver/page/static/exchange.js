@@ -66,7 +66,7 @@ function headOf(exchange, wire) {
   const writes = wire.writes;
   const gaps = writes.slice(1).map((one, number) => one.at - writes[number].at).sort((a, b) => a - b);
   return h("div", { class: "head" },
-    h("p", { class: "path" }, h("b", {}, exchange.request.method), " ", shown(exchange.request.path)),
+    h("p", { class: "path" }, h("b", {}, exchange.request.method), " ", shown(exchange.request.path + (exchange.request.query ? `?${exchange.request.query}` : ""))),
     facts([
       [t("status"), String(exchange.status ?? "–"), statusClass(exchange.status)],
       [t("ending"), endingName(exchange), endingClass(exchange)],
@@ -186,7 +186,7 @@ export function timeLines(wires, names = []) {
   return { element: h("div", {}, h("div", { class: "bar" }, legend(wires), switcher), place, detail), show };
 }
 
-function framesPanel(wire, show) {
+function framesPanel(wire, show, left) {
   const body = h("tbody", {});
   let drawn = 0;
   const more = h("p", { class: "more" });
@@ -208,7 +208,8 @@ function framesPanel(wire, show) {
   draw(FIRST_FRAMES);
   return section(t("Frames"), h("div", { class: "wide frames", tabindex: "0", role: "region", "aria-label": t("Frames") }, h("table", {},
     h("thead", {}, h("tr", {}, ["#", t("at ms"), t("gap"), t("bytes"), t("carries"), t("says"), t("raw")].map((one, at) => h("th", { scope: "col", class: at < 4 ? "num" : null }, one)))),
-    body)), more);
+    body)), more,
+    left > 0 && h("p", { class: "dim" }, `${left} ${t("more frames were sent; of so long a stream the first are shown")}`));
 }
 
 // What the events that end in a frame say, in a word.
@@ -297,7 +298,7 @@ export function exchangeView(exchange, { origin = "http://127.0.0.1:8777", actio
     claimsPanel(exchange),
     requestPanel(exchange),
     section(t("Response headers"), headersTable(exchange.response.headers) || h("p", { class: "dim" }, t("none"))),
-    wire.frames.length > 0 && framesPanel(wire, picked),
+    wire.frames.length > 0 && framesPanel(wire, picked, exchange.response.left_out || 0),
     exchange.request.method === "POST" && section(t("Do the same"), codeTabs({
       curl: curlOf(exchange.request, origin),
       Python: pythonOf(exchange.request, origin),

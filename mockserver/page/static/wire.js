@@ -279,7 +279,7 @@ function writesOf(response, frames) {
   const writes = [];
   let from = 0;
   for (const { at_ms: at, frames_sent: to } of noted) {
-    if (to > from) writes.push({ at, planned: frames[from]?.at ?? at, frames: frames.slice(from, to) });
+    if (to > from && from < frames.length) writes.push({ at, planned: frames[from]?.at ?? at, frames: frames.slice(from, to) });
     from = to;
   }
   if (from < frames.length) writes.push({ at: frames[from].at, planned: frames[from].at, frames: frames.slice(from) });
