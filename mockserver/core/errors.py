@@ -54,16 +54,16 @@ class OperatorError(Exception):
     __module__ = "mockserver"
 
 
-def nearest(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:
-    """The known names most like `name`, best first; at most `most`, none when nothing is alike."""
+def nearest(name: str, known: Iterable[str], *, most: int = 3, alike: float = 0.5) -> list[str]:
+    """The known names most like `name`, best first; at most `most`, none when nothing is so much alike (0 to 1)."""
     lowered = {k.lower(): k for k in known}
-    return [lowered[m] for m in get_close_matches(name.lower(), list(lowered), n=most, cutoff=0.6)]
+    return [lowered[m] for m in get_close_matches(name.lower(), list(lowered), n=most, cutoff=alike)]
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
+def suggestion(name: str, known: Iterable[str], *, alike: float = 0.5) -> str:
     """A clause to hang on an error message: the nearest names, or all of them where none is near."""
     names = list(known)
-    near = nearest(name, names)
+    near = nearest(name, names, alike=alike)
     if near:
         return f"did you mean {', '.join(near)}?"
     return f"known: {', '.join(names)}"

@@ -36,6 +36,8 @@ _TYPE_TEXT: dict[str, str] = {
     "any": "anything",
 }
 STYLE_HEADER = b"x-mock-answer"
+_ALIKE = 0.6
+"""How much an id must be like a model's to be a hint: of two that share only their form, neither is one."""
 PART_TYPES = {"text": "text", "image_url": "image_url", "video_url": "video_url"}
 
 
@@ -195,7 +197,7 @@ def check_combination(
     if served is None:
         where = f"{param}:" if param else "model"
         near = (
-            suggestion(model, catalogue)
+            suggestion(model, catalogue, alike=_ALIKE)
             if len(catalogue) <= 12 or _near(model, catalogue)
             else (f"{len(catalogue)} models are; genstudio-mock profiles --models lists them, --model NAME adds one")
         )
@@ -211,7 +213,7 @@ def check_combination(
 
 
 def _near(name: str, known: Mapping[str, object]) -> bool:
-    return suggestion(name, known).startswith("did you mean")
+    return suggestion(name, known, alike=_ALIKE).startswith("did you mean")
 
 
 def parse(body: bytes, headers: Mapping[bytes, bytes], rules: RequestRules) -> Json:
