@@ -167,6 +167,13 @@ def test_what_is_no_schema_stays_prose(text: str) -> None:
         json.loads(answer)
 
 
+def test_the_doubled_braces_of_a_template() -> None:
+    """Where a library leaves them doubled, as LlamaIndex does, the whole schema counts and no part of it."""
+    text = json.dumps(PERSON).replace("{", "{{").replace("}", "}}")
+
+    assert last_schema(f"Here's a JSON schema to follow:\n{text}\n\nOutput a valid JSON object.") == PERSON
+
+
 def test_a_schema_that_nothing_satisfies_stays_prose() -> None:
     """A prompt is no field of the request, so it cannot be refused for what stands in it."""
     never = {"type": "object", "properties": {"a": False}, "required": ["a"]}

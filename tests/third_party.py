@@ -81,6 +81,7 @@ def once(folder: Path, wanted: Sequence[str], install: Callable[[], None]) -> No
 
 
 def run(words: Sequence[str], cwd: Path) -> None:
+    """Run a command of an installation; where it fails, the test that asks for it is skipped."""
     try:
         done = subprocess.run(words, cwd=cwd, capture_output=True, timeout=INSTALL_SECONDS, check=False)
     except subprocess.TimeoutExpired:

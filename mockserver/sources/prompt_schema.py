@@ -20,6 +20,7 @@ MOST_LITERALS: Final = 8
 _LONGEST_LITERAL: Final = 50_000
 _DEEPEST_WRAPPING: Final = 4
 _OPEN: Final = r"""\{\s*["']"""
+_DOUBLED: Final = r"""\{\{\s*["']"""
 _NESTED: Final = r"""[{}]|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\""""
 _OF_A_TOOL: Final = r"(?i)(?:tool|function|takes)[^\n]{0,40}\b(?:args|arguments|parameters|params|inputs?)\b\W{0,6}$"
 _TYPES: Final = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
@@ -50,10 +51,19 @@ def last_schema(text: str) -> dict[str, Any] | None:
     passages = [text] if len(text) <= MOST_READ else [text[:half], text[-half:]]
     found = None
     for passage in passages:
-        for start, value in _objects(passage):
-            schema = schema_in(value)
-            if schema is not None and not re.search(_OF_A_TOOL, passage[max(0, start - 80) : start]):
-                found = schema
+        found = _last_in(passage) or found
+        if re.search(_DOUBLED, passage):  # a template's braces that nobody has filled in
+            found = _last_in(passage.replace("{{", "{").replace("}}", "}")) or found
+    return found
+
+
+def _last_in(passage: str) -> dict[str, Any] | None:
+    """The last schema in a passage that does not describe a tool."""
+    found = None
+    for start, value in _objects(passage):
+        schema = schema_in(value)
+        if schema is not None and not re.search(_OF_A_TOOL, passage[max(0, start - 80) : start]):
+            found = schema
     return found
 
 

@@ -14,7 +14,7 @@ export const getTime = async ({ zone }) => {
   called.push("get_time");
   return `noon in ${zone}`;
 };
-const TASK_MS = 40_000;
+const TASK_MS = 100_000;
 const bounded = (work) => {
   let timer;
   const late = new Promise((_, reject) => {

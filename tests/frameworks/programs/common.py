@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 ASKED = "What is the weather in Paris, and what time is it there?"
 MOST_TURNS = 8
-TASK_SECONDS = 40
+TASK_SECONDS = 100
 KEY = "sk-any"
 CALLED = []
 

@@ -1,5 +1,6 @@
 from common import ASKED, KEY, MOST_TURNS, Person, get_time, get_weather, run
 from llama_index.core.agent.workflow import FunctionAgent
+from llama_index.core.program import LLMTextCompletionProgram
 from llama_index.llms.openai_like import OpenAILike
 
 TOOLS = [get_weather, get_time]
@@ -35,7 +36,10 @@ def structured(base_url, model):
 
 
 def prompted(base_url, model):
-    return llm(base_url, model, calls=False).as_structured_llm(Person).complete(ASKED).raw
+    program = LLMTextCompletionProgram.from_defaults(
+        output_cls=Person, prompt_template_str=ASKED, llm=llm(base_url, model, calls=False)
+    )
+    return program()
 
 
 async def both(base_url, model):
