@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from mockserver.profile.quirk_families import FAMILIES
 from mockserver.profile.quirks import AXES
 from tests import cast_files, fault_docs, settings_table
 from tests.snippets import ROOT
@@ -12,19 +13,21 @@ QUIRKS_PAGE: Final = ROOT / "docs" / "quirks.md"
 
 
 def quirk_table() -> fault_docs.Table:
-    """A row for each quirk, in the table's order; the standard of each group in bold."""
-    return [
-        ["quirk", "group", "what it does"],
-        *(
-            [
-                f"**`{quirk.name}`**" if quirk is axis.standard else f"`{quirk.name}`",
-                f"{axis.stage}: {axis.field}",
-                quirk.says,
-            ]
-            for axis in AXES
-            for quirk in axis.quirks
-        ),
+    """A row for each quirk, in the table's order, and for each family; the standard of each group in bold."""
+    rows = []
+    for axis in AXES:
+        group = f"{axis.stage}: {axis.field}"
+        for quirk in axis.quirks:
+            name = f"**`{quirk.name}`**" if quirk is axis.standard else f"`{quirk.name}`"
+            rows.append([name, group, quirk.says])
+        if axis.family:
+            rows.append([f"`{axis.family.name}={axis.family.form}`", group, axis.family.about])
+    rows += [
+        [f"`{family.name}={family.form}`", f"{family.stage}: {family.field}", family.about]
+        for family in FAMILIES
+        if family.parted
     ]
+    return [["quirk", "group", "what it does"], *rows]
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ LAYERS = {
     "files": NEVER,  # what lies on disk
     "profile": NEVER,  # quirks, editions and chips
     "sources": NEVER,  # what is said
+    "page": NEVER,  # what the inspector draws, and the page itself
     "contract/clauses": NEVER,  # judge an exchange and touch nothing
     "contract": MAY,  # what drives a target
     "server": MAY,

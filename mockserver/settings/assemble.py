@@ -75,7 +75,10 @@ def sources(config: Config, edition: Edition, now_s: Callable[[], float] = unix_
     fixtures = Fixtures([*config.fixtures, shipped("fixtures")])
     size = None if config.answer_tokens is None else size_range(config.answer_tokens)
     synthetic = Synthetic(edition, config.seed, size=size)
-    return Sources(edition, fixtures, recordings(config, edition), synthetic, strict=config.strict, now_s=now_s)
+    return Sources(
+        edition, fixtures, recordings(config, edition), synthetic, strict=config.strict,
+        strict_requests=config.strict_requests, now_s=now_s,
+    )  # fmt: skip
 
 
 def recordings(config: Config, edition: Edition) -> RecordingFolders | None:
@@ -87,7 +90,8 @@ def recordings(config: Config, edition: Edition) -> RecordingFolders | None:
 
     speed = config.speed if config.speed is not None else float(config.pace == "recorded")
     identity: Literal["kept", "fresh"] = "fresh" if config.clock == "real" else "kept"
-    return RecordingFolders(config.fixtures, ReplaySettings(config.replay, speed, identity), edition.default_chip)
+    settings = ReplaySettings(config.replay, speed, identity, config.match_on, config.strict_requests)
+    return RecordingFolders(config.fixtures, settings, edition.default_chip)
 
 
 def texts(request: ChatRequest) -> Sequence[str]:

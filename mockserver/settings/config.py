@@ -139,6 +139,13 @@ class Config:
     strict: bool = _row(
         False, kinds.SWITCH, ANSWERS, "refuse a request that no fixture matches; nothing is synthesised"
     )
+    strict_requests: bool = _row(
+        False, kinds.SWITCH, ANSWERS, "refuse a request that is another one than was recorded, but for who asks"
+    )
+    match_on: tuple[str, ...] = _row(
+        ("dialogue",), kinds.MATCH_ON, ANSWERS,
+        "what a recording is found by: dialogue, tools, parameters, headers:NAME, with commas", "WHAT",
+    )  # fmt: skip
     pace: Literal["off", "profile", "recorded"] | PaceSettings = _row(
         "off",
         kinds.PACE,
@@ -170,6 +177,7 @@ class Config:
         None, kinds.MODERATION, ANSWERS, "triggers of the text review, added to the edition's", file_only=True
     )
     control: bool = _row(True, kinds.SWITCH, LISTEN, "serve the control API under /_mock/")
+    ui: bool = _row(True, kinds.SWITCH, LISTEN, "serve the inspector, a page for browsers, at /_mock/ui/")
     control_token: str | None = _row(
         None,
         kinds.KEY,

@@ -31,6 +31,8 @@ class AppKeywords(TypedDict, total=False):
     fixtures: Sequence[Path | str]
     model: Sequence[str]
     strict: bool
+    strict_requests: bool
+    match_on: Sequence[str]
     pace: str | PaceSettings
     replay: Literal["exact", "regenerate"]
     speed: float
@@ -40,6 +42,7 @@ class AppKeywords(TypedDict, total=False):
     api_key: Sequence[str]
     moderation: Mapping[str, Any] | Moderation
     control: bool
+    ui: bool
     control_token: str
 
 

@@ -116,6 +116,18 @@ def _parse_switch(text: str) -> bool:
     return words[text.lower()]
 
 
+def _match_on(value: Any, _place: Place) -> tuple[str, ...]:
+    _demand(isinstance(value, list | tuple) and bool(value))
+    found = tuple(one.strip().lower() if isinstance(one, str) else "" for one in value)
+    for one in found:
+        _demand(
+            one in {"dialogue", "tools", "parameters"}
+            or re.fullmatch(r"headers:[!#-'*+.^_`|~0-9a-z-]+", one) is not None
+        )
+    _demand(len(set(found)) == len(found))
+    return found
+
+
 def _pace(value: Any, _place: Place) -> str | PaceSettings:
     if isinstance(value, PaceSettings):
         figures = asdict(value)
@@ -193,6 +205,17 @@ PACE: Final = Kind(
     _pace,
     {"type": "string", "minLength": 1},
     show=_show_pace,
+)
+MATCH_ON: Final = Kind(
+    "some of dialogue, tools, parameters and headers:NAME, with commas",
+    _match_on,
+    {
+        "type": "array",
+        "items": {"type": "string", "pattern": "^(dialogue|tools|parameters|headers:.+)$"},
+        "minItems": 1,
+    },
+    lambda text: text.split(","),
+    ",".join,
 )
 SIZE: Final = Kind(
     f"MIN-MAX or one number, from 1 to {MOST_SIZE}",

@@ -63,14 +63,14 @@ class Text:
         self.normal = self.folded.strip()
 
 
-class _Missing:
+class Missing:
     """Where a path leads to nothing."""
 
     def __repr__(self) -> str:
         return "nothing"
 
 
-MISSING: Final = _Missing()
+MISSING: Final = Missing()
 
 
 class Condition(Protocol):
@@ -190,6 +190,16 @@ def text_condition(value: object) -> Condition:
     raise ValueError(
         f'{shown(value)} is not allowed; allowed: a text, {{"contains": "a text"}} or {{"regex": "an expression"}}'
     )
+
+
+def head_condition(value: object) -> Condition:
+    """A condition on a header or a parameter of the query; raises ValueError for what is none."""
+    if isinstance(value, dict) and list(value) == ["exists"]:
+        return Exists(value["exists"])
+    try:
+        return text_condition(value)
+    except ValueError as error:
+        raise ValueError(f'{error}, or {{"exists": true}}') from None
 
 
 def value_condition(value: object) -> Condition:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mockserver.core.exchange import ChatRequest
     from mockserver.sources.fixture_answer import FixtureAnswer
 
+MOST_NEAR: Final = 3
 CHECK_EVERY_S: Final = 0.5
 KEPT: Final = "; what it said before is served on"
 """Told of a file that was good and is broken now: an editor may be half through with it."""
@@ -71,10 +72,16 @@ class Fixtures:
         self._told: set[Place] = set()
         self._calls: dict[tuple[str, Place], int] = {}
         self.changes = 0
+        self._looks_at_heads = False
 
     def __iter__(self) -> Iterator[Fixture]:
         """The fixtures that can be used, the most special first."""
         return iter(self._ordered)
+
+    @property
+    def looks_at_heads(self) -> bool:
+        """Whether a fixture asks for headers or the query."""
+        return self._looks_at_heads
 
     def refresh(self, now_s: float) -> list[str]:
         """See what changed on disk, at most every `CHECK_EVERY_S` seconds.
@@ -130,8 +137,15 @@ class Fixtures:
         self._calls = {key: calls for key, calls in self._calls.items() if key[0] != namespace}
 
     def near_misses(self, request: ChatRequest) -> list[NearMiss]:
-        """The three fixtures that miss the request by the least, best first."""
-        return near_misses(self._ordered, RequestView(request, self._today))
+        """The three fixtures that miss the request by the least, best first, and the last root's after all others.
+
+        That is the package's own, of which an operator asks nothing, where there are others.
+        """
+        view = RequestView(request, self._today)
+        last = len(self._roots) - 1
+        own = near_misses([one for one in self._ordered if one.root < last], view) if last else []
+        shipped = [one for one in self._ordered if one.root == last]
+        return [*own, *near_misses(shipped, view, MOST_NEAR - len(own))] if len(own) < MOST_NEAR else own
 
     def no_match(self, request: ChatRequest) -> Refusal:
         """The refusal of a request that no fixture fits, with its near misses."""
@@ -167,9 +181,11 @@ class Fixtures:
             self.broken[place] = str(error)
             return f"{error}{KEPT if place in self._fixtures else ''}"
         self._forget(place)
-        if fixture is not None:
-            self._fixtures[place] = fixture
-        return None
+        if fixture is None:
+            return None
+        self._fixtures[place] = fixture
+        doubts = fixture.file.doubts
+        return f"{self._roots[number] / name}: {doubts}" if doubts else None
 
     def _forget(self, place: Place) -> None:
         self._fixtures.pop(place, None)
@@ -180,6 +196,7 @@ class Fixtures:
 
     def _order(self) -> None:
         self._ordered = sorted(self._fixtures.values(), key=lambda fixture: fixture.rank)
+        self._looks_at_heads = any(one.file.match.headers or one.file.match.query for one in self._ordered)
         self._index = {}
         containing = []
         many = sum(isinstance(fixture.file.match.user, Contains) for fixture in self._ordered) >= MANY
