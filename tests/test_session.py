@@ -138,7 +138,7 @@ class TestAnswers:
 
         assert [said(asked(session, "hi")) for _ in range(3)] == ["first", "second", "second"]
         session.assert_all_used()
-        assert "synthetic" in said(asked(session, "hi"))
+        assert "“hi”" in said(asked(session, "hi"))
 
     def test_an_error_uses_nothing_up(self, session: Session) -> None:
         """The attempt that meets an armed error leaves the scripted answer for the next one."""
