@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mockserver.contract import learn, restated
 from mockserver.core.data import shipped
+from mockserver.core.errors import printable
 from mockserver.core.exchange import Answer, Exchange, Head, Plan, Request, ToolCall, Usage
 from mockserver.pipeline.render import render_body, render_stream
 from mockserver.profile import quirks
@@ -63,7 +64,7 @@ def test_what_is_not_captured_is_named(names: list[str], base: WireSettings) -> 
 
     differing.append(len(restated.compared(came.values(), base).differences))
     left.append(len(rest))
-    assert [one for one in rest if not any(learn.printable(str(one)) in note for note in learnt.notes)] == []
+    assert [one for one in rest if not any(printable(str(one)) in note for note in learnt.notes)] == []
 
 
 def test_most_is_captured() -> None:
