@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mockserver.cli import contract as contract_command
+from mockserver.contract.library import Target
 from mockserver.contract.result import Clock
 from tests.conftest import load
 from tests.contract_live import KEY, serving
@@ -149,7 +150,8 @@ NOBODY: dict[str, tuple[Behaviour, str]] = {
     ),
     "has no such model": (
         answers("404 Not Found"),
-        "does not serve this (status 404: no body); are --model, --chip and --path-template right?",
+        ("does not serve /maas/mt-infini-3b/nvidia/chat/completions (status 404: no body); "
+        "are --model, --chip and --path-template right?"),
     ),
     "redirects": (
         answers("307 Temporary Redirect", "Location: https://elsewhere.example/v1"),
@@ -167,6 +169,41 @@ def test_nobody_to_hold_it_against_is_one_line_and_exit_code_3(name: str) -> Non
 
     assert (code, out, slept) == (3, "", [])
     assert err == f"genstudio-mock: http://127.0.0.1:{port} {line}\n"
+
+
+OPENAI_PATHS: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "as OpenAI clients take it": ("/v1", (), "/v1/chat/completions"),
+    "with a slash": ("/v1/", (), "/v1/chat/completions"),
+    "deeper": ("/maas/v1", (), "/maas/v1/chat/completions"),
+    "another version": ("/v10", (), "/v10/maas/mt-infini-3b/nvidia/chat/completions"),
+    "with a template": ("/v1", ("--path-template", "/chat"), "/v1/chat"),
+}
+
+
+@pytest.mark.parametrize("name", OPENAI_PATHS)
+def test_messages_repeat_the_base_url_and_name_the_path(name: str) -> None:
+    """Below `/v1` the OpenAI path is asked, and said, unless a template is given."""
+    below, words, path = OPENAI_PATHS[name]
+    with listening(answers("404 Not Found")) as port:
+        url = f"http://127.0.0.1:{port}{below}"
+        _, _, err, _ = run(url, *words)
+        parser = argparse.ArgumentParser()
+        contract_command.add_arguments(parser)
+        told = io.StringIO()
+        target = ["--base-url", url, "--model", "mt-infini-3b", "--chip", "nvidia", *words]
+        contract_command.main(parser.parse_args(target), {}, io.StringIO(), told)
+
+    refused = f"genstudio-mock: {url} does not serve {path} (status 404: no body); are --model, "
+    said = f"--base-url ends in /v1: asking http://127.0.0.1:{port}{path}; --path-template asks another path\n"
+    concluded = path.endswith("/v1/chat/completions") and not words
+    assert err.startswith(refused)
+    assert told.getvalue() == (said if concluded else "") + err
+
+
+def test_a_target_below_v1_is_asked_for_openai_s_path() -> None:
+    """In Python too, where no template is given."""
+    assert Target("http://h/v1", "m", "nvidia").address.path("m", "c") == "/v1/chat/completions"
+    assert Target("http://h", "m", "nvidia").address.path("m", "c") == "/maas/m/c/chat/completions"
 
 
 def too_many(*headers: str) -> Behaviour:
@@ -277,7 +314,7 @@ def test_ipv6() -> None:
         pytest.skip("this machine has no IPv6")
 
     assert code == 3
-    assert err.startswith(f"genstudio-mock: http://[::1]:{port} does not serve this")
+    assert err.startswith(f"genstudio-mock: http://[::1]:{port} does not serve /maas/")
 
 
 # --- TLS ----------------------------------------------------------------------------------------------------------

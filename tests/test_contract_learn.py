@@ -134,7 +134,7 @@ def test_a_target_that_answers_nothing_is_no_profile(tmp_path: Path) -> None:
                            str(tmp_path), "--path-template", "/nowhere")  # fmt: skip
 
     assert code == 3
-    assert "does not serve this (status 404" in err
+    assert "does not serve /nowhere (status 404" in err
     assert not list(tmp_path.rglob("*.toml"))
 
 

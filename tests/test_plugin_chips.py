@@ -118,6 +118,15 @@ def test_one(genstudio_mock):
             "before\n## Which test survives which chip\n\n| test | nvidia | amd |"
         )
 
+    @pytest.mark.parametrize("edition", ["2024-tutorial", "2025-reference"])
+    def test_one_chip_of_each_wire_form(self, pytester: pytest.Pytester, run: Run, edition: str) -> None:
+        """`--chips distinct` asks the first chip of each; what else a chip has is its pace."""
+        pytester.makepyfile("def test_it(genstudio_mock):\n    pass")
+        result = run("--chips", "distinct", "--genstudio-mock-args", f"--edition {edition}")
+
+        assert outcomes(result) == {"passed": 2}
+        assert ["test", "nvidia", "chip3"] in [line.split() for line in result.stdout.lines]
+
     def test_parameters_that_look_like_chips(self, pytester: pytest.Pytester, run: Run) -> None:
         """A row is a test with all its parameters, whatever they are called."""
         pytester.makepyfile(
@@ -164,7 +173,10 @@ def test_text(genstudio_mock, text):
 
     WRONG: list[tuple[str, str]] = [  # noqa: RUF012 - a table for the test below
         ("--chips chip33", "*--chips: 'chip33' is not in edition 2024-tutorial; did you mean chip3, chip5, chip4?"),
-        ("--chips ,", "*--chips: ',' names no chip; allowed: all, nvidia, amd, chip1, chip2, chip3, chip4, chip5"),
+        (
+            "--chips ,",
+            "*--chips: ',' names no chip; allowed: all, distinct, nvidia, amd, chip1, chip2, chip3, chip4, chip5",
+        ),
         ("--chips all --chips-timeout 0", "*--chips-timeout: 0 is not allowed; allowed: more than 0 seconds"),
         (
             "-p no_timers --chips all --chips-timeout 5",

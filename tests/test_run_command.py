@@ -52,7 +52,14 @@ def test_a_shell_script_with_curl(tmp_path: Path) -> None:
     assert code == 3
     assert len(out.splitlines()) == 19
     assert '"content": "我是"' in out
-    assert err == "to stderr\ngenstudio-mock: 1 exchange\n  nothing to say\n"
+    assert err == (
+        "to stderr\ngenstudio-mock: 1 exchange\n"
+        "  #1  chip3  200  json-lines, 17 pieces  '我是来自无问芯穹的超大规模语言模型,我叫无问天权。'  "
+        "finish_reason stop  complete\n"
+        "  look at #1: these are bare JSON lines without `data:`, which a reader of server-sent events, that of the "
+        "OpenAI SDKs among them, skips without an error: read the body line by line and parse each line as JSON, or "
+        "ask with stream=false\n"
+    )
 
 
 def test_the_variables(tmp_path: Path) -> None:
@@ -77,7 +84,8 @@ def test_the_verdict(tmp_path: Path) -> None:
 
     assert exit_code == 1
     assert err.endswith(
-        "genstudio-mock: 1 exchange\n  bad: gave-up: ended with 503 after 1 attempt (#1); "
+        "genstudio-mock: 1 exchange\n  #1  nvidia  503  complete  faults status\n"
+        "  bad: gave-up: ended with 503 after 1 attempt (#1); "
         "retry 429 and 5xx a few times before giving up\n"
     )
 
@@ -167,7 +175,8 @@ def test_a_command_that_gives_up_on_a_hang(tmp_path: Path, fault: str) -> None:
     code, _, err = ran("--fault", fault, "--", "sh", "-c", script, cwd=tmp_path)
 
     assert code == 0
-    assert "genstudio-mock: 1 exchange\n  good: timeout: left a hanging answer after " in err
+    assert "genstudio-mock: 1 exchange\n  #1  nvidia  " in err
+    assert "\n  good: timeout: left a hanging answer after " in err
 
 
 @unix

@@ -222,6 +222,7 @@ def test_health(live: Live) -> None:
             "version": __version__,
             "edition": live.edition,
             "chips": list(edition.chips),
+            "distinct_chips": edition.distinct_chips,
             "models": list(edition.models),
         },
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from mockserver.cli.arguments import Parser
-from mockserver.cli.target import add_target_arguments, address_of, budget_of, guarded, targets_of
+from mockserver.cli.target import add_target_arguments, address_of, budget_of, guarded, say_path, targets_of
 from mockserver.contract import finding_file
 from mockserver.contract.clauses.clause import Context, Outcome, word_of
 from mockserver.contract.clauses.reading import Reading
@@ -81,12 +81,14 @@ def _contract(
 
     edition, targets = targets_of(args, environ)
     budget = budget_of(args)
+    if not args.quiet:
+        say_path(args, err)
     results = []
     for target in targets:
         tell = _progress(target, budget, err) if not args.quiet else lambda _case, _broken: None
         one = library.check(target, budget=budget, progress=tell, clock=clock or library.REAL_CLOCK)
         results.append(one)
-    run = report.Run(args.base_url, args.path_template, edition.name, args.model, results)
+    run = report.Run(args.base_url, address_of(args).path_template, edition.name, args.model, results)
     text = report.WRITERS[args.report](run) if args.report else report.terminal(run)
     if args.output:
         write_whole(args.output, text)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 from urllib.parse import urlsplit
 
 from mockserver.cli.arguments import Parser
-from mockserver.cli.target import add_target_arguments, budget_of, guarded, targets_of
+from mockserver.cli.target import add_target_arguments, budget_of, guarded, say_path, targets_of
 from mockserver.contract import cases, drift, in_process, learn, library
 from mockserver.contract.cases import Case, Phase
 from mockserver.contract.clauses.clause import Context, Severity
@@ -92,6 +92,7 @@ def _drift(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     if args.against:
         args.base_url = "http://127.0.0.1"  # never asked: it stands for the recordings
     edition, targets = targets_of(args, environ)
+    say_path(args, err)
     date = datetime.fromtimestamp(clock.unix_s() if clock.unix_s else 0, UTC).date().isoformat()
     reports: list[dict[str, Any]] = []
     patches, drawn = [], []

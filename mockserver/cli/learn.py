@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from mockserver import __version__
 from mockserver.cli.arguments import Parser
-from mockserver.cli.target import add_target_arguments, address_of, budget_of, guarded
+from mockserver.cli.target import add_target_arguments, address_of, budget_of, guarded, say_path
 from mockserver.contract import in_process, learn, restated
 from mockserver.contract.http_client import Address, HttpTransport, key_of
 from mockserver.contract.result import ExitCode, counted
@@ -115,6 +115,7 @@ def _ask(
     if len(kept) == len(probes):
         kept = {}
     address = address_of(args)
+    say_path(args, err)
     send = HttpTransport(address, key_of(args.api_key_env, environ), clock.seconds)
     profile, budget = learn.blank(edition, args.chip), budget_of(args)
     runner = Runner(send, edition, profile, args.model, clock=clock, budget=budget, address=address)

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 SAYS = """\
 Run a command with a mock of its own beside it. OPENAI_BASE_URL, OPENAI_API_BASE and OPENAI_API_KEY
 point the command's OpenAI client at it. The command's output and exit code are its own; what the
-mock saw follows on standard error. With --strict a request that no fixture matches makes 1 of 0."""
+mock saw follows on standard error, with what common readers pass over in silence. With --strict a
+request that no fixture matches makes 1 of 0."""
 EXAMPLES = (
     ("genstudio-mock run --chip chip3 -- npm test", "one chip"),
     ("genstudio-mock run --fixtures answers --strict -- pytest", "nothing but written answers"),
@@ -195,13 +196,17 @@ def _in_foreground() -> bool:
 
 def _tell(session: Session, console: Console) -> int:
     """Say on standard error what the mock saw; how many requests nothing matched."""
+    from mockserver.testing.client_verdict import told
+    from mockserver.testing.passed_over import exchange_lines
+
     exchanges = session.exchanges()
     unmatched = [one for one in exchanges if one.source == UNMATCHED]
     refused = [one for one in exchanges if one.source.startswith("refusal:") and not one.faults]
     lines = [f"genstudio-mock: {len(exchanges)} exchange{'' if len(exchanges) == 1 else 's'}"]
     if not exchanges:
         lines.append("  no request came; see that the command reads OPENAI_BASE_URL")
-    lines += [f"  {line}" for line in (str(session.verdict()).splitlines() if exchanges else ())]
+    lines += [f"  {line}" for line in exchange_lines(exchanges)]
+    lines += [f"  {told(one)}" for one in (session.verdict().findings if exchanges else ())]
     lines += dict.fromkeys(f"  unmatched: {one.path}: {one.detail}" for one in unmatched)
     lines += dict.fromkeys(f"  refused: {one.path}: {one.detail}" for one in refused if one.source != UNMATCHED)
     with contextlib.suppress(OSError):  # nobody listens: the command's exit code shall be told all the same

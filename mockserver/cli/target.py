@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
-from mockserver.contract.http_client import DEFAULT_TIMEOUT_S, Address, UnreachableError, key_of
+from mockserver.contract.http_client import DEFAULT_TIMEOUT_S, Address, UnreachableError, key_of, template_of
 from mockserver.contract.politeness import POLITE_PER_MINUTE
 from mockserver.contract.result import Budget, ExitCode
 from mockserver.core.errors import OperatorError
@@ -31,7 +31,8 @@ def add_target_arguments(parser: argparse.ArgumentParser, *, required: bool = Tr
     target.add_argument("--chip", required=required, help="the chip type, or several with commas, or all")
     target.add_argument("--edition", help="the state of the documents to hold it to; default: the default edition")
     target.add_argument("--profiles", type=Path, action="append", default=[], metavar="DIR", help="further profiles")
-    target.add_argument("--path-template", default=PATH_TEMPLATE, help=f"say /v1{CHAT}; default: %(default)s")
+    path = f"say /v1{CHAT}; default: {PATH_TEMPLATE}, or {CHAT} where --base-url ends in /v1"
+    target.add_argument("--path-template", default="", metavar="PATH", help=path)
     target.add_argument("--api-key-env", metavar="VAR", help="environment variable that holds the API key")
     target.add_argument("--ca", metavar="FILE", help="https: trust the certificates of this file, not the system's")
     silence = "longest silence; default: %(default)g"
@@ -95,7 +96,14 @@ def address_of(args: argparse.Namespace) -> Address:
         raise OperatorError(
             f"--timeout: {args.timeout:g} is not allowed; allowed: more than 0, at most {LONGEST_TIMEOUT_S:g} seconds"
         )
-    return Address(args.base_url, args.path_template, args.ca, args.timeout)
+    return Address(args.base_url, args.path_template or template_of(args.base_url), args.ca, args.timeout)
+
+
+def say_path(args: argparse.Namespace, err: TextIO) -> None:
+    """Say that the OpenAI path is asked, where that is concluded from the base URL."""
+    if not args.path_template and template_of(args.base_url) == CHAT:
+        asked = f"{args.base_url.rstrip('/')}{CHAT}"
+        print(f"--base-url ends in /v1: asking {asked}; --path-template asks another path", file=err, flush=True)
 
 
 def budget_of(args: argparse.Namespace) -> Budget:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from mockserver.core.errors import OperatorError
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
-from mockserver.core.route import PATH_TEMPLATE, filled
+from mockserver.core.route import CHAT, PATH_TEMPLATE, filled
 from mockserver.core.web_address import SENDABLE, https_proxy, web_address
 
 if TYPE_CHECKING:
@@ -45,6 +45,14 @@ def key_of(variable: str | None, environ: Mapping[str, str]) -> str:
             f"--api-key-env {variable}: its value is no API key; allowed: printable ASCII without spaces"
         )
     return key
+
+
+def template_of(base_url: str) -> str:
+    """The path to ask below a base URL where nobody gives one.
+
+    It is the service's, but for a base URL as OpenAI clients take it, which ends in `/v1`: that of OpenAI.
+    """
+    return CHAT if base_url.rstrip("/").endswith("/v1") else PATH_TEMPLATE
 
 
 class Transport(Protocol):
@@ -86,12 +94,6 @@ class Address:
             raise OperatorError(
                 f"--path-template: {self.path_template!r} is no path; allowed: ASCII, {{model}} and {{chip}}"
             )
-
-    @property
-    def host(self) -> str:
-        """Scheme, host and port, as messages name the target."""
-        parts = urlsplit(self.base_url)
-        return f"{parts.scheme}://{parts.netloc}"
 
     @property
     def names_model(self) -> bool:
@@ -149,7 +151,7 @@ class HttpTransport:
                     return Exchange(request, duration_ms=self._since(started), ending=_ending_of(error))
                 said = self._clean(str(error.args[0]).encode("latin-1", "replace")).decode("latin-1")
                 raise UnreachableError(
-                    f"{self._address.host} does not speak HTTP: it says {said[:60]!r}; is --base-url right?"
+                    f"{self._address.base_url} does not speak HTTP: it says {said[:60]!r}; is --base-url right?"
                 ) from None
             except (OSError, http.client.HTTPException) as error:
                 ending = _ending_of(error)
@@ -179,7 +181,7 @@ class HttpTransport:
             made.connect()
         except (OSError, http.client.HTTPException) as error:
             made.close()
-            raise UnreachableError(f"{self._address.host} cannot be reached: {_reason(error)}") from None
+            raise UnreachableError(f"{self._address.base_url} cannot be reached: {_reason(error)}") from None
         return made
 
     def _send(self, connection: http.client.HTTPConnection, request: Request) -> None:

@@ -10,13 +10,12 @@ from mockserver.contract.cases import Phase
 from mockserver.contract.clauses.clause import Context, Outcome
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.clauses.table import CHECKS
-from mockserver.contract.http_client import DEFAULT_TIMEOUT_S, Address, HttpTransport
+from mockserver.contract.http_client import DEFAULT_TIMEOUT_S, Address, HttpTransport, template_of
 from mockserver.contract.result import Budget, Clock
 from mockserver.contract.runner import Runner
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError, suggestion
 from mockserver.core.exchange import Request
-from mockserver.core.route import PATH_TEMPLATE
 from mockserver.profile.edition import Edition, default_edition, load_edition
 
 if TYPE_CHECKING:
@@ -40,7 +39,8 @@ class Target:
         chip: The chip whose profile is expected.
         edition: The state of the documents, or its name; None takes the default one.
         key: The API key; it is never kept or shown.
-        path_template: The path, with `{model}` and `{chip}`.
+        path_template: The path, with `{model}` and `{chip}`. Empty is the service's, or OpenAI's below a base URL that
+            ends in `/v1`.
         ca_file: Trusts the certificates of this file instead of the system's.
         timeout_s: Seconds for the connection, and for the silence between two reads.
     """
@@ -50,14 +50,15 @@ class Target:
     chip: str
     edition: Edition | str | None = None
     key: str = field(default="sk-test", repr=False)
-    path_template: str = PATH_TEMPLATE
+    path_template: str = ""
     ca_file: str | None = None
     timeout_s: float = DEFAULT_TIMEOUT_S
 
     @property
     def address(self) -> Address:
         """Where it listens, checked; raises OperatorError for what is no address."""
-        return Address(self.base_url, self.path_template, self.ca_file, self.timeout_s)
+        template = self.path_template or template_of(self.base_url)
+        return Address(self.base_url, template, self.ca_file, self.timeout_s)
 
     def read_edition(self) -> Edition:
         """The edition, read where only its name is known."""

@@ -64,7 +64,8 @@ def no_target(reading: Reading, key_codes: Collection[int | str] = ()) -> str:
         case 402:
             return f"wants to be paid first ({shown})"
         case 404:
-            return f"does not serve this ({shown}); are --model, --chip and --path-template right?"
+            path = reading.exchange.request.path
+            return f"does not serve {path} ({shown}); are --model, --chip and --path-template right?"
         case 301 | 302 | 303 | 307 | 308:
             where = reading.headers.get("location", "nowhere")[:200]
             return f"redirects to {where} (status {reading.status}), which is not followed; is --base-url right?"

@@ -246,7 +246,7 @@ class Runner:
             errors = self._edition.file.errors
             why = no_target(reading, {errors[kind].code for kind in ("missing-key", "malformed-key")})
             if why:
-                raise UnreachableError(f"{self._address.host} {why}")
+                raise UnreachableError(f"{self._address.base_url} {why}")
         self._silent += reading.exchange.ending is Ending.HANG
         if self._silent >= MOST_SILENT:
             raise StoppedError(f"{MOST_SILENT} answers did not end in time")

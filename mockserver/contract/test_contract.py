@@ -15,7 +15,6 @@ from mockserver.contract.pytest_options import OPTIONS
 from mockserver.contract.report import raised_line
 from mockserver.contract.result import ExitCode
 from mockserver.core.errors import OperatorError
-from mockserver.core.route import PATH_TEMPLATE
 
 if TYPE_CHECKING:
     from mockserver.contract.result import Result
@@ -30,7 +29,7 @@ def contract_result(pytestconfig: pytest.Config) -> Result:
     missing = [name for name in ("--base-url", "--model", "--chip") if not given[name]]
     if missing:
         pytest.skip(f"{', '.join(missing)}: missing; say pytest --pyargs mockserver.contract --base-url URL …")
-    path = given["--path-template"] or PATH_TEMPLATE
+    path = given["--path-template"] or ""
     where = given["--base-url"], given["--model"], given["--chip"], given["--edition"]
     try:
         key = key_of(given["--api-key-env"], os.environ)

@@ -117,21 +117,10 @@ class Service:
         said = limit(said, *bounds(request.body))
         said = moderate(said, self.texts(request), self.moderation)
         set_up.spend(said)
-        own_id, created = (said.id, said.created) if keeps_identity(said, request, asked) else (None, None)
+        own = not asked.dice or said.source == SCRIPTED  # on a real clock nothing is told again as it once was
+        own_id, created = (said.id, said.created) if own else (None, None)
         identity = head(request.model, wire.settings.head, entropy, asked.now_ms, own_id=own_id, created=created)
         headers, frames, steps = wire.write(said, identity, request)  # chunk, shape, frame
         at_ms = pace_of(said, steps, len(frames), set_up.pace or self.paces.get(request.chip), entropy)
         headers = (*headers, *identity.headers)
         return Plan(200, headers, frames, at_ms, source=said.source, detail=said.detail, stale=said.stale)
-
-
-def keeps_identity(said: Answer, request: ChatRequest, asked: IncomingRequest) -> bool:
-    """Whether an answer's own id and time stand in it.
-
-    What a test scripts stands as it is said. A fixture's stand in a dialogue's first turn, on a clock that stands:
-    clients take the id for the message's identity (LangGraph replaces a message by a later one of the same id), and
-    the same fixture may answer twice in one dialogue; on a real clock nothing is told again as it was.
-    """
-    if said.source == SCRIPTED:
-        return True
-    return not asked.dice and not any(message.get("role") == "assistant" for message in request.messages)

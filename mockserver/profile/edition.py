@@ -211,6 +211,15 @@ class Edition:
         """The chip that answers where a path names none: the first one, as the reference has it."""
         return next(iter(self.chips))
 
+    @property
+    def distinct_chips(self) -> list[str]:
+        """The first chip of each wire form: what the others send is the same but for the pace."""
+        found: list[str] = []
+        for name, chip in self.chips.items():
+            if all(self.chips[one].wire != chip.wire for one in found):
+                found.append(name)
+        return found
+
     def entry(self, model: str) -> ModelEntry:
         """The catalogue's entry of a model; a self-deployed model, of which nothing is known, gets the defaults."""
         return self.models.get(model) or unlisted(model)

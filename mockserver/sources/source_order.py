@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING
 
 from mockserver.core.data import ANY
 from mockserver.core.errors import OperatorError, Refusal
+from mockserver.core.exchange import Answer
 from mockserver.files.bounded import visible_path
 from mockserver.sources import tokens
 from mockserver.sources.fixture_answer import reply_of
+from mockserver.sources.identity import identified
 from mockserver.sources.staleness import not_offered, stale_detail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mockserver.core.exchange import Answer, ChatRequest, Plan
+    from mockserver.core.exchange import ChatRequest, Plan
     from mockserver.profile.edition import Edition
     from mockserver.sources.fixtures import Fixtures
     from mockserver.sources.recording_folders import RecordingFolders
@@ -92,6 +94,8 @@ class Sources:
         if found is not None:
             self._generation += found.fixture.file.answer is None  # one of a sequence
             said = reply_of(found.said, found.fixture.name, lambda: tokens.prompt_tokens(request, self._edition))
+            if isinstance(said, Answer):
+                said = identified(said, request.messages)
             stale = not_offered(said, request)
             if stale and self._strict_requests:
                 raise Refusal("no-match", stale_detail(found.fixture.name, stale))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mockserver.testing.survival import Fate
 
 ALL: Final = "all"
+DISTINCT: Final = "distinct"
 ATTRIBUTE: Final = "genstudio_mock_outcome"
 SUMMARY_VARIABLE: Final = "GITHUB_STEP_SUMMARY"
 DEFAULT_SECONDS: Final = 30.0
@@ -39,13 +40,17 @@ def chips_asked(asked: str, edition: ServedEdition) -> tuple[str, ...]:
     """The chips that `--chips` names; raises OperatorError for one that the edition does not have."""
     if asked == ALL:
         return edition.chips
+    if asked == DISTINCT:
+        if not edition.distinct_chips:
+            raise OperatorError("--chips distinct: the mock is of a version that does not tell; allowed: all, NAME,...")
+        return edition.distinct_chips
     chips = tuple(dict.fromkeys(part.strip() for part in asked.split(",") if part.strip()))
     for chip in chips:
         if chip not in edition.chips:
             near = suggestion(chip, edition.chips)
             raise OperatorError(f"--chips: {chip!r} is not in edition {edition.name}; {near}")
     if not chips:
-        raise OperatorError(f"--chips: {asked!r} names no chip; allowed: all, {', '.join(edition.chips)}")
+        raise OperatorError(f"--chips: {asked!r} names no chip; allowed: all, distinct, {', '.join(edition.chips)}")
     return chips
 
 

@@ -38,11 +38,13 @@ class ServedEdition:
         name: The state of the documents.
         chips: Its chips.
         models: Its models.
+        distinct_chips: The first chip of each wire form; empty where the mock is of a version that does not tell.
     """
 
     name: str
     chips: tuple[str, ...]
     models: tuple[str, ...]
+    distinct_chips: tuple[str, ...] = ()
 
 
 class ControlClient:
@@ -84,7 +86,8 @@ class ControlClient:
             health = self.call("GET", "/health")
             try:
                 version = str(health["version"])
-                served = ServedEdition(health["edition"], tuple(health["chips"]), tuple(health["models"]))
+                chips, distinct = tuple(health["chips"]), tuple(health.get("distinct_chips", ()))
+                served = ServedEdition(health["edition"], chips, tuple(health["models"]), distinct)
             except (KeyError, TypeError):
                 raise MockError(f"{self._url}: no health of a mock, but {health!r:.80}; is this a mock?") from None
             if _api_of(version) != _api_of(__version__):

@@ -48,8 +48,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )  # fmt: skip
     group.addoption(
         "--chips",
-        metavar="all|NAME,...",
-        help="run each test that uses the mock once for each chip; tells who survives",
+        metavar="all|distinct|NAME,...",
+        help="run each test that uses the mock once for each chip, or for one chip of each distinct wire form; tells "
+        "who survives (default: once, on the chip of its marker or the edition's first)",
     )
     group.addoption(
         "--chips-timeout", metavar="SECONDS", type=float,

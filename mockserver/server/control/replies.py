@@ -53,12 +53,14 @@ class Health(Reply):
     version: str = __version__
     edition: str
     chips: list[str]
+    distinct_chips: list[str]
     models: list[str]
 
     @classmethod
     def of(cls, edition: Edition) -> Health:
         """What imitates an edition."""
-        return cls(edition=edition.name, chips=list(edition.chips), models=list(edition.models))
+        chips, distinct = list(edition.chips), edition.distinct_chips
+        return cls(edition=edition.name, chips=chips, distinct_chips=distinct, models=list(edition.models))
 
 
 class Cleared(Reply):
