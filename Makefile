@@ -11,7 +11,7 @@ OLDEST_TESTS ?= $(addprefix tests/test_, $(addsuffix .py, admit client_saw clock
   faults_on_the_wire fixture_files jsonvalue_refusals live packaging pattern performer plugin profiles recording_proxy \
   recording_secrets recording_wire serve server session synthetic uvicorn_fit wire contract_judging contract_strategies))
 
-.PHONY: serve test test-oldest check format tables bench image clean
+.PHONY: serve test test-oldest test-clients check format tables field screenshots bench image clean
 
 serve: $(VENV)/.runtime  ## Serve on 127.0.0.1:8777; more flags with ARGS="--port 9000 --edition 2025-reference"
 	@exec $(BIN)/genstudio-mock serve $(ARGS)
@@ -21,6 +21,9 @@ test: $(VENV)/.dev  ## Run the tests
 
 test-oldest: $(OLDEST)/.dev  ## The same with the lowest versions that are allowed; OLDEST_TESTS=tests runs all of them
 	$(OLDEST)/bin/python -m pytest -n 2 --dist loadfile -q -k 'not schemathesis' $(OLDEST_TESTS) $(ARGS)
+
+test-clients: $(VENV)/.dev  ## Run agent frameworks against the mock; ARGS=--write writes docs/clients.md, ARGS=NAME runs one
+	$(BIN)/python -m tests.frameworks $(ARGS)
 
 check: $(VENV)/.dev  ## Lint and type-check
 	$(BIN)/ruff format --check .
@@ -33,6 +36,12 @@ format: $(VENV)/.dev  ## Put the code into shape
 
 tables: $(VENV)/.dev  ## Write the tables of the documents that mirror code
 	$(BIN)/python -m tests.tables
+
+field: $(VENV)/.dev  ## Try the SDKs on every dialect of edition field, and write the matrix into both READMEs; needs npm
+	$(BIN)/python -m tests.field_matrix
+
+screenshots: $(VENV)/.dev  ## Take the READMEs' pictures of the inspector anew; ARGS=DIR takes all views there
+	$(BIN)/python -m tests.screenshots $(ARGS)
 
 bench: $(VENV)/.dev  ## Measure, as ratios against a bare ASGI app in the same run
 	$(BIN)/python -m bench $(ARGS)

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from bench.cases import BENCHMARKS, prepare
-from bench.report import Figure, as_json, machine, table
+from bench.report import Figure, as_json, chart, machine, table
 from bench.servers import pin_client
 
 EVERYTHING = "all"
@@ -36,6 +36,8 @@ def main(argv: list[str]) -> int:
     else:
         print("\n".join(f"{name}: {fact}" for name, fact in machine().items()), end="\n\n")
         print(table(figures))
+    if given.svg:
+        given.svg.write_text(chart(figures), "utf-8")
     missed = [figure for figure in figures if figure.reached is False]
     return 1 if given.check and missed else 0
 
@@ -51,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="WHAT", help=f"{', '.join(BENCHMARKS)}, {EVERYTHING} (default), or {PROFILE}: where the time goes",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="also draw the ratios as a chart")
     parser.add_argument("--check", action="store_true", help="exit with 1 where a goal is missed")
     return parser
 

@@ -21,6 +21,7 @@ from bench.recording import recording
 from bench.report import Figure, Goal
 from bench.serve import CHUNKS, INTER_TOKEN_MS, MARK, PACED_CHUNKS
 from bench.servers import Bench, Command, Started, cores, pin
+from bench.users import users
 from mockserver.cli.ready import QUESTION
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ SMALL_ANSWERS = 2000
 LONG_ANSWERS = 60
 STARTS = 9
 STREAMS_APART_MS = 1.0
-PACED_ROUNDS: Final = {500: 5, 800: 1, 1000: 1}
-JUDGED_STREAMS = 500
+PACED_ROUNDS: Final = {500: 3, 800: 3, 1000: 3, 2000: 1}
+PACED_GOALS_MS: Final = {500: 3, 800: 5, 1000: 8}
 
 
 def prepare(folder: Path) -> Bench:
@@ -160,14 +161,16 @@ def _lateness(server: Started, count: int) -> _Lateness:
 
 
 def _lateness_figures(count: int, mock: Sequence[_Lateness], bare: Sequence[_Lateness]) -> list[Figure]:
-    """Rows of the quietest runs: a neighbour on the machine can only add lateness, and adds it for whole streams."""
-    ours, theirs = (min(runs, key=lambda run: run.p99) for runs in (mock, bare))
-    judged = Goal(5, "mock") if count == JUDGED_STREAMS else None
+    """Medians of all rounds, and the worst of them: none is chosen."""
+    judged = Goal(PACED_GOALS_MS[count], "mock") if count in PACED_GOALS_MS else None
+    p50_ours, p50_theirs = (median(run.p50 for run in runs) for runs in (mock, bare))
+    p99_ours, p99_theirs = (median(run.p99 for run in runs) for runs in (mock, bare))
+    worst_ours, worst_theirs = (max(run.p99 for run in runs) for runs in (mock, bare))
     return [
         Figure(f"{count} paced streams: not whole", sum(run.broken for run in mock), goal=Goal(0, "mock")),
-        Figure(f"{count} paced streams: p50 off schedule (ms)", ours.p50, theirs.p50),
-        Figure(f"{count} paced streams: p99 off schedule (ms)", ours.p99, theirs.p99, judged),
-        Figure(f"{count} paced streams: worst off schedule (ms)", ours.worst, theirs.worst),
+        Figure(f"{count} paced streams: p50 off schedule (ms)", p50_ours, p50_theirs),
+        Figure(f"{count} paced streams: p99 off schedule (ms)", p99_ours, p99_theirs, judged),
+        Figure(f"{count} paced streams: p99 of the worst round (ms)", worst_ours, worst_theirs),
     ]
 
 
@@ -177,6 +180,7 @@ def _small_request(bench: Bench, text: str = SMALL_TEXT) -> bytes:
 
 
 BENCHMARKS: Final[dict[str, Callable[[Bench], list[Figure]]]] = {
+    "users": users,
     "small": small_answer,
     "chunk": chunk,
     "paced": paced,

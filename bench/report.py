@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,6 +72,32 @@ def as_json(figures: Sequence[Figure], facts: Mapping[str, str]) -> dict[str, An
     """The same for programs."""
     rows = [asdict(figure) | {"ratio": figure.ratio, "reached": figure.reached} for figure in figures]
     return {"machine": dict(facts), "figures": rows}
+
+
+def chart(figures: Sequence[Figure]) -> str:
+    """An SVG of the rows with a ratio: a bar for each, on a logarithmic scale from 0.1x to 1,000x, its goal a line."""
+    rows = [figure for figure in figures if figure.ratio]
+    height = 24 * len(rows) + 16
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="{height}" font-size="12">',
+        '<rect width="100%" height="100%" fill="white"/><g font-family="sans-serif">',
+    ]
+    for number, figure in enumerate(rows):
+        top, ratio = 24 * number + 10, figure.ratio or 0.0
+        colour = {None: "#999999", True: "#2e8b57", False: "#c0392b"}[figure.reached]
+        lines.append(
+            f'<text x="430" y="{top + 12}" text-anchor="end">{escape(figure.name)}</text>'
+            f'<rect x="440" y="{top}" width="{_along(ratio):.0f}" height="16" fill="{colour}"/>'
+            f'<text x="{446 + _along(ratio):.0f}" y="{top + 12}">{ratio:.2f}x</text>'
+        )
+        if figure.goal is not None and figure.goal.of == "ratio":
+            at = 440 + _along(figure.goal.limit)
+            lines.append(f'<path d="M{at:.0f} {top - 3}v22" stroke="black" stroke-width="2"/>')
+    return "\n".join((*lines, "</g></svg>", ""))
+
+
+def _along(ratio: float) -> float:
+    return min(max(math.log10(ratio) + 1, 0.02), 4) * 95
 
 
 def machine() -> dict[str, str]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 1
 CHUNKS = 200
 """Pieces of the long answer, and sends of the bare stream."""
-PACED_CHUNKS = 75
+PACED_CHUNKS = 150
 INTER_TOKEN_MS = 20.0
 MARK = b'"choices"'
 """Occurs once in each chunk of a stream, so that a client can count and time them."""

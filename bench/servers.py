@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from bench.client import exchange
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -116,19 +118,31 @@ class Command(Running):
         first_answer_ms: From the start of the command to the end of the first answer.
     """
 
-    def __init__(self, request: bytes, core: int | None) -> None:
+    def __init__(
+        self,
+        request: bytes,
+        core: int | None,
+        flags: Sequence[str] = ("--log-level", "warning"),
+        root: str | Path = ROOT,
+    ) -> None:
         port = free_port()
         self.address = ("127.0.0.1", port)
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         started = time.perf_counter()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "mockserver", "serve", "--port", str(port), "--log-level", "warning"],
-            cwd=ROOT,
+            [sys.executable, "-m", "mockserver", "serve", "--port", str(port), *flags],
+            cwd=root,
             stdout=subprocess.DEVNULL,
+            stderr=self._log,
         )
         if core is not None:
             pin(self._process.pid, core)
         self._first_answer(request, started + FIRST_ANSWER_SECONDS)
         self.first_answer_ms = (time.perf_counter() - started) * 1000
+
+    def cpu_seconds(self) -> float:
+        """CPU time used since the process began, of all its threads and children, user and system."""
+        return tree_cpu_seconds(self._process.pid)
 
     def resident_mb(self) -> float:
         """Memory in use (resident set), in MB of 10^6 bytes."""
@@ -148,6 +162,16 @@ class Command(Running):
                 stop(self._process)
                 raise RuntimeError("the mock gave no first answer; its error stands above")
             time.sleep(0.002)
+
+
+def tree_cpu_seconds(pid: int) -> float:
+    """CPU time of a process, its threads and its living children, from what the scheduler counted (Linux)."""
+    nanoseconds = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        nanoseconds += int((task / "schedstat").read_text().split()[0])
+        children = (task / "children").read_text().split() if (task / "children").exists() else []
+        nanoseconds += sum(int(tree_cpu_seconds(int(child)) * 1e9) for child in children)
+    return nanoseconds / 1e9
 
 
 def stop(process: subprocess.Popen[Any]) -> None:

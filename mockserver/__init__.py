@@ -27,12 +27,22 @@ if TYPE_CHECKING:  # the same as `_PLACES`, for type checkers and editors; a tes
         MalformedFrame,
         RateLimit,
         Reorder,
+        SetHeader,
         Status,
         TruncatedJson,
         WrongContentType,
     )
     from mockserver.pipeline.faults.fault import Fault
-    from mockserver.pipeline.faults.timing import Bandwidth, FirstTokenDelay, Latency, SlowClose, Stall, Timeout
+    from mockserver.pipeline.faults.timing import (
+        Bandwidth,
+        FirstTokenDelay,
+        Heartbeat,
+        Latency,
+        Pace,
+        SlowClose,
+        Stall,
+        Timeout,
+    )
     from mockserver.pipeline.faults.transport import BadChunkedFraming, Cut, EmptyBody, LimitData, ResetPeer, Slicer
     from mockserver.pipeline.pace import PaceSettings
     from mockserver.pipeline.read import Carried
@@ -59,8 +69,9 @@ __all__ = [  # noqa: RUF022 - in the order of the headings
     "WrongTextError",
     # faults, as `Session.arm` takes them
     "BadChunkedFraming", "Bandwidth", "BlockedAt", "Cut", "DropDone", "DropField", "DuplicateFrame", "EmptyBody",
-    "ErrorFrame", "Fault", "FirstTokenDelay", "Latency", "LimitData", "MalformedFrame", "RateLimit", "Reorder",
-    "ResetPeer", "Slicer", "SlowClose", "Stall", "Status", "Timeout", "TruncatedJson", "WrongContentType",
+    "ErrorFrame", "Fault", "FirstTokenDelay", "Heartbeat", "Latency", "LimitData", "MalformedFrame", "Pace",
+    "RateLimit", "Reorder", "ResetPeer", "SetHeader", "Slicer", "SlowClose", "Stall", "Status", "Timeout",
+    "TruncatedJson", "WrongContentType",
     # the contract and the search for a client's bug
     "Budget", "Edition", "Failure", "Phase", "Result", "Target", "assert_clause", "check", "edition_of", "find_bug",
     # settings as values
@@ -75,9 +86,9 @@ _PLACES: Final = {
     "contract.http_client": "UnreachableError",
     "core.errors": "OperatorError",
     "pipeline.faults.content": "BlockedAt DropDone DropField DuplicateFrame ErrorFrame MalformedFrame RateLimit "
-    "Reorder Status TruncatedJson WrongContentType",
+    "Reorder SetHeader Status TruncatedJson WrongContentType",
     "pipeline.faults.fault": "Fault",
-    "pipeline.faults.timing": "Bandwidth FirstTokenDelay Latency SlowClose Stall Timeout",
+    "pipeline.faults.timing": "Bandwidth FirstTokenDelay Heartbeat Latency Pace SlowClose Stall Timeout",
     "pipeline.faults.transport": "BadChunkedFraming Cut EmptyBody LimitData ResetPeer Slicer",
     "profile.edition": "Edition",
     "pipeline.pace": "PaceSettings",

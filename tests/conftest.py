@@ -101,7 +101,7 @@ def answers() -> st.SearchStrategy[Answer]:
 
 def wires() -> st.SearchStrategy[WireSettings]:
     """Any combination of quirks, one of each axis, most of them standard."""
-    names = st.lists(st.sampled_from(sorted(quirks.QUIRKS)), max_size=12)
+    names = st.lists(st.sampled_from(sorted((*quirks.QUIRKS, *quirks.EXAMPLES))), max_size=12)
     return names.map(lambda chosen: quirks.changed(quirks.STANDARD, ",".join(chosen)))
 
 

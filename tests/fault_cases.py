@@ -271,7 +271,8 @@ CASES: Final[tuple[FaultCase, ...]] = (
         sdk=raises("InternalServerError"),
     ),
     FaultCase("status;status=500", contract=Breaks("status")),
-    FaultCase("status;status=503;retry_after_s=1.5", contract=Breaks("status retry-after")),
+    FaultCase("status;status=503;retry_after_s=1.5", contract=Breaks("status")),
+    FaultCase('status;status=503;headers={"retry-after": "1.5"}', contract=Breaks("status retry-after")),
     FaultCase("status;status=429;retry_after_s=1", contract=Stops()),
     FaultCase("rate_limit", effect=untouched),
     FaultCase("rate_limit;rpm=0", wire=heard(429, "complete"), sdk=raises("RateLimitError")),
@@ -388,6 +389,32 @@ CASES: Final[tuple[FaultCase, ...]] = (
     FaultCase(
         "blocked_at;after_pieces=3",
         sdk=Sdk("**silently short: 3 of 17 pieces**", "**silent empty**", "**silently short: 6 of 24 characters**"),
+    ),
+    FaultCase(
+        "set_header;name=x-should-retry;value=false",
+        effect=lambda plan: (plan.headers[-1], (b"x-should-retry", b"false")),
+        wire=lambda on: ((on.bad.headers.get("x-should-retry"), on.bad.data), ("false", on.good.data)),
+        contract=Harmless("the documents name no header that may not be there"),
+        sdk=UNHARMED,
+    ),
+    FaultCase(
+        "set_header;name=content-type",
+        effect=lambda plan: (plan.headers, ()),
+        contract=Breaks("body-type frame-content-type"),
+    ),
+    FaultCase(
+        "heartbeat;every_ms=10",
+        effect=framed(FRAMES),
+        wire=same,
+        contract=NO_TIME,
+        sdk=UNHARMED,
+    ),
+    FaultCase(
+        "pace;first_token_ms=5;inter_token_ms=1",
+        effect=untouched,  # it acts where frames get their times: see test_pace_of_a_test.py
+        wire=same,
+        contract=NO_TIME,
+        sdk=UNHARMED,
     ),
     FaultCase(
         "latency;ms=5",

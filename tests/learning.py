@@ -103,7 +103,7 @@ def ask(edition: Edition, chip: ChipProfile) -> dict[str, Exchange]:
     return {name: send(runner.request(case)) for name, case in asked.items()}
 
 
-quirk_sets = st.lists(st.sampled_from(list(quirks.QUIRKS)), max_size=8, unique=True).map(
+quirk_sets = st.lists(st.sampled_from([*quirks.QUIRKS, *quirks.EXAMPLES]), max_size=8, unique=True).map(
     lambda names: [one for one in names if one != "blocked-text-emptied" or "blocked-no-usage" not in names]
 )
 """Names of quirks; without usage nothing tells whether a blocked body was emptied, or was empty."""

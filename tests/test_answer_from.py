@@ -73,7 +73,10 @@ class TestFixtureFiles:
             '{"match": {}, "answer": {"text": "x"}, "expires": "2024-02-29"}',
             "expires: 2024-02-29 is over; it no longer fits any request",
         ),
-        ('{"request": {}, "response": {}}', "is a recording; allowed here: a fixture with match and answer"),
+        (
+            '{"request": {}, "response": {"status": 99}}',
+            "response.status: 99 is not allowed; allowed: greater than or equal to 200",
+        ),
     ]
 
     @pytest.mark.parametrize(("data", "text"), WRONG, ids=["no answer", "expired", "recording"])
@@ -91,7 +94,10 @@ class TestFixtureFiles:
         """A path that is missing, and a folder that holds nothing."""
         for path, text in {
             tmp_path / "nowhere": "no such file or folder",
-            tmp_path: "holds no fixture; fixtures are *.json with match and answer",
+            tmp_path: (
+                "holds no fixture and no recording of a chat; they are *.json with match and answer, or with "
+                "request and response"
+            ),
         }.items():
             with pytest.raises(OperatorError) as wrong:
                 session.answer_from(path)

@@ -28,6 +28,7 @@ LAYERS = {
     "files": NEVER,  # what lies on disk
     "profile": NEVER,  # quirks, editions and chips
     "sources": NEVER,  # what is said
+    "page": NEVER,  # what the inspector draws, and the page itself
     "contract/clauses": NEVER,  # judge an exchange and touch nothing
     "contract": MAY,  # what drives a target
     "server": MAY,
@@ -51,7 +52,7 @@ STAGES = [
 ]
 BELOW_SERVER = {"asyncio", "time", "socket", "starlette", "uvicorn", "threading", "selectors"}
 ONLY_IN = {
-    "faker": ("mockserver/sources/synthetic.py",),
+    "faker": (),
     "hypothesis": ("mockserver/contract/strategies.py", "mockserver/contract/runner.py", "mockserver/contract/fuzz.py"),
     "re2": ("mockserver/files/pattern.py",),
     "uvicorn.protocols": ("mockserver/server/protocol.py", "mockserver/server/client_connection.py"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree as ET
+
 import pytest
 
 from bench.client import Stream, dechunked, post
-from bench.report import Figure, Goal, as_json, table
+from bench.report import Figure, Goal, as_json, chart, table
 
 
 @pytest.mark.parametrize(
@@ -66,3 +68,13 @@ def test_a_request_announces_its_length_in_bytes() -> None:
 
     assert f"content-length: {len(body)}".encode() in head
     assert "你好".encode() in body
+
+
+def test_the_chart_has_a_bar_for_each_ratio_and_a_line_for_each_goal() -> None:
+    """It is XML, and a row without a ratio is left out."""
+    figures = [Figure("a < b", 6.0, 2.0, Goal(3)), Figure("informs", 1.0, 2.0), Figure("counted", 0)]
+    drawn = ET.fromstring(chart(figures))  # noqa: S314 - our own
+    names = [tag.tag.rpartition("}")[2] for tag in drawn.iter()]
+
+    assert (names.count("rect"), names.count("path")) == (1 + 2, 1)
+    assert [text.text for text in drawn.iter() if text.tag.endswith("text")] == ["a < b", "3.00x", "informs", "0.50x"]

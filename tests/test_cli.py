@@ -109,7 +109,10 @@ class TestUse:
         ("profiles --quirks --models", "genstudio-mock profiles: --models: not allowed with argument --quirks"),
         ("validate", "genstudio-mock validate: no path given; allowed: files and directories"),
         ("validate nowhere", "nowhere: no such file or directory"),
-        ("schema", "genstudio-mock schema: 0 names given; allowed: one; known: profile, edition, fixture, config"),
+        (
+            "schema",
+            "genstudio-mock schema: 0 names given; allowed: one; known: profile, edition, fixture, exchange, config",
+        ),
         ("schema profil", "genstudio-mock schema: unknown schema 'profil'; did you mean profile, config?"),
     ]
 

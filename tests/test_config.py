@@ -145,6 +145,14 @@ WRONG_FLAGS: list[tuple[str, Any, str]] = [
     ("pace", "jitter=2", f"--pace: 'jitter=2' is not allowed; allowed: {PACES}"),
     ("pace", "first_token_ms=nan", f"--pace: 'first_token_ms=nan' is not allowed; allowed: {PACES}"),
     ("pace", "jitter=1,jitter=0", f"--pace: 'jitter=1,jitter=0' is not allowed; allowed: {PACES}"),
+    *(
+        (
+            "answer_tokens",
+            text,
+            f"--answer-tokens: {text!r} is not allowed; allowed: MIN-MAX or one number, from 1 to 32768",
+        )
+        for text in ("", "0", "20-", "9-8", "1-32769", "²")
+    ),
     ("api_key", ["鑰匙"], "--api-key: this value is not allowed; allowed: visible ASCII characters without spaces"),
 ]
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mockserver.cli import drift as drift_command
 from mockserver.cli import learn as learn_command
 from mockserver.contract import drift, library
-from mockserver.contract.clauses.clause import Severity
+from mockserver.contract.clauses.clause import Context, Severity
 from mockserver.contract.http_client import Address, HttpTransport
 from mockserver.core.data import shipped
 from mockserver.core.exchange import Request
@@ -148,7 +148,7 @@ def test_the_timing_class_is_compared(first_ms: float, every_ms: float, rows: li
     times = [first_ms + every_ms * number for number in range(len(exchange.plan.frames))]
     paced = replace(exchange, plan=replace(exchange.plan, at_ms=times))
 
-    found = drift.compare(chip, [("one", exchange, paced)])
+    found = drift.compare(Context(TUTORIAL, chip, MODEL), [("one", exchange, paced)])
 
     assert [(row.field, row.mock, row.live) for row in found] == rows
     assert {row.severity for row in found} <= {Severity.OBSERVED}
@@ -168,7 +168,7 @@ def test_a_patched_profile_has_no_drift(name: str, chip_name: str, names: list[s
     wire = reduce(quirks.changed, (one.name for one in (*edition.file.quirks, *after.quirks)), quirks.STANDARD)
     patched = replace(chip, claims=after.quirks, wire=wire)
     mine = ask(edition, patched)
-    rows = drift.compare(patched, [(one, mine[one], live[one]) for one in live])
+    rows = drift.compare(Context(edition, patched, MODEL), [(one, mine[one], live[one]) for one in live])
 
     assert ChipFile.model_validate(tomllib.loads(text)) == after
     assert [row for row in rows if row.severity is not Severity.OBSERVED] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -51,18 +52,18 @@ def reads_rightly(framing: str) -> Callable[[str], Said]:
         chunks: list[dict[str, Any]] = [one for one in events if isinstance(one, dict)]
         assert all(one is DONE for one in events[len(chunks) :])
         choices = [choice for chunk in chunks for choice in chunk["choices"]]
-        calls: list[dict[str, str]] = []
-        for piece in (piece for choice in choices for piece in choice["delta"].get("tool_calls", ())):
-            if "id" in piece:
-                calls.append({"name": piece["function"]["name"], "arguments": ""})
-            calls[-1]["arguments"] += piece["function"]["arguments"]
+        calls: dict[int, dict[str, str]] = {}
+        for piece in (piece for choice in choices for piece in choice["delta"].get("tool_calls") or ()):
+            call = calls.setdefault(piece["index"], {"name": "", "arguments": ""})
+            for key in call:
+                call[key] += piece["function"].get(key) or ""
         usage = [chunk["usage"] for chunk in chunks if chunk.get("usage")][-1:]
         kept = ("prompt_tokens", "completion_tokens", "total_tokens")
         return {
             "text": "".join(choice["delta"].get("content") or "" for choice in choices),
             "finish_reason": [choice["finish_reason"] for choice in choices if choice["finish_reason"]][-1],
             "usage": {key: usage[0][key] for key in kept} if usage else None,
-            "tool_calls": calls,
+            "tool_calls": list(calls.values()),
         }
 
     return read_all
@@ -254,7 +255,7 @@ def test_every_harmless_quirk_is_tried_alone(wire: WireSettings) -> None:
 def test_each_quirk_is_harmless_or_left_out() -> None:
     """The fuzzer does not guess: of each quirk that is not its axis's standard one table says what to do."""
     listed = [*HARMLESS, *(name for names in LEFT_OUT.values() for name in names)]
-    deviations = [quirk.name for axis in quirks.AXES for quirk in axis.quirks[1:]]
+    deviations = [quirk.name for axis in quirks.AXES for quirk in axis.quirks[1:]] + list(quirks.EXAMPLES)
 
     unlisted = [name for name in deviations if name not in listed]
     assert not unlisted, (
@@ -264,7 +265,13 @@ def test_each_quirk_is_harmless_or_left_out() -> None:
     assert sorted(listed) == sorted(deviations), "harmless.py lists a quirk twice, or one that the table does not have"
 
 
-CALLS = Answer((), Usage(5, 3), "tool_calls", tool_calls=(ToolCall("c", "look", ('{"q": ', "1}")),))
+CALLS = Answer(
+    (),
+    Usage(5, 3),
+    "tool_calls",
+    tool_calls=(ToolCall("c", "look", ('{"q": ', "1}")), ToolCall("d", "see", ('{"a"', ":", "2}"))),
+)
+ANSWERS = (streams.RICH, CALLS, replace(streams.RICH, finish_reason="length"))
 BASES = {name: quirks.changed(quirks.STANDARD, name) for name in ("sse", "json-lines", "usage-chunk", "role-merged")}
 
 
@@ -281,7 +288,7 @@ def told(wire: WireSettings, answer: Answer) -> tuple[object, ...]:
 )
 def test_what_is_left_out_is_left_out_for_its_reason(name: str, why: str) -> None:
     """A quirk that is said to be without effect has none on any base, and the others have one."""
-    pairs = [(wire, quirks.changed(wire, name), answer) for wire in BASES.values() for answer in (streams.RICH, CALLS)]
+    pairs = [(wire, quirks.changed(wire, name), answer) for wire in BASES.values() for answer in ANSWERS]
 
     alike = [told(wire, answer) == told(with_it, answer) for wire, with_it, answer in pairs]
 

@@ -325,7 +325,7 @@ def test_the_saved_test_is_plain_ascii(tmp_path: Path) -> None:
 
     paths = fuzz_files.save(failure, tmp_path, "def read(base_url): ...")
 
-    assert paths[2].read_bytes().isascii()
+    assert paths[-1].read_bytes().isascii()
     assert json.loads(paths[0].read_text("utf-8"))["provenance"]["origin"] == "fuzz"
 
 

@@ -11,16 +11,17 @@ import pytest
 
 from mockserver.contract import in_process
 from mockserver.contract.cases import Phase
-from mockserver.contract.clauses import observers_chunk, observers_frame
-from mockserver.contract.clauses.clause import Context, Severity
+from mockserver.contract.clauses import observers_chunk, observers_frame, observers_tools
+from mockserver.contract.clauses.clause import Context, Outcome, Severity
 from mockserver.contract.clauses.dialect import alike
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS, Relation
-from mockserver.contract.clauses.table import CHECKS, CLAUSES
+from mockserver.contract.clauses.table import CHECKS, CLAUSES, judge
 from mockserver.contract.clauses.wire_form import MUST_FIELDS, OPAQUE_FIELDS, WIRE_CHECKS, claim_of, clause_of, ledger
 from mockserver.contract.result import Budget, Clock, Result
 from mockserver.contract.runner import Runner
-from mockserver.core.exchange import Ending, Exchange, Plan, Request
+from mockserver.core.exchange import Answer, Ending, Exchange, Head, Plan, Request, ToolCall, Usage
+from mockserver.pipeline.render import render_body, render_stream
 from mockserver.profile import quirks
 from tests.conftest import load
 
@@ -35,6 +36,12 @@ MODELS = {"2024-tutorial": "mt-infini-3b", "2025-reference": "qwen3-8b"}
 CHIPS = [
     (edition, chip) for edition in MODELS for chip in ("nvidia", "amd", "chip1", "chip2", "chip3", "chip4", "chip5")
 ]
+
+
+NOT_ASKED = {
+    ("tools", "index"), ("tools", "order"), ("tools", "no_arguments"), ("chunk", "body_content_beside_call"),
+}  # fmt: skip
+"""Axes that only two calls, a call without arguments or one in a body show: a run asks for one call in a stream."""
 
 
 def run(
@@ -67,13 +74,36 @@ def test_every_clause_is_reached() -> None:
 
     ids = [one.id for one in CHECKS] + [one.id for one in (*RELATIONS, DIALOGUE)]
     silent = [one for one in ids if all(result.outcome(one) == "does not apply" for result in results)]
-    assert silent == ["retry-told", "retry-after"]
+    unasked = {f"{stage}-{field}".replace("_", "-") for stage, field in NOT_ASKED}
+    rare = {"retry-after", "retry-told", "frame-heartbeat"}  # in process nothing is silent
+    assert set(silent) == {*rare, "shape-usage-unasked", "shape-usage-choices", *unasked}
+
+
+@pytest.mark.parametrize(
+    "name", [quirk.name for axis in quirks.AXES if (axis.stage, axis.field) in NOT_ASKED for quirk in axis.quirks[1:]]
+)
+def test_what_no_run_asks_for_is_seen_in_a_recording(name: str) -> None:
+    """Two calls, one of them without arguments, in a stream and in a body: the axis's clause tells the quirk."""
+    axis, _ = quirks.find(name)
+    edition = load("2025-reference")
+    chip = edition.chips["nvidia"]
+    calls = (ToolCall("a", "look", ('{"q":', "1}")), ToolCall("b", "time", ("{}",)))
+    answer = Answer((), Usage(5, 4), "tool_calls", tool_calls=calls)
+    wire, head = quirks.changed(chip.wire, name), Head("chatcmpl-1", 1_700_000_000, "m")
+    stream = tuple(render_stream(answer, head, wire, include_usage=True))
+    broken = set()
+    for body, asked in ((stream, b'{"stream": true}'), ((render_body(answer, head, wire),), b"{}")):
+        exchange = Exchange(Request("POST", "/", {}, asked), Plan(200, (), body), frames_sent=len(body))
+        verdicts = judge(exchange, Context(edition, chip, "m"))
+        broken |= {check.id for check, verdict in verdicts.items() if verdict.outcome is Outcome.BROKEN}
+
+    assert clause_of(axis) in broken
 
 
 def test_every_axis_has_an_observer() -> None:
     """A field of the quirk table that nothing looks for on the wire could deviate unseen; and no observer is idle."""
     axes = [(axis.stage, axis.field) for axis in quirks.AXES]
-    observed = [*observers_frame.OBSERVERS, *observers_chunk.OBSERVERS]
+    observed = [*observers_frame.OBSERVERS, *observers_chunk.OBSERVERS, *observers_tools.OBSERVERS]
 
     unseen = [f"{stage}.{field}" for stage, field in axes if (stage, field) not in observed]
     assert not unseen, (
@@ -84,21 +114,29 @@ def test_every_axis_has_an_observer() -> None:
     assert sorted(observed) == sorted(axes), "OBSERVERS has a row twice, or one for a field that is no axis"
 
 
-MUTANTS = [pytest.param(axis, quirk, id=quirk.name) for axis in quirks.AXES for quirk in axis.quirks]
+OF_TIME = {"heartbeat"}  # seen in silences alone, and in process there are none: see test_heartbeat.py
+MUTANTS = [
+    pytest.param(*quirks.find(name), id=name)
+    for name in (*quirks.QUIRKS, *quirks.EXAMPLES)
+    if (quirks.find(name)[0].stage, quirks.find(name)[0].field) not in NOT_ASKED
+    and quirks.find(name)[0].field not in OF_TIME
+]
 STAGES_OF_PROOF = (  # where a quirk shows: some show only beside others
     ("2025-reference", "nvidia", ""),
     ("2024-tutorial", "chip3", ""),
     ("2025-reference", "nvidia", "ascii-escapes"),
+    ("2025-reference", "nvidia", "usage-on-request"),
+    ("2025-reference", "nvidia", "usage-chunk"),
 )
 
 
 def shown_on(axis: quirks.Axis, quirk: quirks.Quirk) -> tuple[Edition, ChipProfile, ChipProfile]:
     """An edition, a chip's profile without the quirk, and the same with it, whose bytes can differ."""
-    other = next(one for one in axis.quirks if one.value != quirk.value)
+    other = next(one for one in axis.quirks if one.value != quirk.value)  # of a part: that it is not set
     for name, chip, further in STAGES_OF_PROOF:
         profile = load(name).chips[chip]
         wire = quirks.changed(profile.wire, further)
-        if getattr(getattr(wire, axis.stage), axis.field) == quirk.value:
+        if axis.value_in(wire) == quirk.value:
             wire = quirks.apply(wire, axis, other)
         secret = quirks.apply(wire, axis, quirk)
         if not alike(wire, secret):
@@ -257,6 +295,7 @@ def test_a_fault_behind_the_contracts_back_breaks_a_clause(fault: str) -> None:
 def test_every_clause_has_an_exchange_that_it_rejects() -> None:
     """The tables above leave no clause without a way to fail: what cannot fail is not a test."""
     rejected = {clause for _, clause in WRONG_ANSWERS.values()} | {clause_of(axis) for axis in quirks.AXES}
+    rejected |= {clause_of(quirks.find(name)[0]) for name in quirks.EXAMPLES}
 
     never = {one.id for one in CHECKS} - rejected - {"retry-told"}  # see test_a_429_is_judged
     assert never == set(), f"{', '.join(sorted(never))}: nothing breaks it; add a row to WRONG_ANSWERS that does"
@@ -329,8 +368,8 @@ def test_what_is_not_known_does_not_count(edition: str) -> None:
     found = load(edition)
     for profile in found.chips.values():
         context = Context(found, profile, MODELS[edition])
-        for check in WIRE_CHECKS:
-            axis = next(one for one in quirks.AXES if clause_of(one) == check.id)
+        for axis in quirks.AXES:
+            check = next(one for one in WIRE_CHECKS if one.id == clause_of(axis))
             claim = claim_of(profile, axis)
             known = claim.claim != "assumed" if claim else axis.field in MUST_FIELDS
             counts = check.weight(context) is not Severity.OBSERVED

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mockserver.contract import drift, finding_file, in_process, learn, report
 from mockserver.contract.cases import Phase
+from mockserver.contract.clauses.clause import Context
 from mockserver.contract.result import Budget, Clock
 from mockserver.contract.runner import Runner
 from mockserver.files.atomic import write_whole
@@ -175,7 +176,8 @@ def test_no_answer_ends_learn_or_drift(disturb: Callable[[Plan], Plan]) -> None:
 
     found = learn.learned(edition, MODEL, CHIP, exchanges, "2026-01-01")
     written = learn.text_of(found.file, found.notes)
-    rows = drift.compare(edition.chips[CHIP], [(name, ours(requests[name]), one) for name, one in exchanges.items()])
+    pairs = [(name, ours(requests[name]), one) for name, one in exchanges.items()]
+    rows = drift.compare(Context(edition, edition.chips[CHIP], MODEL), pairs)
 
     assert ChipFile.model_validate(tomllib.loads(written)) == found.file
     assert all(row.live.isprintable() for row in rows)

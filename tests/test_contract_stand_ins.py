@@ -52,26 +52,31 @@ SERVERS = {
     "llmock": Learnt(
         {
             "usage-on-request", "usage-null", "usage-chunk", "role-with-content", "logprobs-null-in-stream",
-            "json-compact", "ascii-escapes", "body-utf8-text", "usage-total-last",
+            "json-compact", "ascii-escapes", "body-utf8-text", "usage-total-last", "id-form=chatcmpl-:hex:24",
+            "extra-key=chunk.system_fingerprint:null", "extra-key=message.tool_calls:null",
+            "extra-key=message.refusal:null",
         },
         {b'{"role":"assistant","content":""},"logprobs":null', b'"choices":[],"usage":{', b"\ndata: [DONE]\n"},
         {b'": ', b", ", b"\xe4"},
-        {"head-id-form"},
+        set(),
     ),
     "mockllm": Learnt(
-        {"usage-never", "usage-total-last", "role-null", "role-with-null", "json-compact"},
+        {
+            "usage-never", "usage-total-last", "role-null", "role-with-null", "json-compact", "chunk-id=own",
+            "id-form=mock-:uuid:36",
+        },
         {b'"delta":{"role":"assistant","content":null}', b'"delta":{"role":null,"content":"', b"\xe6\x88\x91"},
         {b"usage"},
-        {"head-id-form"},
+        set(),
     ),
     "mock-llm": Learnt(
         {
             "type-event-stream", "created-never", "usage-never", "role-merged", "finish-merged", "one-chunk",
-            "json-compact",
+            "json-compact", "id-form=chatcmpl-:digits:13",
         },
         {b'"role":"assistant"},"finish_reason":"stop"}]}\n\ndata: [DONE]'},
         {b"created", b"usage"},
-        {"head-id-form"},
+        set(),
     ),
 }  # fmt: skip
 

@@ -124,10 +124,12 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
         "GET", "/exchanges?count=1001", {}, 400,
         "query: count: '1001' is not allowed; allowed: an integer from 0 to 1000",
     ),
-    "no-answer": ("POST", "/answers", {"json": {}}, 400, "give either answer or answers"),
+    "no-answer": (
+        "POST", "/answers", {"json": {}}, 400, "give either answer, or answers, or the response of an exchange file",
+    ),
     "says-nothing": (
         "POST", "/answers", {"json": {"answer": {}}}, 400,
-        "answer: says nothing; give text, pieces, reasoning, tool_calls, blocked or error",
+        "answer: says nothing; give text, pieces, reasoning, tool_calls, blocked, error or raw",
     ),
     "two-texts": (
         "POST", "/answers", {"json": {"answer": {"text": "a", "pieces": []}}}, 400,

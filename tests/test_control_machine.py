@@ -185,7 +185,7 @@ class ControlMachine(RuleBasedStateMachine):
     def release(self, key: str) -> None:
         """Give a namespace up; the default one stays."""
         known = bool(key) and key in self.spaces
-        assert self.call("DELETE", "/namespace", key) == {"released": known}
+        assert self.call("DELETE", "/namespace", key) == {"released": known, "stale": []}
         if known:
             del self.spaces[key]
 

@@ -102,7 +102,19 @@ MISTAKES = {
     "latency;ms": "latency: 'ms' is not of the form name=value",
     "drop_done;x=1": "drop_done: x: unknown setting; it has no settings",
     "stall": "stall: after_frames: missing",
-    "status;status=200": "status: status: '200' is not allowed; allowed: greater than or equal to 400",
+    "status;status=199": "status: status: '199' is not allowed; allowed: greater than or equal to 200",
+    "status;status=503;body={};message=no": "status: give either body or message",
+    "set_header;name=a b": "set_header: name: 'a b' is no name of a header; allowed: letters, digits and dashes",
+    "set_header;name=Content-Length;value=1": (
+        "set_header: name: Content-Length says where the body ends, which is the server's to say; the faults cut and "
+        "limit_data lie"
+    ),
+    'set_header;name=a;value="b\\nc"': (
+        "set_header: value: 'b\\nc' is not allowed; allowed: characters of Latin-1 on one line"
+    ),
+    "error_frame;then=more": "error_frame: then: 'more' is not allowed; allowed: 'end', 'done' or 'rest'",
+    "heartbeat;every_ms=1": "heartbeat: every_ms: '1' is not allowed; allowed: greater than or equal to 10",
+    "pace;jitter=2": "pace: jitter: '2' is not allowed; allowed: less than or equal to 1",
 }
 
 

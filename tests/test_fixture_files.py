@@ -61,7 +61,10 @@ BROKEN: dict[str, tuple[str, str]] = {
     "no answers": (f'{{{MATCH}, "answers": []}}', "answers: [] is not allowed; allowed: at least 1 of them"),
     "half of the recorded form": ('{"request": {}}', "match: missing"),
     "unknown key": (f'{{{MATCH}, {ANSWER}, "prority": 1}}', "prority: unknown key; did you mean priority?"),
-    "unknown key of match": (f'{{"match": {{"usr": "a"}}, {ANSWER}}}', "match.usr: unknown key; did you mean user?"),
+    "unknown key of match": (
+        f'{{"match": {{"usr": "a"}}, {ANSWER}}}',
+        "match.usr: unknown key; did you mean user, query?",
+    ),
     "unknown key of answer": (f'{{{MATCH}, "answer": {{"txt": ""}}}}', "answer.txt: unknown key; did you mean text?"),
     "user a number": (f'{{"match": {{"user": 5}}, {ANSWER}}}', f"match.user: 5 is not allowed; {TEXT_FORMS}"),
     "regex": (
@@ -98,7 +101,7 @@ BROKEN: dict[str, tuple[str, str]] = {
     "answer a text": (f'{{{MATCH}, "answer": "hi"}}', "answer: 'hi' is not allowed; allowed: an object"),
     "answer says nothing": (
         f'{{{MATCH}, "answer": {{"delay_ms": 1}}}}',
-        "answer: says nothing; give text, pieces, reasoning, tool_calls, blocked or error",
+        "answer: says nothing; give text, pieces, reasoning, tool_calls, blocked, error or raw",
     ),
     "text and pieces": (
         f'{{{MATCH}, "answer": {{"text": "a", "pieces": ["a"]}}}}',
@@ -122,11 +125,11 @@ BROKEN: dict[str, tuple[str, str]] = {
     ),
     "error with kind and message": (
         f'{{{MATCH}, "answer": {{"error": {{"kind": "internal", "message": "a"}}}}}}',
-        "answer.error: code and message go with status; a kind has its own",
+        "answer.error: code, message and body go with status; a kind has its own",
     ),
-    "error with a good status": (
-        f'{{{MATCH}, "answer": {{"error": {{"status": 200}}}}}}',
-        "answer.error.status: 200 is not allowed; allowed: greater than or equal to 400",
+    "error without an answer's status": (
+        f'{{{MATCH}, "answer": {{"error": {{"status": 100}}}}}}',
+        "answer.error.status: 100 is not allowed; allowed: greater than or equal to 200",
     ),
     "error code": (
         f'{{{MATCH}, "answer": {{"error": {{"status": 500, "code": true}}}}}}',
@@ -268,7 +271,7 @@ def test_the_schema_takes_every_key() -> None:
 IN_SCHEMA = [
     "array", "no match", "no answers", "unknown key", "unknown key of match", "unknown key of answer", "user a number",
     "stream a text", "body no object", "body no path", "no messages", "message without role", "answer a text",
-    "second answer", "unknown kind of error", "error with a good status", "error code", "negative delay",
+    "second answer", "unknown kind of error", "error without an answer's status", "error code", "negative delay",
     "tool call without name", "arguments", "then", "priority",
 ]  # fmt: skip
 

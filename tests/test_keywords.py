@@ -74,6 +74,8 @@ GIVEN: dict[str, list[tuple[Any, Any]]] = {
     "fixtures": [((FOLDER, str(FOLDER)), (FOLDER, FOLDER))],
     "model": [(["a", "b"], ("a", "b"))],
     "strict": [(True, True)],
+    "strict_requests": [(True, True)],
+    "match_on": [(["dialogue", "tools"], ("dialogue", "tools")), ("tools,headers:X-A", ("tools", "headers:x-a"))],
     "pace": [
         ("profile", "profile"),
         ("first_token_ms=5,jitter=1", PaceSettings(5, 0, 1)),
@@ -82,6 +84,7 @@ GIVEN: dict[str, list[tuple[Any, Any]]] = {
     "replay": [("regenerate", "regenerate")],
     "speed": [(10, 10.0), (0.5, 0.5)],
     "seed": [(7, 7)],
+    "answer_tokens": [("100-200", "100-200"), ("64", "64")],
     "clock": [("real", "real")],
     "api_key": [(["sk-a"], ("sk-a",))],
     "moderation": [
@@ -89,6 +92,7 @@ GIVEN: dict[str, list[tuple[Any, Any]]] = {
         (Moderation(after_pieces=2), Moderation(after_pieces=2)),
     ],
     "control": [(False, False)],
+    "ui": [(False, False)],
     "control_token": [("token", "token")],
     "grace_seconds": [(1, 1.0)],
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,6 +59,15 @@ class Client:
         self.sent.append((round((self._loop.now - self._began) * 1000), data))
 
     def write_head(self, status: int, headers: Headers) -> bool:  # noqa: ARG002 - as the protocol says
+        """Leave it to `send`."""
+        return False
+
+    @property
+    def paused(self) -> bool:
+        """It takes everything."""
+        return False
+
+    def write_part(self, data: bytes) -> bool:  # noqa: ARG002 - as the protocol says
         """Leave it to `send`."""
         return False
 
@@ -339,5 +349,62 @@ def test_a_watched_connection_notices_a_disconnect() -> None:
 
         assert (before, connection.gone) == (False, True)
         connection.release()
+
+    scene(play)
+
+
+class Direct(Client):
+    """A client on a connection of ours: parts are written without ASGI, and what it does not read stays."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether it does not read."""
+        return not self.reads.is_set()
+
+    def write_part(self, data: bytes) -> bool:
+        """Take a part."""
+        self.sent.append((round((self._loop.now - self._began) * 1000), data))
+        return True
+
+
+def test_parts_written_directly_are_those_of_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A paced stream has the same bytes at the same times, with ASGI's `send` for each chunk or without it."""
+    seen = []
+
+    async def play() -> None:
+        stage = Stage(FRAMES, [20.0 * number for number in range(len(FRAMES))])
+        for _ in FRAMES:
+            await stage.advance(20)
+        await stage.task
+        assert stage.exchange.frames_sent == len(FRAMES)
+        assert stage.client.ended
+        seen.append(stage.client.sent)
+
+    scene(play)
+    monkeypatch.setattr(sys.modules[__name__], "Client", Direct)
+    scene(play)
+
+    assert seen[0] == seen[1]
+    assert len(seen[0]) == len(FRAMES)
+
+
+def test_parts_are_not_written_to_a_client_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the socket takes no more, no chunk is written; afterwards those that are due leave together."""
+    monkeypatch.setattr(sys.modules[__name__], "Client", Direct)
+
+    async def play() -> None:
+        stage = Stage(FRAMES, [20.0 * number for number in range(len(FRAMES))])
+        await stage.advance(20)
+        before = len(stage.client.sent)
+        stage.client.reads.clear()
+        await stage.advance(20)
+        await stage.advance(200)
+        assert len(stage.client.sent) == before + 1
+        stage.client.reads.set()
+        await stage.advance(1)
+        assert len(stage.client.sent) == before + 2
+        await stage.advance(20 * len(FRAMES))
+        await stage.task
+        assert stage.client.body == b"".join(FRAMES)
 
     scene(play)

@@ -182,7 +182,10 @@ def test_text(genstudio_mock, text):
             "-p no_timers --chips all --chips-timeout 5",
             "*--chips-timeout: this system has no interval timers, so nothing ends a test that hangs; leave it out*",
         ),
-        ("--chips all --chips-report r.txt", "*--chips-report: 'r.txt' is not allowed; allowed: [*].md, [*].json"),
+        (
+            "--chips all --chips-report r.txt",
+            "*--chips-report: 'r.txt' is not allowed; allowed: [*].md, [*].json, [*].html",
+        ),
         ("--chips-report r.md", "*--chips-report: there is no matrix without --chips; add --chips all"),
         ("--chips all --genstudio-mock-args=--prot", "*unknown flag --prot; did you mean --port, --host, --profiles?"),
         (

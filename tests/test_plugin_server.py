@@ -88,7 +88,8 @@ class TestServer:
 
         assert outcomes(result) == {"errors": 1}
         assert (
-            f"edition: '2025' is not in {shipped('profiles')}; known: 2024-tutorial, 2025-reference" in result.outlines
+            f"edition: '2025' is not in {shipped('profiles')}; known: 2024-tutorial, 2025-reference, field"
+            in result.outlines
         )
 
     def test_no_mock_without_need(self, pytester: pytest.Pytester, run: Run) -> None:

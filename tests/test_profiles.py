@@ -11,6 +11,7 @@ from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
 from mockserver.profile import quirks
 from mockserver.profile.edition import default_edition, editions, load_edition
+from mockserver.profile.quirk_families import FAMILIES
 from tests.conftest import EDITIONS, load
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ ODD = {"chip3", "chip4", "chip5"}
 
 
 def test_the_shipped_editions() -> None:
-    """Two states of the documents; the tutorial's is the default."""
-    assert editions([SHIPPED]) == set(EDITIONS)
+    """Two states of the documents, and the field's dialects; the tutorial's is the default."""
+    assert editions([SHIPPED]) == {*EDITIONS, "field"}
     assert default_edition([SHIPPED]) == "2024-tutorial"
 
 
@@ -47,10 +48,64 @@ def test_every_setting_of_the_wire_is_a_quirk() -> None:
         for field in fields(getattr(quirks.STANDARD, stage.name))
     }
 
-    assert axes == settings
+    assert axes | {(family.stage, family.field) for family in FAMILIES} == settings
     for axis in quirks.AXES:
         assert getattr(getattr(quirks.STANDARD, axis.stage), axis.field) == axis.standard.value
         assert len({quirk.value for quirk in axis.quirks}) == len(axis.quirks) >= 2
+
+
+@pytest.mark.parametrize("name", quirks.EXAMPLES)
+def test_a_quirk_with_a_value_is_set_named_and_taken_back(name: str) -> None:
+    """It sets its part and no other; the settings name it again; `-` and its standard take it back."""
+    axis, quirk = quirks.find(name)
+    other = "extra-key=chunk.other:1"
+
+    wire = quirks.changed(quirks.STANDARD, f"{other},{name}")
+
+    assert quirk.says.endswith(".")
+    assert {one.name for one in quirks.deviations(wire)} == {other, name}
+    assert axis.quirk_of(axis.value_in(wire)) == quirk
+    assert quirks.changed(wire, f"-{name},-{other}") == quirks.STANDARD
+    assert quirks.changed(wire, f"{axis.standard.name},-{other}") == quirks.STANDARD
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (
+            "extra-key=tier:1",
+            (
+                "due PLACE.NAME:JSON, say extra-key=chunk.service_tier:null; PLACE is one of chunk, body, choice, "
+                "body-choice, delta, message, usage"
+            ),
+        ),
+        ("extra-key=delta.content:null", "content is no further key of delta: other quirks decide it"),
+        ("extra-key=chunk.x:{", "behind chunk.x: JSON is due, say null, \"\" or [1]; got '{'"),
+        ("finish-word=stop:a b", "due WORD:OTHER, say finish-word=stop:eos; OTHER has no white space, comma or quote"),
+        (
+            "id-form=gen-",
+            (
+                "due PREFIX:ALPHABET:LENGTH, say id-form=gen-:digits:10; "
+                "ALPHABET is uuid (36), hex, digits, lower, letters"
+            ),
+        ),
+        ("model-echo=a b", "due a name, say model-echo=models/{model}; {model} stands for the model that answers"),
+    ],
+    ids=["place", "own", "json", "word", "id", "model"],
+)
+def test_a_value_that_is_none_says_what_is_due(name: str, says: str) -> None:
+    """The message names the quirk and its form."""
+    with pytest.raises(quirks.UnknownQuirkError) as caught:
+        quirks.find(name)
+
+    assert str(caught.value) == f"quirk {name!r}: {says}"
+
+
+def test_commas_inside_a_value_part_no_quirks() -> None:
+    """The header's commas stand between quirks, not in an object, a list or a text."""
+    value = 'extra-key=chunk.a:{"x":[1,2],"y":"a,\\"b"}'
+
+    assert list(quirks.words(f"no-done, {value},-sse")) == ["no-done", value, "-sse"]
 
 
 def test_quirk_names_are_unique() -> None:
@@ -353,7 +408,7 @@ def test_a_pattern_outside_of_the_syntax_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "near"),
-    [("2024-tutorail", "did you mean 2024-tutorial?"), ("x", "known: 2024-tutorial, 2025-reference")],
+    [("2024-tutorail", "did you mean 2024-tutorial?"), ("x", "known: 2024-tutorial, 2025-reference, field")],
 )
 def test_an_unknown_edition_is_told_the_known_ones(name: str, near: str) -> None:
     """The message names the roots that were searched."""

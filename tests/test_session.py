@@ -113,8 +113,8 @@ class TestFaults:
         ("cutt", "type: 'cutt' is not a fault; did you mean cut?"),
         ("cut;after=3", "cut: after: unknown setting; did you mean after_bytes, after_frames?"),
         (
-            {"type": "status", "status": 200},
-            "status: status: 200 is not allowed; allowed: greater than or equal to 400",
+            {"type": "status", "status": 100},
+            "status: status: 100 is not allowed; allowed: greater than or equal to 200",
         ),
         (3, '3 is not allowed; allowed: an object with type, like {"type": "timeout"}'),
     ]
@@ -138,7 +138,7 @@ class TestAnswers:
 
         assert [said(asked(session, "hi")) for _ in range(3)] == ["first", "second", "second"]
         session.assert_all_used()
-        assert "synthetic" in said(asked(session, "hi"))
+        assert "“hi”" in said(asked(session, "hi"))
 
     def test_an_error_uses_nothing_up(self, session: Session) -> None:
         """The attempt that meets an armed error leaves the scripted answer for the next one."""

@@ -19,10 +19,12 @@ from mockserver.core.errors import OperatorError, Refusal
 from mockserver.core.exchange import ChatRequest, Request
 from mockserver.pipeline.admit import asked_style
 from mockserver.pipeline.incoming import IncomingRequest
+from mockserver.pipeline.limit import bounds, limit
 from mockserver.pipeline.respond import Service
 from mockserver.sources import tokens
 from mockserver.sources.phrases import CHINESE, ENGLISH, language_of, quotation
-from mockserver.sources.synthetic import KEPT_ANSWERS, LONGEST, SHORTEST, Synthetic
+from mockserver.sources.prose import LONGEST, SHORTEST
+from mockserver.sources.synthetic import KEPT_ANSWERS, MOST_TOKENS, Synthetic
 from tests.conftest import load
 
 if TYPE_CHECKING:
@@ -225,6 +227,68 @@ def test_answers_are_kept_up_to_a_bound() -> None:
     assert made.answer(ask("长" * 20_000)) is not made.answer(ask("长" * 20_000))
 
 
+# Sizes that somebody chose
+
+
+@pytest.mark.parametrize("model", [PLAIN, ALWAYS], ids=["plain", "reasoning"])
+@pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
+@pytest.mark.parametrize("style", ["faker", "template"])
+@pytest.mark.parametrize("most", [1, 2, 16, 150, 5000])
+def test_ignore_eos_runs_to_the_bound(most: int, style: str, asked: str, model: str) -> None:
+    """With `ignore_eos` an answer has exactly `max_tokens` tokens and ends at the bound, as load generators want it."""
+    request = ask(asked, model=model, ignore_eos=True, max_tokens=most)
+    answer = limit(source(style).answer(request), *bounds(request.body))
+
+    assert (answer.usage.completion_tokens, answer.finish_reason) == (most, "length")
+    assert len(answer.reasoning) + len(answer.pieces) == most
+
+
+@pytest.mark.parametrize("model", [PLAIN, ALWAYS], ids=["plain", "reasoning"])
+@pytest.mark.parametrize("size", [1, 2, 16, 150, 5000])
+def test_min_tokens_are_met_exactly(size: int, model: str) -> None:
+    """An answer has exactly as many tokens as `min_tokens` says, its end among them."""
+    answer = source().answer(ask("你好", model=model, min_tokens=size))
+
+    assert (answer.usage.completion_tokens, answer.finish_reason) == (size, "stop")
+    assert len(answer.reasoning) + len(answer.pieces) + 1 == size
+
+
+def test_a_server_may_choose_the_sizes() -> None:
+    """`--answer-tokens` gives every number from its first to its last, and a request's own wish counts more."""
+    made = Synthetic(load("2025-reference"), 0, size=(30, 33))
+    sizes = {made.answer(ask("你好", seed=seed)).usage.completion_tokens for seed in range(60)}
+
+    assert sizes == {30, 31, 32, 33}
+    assert made.answer(ask("你好", min_tokens=7)).usage.completion_tokens == 7
+
+
+def test_a_wish_for_size_is_bounded() -> None:
+    """No request makes the mock write without end; where it has a form to meet, it has the form's size."""
+    huge = source().answer(ask("你好", ignore_eos=True, max_tokens=10**9))
+    document = source().answer(ask("你好", min_tokens=500, response_format={"type": "json_object"}))
+
+    assert huge.usage.completion_tokens == MOST_TOKENS
+    assert json.loads(document.text)["question"] == "你好"
+
+
+@given(asked=texts(), seed=st.integers(0, 3), size=st.sampled_from([None, 90]))
+@settings(max_examples=60, deadline=None, database=None)
+def test_sentences_cut_once_are_what_the_whole_text_is_cut_into(asked: str, seed: int, size: int | None) -> None:
+    """For the estimator, pieces of sentences put together are the pieces of the text."""
+    answer = source().answer(ask(asked, model="llama-3.3-70b-instruct", seed=seed, min_tokens=size))
+
+    if size is None:
+        assert answer.pieces == tokens.ESTIMATOR.pieces(answer.text)
+
+
+def test_the_order_of_requests_changes_nothing() -> None:
+    """What was asked before leaves no trace in an answer."""
+    asked = [ask(text, seed=seed, model=model) for text in ASKED.values() for seed in range(5) for model in (PLAIN, ON)]
+    one, other = Synthetic(load("2025-reference"), 3), Synthetic(load("2025-reference"), 3)
+
+    assert [one.answer(request) for request in asked] == [other.answer(request) for request in asked[::-1]][::-1]
+
+
 # Styles
 
 
@@ -255,8 +319,8 @@ def test_an_unknown_style_of_the_operator_is_an_error() -> None:
         Synthetic(load("2025-reference"), 0, "loud")
 
 
-def test_only_the_style_faker_imports_faker() -> None:
-    """`template` and `echo` answer without loading faker."""
+def test_no_answer_needs_faker() -> None:
+    """What faker invented lies in files: no style loads it, `faker` neither."""
     program = """if True:
         import sys
         from mockserver.core.data import shipped
@@ -271,7 +335,7 @@ def test_only_the_style_faker_imports_faker() -> None:
     """
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
 
-    assert told.stdout.split("\n")[:3] == ["template False", "echo False", "faker True"]
+    assert told.stdout.split("\n")[:3] == ["template False", "echo False", "faker False"]
 
 
 # Reasoning

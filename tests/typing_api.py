@@ -28,6 +28,7 @@ from mockserver import (
     Failure,
     Fault,
     FirstTokenDelay,
+    Heartbeat,
     Latency,
     LimitData,
     MalformedFrame,
@@ -35,6 +36,7 @@ from mockserver import (
     MockServer,
     NothingAskedError,
     OperatorError,
+    Pace,
     PaceSettings,
     Phase,
     RateLimit,
@@ -46,6 +48,7 @@ from mockserver import (
     ServedEdition,
     Session,
     SessionClock,
+    SetHeader,
     SilentEmptyError,
     Slicer,
     SlowClose,
@@ -112,7 +115,8 @@ def faults(session: Session) -> None:
         TruncatedJson(at_frame=1), DropDone(), DuplicateFrame(at_frame=1), Reorder(at_frame=1),
         ErrorFrame(after_frames=1, code=500, message="late"), WrongContentType(content_type="text/html"),
         BadChunkedFraming(at_frame=1), SlowClose(ms=5), EmptyBody(), DropField(field="choices", at_frame=None),
-        BlockedAt(after_pieces=1),
+        BlockedAt(after_pieces=1), SetHeader(name="x-should-retry", value="false"), Heartbeat(every_ms=700, data=None),
+        Pace(first_token_ms=5, inter_token_ms=1, jitter=0),
     ]  # fmt: skip
     for fault in every:
         session.arm(fault, times=1, contains="hi")

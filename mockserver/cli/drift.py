@@ -15,7 +15,7 @@ from mockserver.cli.arguments import Parser
 from mockserver.cli.target import add_target_arguments, budget_of, guarded, say_path, targets_of
 from mockserver.contract import cases, drift, in_process, learn, library
 from mockserver.contract.cases import Case, Phase
-from mockserver.contract.clauses.clause import Severity
+from mockserver.contract.clauses.clause import Context, Severity
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.http_client import Address, HttpTransport
 from mockserver.contract.result import Clock, ExitCode, counted
@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ask what was asked in these recordings, not the documents' examples",
     )
     parser.add_argument("--against", type=Path, metavar="DIR", help="compare with these recordings instead of a target")
-    parser.add_argument("--report", choices=["json"], help="print this instead of the table")
+    parser.add_argument("--report", choices=["json", "html"], help="print this instead of the table")
     parser.add_argument("--patch", type=Path, metavar="FILE", help="write the patch there, for patch -p1 or git apply")
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="write the chip's profile as it should be there, for --profiles"
@@ -95,16 +95,19 @@ def _drift(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     say_path(args, err)
     date = datetime.fromtimestamp(clock.unix_s() if clock.unix_s else 0, UTC).date().isoformat()
     reports: list[dict[str, Any]] = []
-    patches = []
+    patches, drawn = [], []
     for target in targets:
         pairs = _recorded(args.against, edition, target) if args.against else _live(args, edition, target, err, clock)
-        rows = drift.compare(edition.chips[target.chip], pairs)
+        rows = drift.compare(Context(edition, edition.chips[target.chip], target.model), pairs)
         patch = _patch(args, edition, target, pairs, f"drift from {args.against or args.base_url}, {date}")
         patches.append(patch)
+        drawn.append(pairs)
         reports.append({"chip": target.chip, "exchanges": len(pairs), "rows": list(map(asdict, rows)), "patch": patch})
         if not args.report:
             _tell(target.chip, len(pairs), rows, patch, out)
-    if args.report:
+    if args.report == "html":
+        out.write(_page(edition, args.against or args.base_url, reports, drawn))
+    elif args.report:
         print(json.dumps(reports, ensure_ascii=False, indent=1), file=out)
     if args.patch and any(patches):
         write_whole(args.patch, "".join(patches))
@@ -219,6 +222,21 @@ def _tell(chip: str, count: int, rows: Sequence[Row], patch: str, out: TextIO) -
         for row in table:
             print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), file=out)
     out.write(patch)
+
+
+def _page(edition: Edition, source: object, reports: Sequence[dict[str, Any]], drawn: Sequence[Pairs]) -> str:
+    """The rows and patches, and below them each pair of answers side by side, as one page."""
+    from mockserver.page.recorded import drawn_kept
+    from mockserver.page.standalone import document
+
+    chips = []
+    for one, pairs in zip(reports, drawn, strict=True):
+        sides = (
+            [drawn_kept(ours, f"mock: {name}", edition.name), drawn_kept(live, name, edition.name)]
+            for name, ours, live in pairs
+        )
+        chips.append({**one, "pairs": [pair for pair in sides if all(pair)]})
+    return document(f"Drift of {edition.name} at {source}", "drift", {"chips": chips})
 
 
 def _patch(args: argparse.Namespace, edition: Edition, target: Target, pairs: Pairs, source: str) -> str:

@@ -12,6 +12,7 @@ from mockserver.cli.arguments import Parser
 from mockserver.cli.scrubbing import add_scrub_arguments, scrubbing_of
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
+from mockserver.files.atomic import write_whole
 from mockserver.files.bounded import visible_path
 from mockserver.files.exchange_file import read, read_if_exchange
 from mockserver.recording.formats.imported_exchange import FORMS, Hints
@@ -34,6 +35,7 @@ Look at recorded exchanges, compare them, find those that are too old or hold a 
 them from and to HAR, VCR.py cassettes, curl dumps and bare bodies."""
 EXAMPLES = (
     ("genstudio-mock fixtures show FILE", "a stream as a time line"),
+    ("genstudio-mock fixtures diff A B --html OUT", "two streams side by side, as a page"),
     ("genstudio-mock fixtures verify fixtures", "exit code 1 where a file holds a key"),
 )
 
@@ -53,8 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("paths", nargs="*", type=Path, metavar="PATH")
     one = commands.add_parser("show", help="a recording as a time line")
     one.add_argument("paths", nargs="+", type=Path, metavar="FILE")
+    _add_html(one)
     one = commands.add_parser("diff", help="what differs in bytes, chunks, shape and timing; exit code 1 if anything")
     one.add_argument("paths", nargs=2, type=Path, metavar="FILE")
+    _add_html(one)
     one = commands.add_parser(
         "convert", help="from and to HAR, VCR.py, curl dumps and bare bodies; reads what is pasted"
     )
@@ -73,6 +77,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("paths", nargs="*", type=Path, metavar="PATH")
     one = commands.add_parser("verify", help="look for keys in fixture files; exit code 1 if there are any")
     one.add_argument("paths", nargs="*", type=Path, metavar="PATH")
+
+
+def _add_html(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--html", type=Path, metavar="OUT", help="draw it there, as one page that needs no server")
 
 
 def main(args: argparse.Namespace, _environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
@@ -98,13 +106,36 @@ def _list(args: argparse.Namespace, out: TextIO) -> int:
 
 
 def _show(args: argparse.Namespace, out: TextIO) -> int:
-    for path in args.paths:
-        _write(out, time_line(read(path)))
+    files = [(path, read(path)) for path in args.paths]
+    if args.html:
+        from mockserver.page.recorded import drawn_file
+        from mockserver.page.standalone import exchange_document
+
+        title = ", ".join(str(path) for path in args.paths)
+        _write_page(args.html, exchange_document(title, [drawn_file(file, path.name) for path, file in files]), out)
+        return 0
+    for _, file in files:
+        _write(out, time_line(file))
     return 0
 
 
+def _write_page(path: Path, text: str, out: TextIO) -> None:
+    write_whole(path, text, named=f"--html {path}")
+    out.write(f"{path}\n")
+
+
 def _diff(args: argparse.Namespace, out: TextIO) -> int:
-    lines = compared(*(read(path) for path in args.paths))
+    one, other = (read(path) for path in args.paths)
+    lines = compared(one, other)
+    if args.html:
+        from mockserver.page.recorded import drawn_file
+        from mockserver.page.standalone import document
+
+        names = [path.name for path in args.paths]
+        names = names if names[0] != names[1] else [str(path) for path in args.paths]
+        pair = [drawn_file(file, name) for file, name in zip((one, other), names, strict=True)]
+        _write_page(args.html, document(" | ".join(names), "compare", {"pair": pair}), out)
+        return 1 if lines else 0
     _write(out, lines or ["no difference in head, bytes, chunks, shape and timing"])
     return 1 if lines else 0
 

@@ -140,7 +140,7 @@ def _fuzz(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err
     print(f"saved {', '.join(map(str, paths))}", file=out)
     url = f"http://127.0.0.1:{args.port}{failure.exchange.request.path}"
     print(f"again: pytest {paths[-1]}", file=out)
-    print(f"drawn: genstudio-mock fixtures show {paths[0]}", file=out)
+    print(f"drawn: {paths[2]}", file=out)
     print(f"served: genstudio-mock fuzz --serve {paths[0]} & curl -sN {url} -d '{fuzz.ASKED.decode()}'", file=out)
     return 1
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, TextIO
 from mockserver import __version__
 from mockserver.cli.arguments import Parser
 from mockserver.cli.target import add_target_arguments, address_of, budget_of, guarded, say_path
-from mockserver.contract import in_process, learn
+from mockserver.contract import in_process, learn, restated
 from mockserver.contract.http_client import Address, HttpTransport, key_of
 from mockserver.contract.result import ExitCode, counted
 from mockserver.contract.runner import BudgetSpentError, Runner
-from mockserver.core.errors import OperatorError
+from mockserver.core.errors import OperatorError, printable
 from mockserver.files.atomic import write_whole
 from mockserver.files.exchange_file import Provenance, exchange_of, file_of, read, written
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mockserver.contract.cases import Case
     from mockserver.contract.result import Clock
     from mockserver.core.exchange import Exchange
-    from mockserver.profile.edition import Edition
+    from mockserver.profile.edition import ChipProfile, Edition
 
 
 SAYS = """\
@@ -168,6 +168,17 @@ def _check(args: argparse.Namespace, edition: Edition, exchanges: dict[str, Exch
     if faults:
         print("the mock with this profile is not like the recordings:", *faults, sep="\n  ", file=out)
         return ExitCode.BROKEN
-    shown = f"the form of {counted(len(exchanges), 'exchange')}"
-    print(f"checked: the mock with this profile keeps its contract and has {shown}", file=out)
+    print(f"checked: the mock with this profile keeps its contract; {'; '.join(_restated(chip, exchanges))}", file=out)
     return ExitCode.HOLDS
+
+
+def _restated(chip: ChipProfile, exchanges: dict[str, Exchange]) -> list[str]:
+    """What the mock says of the recorded answers, key by key; what is not an answer is compared by its status alone."""
+    found = restated.compared(exchanges.values(), chip.wire)
+    others = len(exchanges) - found.answers
+    lines = [f"of {counted(found.answers, 'answer')} it says {found.same} again with the same keys, nulls and values"]
+    if found.differences:
+        lines.append("differs:\n  " + "\n  ".join(map(printable, map(str, found.differences))))
+    if others:
+        lines.append(f"not compared: {counted(others, 'exchange')} without a whole answer")
+    return lines

@@ -64,13 +64,23 @@ def _matrix(config: Config, console: Console) -> list[str]:
     roots = profile_roots(config)
     default = default_edition(roots)
     lines: list[str] = []
+    rows: list[list[Cell]]
     for name in [config.edition] if config.edition else sorted(editions(roots)):
         edition = edition_of(replace(config, edition=name))
         claims = {chip: {one.name: one.claim for one in profile.claims} for chip, profile in edition.chips.items()}
         deviating = {chip: quirks.deviations(profile.wire) for chip, profile in edition.chips.items()}
-        rows: list[list[Cell]] = [["", *((chip, "bold") for chip in edition.chips)]]
-        for row in quirks.QUIRKS.values():
-            quirk = row[1]
+        if len(edition.chips) > MOST_COLUMNS:
+            shared = set.intersection(*(set(own) for own in deviating.values()))
+            rows = [["all", ", ".join(sorted(one.name for one in shared))]]
+            for chip, own in deviating.items():
+                told = [_told(one.name, claims[chip][one.name]) for one in own if one not in shared]
+                rows.append([(chip, "bold"), ", ".join(told)])
+            lines += [f"{console.paint(edition.name, 'bold')}  {edition.file.title}", *console.columns(rows), ""]
+            continue
+        rows = [["", *((chip, "bold") for chip in edition.chips)]]
+        named = {quirk.name: quirk for _, quirk in quirks.QUIRKS.values()}
+        named |= {quirk.name: quirk for own in deviating.values() for quirk in own}
+        for quirk in named.values():
             if any(quirk in own for own in deviating.values()):
                 cells = [_letter(claims[chip][quirk.name]) if quirk in deviating[chip] else (".", "dim")
                          for chip in edition.chips]  # fmt: skip
@@ -79,6 +89,14 @@ def _matrix(config: Config, console: Console) -> list[str]:
         lines += [f"{console.paint(edition.name, 'bold')}  {edition.file.title}{mark}", *console.columns(rows), ""]
     legend = ", ".join(f"{_letter(claim)[0]} {claim}" for claim in STYLES)
     return [*lines, f"{legend}, . as the standard has it; genstudio-mock profiles show CHIP tells the sources"]
+
+
+def _told(name: str, claim: str) -> str:
+    return f"{name} {_letter(claim)[0]}"
+
+
+MOST_COLUMNS: Final = 12
+"""An edition with more chips is shown with a line for each."""
 
 
 def _letter(claim: str) -> tuple[str, str]:
@@ -102,7 +120,7 @@ def _chip(name: str, config: Config, console: Console) -> list[str]:
     ):
         rows: list[list[Cell]] = []
         for one in chosen:
-            rows += [[(one.name, "bold"), quirks.QUIRKS[one.name][1].says],
+            rows += [[(one.name, "bold"), quirks.find(one.name)[1].says],
                      ["", (f"{one.claim}: {one.source}", STYLES[one.claim])]]  # fmt: skip
         lines += [f"{title}:", *(console.columns(rows) or ["  nothing"]), ""]
     speed = chip.latency
@@ -154,11 +172,17 @@ def _visible(frame: bytes) -> str:
 def _quirks(console: Console) -> list[str]:
     """The table of quirks by axis, the standard first and marked."""
     from mockserver.profile import quirks
+    from mockserver.profile.quirk_families import FAMILIES
 
     rows: list[list[Cell]] = []
     for axis in quirks.AXES:
         rows.append([(f"{axis.stage}.{axis.field}", "dim")])
         rows += [[("  * " if quirk is axis.standard else "    ") + quirk.name, quirk.says] for quirk in axis.quirks]
+        rows += [[f"    {axis.family.name}={axis.family.form}", axis.family.about]] if axis.family else []
+    for family in FAMILIES:
+        if family.parted:
+            rows.append([(f"{family.stage}.{family.field}", "dim")])
+            rows.append([f"    {family.name}={family.form}", family.about])
     note = "* the standard; a profile or the header X-Mock-Quirks: NAME,-NAME names the others"
     return [*console.columns(rows, indent=0), "", note]
 

@@ -71,6 +71,8 @@ def ready_block(address: str, edition: Edition, config: Config, guard: Guard | N
             else ()
         ),
     ]
+    if guard and config.ui and not address.startswith("unix:"):
+        rows.append((("look", "dim"), f"{address}/_mock/ui/ in a browser"))
     if guard and guard.token:
         shown = SETTINGS["control_token"].show(config.control_token) or guard.token
         rows.append((("control", "dim"), f"/_mock/ asks for X-Mock-Token: {shown}"))

@@ -18,6 +18,7 @@ from mockserver.recording.modes import DEFAULT, MODES
 from mockserver.recording.show import visible
 from mockserver.recording.store import Store
 from mockserver.settings.config import SETTINGS
+from mockserver.settings.value_kinds import Place
 
 if TYPE_CHECKING:
     import argparse
@@ -69,6 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--upstream-ca", metavar="FILE", help="certificates (PEM) to trust instead of the system's")
     add("--timeout", type=float, default=120.0, metavar="SECONDS", help="how long the upstream may say nothing (120)")
     add("--speed", type=float, default=0.0, metavar="X", help="of replayed answers: 0 at once (default), 1 as recorded")
+    row = SETTINGS["match_on"]
+    add(row.flag, metavar=row.metavar, help=help_of(row))
     add("--edition", metavar="NAME", help="the edition noted in the files")
     for name, kind in (("host", str), ("port", int), ("port_file", Path)):
         row = SETTINGS[name]
@@ -89,6 +92,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     from mockserver.server.serving import address_of, port_file, run, tcp_socket
     from mockserver.server.uvicorn_fit import need_own_connection
     from mockserver.sources.recordings import Recordings, load
+    from mockserver.sources.staleness import pinned_headers
 
     need_own_connection("genstudio-mock record")
     check_record_arguments(args)
@@ -97,6 +101,8 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     upstream = upstream_of(args.upstream, environ, args.timeout, args.upstream_ca)
     key = upstream_key(args.upstream_key_env, environ)
     known = load(args.out) if args.out.is_dir() else []
+    row = SETTINGS["match_on"]
+    match_on = row.default if args.match_on is None else row.read(args.match_on, Place(row.flag, Path()), text=True)
 
     def tell(line: str) -> None:
         with contextlib.suppress(OSError):  # nobody reads it; what is to be kept is kept all the same
@@ -110,12 +116,13 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     recorder = Recorder(
         Store(args.out),
         args.mode,
-        Recordings(known),
+        Recordings(known, match_on),
         edition.name,
         upstream.host_class,
         secrets,
         scrubbing_of(args),
         tell,
+        pinned_headers(match_on),
     )
     maps = [path_map(text) for text in args.map]
     listening = tcp_socket(args.host, args.port)

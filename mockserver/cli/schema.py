@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 SAYS = """\
 Print the JSON Schema of a file that people write: profile (a chip's TOML file), edition
-(edition.toml), fixture (an answer's JSON file) or config (genstudio-mock.toml)."""
+(edition.toml), fixture (an answer's JSON file), exchange (a recording, or one written by hand) or
+config (genstudio-mock.toml)."""
 EXAMPLES = (("genstudio-mock schema profile > profile.schema.json", "for an editor that knows schemas"),)
 
 
@@ -61,6 +62,17 @@ def _fixture() -> dict[str, Any]:
     return fixture_schema()
 
 
+def _exchange() -> dict[str, Any]:
+    from mockserver.files import exchange_file as parts
+    from mockserver.sources.described import with_sentences
+
+    made = parts.ExchangeFile.model_json_schema()
+    with_sentences(made, (parts.ExchangeFile, parts.RequestPart, parts.ResponsePart, parts.Provenance, parts.Judged))
+    for name, sentence in {"at_ms": "Milliseconds after the request; never falling.", "data": "The bytes."}.items():
+        made["$defs"]["Send"]["properties"][name]["description"] = sentence
+    return {**made, "title": "An exchange file of genstudio-mock"}
+
+
 def _config() -> dict[str, Any]:
     from mockserver.settings import config
 
@@ -68,10 +80,12 @@ def _config() -> dict[str, Any]:
 
 
 def _with_quirk_names(made: dict[str, Any]) -> dict[str, Any]:
-    """The schema with the table's names as the only ones for a quirk."""
+    """The schema with the table's names, and those of the families, as the only ones for a quirk."""
+    from mockserver.profile.quirk_families import FAMILIES
     from mockserver.profile.quirks import QUIRKS
 
-    made["$defs"]["QuirkClaim"]["properties"]["name"]["enum"] = list(QUIRKS)
+    valued = f"^({'|'.join(family.name for family in FAMILIES)})=."
+    made["$defs"]["QuirkClaim"]["properties"]["name"]["anyOf"] = [{"enum": list(QUIRKS)}, {"pattern": valued}]
     return made
 
 
@@ -79,5 +93,6 @@ SCHEMAS: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "profile": _profile,
     "edition": _edition,
     "fixture": _fixture,
+    "exchange": _exchange,
     "config": _config,
 }

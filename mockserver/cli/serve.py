@@ -100,7 +100,7 @@ def serve(config: Config, console: Console) -> None:
                 else:
                     console.print(*ready_block(address, edition, config, guard, console))
 
-        run_server(App(mock, guard), listening, tell_ready, config.grace_seconds, mock)
+        run_server(App(mock, guard, page=config.ui), listening, tell_ready, config.grace_seconds, mock)
 
 
 def config_table(loaded: Loaded, console: Console) -> list[str]:

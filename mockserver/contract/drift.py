@@ -10,21 +10,26 @@ from typing import TYPE_CHECKING, Final
 
 from mockserver.contract import learn
 from mockserver.contract.clauses import wire_form
-from mockserver.contract.clauses.clause import Severity
+from mockserver.contract.clauses.clause import Outcome, Severity
 from mockserver.contract.clauses.reading import Reading
+from mockserver.contract.clauses.table import judge
+from mockserver.contract.clauses.wire_form import WIRE_CHECKS
 from mockserver.contract.learn import times_of
 from mockserver.contract.result import counted
+from mockserver.core.errors import printable
+from mockserver.pipeline.chunk import REASONING_KEYS
 from mockserver.profile import quirks
 from mockserver.profile.edition import ChipFile, QuirkClaim
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from mockserver.contract.clauses.clause import Context
     from mockserver.core.exchange import Exchange
     from mockserver.profile.edition import ChipProfile
 
-_FEATURES: Final = ("reasoning_content", "tool_calls", "blocked", "_details", "logprobs.")
-"""Parts of fields that come or not with what the model happened to say."""
+_FEATURES: Final = ("_details", "logprobs.")
+"""Parts of fields that come or not with what the model happened to do."""
 _CLASSES: Final = ((20.0, "instant"), (150.0, "fast"), (600.0, "medium"), (2000.0, "slow"))
 
 
@@ -45,21 +50,49 @@ class Row:
     severity: Severity
 
 
-def compare(chip: ChipProfile, pairs: Sequence[tuple[str, Exchange, Exchange]]) -> list[Row]:
+def compare(context: Context, pairs: Sequence[tuple[str, Exchange, Exchange]]) -> list[Row]:
     """All differences, the weightiest first.
 
     Args:
-        chip: The mock's profile of the chip.
+        context: The edition, the mock's profile of the chip, and the model.
         pairs: The case's name, the mock's exchange and the service's.
     """
-    answered = [(ours, live) for _, ours, live in pairs if Reading(ours).answered and Reading(live).answered]
-    rows = [*_statuses(pairs), *_dialect(chip, [live for _, _, live in pairs])]
-    for streamed in (False, True):
-        alike = [(ours, live) for ours, live in answered if Reading(ours).wants_stream is streamed]
-        rows += _schema([ours for ours, _ in alike], [live for _, live in alike])
+    chip = context.chip
+    rows = [*_statuses(pairs), *_dialect(chip, [live for _, _, live in pairs]), *_broken(context, pairs)]
+    alike: dict[tuple[bool, ...], list[tuple[Exchange, Exchange]]] = {}
+    for _, ours, live in pairs:
+        mine, theirs = Reading(ours), Reading(live)
+        if mine.answered and theirs.answered and _says(mine) == _says(theirs):
+            alike.setdefault(_says(mine), []).append((ours, live))
+    for listed in alike.values():
+        rows += _schema([ours for ours, _ in listed], [live for _, live in listed])
     rows += _timing(chip, [live for _, _, live in pairs])
     order = list(Severity)
     return sorted(dict.fromkeys(rows), key=lambda row: order.index(row.severity))
+
+
+def _says(reading: Reading) -> tuple[bool, ...]:
+    """Of which kind an answer is: what it says decides which keys it has, and only the like is compared."""
+    places = [*reading.said, *(choice for _, choice in reading.choices)]
+    kinds = ("content", "tool_calls", *REASONING_KEYS)
+    says = (any(bool(one.get(key)) for one in places) for key in kinds)
+    return (reading.wants_stream, reading.wants_usage, reading.blocked, *says)
+
+
+def _broken(context: Context, pairs: Sequence[tuple[str, Exchange, Exchange]]) -> list[Row]:
+    """The contract's musts that the service breaks and the mock keeps, each once; the wire form has rows of its own."""
+    found: dict[str, Row] = {}
+    for _, ours, live in pairs:
+        if not (Reading(ours).answered and Reading(live).answered):
+            continue
+        mine = judge(ours, context)
+        for check, verdict in judge(live, context).items():
+            weighs = check.weight(context) is Severity.MUST and check not in WIRE_CHECKS
+            if verdict.outcome is not Outcome.BROKEN or not weighs:
+                continue
+            if mine[check].outcome is not Outcome.BROKEN:
+                found.setdefault(check.id, Row(check.id, "holds", printable(verdict.evidence), Severity.MUST))
+    return list(found.values())
 
 
 def _statuses(pairs: Iterable[tuple[str, Exchange, Exchange]]) -> list[Row]:
@@ -84,9 +117,9 @@ def _schema(ours: Iterable[Exchange], live: Iterable[Exchange]) -> list[Row]:
     rows = []
     for path in sorted(mine.keys() | theirs.keys()):
         here, there = mine.get(path, set()), theirs.get(path, set())
-        if here == there or (here and there and (here | there) - {"null"} == (here & there) - {"null"}):
+        if here == there:
             continue
-        weight = Severity.SHOULD if not here else Severity.MUST
+        weight = Severity.SHOULD if not here or here ^ there == {"null"} else Severity.MUST
         if any(part in path for part in _FEATURES):
             weight = Severity.OBSERVED
         rows.append(Row(path, " or ".join(sorted(here)) or "absent", " or ".join(sorted(there)) or "absent", weight))
@@ -161,7 +194,7 @@ def patched(file: ChipFile, chip: ChipProfile, live: Mapping[str, Exchange], sou
             name=one.quirk.name, claim="observed", source=f"{source}: {one.agreeing} of {counted(one.of, 'exchange')}"
         )
         for one in seen
-        if one.quirk is not None and (one.quirk is not one.axis.standard or one.axis in shared)
+        if one.quirk is not None and (one.quirk != one.axis.standard or one.axis in shared)
     )
     return ChipFile(summary=file.summary, quirks=(*kept, *new), latency=file.latency)
 

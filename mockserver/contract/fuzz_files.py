@@ -1,4 +1,4 @@
-"""What the fuzzer found as files: an exchange file, its hexdump, and a test that fails until the client is mended."""
+"""What the fuzzer found as files: an exchange file, its hexdump, its page, and a test that fails until it is mended."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from mockserver.contract.fuzz import truth_of
 from mockserver.core.errors import OperatorError
 from mockserver.files.atomic import write_whole
 from mockserver.files.exchange_file import Provenance, body_sha256, file_of, written
+from mockserver.page.recorded import drawn_kept
+from mockserver.page.standalone import exchange_document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def save(failure: Failure, folder: Path, client_lines: str, edition: str = "") -> list[Path]:
-    """Write the stream, its hexdump and its test; the same stream gets the same names.
+    """Write the stream, its hexdump, its page and its test; the same stream gets the same names.
 
     The stream is a fixture as the recorder writes them: `serve --fixtures` plays it, `fixtures show` draws it.
 
@@ -47,7 +49,13 @@ def save(failure: Failure, folder: Path, client_lines: str, edition: str = "") -
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OperatorError(f"--save {folder}: {error.strerror or error}") from None
-    files = {f"{name}.json": text, f"{name}.hex": failure.explain(), f"test_{name}.py": test}
+    page = exchange_document(failure.problem, [drawn_kept(failure.exchange, name, edition) or {}])
+    files = {
+        f"{name}.json": text,
+        f"{name}.hex": failure.explain(),
+        f"{name}.html": page,
+        f"test_{name}.py": test,
+    }
     for file, content in files.items():
         write_whole(folder / file, content)
     return [folder / file for file in files]

@@ -15,7 +15,7 @@ from itertools import pairwise
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Final
 
-from mockserver.contract import cases, in_process
+from mockserver.contract import cases, in_process, restated
 from mockserver.contract.clauses import dialect
 from mockserver.contract.clauses.clause import Context, Outcome
 from mockserver.contract.clauses.reading import Reading
@@ -109,10 +109,12 @@ def observations(base: WireSettings, exchanges: Mapping[str, Exchange]) -> list[
         exchanges: What came, by the probe's name.
     """
     readings = {name: Reading(exchange) for name, exchange in exchanges.items()}
-    shown = {name: dialect.observe(reading) for name, reading in readings.items()}
+    found_parts = (axis for reading in readings.values() for axis in dialect.observe(reading) if axis.part)
+    parts = tuple(dict.fromkeys((*quirks.parts_of(base), *found_parts)))
+    shown = {name: dialect.observe(reading, parts) for name, reading in readings.items()}
     most = {
         axis: Counter(seen[axis] for seen in shown.values() if axis in seen).most_common(1)[0][0]
-        for axis in quirks.AXES
+        for axis in (*quirks.AXES, *parts)
         if any(axis in seen for seen in shown.values())
     }
     wire = dialect.settled(base, most.items())
@@ -129,15 +131,19 @@ def observations(base: WireSettings, exchanges: Mapping[str, Exchange]) -> list[
                 if dialect.differs(with_it, seen, axis, streamed=readings[name].wants_stream)
             ]
 
-        quirk = next((one for one in axis.quirks if one.value == value), None)
-        if quirk is not None and len(set(map(str, (seen[axis] for seen in by_name.values())))) > 1:
-            quirk = min((quirk, *axis.quirks), key=lambda one: len(against(one)))
+        quirk = axis.quirk_of(value)
+        values = dict.fromkeys(seen[axis] for seen in by_name.values())
+        if quirk is not None and len(values) > 1:
+            others = filter(None, map(axis.quirk_of, values))
+            quirk = min((quirk, *axis.quirks, *others), key=lambda one: len(against(one)))
         wrong = set(against(quirk)) if quirk else {name for name, seen in by_name.items() if seen[axis] != value}
-        due = next(one for one in axis.quirks if one.value == dialect.declared(base, axis))
+        due = axis.quirk_in(base)
         telling = [name for name in against(due) if name not in wrong] or [
             name for name in by_name if name not in wrong
         ]
-        says = quirk.name if quirk else str(value)
+        if axis.part and len(values) > len(by_name) / 2 > 1:
+            quirk = None  # a value that changes from answer to answer is no constant
+        says = quirk.name if quirk else f"{axis.part} {value}".strip()
         found.append(Observation(axis, quirk, says, telling[0], len(by_name) - len(wrong), len(by_name)))
     return found
 
@@ -173,6 +179,7 @@ def learned(edition: Edition, model: str, chip: str, exchanges: Mapping[str, Exc
     file = ChipFile(summary=summary, quirks=tuple(claims), latency=latency_of(exchanges.values(), date))
     profile = ChipProfile(chip, summary, (*edition.file.quirks, *claims), wire, file.latency)
     notes += _beyond(Context(edition, profile, model), exchanges)
+    notes += [f"no quirk is for {one}" for one in restated.compared(exchanges.values(), wire).differences]
     return Learned(file, tuple(implied), tuple(map(printable, notes)))
 
 
@@ -181,7 +188,7 @@ def shows(base: WireSettings, wire: WireSettings, axis: Axis) -> bool:
     due = dialect.declared(base, axis)
     if dialect.declared(wire, axis) == due:
         return False
-    back = quirks.apply(wire, axis, next(quirk for quirk in axis.quirks if quirk.value == due))
+    back = quirks.apply(wire, axis, axis.quirk_in(base))
     return not dialect.alike(back, wire)
 
 

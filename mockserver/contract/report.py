@@ -292,31 +292,27 @@ def _fenced(text: str, language: str) -> str:
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
-_STYLE: Final = """
-:root{color-scheme:light dark;--ground:#fff;--text:#1c2024;--dim:#60646c;--line:#e4e6ea;--code:#f6f7f9;
---good:#18794e;--bad:#c62a2f;--bad-ground:#ffefef;--note:#946800}
-@media (prefers-color-scheme:dark){:root{--ground:#16181b;--text:#edeef0;--dim:#a0a5ad;--line:#2e3238;--code:#1f2226;
---good:#4cc38a;--bad:#ff8f93;--bad-ground:#3b1a1d;--note:#f1c04f}}
-*{box-sizing:border-box}body{margin:0 auto;max-width:76rem;padding:2.5rem 1.5rem 5rem;background:var(--ground);
-color:var(--text);font:15px/1.55 system-ui,sans-serif}
-h1{font-size:1.5rem;line-height:1.25;margin:0 0 .25rem}h2{font-size:1.05rem;margin:0 0 .25rem}p{margin:.25rem 0}
-.dim{color:var(--dim)}.note{color:var(--note)}.sum{font-size:1.1rem;margin:1rem 0 1.5rem;padding:.6rem 1rem;
-border-left:4px solid var(--good);background:var(--code);border-radius:0 6px 6px 0}.sum.broken{border-color:var(--bad)}
-.wide{overflow-x:auto}table{border-collapse:collapse;width:100%}td,th{padding:.3rem .8rem .3rem 0;text-align:left;
-border-bottom:1px solid var(--line);vertical-align:top;font-weight:400}thead th{color:var(--dim);font-size:.85rem}
-tbody th,code,pre{font-family:ui-monospace,monospace;font-size:.85rem}tbody th{white-space:nowrap}
-.holds{color:var(--good)}.broken{color:var(--bad);font-weight:600}.not_applicable{color:var(--dim)}
-section{margin-top:1.5rem;padding:1rem 1.25rem;border:1px solid var(--line);border-radius:8px}
-pre{background:var(--code);padding:.7rem .9rem;border-radius:6px;margin:.6rem 0 0;white-space:pre-wrap;
-overflow-wrap:anywhere}
-pre.seen{background:var(--bad-ground)}
-.tag{font-size:.8rem;font-weight:400;color:var(--dim);border:1px solid var(--line);border-radius:999px;padding:0 .6rem}
-summary{cursor:pointer;color:var(--dim);margin-top:.6rem}
-"""
-
-
 def as_html(run: Run) -> str:
-    """One page that loads nothing, for light and dark screens; all text is escaped."""
+    """One page that loads nothing: what was found, and for each finding what went over the wire."""
+    from mockserver.page.standalone import document
+
+    findings = [
+        {"chip": one.chip, "clause": one.clause.id, "exchange": drawn_finding(run, one)}
+        for result in run.results
+        for one in result.findings
+    ]
+    return document(f"Contract of {run.model}", "contract", {"findings": findings}, _body(run))
+
+
+def drawn_finding(run: Run, finding: Finding) -> dict[str, Any] | None:
+    """The exchange of a finding as the page draws it, with what its file would hold."""
+    from mockserver.page.recorded import drawn_kept
+
+    return drawn_kept(finding.exchange, f"{finding.chip}: {finding.clause.id}", run.edition)
+
+
+def _body(run: Run) -> str:
+    """The report's own part of the page; all text is escaped."""
     say = html.escape
     heads = "".join(f"<th>{say(result.chip.name)}</th>" for result in run.results)
     rows = "".join(_row(run, name, sentence) for name, sentence in run.clauses())
@@ -324,22 +320,22 @@ def as_html(run: Run) -> str:
     notes += [f"{result.chip.name}: {line.strip()}" for result in run.results for line in _deviations(run, result)[2:]]
     sections = "".join(_section(run, one) for result in run.results for one in by_weight(result.findings))
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Contract</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
-        f'<h1>{say(run.model)}</h1><p class="dim">{say(run.base_url)}, measured against {say(run.edition)}</p>'
+        f'<div class="page report"><h1>{say(run.model)}</h1>'
+        f'<p class="dim">{say(run.base_url)}, measured against {say(run.edition)}</p>'
         f'<p class="sum{" broken" if run.exit_code else ""}">{say(_summary(run))}</p>'
-        + "".join(f'<p class="note">{say(one)}</p>' for one in notes)
+        + "".join(f'<p class="warn">{say(one)}</p>' for one in notes)
         + sections
-        + '<section><h2>Clauses</h2><div class="wide">'
+        + '<section class="panel"><h2>Clauses</h2><div class="wide" tabindex="0" role="region" aria-label="Clauses">'
         f"<table><thead><tr><th>clause</th>{heads}<th>what holds</th></tr></thead><tbody>{rows}</tbody></table>"
-        "</div></section></body></html>\n"
+        "</div></section></div>"
     )
 
 
 def _row(run: Run, name: str, sentence: str) -> str:
     outcomes = [result.outcome(name) for result in run.results]
+    head = f'<th scope="row" class="name"><code>{html.escape(name)}</code></th>'
     cells = "".join(f'<td class="{one.name.lower()}">{_MARKS[one].lower()}</td>' for one in outcomes)
-    return f"<tr><th>{html.escape(name)}</th>{cells}<td>{html.escape(sentence)}</td></tr>"
+    return f"<tr>{head}{cells}<td>{html.escape(sentence)}</td></tr>"
 
 
 def _section(run: Run, one: Finding) -> str:
@@ -347,12 +343,14 @@ def _section(run: Run, one: Finding) -> str:
     times = f", in {counted(one.times, 'case')}" if one.times > 1 else ""
     seen = "\n".join([one.evidence, *unseen_bytes(one)])
     test = pytest_test(run, one)
-    folded = f"<details><summary>as a test</summary><pre>{say(test)}</pre></details>" if test else ""
+    shown = f'<pre class="code">{say(test)}</pre>'
+    folded = f"<details><summary>as a test</summary>{shown}</details>" if test else ""
     return (
-        f'<section><h2>{say(one.chip)}: {say(one.clause.id)} <span class="tag">{say(one.severity)}</span></h2>'
+        f'<section class="panel"><h2>{say(one.chip)}: {say(one.clause.id)} '
+        f'<span class="tag">{say(one.severity)}</span></h2>'
         f'<p>{say(one.clause.sentence)}</p><p class="dim">Source: {say(one.clause.source)}. Broken by '
-        f'{say(one.case.name)}{times}.</p><pre class="seen">{say(seen)}</pre>'
-        f"<pre>{say(curl(run, one))}</pre>{folded}</section>"
+        f'{say(one.case.name)}{times}.</p><pre class="bytes seen">{say(seen)}</pre>'
+        f'<pre class="code">{say(curl(run, one))}</pre>{folded}</section>'
     )
 
 

@@ -35,6 +35,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is what the service does, no
         status: HTTP status of an error that is in no table; `detail` is then its message, `kind` a name for the log.
         code: The body's code of such an error: an integer takes the gateway's form, a text the upstream's.
         delay_ms: Milliseconds before it is sent.
+        body: Content type and bytes of a body in no shape of the service's; None takes the shape.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is what the service does, no
         status: int | None = None,
         code: int | str | None = None,
         delay_ms: float = 0.0,
+        body: tuple[str, bytes] | None = None,
     ) -> None:
         super().__init__(detail)
         self.kind = kind
@@ -56,6 +58,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is what the service does, no
         self.status = status
         self.code = code
         self.delay_ms = delay_ms
+        self.body = body
 
 
 class OperatorError(Exception):

@@ -89,6 +89,7 @@ class Answer:
             Empty takes the chip's pace.
         source: Where the answer came from, for the journal: `fixture:<file>` or `synthetic`.
         detail: What the journal is to know of it besides, such as a usage that was not recorded; empty for nothing.
+        stale: In what the request is another one than what this was recorded or written for, one line each.
     """
 
     pieces: tuple[str, ...]
@@ -103,6 +104,7 @@ class Answer:
     source: str = "synthetic"
     at_ms: tuple[float, ...] = ()
     detail: str = ""
+    stale: tuple[str, ...] = ()
 
     def blocked_after(self, count: int) -> Answer:
         """The answer cut after `count` pieces, reasoning first, and marked blocked; calls of functions go."""
@@ -160,6 +162,8 @@ class ChatRequest:
         answer_style: One of `ANSWER_STYLES`, asked for by `X-Mock-Answer`; None takes the server's.
         namespace: Whose counters and scripts apply; empty for the one that all unclaimed keys share.
         route: Where it was asked for; None where that does not matter.
+        headers: Request headers, names in lower case; what is kept of them has no credentials.
+        query: The query as it was sent, without its question mark.
     """
 
     model: str
@@ -172,6 +176,8 @@ class ChatRequest:
     answer_style: str | None = None
     namespace: str = ""
     route: Route | None = None
+    headers: Mapping[bytes, bytes] = field(default_factory=dict, repr=False, compare=False)
+    query: str = ""
 
     @property
     def last_user_text(self) -> str:
@@ -210,6 +216,7 @@ class Plan:
         detail: The reason of a refusal, or what else the log and the journal tell.
         joinable: Whether frames that are due together may leave as one transfer chunk; a recording's may not.
         trailers: Headers after a chunked body that ends complete.
+        stale: In what the request is another one than what the answer was recorded or written for, one line each.
     """
 
     status: int
@@ -224,6 +231,7 @@ class Plan:
     detail: str = ""
     joinable: bool = True
     trailers: Headers = ()
+    stale: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,12 +243,14 @@ class Request:
         path: The path, decoded, without the query.
         headers: Names in lower case; of equal names the last.
         body: The whole body.
+        query: The query as it was sent, without its question mark.
     """
 
     method: str
     path: str
     headers: Mapping[bytes, bytes] = field(default_factory=dict)
     body: bytes = b""
+    query: str = ""
 
 
 @dataclass(slots=True)
@@ -263,6 +273,8 @@ class Exchange:
         faults: Types of the faults that acted.
         at_ms: When the request came, in milliseconds on the mock's monotonic clock.
         in_flight: Whether it is still going on; how it ends, and after how long, is not known yet.
+        writes: When each network write of a stream really left, in milliseconds after the answer began, and how many
+            frames had been sent with it, in turn; empty for an answer of one write.
     """
 
     request: Request
@@ -278,6 +290,7 @@ class Exchange:
     faults: tuple[str, ...] = ()
     at_ms: float = 0.0
     in_flight: bool = False
+    writes: Sequence[float] = field(default=(), compare=False, repr=False)
 
     @property
     def ignored(self) -> tuple[str, ...]:

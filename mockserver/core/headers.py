@@ -1,10 +1,12 @@
-"""The one place that knows how a body's length is announced: `content-length`, found, set and taken away."""
+"""Headers of a response: the one place that knows how a body's length is announced, and how others are set."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mockserver.core.exchange import Headers
 
 LENGTH: Final = b"content-length"
@@ -44,3 +46,10 @@ def without_length(headers: Headers) -> Headers:
 def of_body(content_type: bytes, body: bytes) -> Headers:
     """The two headers that a body of known length begins with."""
     return ((b"content-type", content_type), (LENGTH, b"%d" % len(body)))
+
+
+def with_headers(headers: Headers, given: Iterable[tuple[str, str]]) -> Headers:
+    """The headers with others set: what had one of their names goes, and they stand at the end."""
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in given]
+    names = {name.lower() for name, _ in raw}
+    return (*(pair for pair in headers if pair[0].lower() not in names), *raw) if raw else headers

@@ -15,7 +15,7 @@ _STRAY = re.compile("[\udc80-\udcff]+")
 class Hex(Data):
     """Bytes that are no UTF-8, in hexadecimal."""
 
-    hex: str = Field(pattern=r"^([0-9a-f]{2})+$")
+    hex: str = Field(pattern=r"^([0-9a-f]{2})+$", description="two digits for each byte")
 
 
 Text = str | tuple[str | Hex, ...]

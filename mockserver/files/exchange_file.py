@@ -63,12 +63,16 @@ class Send:
 
 
 class RequestPart(Data):
-    """What was asked; the query is never kept."""
+    """What was asked; the query is never kept, and of the headers what recordings are found by (`--match-on`)."""
 
     method: Literal["GET", "POST"] = "POST"
+    """HTTP method."""
     path: str = Field(pattern="^/")
+    """The path, which names model and chip."""
     headers: tuple[Header, ...] = ()
+    """Headers of the allow list, as pairs."""
     body: dict[str, Any] | None = None
+    """The JSON body; a request is found by its messages."""
     data: Text = ""
     """A body that is no JSON object."""
 
@@ -82,11 +86,15 @@ class ResponsePart(Data):
     """What came back, as it came."""
 
     status: int = Field(ge=200, le=999)
+    """HTTP status."""
     headers: tuple[Header, ...] = ()
+    """Headers of the allow list, as pairs; a content-length is made to fit."""
     head_at_ms: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """When the head came, in milliseconds after the request was sent; not known where it is missing."""
     sends: tuple[Send, ...] = ()
+    """The body, one transfer chunk each."""
     ending: Ending = Ending.COMPLETE
+    """How it stops after the last of them: complete, cut, reset or hang."""
     end_at_ms: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """When it ended, in milliseconds after the request was sent; missing where that was with the last send."""
     trailers: tuple[Header, ...] = ()
@@ -143,12 +151,16 @@ class Judged(Data):
 
 
 class ExchangeFile(Data):
-    """One file."""
+    """One file. Written by hand it needs no provenance."""
 
-    provenance: Provenance
+    provenance: Provenance = Provenance(recorded_at="", tool="hand", body_sha256="")
+    """Where it came from; written by the recorder."""
     contract: Judged | None = None
+    """What the contract said of it; written by the contract."""
     request: RequestPart
+    """What was asked."""
     response: ResponsePart
+    """What came back."""
 
     @cached_property
     def parts_text(self) -> str:
@@ -237,13 +249,19 @@ def request_body(asked: RequestPart) -> bytes:
     return json.dumps(asked.body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def file_of(exchange: Exchange, provenance: Provenance, keep: frozenset[str] = frozenset()) -> ExchangeFile:
+def file_of(
+    exchange: Exchange,
+    provenance: Provenance,
+    keep: frozenset[str] = frozenset(),
+    pinned: frozenset[str] = frozenset(),
+) -> ExchangeFile:
     """The file of an exchange: headers that are not on the allow lists are left out, hash and seal are set.
 
     Args:
         exchange: What was asked and answered.
         provenance: Where it came from.
         keep: Names, in lower case, of response headers that are kept besides.
+        pinned: Names, in lower case, of request headers that are kept besides, unless they tell of a secret.
 
     Raises:
         ValueError: The exchange has no answer.
@@ -265,7 +283,7 @@ def file_of(exchange: Exchange, provenance: Provenance, keep: frozenset[str] = f
         request=RequestPart(
             method="GET" if asked.method == "GET" else "POST",
             path=asked.path,
-            headers=kept_of_request(asked.headers.items()),
+            headers=kept_of_request(asked.headers.items(), pinned),
             body=body,
             data=data,
         ),

@@ -93,11 +93,7 @@ def names_to_keep(names: Iterable[str]) -> frozenset[str]:
 
 def checked_request(headers: tuple[Header, ...]) -> tuple[Header, ...]:
     """The request headers of a file; raises ValueError for one that has no place in it."""
-    for name, _ in headers:
-        if name.lower() not in REQUEST_HEADERS:
-            allowed = ", ".join(sorted(REQUEST_HEADERS))
-            raise ValueError(f"header {name!r} is not kept in files; allowed: {allowed}")
-    return _on_one_line(headers)
+    return checked_response(headers)
 
 
 def checked_response(headers: tuple[Header, ...]) -> tuple[Header, ...]:
@@ -117,9 +113,10 @@ def _on_one_line(headers: tuple[Header, ...]) -> tuple[Header, ...]:
     return headers
 
 
-def kept_of_request(headers: Iterable[tuple[bytes, bytes]]) -> tuple[Header, ...]:
-    """Those of a request that have a place in a file, as text."""
-    return tuple(pair for pair in _texts(headers) if pair[0].lower() in REQUEST_HEADERS)
+def kept_of_request(headers: Iterable[tuple[bytes, bytes]], pinned: frozenset[str] = frozenset()) -> tuple[Header, ...]:
+    """Those of a request that are kept, as text; `pinned` are names in lower case by which recordings are found."""
+    wanted = REQUEST_HEADERS | {name for name in pinned if may_stand(name)}
+    return tuple(pair for pair in _texts(headers) if pair[0].lower() in wanted)
 
 
 def kept_of_response(headers: Iterable[tuple[bytes, bytes]], more: frozenset[str] = frozenset()) -> tuple[Header, ...]:

@@ -111,6 +111,7 @@ def admit(
     *,
     deployment: bool = False,
     namespace: str = "",
+    query: str = "",
 ) -> ChatRequest:
     """Let a request in, or raise the `Refusal` that the service would answer.
 
@@ -124,6 +125,7 @@ def admit(
         settings: This stage's settings.
         deployment: Whether `path_model` is the id of a self-deployed model, which no catalogue lists.
         namespace: The namespace that the request belongs to.
+        query: The query, without its question mark.
     """
     check_key(headers, settings.keys)
     if path_model and not deployment:
@@ -155,6 +157,8 @@ def admit(
         answer_style=asked_style(headers),
         namespace=namespace,
         route=Route(deployment=path_model) if deployment else Route(path_model, chip) if path_model else Route(),
+        headers=headers,
+        query=query,
     )
 
 

@@ -71,6 +71,6 @@ def _explain(kind: str, wrong: ValidationError) -> str:
     if error["type"] == "missing":
         return f"{kind}: {names[-1]}: missing"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ").partition(", unable to")[0]
-    if not names:
-        return f"{kind}: {message}"
+    if error["type"] == "value_error":  # of a rule between settings, or of one that says for itself what is allowed
+        return ": ".join([kind, *names[:1], message])
     return f"{kind}: {'.'.join(names)}: {error['input']!r} is not allowed; allowed: {message}"

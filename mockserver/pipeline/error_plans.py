@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from math import ceil
 from typing import TYPE_CHECKING
 
 from mockserver.core.errors import Refusal
@@ -9,8 +11,11 @@ from mockserver.pipeline.head import response_headers
 from mockserver.pipeline.refuse import own_shape, refuse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mockserver.core.exchange import Headers, Plan
     from mockserver.pipeline.edition_rules import EditionRules
+    from mockserver.pipeline.refuse import ErrorShape
 
 
 class ErrorPlans:
@@ -18,6 +23,7 @@ class ErrorPlans:
 
     def __init__(self, rules: EditionRules) -> None:
         self._rows = rules.errors
+        self._kind_of = _usual_kinds(rules.errors)
         self._heads = {chip: wire.head for chip, wire in rules.wires.items()}
         self._default_head = self._heads[rules.default_chip]
 
@@ -38,15 +44,16 @@ class ErrorPlans:
         """An error with any status: the edition's row for that status, or the gateway's shape.
 
         Args:
-            status: From 400 to 599.
+            status: From 200 to 599.
             text: The message; None takes the row's, or says that the status was asked for.
-            wait_s: Seconds for `Retry-After`; None sends none.
+            wait_s: Seconds for `Retry-After`, rounded up to whole ones (RFC 9110, 10.2.3), with `retry-after-ms`
+                beside it where that loses something; None sends none.
             entropy: As for the head stage.
             now_ms: As for the head stage.
             chip: Who was asked.
         """
-        kind = next((name for name, row in self._rows.items() if row.status == status), "internal")
-        headers = () if wait_s is None else ((b"retry-after", f"{wait_s:g}".encode()),)
+        kind = self._kind_of.get(status, "internal")
+        headers = () if wait_s is None else _retry_after(wait_s)
         refusal = Refusal(kind, text or f"status {status} was asked for", headers=headers)
         row = self._rows[kind]
         shape = row if row.status == status else row.model_copy(update={"status": status})
@@ -60,3 +67,20 @@ class ErrorPlans:
             return Refusal(kind, f"asked for by X-Mock-Error: {kind}")
         known = ", ".join(self._rows)
         return Refusal("unknown-quirk", f"X-Mock-Error: {kind!r} is not a kind of error; known: {known}")
+
+
+def _usual_kinds(rows: Mapping[str, ErrorShape]) -> dict[int, str]:
+    """For each status the kind whose family and code most kinds with that status have, the first of them."""
+    usual: dict[int, str] = {}
+    for status in {row.status for row in rows.values()}:
+        forms = Counter((row.family, row.code) for row in rows.values() if row.status == status)
+        form = forms.most_common(1)[0][0]
+        usual[status] = next(
+            name for name, row in rows.items() if (row.status, row.family, row.code) == (status, *form)
+        )
+    return usual
+
+
+def _retry_after(wait_s: float) -> Headers:
+    whole = (b"retry-after", b"%d" % ceil(wait_s))
+    return (whole,) if wait_s == ceil(wait_s) else (whole, (b"retry-after-ms", b"%d" % ceil(wait_s * 1000)))

@@ -58,6 +58,7 @@ class FrameSettings:
     body_json: Literal["same", "flush-lines", "compact", "spaced"] = "same"
     escapes: Literal["utf-8", "ascii"] = "utf-8"
     body_escapes: Literal["same", "utf-8", "ascii"] = "same"
+    heartbeat: Literal["none", "700ms", "15s"] = "none"
 
 
 CONTENT_TYPES: Final = {

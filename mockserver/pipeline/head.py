@@ -10,14 +10,19 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from mockserver.core.exchange import Head, Headers
 
-IdForm = Literal["chatcmpl-22", "hex-32", "chatcmpl-uuid", "chatcmpl-hex"]
-
 _SHORTUUID: Final = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # 57 characters, none easily mistaken
 _DIGITS: Final = bytes(_SHORTUUID[byte % len(_SHORTUUID)] for byte in range(256))
+ALPHABETS: Final = {
+    "hex": b"0123456789abcdef",
+    "digits": b"0123456789",
+    "lower": b"abcdefghijklmnopqrstuvwxyz0123456789",
+    "letters": b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+}
+"""What the characters of an id in a form of one's own are drawn from."""
 _LETTERS: Final = bytes(b"abcdefghijklmnopqrstuvwxyz"[byte % 26] for byte in range(256))
 
 
@@ -27,11 +32,15 @@ class HeadSettings:
 
     Attributes:
         id_form: How the id is written; each form is explained by its quirk.
+        chunk_id: Whether the chunks of a stream have this id, ids of their own, or none that says something.
+        chunk_created: Whether they have one time, or count up.
         trace_header: Name of the W3C trace response header, empty for none. Observed on every response in 2026.
         request_id_header: Name of the request id header, empty for none. Observed as `x-maas-request-id`.
     """
 
-    id_form: IdForm = "chatcmpl-22"
+    id_form: str = "chatcmpl-22"
+    chunk_id: Literal["same", "own", "empty", "null"] = "same"
+    chunk_created: Literal["same", "counts-up"] = "same"
     trace_header: str = "traceresponse"
     request_id_header: str = "x-maas-request-id"
 
@@ -68,7 +77,25 @@ def head(
     )
 
 
-def answer_id(form: IdForm, entropy: bytes) -> str:
+def identify(chunks: list[dict[str, Any]], settings: HeadSettings) -> None:
+    """Give the chunks of a stream identities of their own, in place, where the settings say so."""
+    if settings.chunk_id != "same":
+        for number, chunk in enumerate(chunks):
+            if "id" in chunk:
+                chunk["id"] = _chunk_id(chunk["id"], number, settings)
+    if settings.chunk_created == "counts-up":
+        for number, chunk in enumerate(chunks):
+            if "created" in chunk:
+                chunk["created"] += number
+
+
+def _chunk_id(own: str, number: int, settings: HeadSettings) -> str | None:
+    if settings.chunk_id == "own":
+        return answer_id(settings.id_form, entropy_of(own.encode(), b"%d" % number)) if number else own
+    return "" if settings.chunk_id == "empty" else None
+
+
+def answer_id(form: str, entropy: bytes) -> str:
     """An id in the given form, drawn from the first bytes of `entropy`."""
     text = entropy[:16].hex()
     if form == "hex-32":
@@ -77,7 +104,14 @@ def answer_id(form: IdForm, entropy: bytes) -> str:
         return "chatcmpl-" + text
     if form == "chatcmpl-uuid":
         return f"chatcmpl-{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
-    return "chatcmpl-" + entropy[:22].translate(_DIGITS).decode()
+    if form == "chatcmpl-22":
+        return "chatcmpl-" + entropy[:22].translate(_DIGITS).decode()
+    prefix, alphabet, length = form.rsplit(":", 2)
+    if alphabet == "uuid":
+        return f"{prefix}{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
+    letters, count = ALPHABETS[alphabet], int(length)
+    drawn = entropy + entropy_of(entropy)
+    return prefix + bytes(letters[byte % len(letters)] for byte in drawn[:count]).decode()
 
 
 def response_headers(settings: HeadSettings, entropy: bytes, now_ms: int) -> Headers:

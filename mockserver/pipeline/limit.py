@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mockserver.core.errors import Refusal
+from mockserver.core.exchange import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,11 +103,8 @@ def _recounted(
     completion_tokens: int,
     finish_reason: str,
 ) -> Answer:
-    usage = replace(
-        answer.usage,
-        completion_tokens=completion_tokens,
-        reasoning_tokens=min(answer.usage.reasoning_tokens, len(reasoning)),
-    )
+    counted = answer.usage
+    usage = Usage(counted.prompt_tokens, completion_tokens, min(counted.reasoning_tokens, len(reasoning)))
     return replace(
         answer, reasoning=reasoning, pieces=pieces, tool_calls=calls, usage=usage, finish_reason=finish_reason
     )

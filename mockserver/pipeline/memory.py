@@ -21,7 +21,8 @@ class Memory:
     """Responses to requests that came before.
 
     Args:
-        generation: What changes when the same request may get another answer; None remembers nothing.
+        generation: What changes when the same request may get another answer; None remembers nothing, and so does one
+            that is None, as long as it is.
     """
 
     def __init__(self, generation: Callable[[], object] | None) -> None:
@@ -39,6 +40,8 @@ class Memory:
         if self._generation is None or asked.dice or len(request.body) > MOST_BYTES:
             return decide(asked)
         generation = self._generation()
+        if generation is None:
+            return decide(asked)
         header = request.headers.get
         key = (
             asked.model, asked.chip, asked.deployment, asked.namespace, request.body, header(b"authorization"),

@@ -13,6 +13,7 @@ body is read once, as far as it goes (`ReadBody`). Three look at what was read, 
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _EVENT_STARTS: Final = (b"data:", b"event:", b"id:", b"retry:", b":")
 _OF_CHUNKS: Final = (b'"delta"', b"chat.completion.chunk")
+_SHOWN_ERROR: Final = 500
 _HALF: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -144,6 +146,7 @@ class Carried:
         blocked: Whether the text review stopped the answer.
         done: Whether the done marker was sent.
         problem: Why reading stopped before the end; empty where it did not.
+        error: What an error that stands in the body says, whatever the status; empty where there is none.
     """
 
     framing: str = ""
@@ -154,6 +157,7 @@ class Carried:
     blocked: bool = False
     done: bool = False
     problem: str = ""
+    error: str = ""
 
 
 def carried(exchange: Exchange) -> Carried:
@@ -181,7 +185,19 @@ def carried(exchange: Exchange) -> Carried:
         body.blocked,
         body.done,
         body.problem,
+        next(filter(None, map(_error_in, body.objects)), ""),
     )
+
+
+def _error_in(one: Json) -> str:
+    """The message of an error, wherever services put it; of one without words its JSON."""
+    error = one.get("error")
+    if not error and "choices" not in one and "code" in one:  # the gateway's form, and that of other clouds
+        error = one
+    if not error:
+        return ""
+    words = _object(error).get("message") or _object(error).get("msg") or error
+    return _utf8(words if isinstance(words, str) else json.dumps(words, ensure_ascii=False))[:_SHOWN_ERROR]
 
 
 # --- what it means ------------------------------------------------------------------------------------------------
@@ -233,7 +249,7 @@ def answer_of(objects: Sequence[Json], source: str = "recording", choice: int = 
     """The answer that chunks, or one completion, say; of several choices the one with this number."""
     pieces: list[str] = []
     reasoning: list[str] = []
-    calls: dict[int, tuple[str, str, list[str]]] = {}
+    calls: list[list[Json]] = []
     finish, blocked = "stop", False
     usage: Json = {}
     for one in objects:
@@ -245,16 +261,17 @@ def answer_of(objects: Sequence[Json], source: str = "recording", choice: int = 
         said = _said_in(part)
         _add(pieces, said.get("content"))
         _add(reasoning, said.get("reasoning_content") or said.get("reasoning") or part.get("reasoning_content"))
-        _take_calls(calls, _list(said.get("tool_calls")))
+        take_calls(calls, _list(said.get("tool_calls")))
         usage = _object(part.get("usage")) or usage
         finish = _utf8(_text(part.get("finish_reason"))) or finish
-    spoken = len(pieces) + len(reasoning) + sum(len(arguments) for _, _, arguments in calls.values())
+    made = tuple(map(call_of, calls))
+    spoken = len(pieces) + len(reasoning) + sum(len(call.pieces) for call in made)
     return Answer(
         _sendable(pieces),
         _usage(usage, spoken, len(reasoning)),
         finish,
         _sendable(reasoning),
-        tuple(ToolCall(id_, name, _sendable(args)) for id_, name, args in calls.values()),
+        made,
         blocked,
         id=_first(objects, "id", str),
         created=_first(objects, "created", int),
@@ -291,19 +308,44 @@ def _first(objects: Iterable[Json], key: str, kind: type) -> Any:
     return _utf8(value) if isinstance(value, str) else value
 
 
-def _take_calls(calls: dict[int, tuple[str, str, list[str]]], parts: Iterable[Any]) -> None:
+def take_calls(calls: list[list[Json]], parts: Sequence[Any]) -> None:
+    """Put the parts of calls in one delta to the calls that they belong to, by id, by index, or by their order."""
     for number, part in enumerate(parts):
-        if not isinstance(part, dict):
-            continue
-        function = _object(part.get("function"))
-        index = part["index"] if isinstance(part.get("index"), int) else number
-        id_, name, arguments = calls.get(index, ("", "", []))
-        _add(arguments, function.get("arguments"))
-        calls[index] = (
-            id_ or _utf8(str(part.get("id") or "")),
-            name or _utf8(str(function.get("name") or "")),
-            arguments,
-        )
+        if isinstance(part, dict):
+            own = _call_of(calls, part, number if len(parts) > 1 else None)
+            if own is None:
+                calls.append([part])
+            else:
+                own.append(part)
+
+
+def _call_of(calls: list[list[Json]], part: Json, number: int | None) -> list[Json] | None:
+    """The call that a part continues; None for a part that begins one."""
+    id_, index = _text(part.get("id")), part.get("index")
+    named = bool(_text(_object(part.get("function")).get("name")))
+    if id_ and (same := next((call for call in calls if call[0].get("id") == id_), None)):
+        return same
+    if type(index) is int:
+        same = next((call for call in reversed(calls) if call[0].get("index") == index), None)
+        return None if same and id_ and named and same[0].get("id") else same
+    if id_ or not calls:
+        return None
+    last = calls[number] if number is not None and number < len(calls) else calls[-1]
+    return None if named and any(_arguments_in(one) for one in last) else last
+
+
+def _arguments_in(part: Json) -> str:
+    arguments = _object(part.get("function")).get("arguments")
+    return json.dumps(arguments, ensure_ascii=False) if isinstance(arguments, dict) else _text(arguments)
+
+
+def call_of(parts: list[Json]) -> ToolCall:
+    """A call of its parts; a name comes in pieces, or whole again and again."""
+    name = ""
+    for piece in (_text(_object(part.get("function")).get("name")) for part in parts):
+        name = name if piece == name else name + piece
+    id_ = next((id_ for part in parts if (id_ := part.get("id"))), "")
+    return ToolCall(_utf8(str(id_)), _utf8(name), _sendable([text for part in parts if (text := _arguments_in(part))]))
 
 
 def _usage(usage: object, pieces: int, reasoning: int) -> Usage:

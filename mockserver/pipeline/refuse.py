@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mockserver.core.exchange import Headers, Plan
-from mockserver.core.headers import of_body
+from mockserver.core.headers import of_body, with_headers
 
 if TYPE_CHECKING:
     from mockserver.core.errors import Refusal
@@ -44,6 +44,12 @@ class ErrorShape(BaseModel):
     source: str
 
 
+class OwnShape(ErrorShape):
+    """The same of an error that is in no edition's table: any status, success too."""
+
+    status: int = Field(ge=200, le=599)
+
+
 def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = ()) -> Plan:
     """The plan of a refusal.
 
@@ -60,14 +66,18 @@ def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = ()) -> Plan:
         kind = _TYPES.get(shape.status, "server_error" if shape.status >= 500 else "invalid_request_error")
         body = {"error": {"code": str(shape.code), "message": message, "param": refusal.param, "type": kind}}
     data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    extra: list[tuple[bytes, bytes]] = [*refusal.headers]
+    kind_of_body = b"application/json; charset=utf-8"
+    if refusal.body is not None:
+        kind_of_body, data = refusal.body[0].encode("latin-1"), refusal.body[1]
+    extra: list[tuple[bytes, bytes]] = []
     if shape.message:
         extra.append((b"x-mock-detail", header_text(refusal.detail)))
     if shape.retry_after_s is not None:
         extra.append((b"retry-after", b"%d" % shape.retry_after_s))
+    own = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in refusal.headers]
     return Plan(
         shape.status,
-        (*of_body(b"application/json; charset=utf-8", data), *headers, *extra),
+        with_headers((*of_body(kind_of_body, data), *headers, *extra), own),
         (data,),
         (refusal.delay_ms,) if refusal.delay_ms else None,
         source=f"refusal:{refusal.kind}",
@@ -78,7 +88,7 @@ def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = ()) -> Plan:
 def own_shape(status: int, code: int | str) -> ErrorShape:
     """How an error looks that is in no edition's table: the form follows from what its code is."""
     family: Literal["gateway", "upstream"] = "gateway" if isinstance(code, int) else "upstream"
-    return ErrorShape(status=status, family=family, code=code, claim="assumed", source="a fixture")
+    return OwnShape(status=status, family=family, code=code, claim="assumed", source="a fixture")
 
 
 def header_text(text: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import SCRIPTED, Answer, Plan
+from mockserver.core.heartbeats import BEATS
 from mockserver.pipeline.admit import AdmitSettings, admit
 from mockserver.pipeline.error_plans import ErrorPlans
 from mockserver.pipeline.head import entropy_of, head
@@ -87,14 +88,14 @@ class Service:
             plan = self._say(request, wire, set_up, entropy, asked)
         except Refusal as refusal:
             plan = self.errors.plan(refusal, entropy, asked.now_ms, asked.chip)
-        return Response(set_up.disturb(plan), request, set_up.faults)
+        return Response(set_up.disturb(plan, BEATS.get(wire.settings.frame.heartbeat)), request, set_up.faults)
 
     def _admit(self, asked: IncomingRequest) -> ChatRequest:
         if ERROR_HEADER in asked.request.headers:
             raise self.errors.asked_for(asked.request.headers[ERROR_HEADER].decode("latin-1"))
         request = admit(
             asked.model, asked.chip, asked.request.headers, asked.request.body, self._admission,
-            deployment=asked.deployment, namespace=asked.namespace,
+            deployment=asked.deployment, namespace=asked.namespace, query=asked.request.query,
         )  # fmt: skip
         check_media(request.messages, request.model, self.rules.takes_media(request.model))
         form = structure(request.body)  # refused here, whichever source answers
@@ -116,20 +117,10 @@ class Service:
         said = limit(said, *bounds(request.body))
         said = moderate(said, self.texts(request), self.moderation)
         set_up.spend(said)
-        own_id, created = (said.id, said.created) if keeps_identity(said, request, asked) else (None, None)
+        own = not asked.dice or said.source == SCRIPTED  # on a real clock nothing is told again as it once was
+        own_id, created = (said.id, said.created) if own else (None, None)
         identity = head(request.model, wire.settings.head, entropy, asked.now_ms, own_id=own_id, created=created)
         headers, frames, steps = wire.write(said, identity, request)  # chunk, shape, frame
-        at_ms = pace_of(said, steps, len(frames), self.paces.get(request.chip), entropy)
-        return Plan(200, (*headers, *identity.headers), frames, at_ms, source=said.source, detail=said.detail)
-
-
-def keeps_identity(said: Answer, request: ChatRequest, asked: IncomingRequest) -> bool:
-    """Whether an answer's own id and time stand in it.
-
-    What a test scripts stands as it is said. A fixture's stand in a dialogue's first turn, on a clock that stands:
-    clients take the id for the message's identity (LangGraph replaces a message by a later one of the same id), and
-    the same fixture may answer twice in one dialogue; on a real clock nothing is told again as it was.
-    """
-    if said.source == SCRIPTED:
-        return True
-    return not asked.dice and not any(message.get("role") == "assistant" for message in request.messages)
+        at_ms = pace_of(said, steps, len(frames), set_up.pace or self.paces.get(request.chip), entropy)
+        headers = (*headers, *identity.headers)
+        return Plan(200, headers, frames, at_ms, source=said.source, detail=said.detail, stale=said.stale)

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Plan
+from mockserver.core.heartbeats import with_heartbeats
 from mockserver.pipeline.incoming import FAULT_HEADER, SEED_HEADER
+from mockserver.pipeline.pace import PaceSettings, pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mockserver.core.exchange import Answer, ChatRequest
+    from mockserver.core.heartbeats import Beat
     from mockserver.pipeline.faults.fault import Fault
     from mockserver.pipeline.incoming import IncomingRequest
 
@@ -32,9 +35,11 @@ class NothingSetUp:
 
     Attributes:
         faults: Types of the faults that act.
+        pace: The speed of this one answer; None takes the chip's.
     """
 
     faults: tuple[str, ...] = ()
+    pace: PaceSettings | None = None
 
     def answer(self, request: ChatRequest, source: Source) -> Answer | Plan:
         """Stage `answer`, and `disturb` as far as it works on what is said; raises Refusal where nothing is said."""
@@ -43,9 +48,9 @@ class NothingSetUp:
     def spend(self, answer: Answer) -> None:
         """Tell what the answer came to."""
 
-    def disturb(self, plan: Plan) -> Plan:
-        """Stage `disturb`: what goes wrong."""
-        return plan
+    def disturb(self, plan: Plan, beat: Beat | None = None) -> Plan:
+        """Stage `disturb`: what goes wrong, and the chip's heartbeats in all silences that there are then."""
+        return plan if beat is None else with_heartbeats(plan, beat)
 
 
 NOTHING_SET_UP: Final = NothingSetUp()
@@ -79,6 +84,8 @@ class SetUp(NothingSetUp):
         self._limits = [fault for fault in self._faults if isinstance(fault, RateLimit)]
         self._tokens: int | None = None
         self.faults = tuple(fault.type for fault in self._faults)
+        paces = (PaceSettings(*fault.pace) for fault in self._faults if fault.pace is not None)
+        self.pace = next(paces, None)
 
     def answer(self, request: ChatRequest, source: Source) -> Answer | Plan:
         """What the test scripted, else what the sources say, as the faults leave it; raises Refusal for a full limit.
@@ -93,13 +100,18 @@ class SetUp(NothingSetUp):
         if any(fault.unanswered for fault in self._faults):
             return NOTHING_SAID
         said = (self._test.scripted(request) if self._test is not None else None) or source(request)
-        return said if isinstance(said, Plan) else disturb_answer(said, self._faults)
+        if not isinstance(said, Plan):
+            said = disturb_answer(said, self._faults)
+            return said if self.pace is None else replace(said, at_ms=())
+        if self.pace is None:
+            return said
+        return replace(said, at_ms=pace(len(said.frames), self.pace, b"%d" % self._seed), head_at_ms=None)
 
     def spend(self, answer: Answer) -> None:
         """Tell what the answer came to: its tokens count against the rate limits."""
         self._tokens = answer.usage.total_tokens
 
-    def disturb(self, plan: Plan) -> Plan:
+    def disturb(self, plan: Plan, beat: Beat | None = None) -> Plan:
         """The plan as all faults leave it, with the seed that repeats what they drew."""
         from mockserver.pipeline.disturb import disturb
         from mockserver.pipeline.faults.fault import FaultContext
@@ -107,7 +119,12 @@ class SetUp(NothingSetUp):
         if self._test is not None and self._tokens is not None:  # not refused by the limits themselves
             self._test.count(self._limits, self._elapsed_ms, self._tokens)
         context = FaultContext(self._dice, lambda *what: self._seeded(self._error(*what)))
-        return disturb(self._seeded(plan), self._faults, context)
+        faults = self._faults
+        if beat is not None:
+            from mockserver.pipeline.faults.timing import Heartbeat
+
+            faults = [*faults, Heartbeat(every_ms=beat.every_ms)]
+        return disturb(self._seeded(plan), faults, context)
 
     def _seeded(self, plan: Plan) -> Plan:
         if not self._faults:

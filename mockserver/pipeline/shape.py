@@ -7,7 +7,7 @@ chip3, chip4 and chip5): `object` and `created` stand only in the last chunk.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Json = dict[str, Any]
 Placement = Literal["every", "first", "last", "never"]
@@ -26,9 +26,13 @@ class ShapeSettings:
     usage: Placement = "last"
     role: Placement = "first"
     usage_when: Literal["always", "on-request"] = "always"
-    usage_elsewhere: Literal["absent", "null"] = "absent"
+    usage_elsewhere: Literal["absent", "null", "object"] = "absent"
+    usage_unasked: Literal["absent", "null"] = "absent"
+    usage_choices: Literal["none", "one"] = "none"
     role_elsewhere: Literal["absent", "empty", "null"] = "absent"
     finish_reason_open: Literal["null", "empty", "absent"] = "null"
+    choice_index: Literal["zero", "counts-up", "absent"] = "zero"
+    message: bool = False
 
 
 def shape(whole: list[Json], settings: ShapeSettings, *, include_usage: bool) -> list[Json]:
@@ -45,10 +49,15 @@ def shape(whole: list[Json], settings: ShapeSettings, *, include_usage: bool) ->
     last = len(whole) - 1
     closing = max(number for number, one in enumerate(whole) if one["choices"])  # a chunk of usage may follow it
     shaped = [
-        _shape_one(one, settings, first=number == 0, last=number == last, closing=number == closing)
+        _shape_one(one, settings, number, last=number == last, closing=number == closing)
         for number, one in enumerate(whole)
     ]
-    return [one for one in shaped if one["choices"] or "usage" in one]
+    kept = [one for one in shaped if one["choices"] or "usage" in one]
+    if settings.usage_choices == "one" and not kept[-1]["choices"]:
+        silent: Json = {"delta": {}, **({"message": {}} if settings.message else {}), "finish_reason": None}
+        counted = {"index": closing + 1} if settings.choice_index == "counts-up" else {}
+        kept[-1]["choices"] = [{**kept[-2]["choices"][0], **silent, **counted}]
+    return kept
 
 
 def stays(placement: Placement, *, first: bool, last: bool) -> bool:
@@ -59,23 +68,28 @@ def stays(placement: Placement, *, first: bool, last: bool) -> bool:
 def _without_usage(settings: ShapeSettings) -> ShapeSettings:
     from dataclasses import replace
 
-    return replace(settings, usage="never", usage_elsewhere="absent")
+    return replace(settings, usage="never", usage_elsewhere=settings.usage_unasked)
 
 
-def _shape_one(whole: Json, settings: ShapeSettings, *, first: bool, last: bool, closing: bool) -> Json:
+_UNUSED: Final[dict[str, Any]] = {"null": None, "object": {}}
+
+
+def _shape_one(whole: Json, settings: ShapeSettings, number: int, *, last: bool, closing: bool) -> Json:
     kept: Json = {}
+    first = number == 0
     for key, value in whole.items():
         if key == "choices":
-            kept[key] = [_shape_choice(choice, settings, first=first, last=closing) for choice in value]
+            kept[key] = [_shape_choice(choice, settings, number, last=closing) for choice in value]
         elif key not in TOP_LEVEL_KEYS or stays(getattr(settings, key), first=first, last=last):
             kept[key] = value
-        elif key == "usage" and settings.usage_elsewhere == "null":
-            kept[key] = None
+        elif key == "usage" and settings.usage_elsewhere != "absent":
+            kept[key] = _UNUSED[settings.usage_elsewhere]
     return kept
 
 
-def _shape_choice(whole: Json, settings: ShapeSettings, *, first: bool, last: bool) -> Json:
+def _shape_choice(whole: Json, settings: ShapeSettings, number: int, *, last: bool) -> Json:
     choice = dict(whole)
+    first = number == 0
     delta = {key: value for key, value in choice["delta"].items() if key != "role"}
     if stays(settings.role, first=first, last=last):
         delta = {"role": "assistant", **delta}
@@ -87,4 +101,18 @@ def _shape_choice(whole: Json, settings: ShapeSettings, *, first: bool, last: bo
             choice["finish_reason"] = ""
         elif settings.finish_reason_open == "absent":
             del choice["finish_reason"]
+    if settings.usage == "never":
+        choice.pop("usage", None)
+    if settings.choice_index == "absent":
+        del choice["index"]
+    elif settings.choice_index == "counts-up":
+        choice["index"] = number
+    if settings.message:
+        finish = choice.pop("finish_reason", _GONE)
+        choice["message"] = dict(delta)
+        if finish is not _GONE:
+            choice["finish_reason"] = finish
     return choice
+
+
+_GONE: Final = object()

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from mockserver.pipeline.chunk import ChunkSettings
 from mockserver.pipeline.frame import FrameSettings
 from mockserver.pipeline.head import HeadSettings
+from mockserver.pipeline.keys import KeySettings
 from mockserver.pipeline.shape import ShapeSettings
+from mockserver.pipeline.tool_deltas import ToolSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,4 +19,6 @@ class WireSettings:
     head: HeadSettings = field(default_factory=HeadSettings)
     chunk: ChunkSettings = field(default_factory=ChunkSettings)
     shape: ShapeSettings = field(default_factory=ShapeSettings)
+    tools: ToolSettings = field(default_factory=ToolSettings)
+    keys: KeySettings = field(default_factory=KeySettings)
     frame: FrameSettings = field(default_factory=FrameSettings)

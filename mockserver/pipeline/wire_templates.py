@@ -31,6 +31,7 @@ _HEAD: Final = Head("\ue001id\ue001", 7_310_000_000_003, "\ue001model\ue001")
 _USAGE: Final = Usage(5_310_000_000_007, 1_290_000_000_011)
 _Key = tuple[str, bool, bool]
 _MOST_FORMS = 256
+_USUAL_ENDS = frozenset({"stop", "length", "tool_calls"})
 
 
 class WireForms:
@@ -74,6 +75,10 @@ class WireTemplates:
             or frame.comments
             or settings.shape.usage in {"every", "first"}
             or settings.shape.role != "first"
+            or settings.shape.message
+            or settings.shape.choice_index == "counts-up"
+            or settings.head.chunk_id == "own"
+            or settings.head.chunk_created != "same"
         )
 
     def write(self, answer: Answer, head: Head, request: ChatRequest) -> tuple[Headers, Sequence[bytes], int]:
@@ -131,6 +136,8 @@ class WireTemplates:
 
 def _is_irregular(answer: Answer) -> bool:
     """Whether the answer has what the templates have no place for."""
+    if answer.finish_reason not in _USUAL_ENDS:  # any text, which a mark could stand in, and of which there are many
+        return True
     return bool(answer.reasoning or answer.tool_calls or answer.usage.reasoning_tokens)
 
 

@@ -323,12 +323,12 @@ _ADDED: dict[str, Any] = {
 }
 
 
-def _by_axis(claims: Iterable[QuirkClaim], path: Path) -> dict[tuple[str, str], QuirkClaim]:
+def _by_axis(claims: Iterable[QuirkClaim], path: Path) -> dict[tuple[str, str, str], QuirkClaim]:
     """One file's claims by the field that each one sets; two of one field are an error."""
-    found: dict[tuple[str, str], QuirkClaim] = {}
+    found: dict[tuple[str, str, str], QuirkClaim] = {}
     for claim in claims:
         axis, _ = quirks.find(claim.name)
-        other = found.setdefault((axis.stage, axis.field), claim)
+        other = found.setdefault((axis.stage, axis.field, axis.part), claim)
         if other is not claim:
             clash = f"{claim.name} stands there twice"
             if other.name != claim.name:
@@ -337,7 +337,7 @@ def _by_axis(claims: Iterable[QuirkClaim], path: Path) -> dict[tuple[str, str], 
     return found
 
 
-def _chip(name: str, file: ChipFile, shared: Mapping[tuple[str, str], QuirkClaim], path: Path) -> ChipProfile:
+def _chip(name: str, file: ChipFile, shared: Mapping[tuple[str, str, str], QuirkClaim], path: Path) -> ChipProfile:
     in_force = {**shared, **_by_axis(file.quirks, path)}
     wire = quirks.STANDARD
     for claim in in_force.values():

@@ -36,6 +36,7 @@ class Recorder:
         secrets: Secrets of the whole run: the upstream's key, the proxy's password.
         scrubbing: What the operator wants masked besides.
         tell: Told one line for each exchange.
+        pinned: Request headers that recordings are found by, and that are kept therefore.
         now: The time, for the provenance.
     """
 
@@ -47,6 +48,7 @@ class Recorder:
     secrets: frozenset[bytes] = frozenset()
     scrubbing: Scrubbing = field(default_factory=Scrubbing)
     tell: Callable[[str], None] = lambda _line: None
+    pinned: frozenset[str] = frozenset()
     now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
 
     def __post_init__(self) -> None:
@@ -73,7 +75,8 @@ class Recorder:
         """
         redactor = Redactor(self.secrets | secrets, self.scrubbing)
         try:
-            file = file_of(redactor.exchange(exchange), self._provenance(), self.scrubbing.keep_headers)
+            kept = self.scrubbing.keep_headers
+            file = file_of(redactor.exchange(exchange), self._provenance(), kept, self.pinned)
             redactor.check(written(file).encode())
             path = self.store.save(file)
         except (OperatorError, SpelledSecretError) as error:

@@ -31,11 +31,13 @@ class App:
     Args:
         mock: What answers.
         guard: Who may use the control API; None leaves of it only what is open to all (health).
+        page: Whether the inspector is served; without a control API it is not.
     """
 
-    def __init__(self, mock: Mock, guard: Guard | None = LOCAL_GUARD) -> None:
+    def __init__(self, mock: Mock, guard: Guard | None = LOCAL_GUARD, *, page: bool = True) -> None:
         self._mock = mock
         self._guard = guard
+        self._page = page
         self._others: ASGIApp | None = None
         self._default_chip = mock.service.rules.default_chip
 
@@ -44,7 +46,7 @@ class App:
         route = parse_decoded(scope["path"]) if scope["type"] == "http" else None
         if route is None:
             if self._others is None:
-                self._others = other_routes(self._mock, self._guard)
+                self._others = other_routes(self, self._mock, self._guard, page=self._page)
             await self._others(scope, receive, send)
             return
         if scope["method"] != "POST":
@@ -106,8 +108,15 @@ class ModelsEndpoint:
         await mock.answer(scope, receive, send, lambda asked, *_: list_models(mock.service, asked, now_ms, dice))
 
 
-def other_routes(mock: Mock, guard: Guard | None) -> ASGIApp:
-    """Everything but the chat endpoint. Imported late: a mock that is only asked to chat starts without it."""
+def other_routes(app: ASGIApp, mock: Mock, guard: Guard | None, *, page: bool) -> ASGIApp:
+    """Everything but the chat endpoint. Imported late: a mock that is only asked to chat starts without it.
+
+    Args:
+        app: The whole application, which the page asks in turn.
+        mock: What answers.
+        guard: Who may use the control API.
+        page: Whether the inspector is served.
+    """
     from starlette.applications import Starlette
     from starlette.routing import Route
 
@@ -115,7 +124,12 @@ def other_routes(mock: Mock, guard: Guard | None) -> ASGIApp:
 
     listed = ModelsEndpoint(mock)
     routes = [Route(MODELS_PATH, listed), Route(MODELS_PATH + "/", listed)]
+    default = control_routes.default(guard, refuse_path(mock))
+    if guard is not None and page:
+        from mockserver.server.inspector import Inspector
+
+        default = Inspector(app, mock, guard, default)
     others = Starlette(routes=routes + control_routes.routes(mock, guard))
     others.router.redirect_slashes = False
-    others.router.default = control_routes.default(guard, refuse_path(mock))
+    others.router.default = default
     return others

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Request
+from mockserver.files.kept_headers import SECRET_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,10 +18,9 @@ if TYPE_CHECKING:
 
     from mockserver.server.namespace import Namespace
 
-KEPT_HEADERS = (
-    b"content-type", b"accept", b"user-agent", b"x-stainless-retry-count", b"x-mock-quirks", b"x-mock-fault",
-    b"x-mock-error", b"x-mock-answer", b"x-mock-seed",
-)  # fmt: skip
+MASKED = b"[masked]"
+NO_SECRETS = frozenset({b"idempotency-key", b"x-idempotency-key"})
+"""Headers whose names tell of a secret and that hold none."""
 MOST_SEED_DIGITS = 20
 SHORTEST_MASKED = 8  # characters: a shorter key may be any word
 MASK = b"[api key]"
@@ -55,8 +56,14 @@ def seed_of(headers: Mapping[bytes, bytes], namespace: Namespace, number: int) -
 
 
 def kept(asked: Request, key: str) -> Request:
-    """The request as it may be kept: headers by an allow list, the API key masked where path or body hold it."""
-    path, body = asked.path, asked.body
+    """The request as it may be kept: credentials and cookies masked by their names, the API key wherever it stands."""
+    path, body, query = asked.path, asked.body, asked.query
+    headers = dict(asked.headers)
+    for name in headers.keys() - _harmless:  # nearly always one: what is known is passed over at the speed of C
+        if _tells_a_secret(name):
+            headers[name] = MASKED
+    if query:
+        query = masked_query(query)
     if len(key) >= SHORTEST_MASKED:
         secret = key.encode("latin-1")
         if secret in body:
@@ -65,14 +72,38 @@ def kept(asked: Request, key: str) -> Request:
             body = _spelled(secret).sub(MASK, body)
         if key in path:
             path = path.replace(key, MASK.decode())
-    headers = {name: asked.headers[name] for name in KEPT_HEADERS if name in asked.headers}
-    return Request(asked.method, path, headers, body)
+        if secret in b"\n".join(headers.values()):
+            headers = {name: value.replace(secret, MASK) for name, value in headers.items()}
+        query = query.replace(key, MASK.decode())
+    return Request(asked.method, path, headers, body, query)
 
 
 @lru_cache(maxsize=16)
 def _spelled(secret: bytes) -> re.Pattern[bytes]:
     r"""A secret in JSON, of which any character may be written as `\uXXXX`."""
     return re.compile(b"".join(rb"(?:%b|(?i:\\u%04x))" % (re.escape(bytes([one])), one) for one in secret))
+
+
+_harmless: set[bytes] = set()
+"""Names of headers that were seen and tell of no secret."""
+_MOST_HARMLESS = 1024
+
+
+def _tells_a_secret(name: bytes) -> bool:
+    """Whether a header of this name holds a credential, or may."""
+    if name not in NO_SECRETS and SECRET_NAMES.search(name.decode("latin-1")) is not None:
+        return True
+    if len(_harmless) < _MOST_HARMLESS:
+        _harmless.add(name)
+    return False
+
+
+def masked_query(query: str) -> str:
+    """A query with the values of parameters masked whose names tell of a secret."""
+    return "&".join(
+        f"{name}={MASKED.decode()}" if equals and SECRET_NAMES.search(unquote_plus(name)) else f"{name}{equals}{value}"
+        for name, equals, value in (part.partition("=") for part in query.split("&"))
+    )
 
 
 def request_headers(scope: Scope) -> dict[bytes, bytes]:

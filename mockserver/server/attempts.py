@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mockserver.core.exchange import Ending
+from mockserver.pipeline.read import carried
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,29 @@ def failed(exchange: Exchange) -> bool:
     """Whether an attempt ended so that another one may help."""
     if exchange.in_flight:
         return False
-    return exchange.plan is None or exchange.plan.status in RETRYABLE or exchange.ending is not Ending.COMPLETE
+    if exchange.plan is None or exchange.plan.status in RETRYABLE or exchange.ending is not Ending.COMPLETE:
+        return True
+    return exchange.plan.status < 400 and bool(broke_off(exchange))
+
+
+def broke_off(exchange: Exchange) -> str:
+    """How an answer that began well broke off; empty where it is whole.
+
+    A stream that a fault ended politely lacks only its finish_reason, and an error may stand in a body of status 200:
+    the bytes tell, where they are not of the mock's own making.
+    """
+    if exchange.ending in {Ending.CUT, Ending.RESET}:
+        return exchange.ending
+    if exchange.plan is None or not (exchange.faults or not exchange.plan.joinable):
+        return ""
+    said = carried(exchange)
+    if not said.framing and exchange.plan.status == 200:
+        return "an empty body"
+    if said.error:
+        return "an error in the body"
+    if said.framing in {"sse", "json-lines"} and said.finish_reason is None and not said.blocked:
+        return "no finish_reason"
+    return ""
 
 
 def asked_of(exchange: Exchange) -> tuple[str, bytes]:

@@ -104,16 +104,17 @@ class ClientConnection:
         cycle.transport.write(b"".join((b"0\r\n", *lines, b"\r\n")))
         cycle.chunked_encoding, cycle.expected_content_length = False, 0
 
-    def write_part(self, data: bytes) -> None:
+    def write_part(self, data: bytes) -> bool:
         """Send a part of a body that has begun and does not end here: in one call, where ASGI's `send` takes a task."""
         cycle = self.cycle
         if cycle.disconnected or not data:
-            return
+            return True
         if cycle.chunked_encoding:
             cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
         else:
             cycle.expected_content_length -= len(data)
             cycle.transport.write(data)
+        return True
 
     def cut(self) -> None:
         """Close now, without the body's end: a chunked body lacks its last chunk, which clients see."""

@@ -52,6 +52,13 @@ class Connection(Protocol):
     def refused(self) -> Plan | None:
         """What the connection answered itself, while the application waited for the rest of a body."""
 
+    def write_part(self, data: bytes) -> bool:
+        """Send a part of a body that has begun and does not end here; False where only ASGI's `send` can."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether more is waiting to be sent than the socket takes."""
+
     def write_trailers(self, trailers: Headers) -> None:
         """End a chunked body with headers behind it."""
 
@@ -103,6 +110,15 @@ class WatchedConnection:
 
     def write_head(self, status: int, headers: Headers) -> bool:  # noqa: ARG002 - as the protocol says
         """Nothing is written: ASGI has names in lower case only."""
+        return False
+
+    def write_part(self, data: bytes) -> bool:  # noqa: ARG002 - as the protocol says
+        """Nothing is written: there is no socket here."""
+        return False
+
+    @property
+    def paused(self) -> bool:
+        """ASGI's `send` waits where it must."""
         return False
 
     def write_trailers(self, trailers: Headers) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
 from typing import TYPE_CHECKING
 
 from mockserver.core.exchange import Ending
@@ -27,6 +28,7 @@ async def perform_frame_by_frame(
 ) -> None:
     """Every frame is its own send, at its own time; then the ending the plan wants."""
     at = times(plan)
+    writes = exchange.writes = array("d")
     whole = plan.ending is Ending.COMPLETE
     last_at = at[-1] if at else 0.0
     end_at = max(plan.end_at_ms or 0.0, last_at)
@@ -46,6 +48,7 @@ async def perform_frame_by_frame(
             more = not whole or number + 1 < len(plan.frames) or bool(plan.trailers) or end_at > last_at
             await send({"type": "http.response.body", "body": frame, "more_body": more})
         exchange.frames_sent = number + 1
+        writes.extend(((wheel.now() - started) * 1000, number + 1))
         await asyncio.sleep(0)  # others shall have their turn: a send does not wait while the socket takes bytes
     await until(started + end_at / 1000, wheel, connection.when_left)
     exchange.ending = plan.ending

@@ -16,8 +16,9 @@ from mockserver.core.errors import MOST_DETAIL_CHARACTERS, without_middle
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+JSON_ALONE: Final = (b"application/json",)
 TOKEN_HEADER: Final = b"x-mock-token"
 LOCAL_NAMES: Final = frozenset({"localhost", "ip6-localhost", "genstudio-mock"})
 
@@ -44,6 +45,27 @@ class Guard:
     names: frozenset[str] = frozenset()
     any_address: bool = False
 
+    def check(self, method: str, headers: Mapping[bytes, bytes], takes: Sequence[bytes] = JSON_ALONE) -> None:
+        """Let a request in, or raise ForbiddenError; `takes` are the kinds of bodies that are read."""
+        self.check_site(headers)
+        if self.token is not None:
+            given = headers.get(TOKEN_HEADER, b"")
+            if not hmac.compare_digest(given, self.token.encode()):
+                raise ForbiddenError(401, "X-Mock-Token: missing or wrong; the server printed it when it started")
+        if method in {"POST", "PUT", "PATCH"} and _announces_body(headers):
+            kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+            if kind not in takes:
+                known = ", ".join(one.decode() for one in takes)
+                raise ForbiddenError(415, f"Content-Type: the control API reads {known} alone")
+
+    def check_site(self, headers: Mapping[bytes, bytes]) -> None:
+        """Raise ForbiddenError for what another site asks, by its origin too: enough where nothing secret is told."""
+        self.check_page(headers)
+        host = headers.get(b"host", b"").decode("latin-1")
+        origin = headers.get(b"origin")
+        if origin is not None and origin.decode("latin-1").partition("://")[2] != host:
+            raise ForbiddenError(403, f"Origin: {origin.decode('latin-1')!r} is another site; there is no CORS here")
+
     def check_page(self, headers: Mapping[bytes, bytes]) -> None:
         """Raise ForbiddenError for what a page of another site sends, also one whose name was bound to this address."""
         host = headers.get(b"host", b"").decode("latin-1")
@@ -55,22 +77,6 @@ class Guard:
         if site not in {b"none", b"same-origin"}:
             seen = site[:100].decode("latin-1")
             raise ForbiddenError(403, f"Sec-Fetch-Site: {seen!r} is not let in; allowed: same-origin")
-
-    def check(self, method: str, headers: Mapping[bytes, bytes]) -> None:
-        """Let a request in, or raise ForbiddenError."""
-        self.check_page(headers)
-        host = headers.get(b"host", b"").decode("latin-1")
-        origin = headers.get(b"origin")
-        if origin is not None and origin.decode("latin-1").partition("://")[2] != host:
-            raise ForbiddenError(403, f"Origin: {origin.decode('latin-1')!r} is another site; there is no CORS here")
-        if self.token is not None:
-            given = headers.get(TOKEN_HEADER, b"")
-            if not hmac.compare_digest(given, self.token.encode()):
-                raise ForbiddenError(401, "X-Mock-Token: missing or wrong; the server printed it when it started")
-        if method in {"POST", "PUT", "PATCH"} and _announces_body(headers):
-            kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-            if kind != b"application/json":
-                raise ForbiddenError(415, "Content-Type: the control API reads application/json alone")
 
     def _known(self, name: str) -> bool:
         if self.token is not None or name in LOCAL_NAMES or name in self.names:

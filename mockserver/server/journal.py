@@ -24,6 +24,8 @@ MOST_EXCHANGES = 1000
 MOST_BYTES = 16 * 2**20
 MOST_BYTES_OF_ALL = 256 * 2**20
 OVERHEAD_BYTES = 3072  # what an exchange weighs beyond its texts, its body and its frames
+SAID_CHARACTERS = 200  # of the last question, for a row of the page
+HEADER_BYTES = 160  # a header's name and its place in the dictionary
 FRAME_BYTES = 96  # what a frame weighs beyond its characters: an object and its place
 TIME_BYTES = 32
 _NOTHING: Final[Mapping[str, Any]] = {}
@@ -74,17 +76,25 @@ def weight(exchange: Exchange) -> int:
     """Bytes that a finished exchange holds in memory, at most."""
     request, plan = exchange.request, exchange.plan
     size = OVERHEAD_BYTES + len(request.body) + 2 * getsizeof(request.path)  # the path's parts stand in its route too
-    size += sum(map(len, request.headers.values())) + sum(map(getsizeof, exchange.ignored))
+    size += sum(map(getsizeof, request.headers.values())) + HEADER_BYTES * len(request.headers)
+    size += sum(getsizeof(text) for one in (exchange.chat.messages if exchange.chat else ()) for text in one.values())
+    size += 8 * len(exchange.writes) + getsizeof(request.query) + sum(map(getsizeof, exchange.ignored))
     if plan is not None:
-        size += held_bytes(plan.frames) + FRAME_BYTES * len(plan.frames) + getsizeof(plan.detail)
+        size += (
+            held_bytes(plan.frames)
+            + FRAME_BYTES * len(plan.frames)
+            + getsizeof(plan.detail)
+            + sum(map(getsizeof, plan.stale))
+        )
         if plan.at_ms is not None:
             size += TIME_BYTES * len(plan.at_ms)
     return size
 
 
 def _without_body(chat: ChatRequest) -> ChatRequest:
-    """What was understood, without what was said."""
-    return ChatRequest(chat.model, chat.chip, (), chat.stream, chat.include_usage, _NOTHING, chat.ignored)
+    """What was understood, without what was said but for the beginning of the last question."""
+    said = ({"role": "user", "content": chat.last_user_text[:SAID_CHARACTERS]},)
+    return ChatRequest(chat.model, chat.chip, said, chat.stream, chat.include_usage, _NOTHING, chat.ignored)
 
 
 @dataclass(slots=True)
@@ -189,6 +199,19 @@ class Journal:
     def find(self, query: Query) -> list[Exchange]:
         """The exchanges that are meant, in the order of the journal."""
         return [exchange for exchange in self if query.fits(exchange)]
+
+    def since(self, last: Exchange | None) -> tuple[list[Exchange], bool]:
+        """Those that finished after `last`, oldest first; and whether `last` is still there, so that they are all."""
+        found: list[Exchange] = []
+        for exchange, _ in reversed(self._kept):
+            if exchange is last:
+                return found[::-1], True
+            found.append(exchange)
+        return found[::-1], last is None
+
+    def unfinished(self) -> list[Exchange]:
+        """Those in flight, as they came."""
+        return list(self._open.values())
 
     def clear(self) -> None:
         """Forget everything; what is in flight is not taken in when it ends."""

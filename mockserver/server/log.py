@@ -36,11 +36,12 @@ class ExchangeMessage:
 
     __slots__ = (
         "detail", "ending", "faults", "frames", "ignored", "method", "milliseconds", "path", "planned", "source",
-        "status",
+        "stale", "status",
     )  # fmt: skip
 
     def __init__(self, exchange: Exchange) -> None:
         request, plan, ignored = exchange.request, exchange.plan, exchange.ignored
+        self.stale: tuple[str, ...] = plan.stale if plan is not None else ()
         self.method, self.path = request.method, shortened(request.path, SHOWN_PATH_CHARACTERS)
         self.frames, self.milliseconds, self.ending = exchange.frames_sent, exchange.duration_ms, exchange.ending
         self.faults = exchange.faults
@@ -65,6 +66,7 @@ class ExchangeMessage:
             "ending": str(self.ending),
             "faults": list(self.faults),
             "ignored": list(self.ignored),
+            "stale": list(self.stale),
             "detail": self.detail,
         }
         return {name: value for name, value in facts.items() if name == "path" or value not in ("", [])}
@@ -81,6 +83,7 @@ class ExchangeMessage:
             facts["ending"],
             *([f"faults {', '.join(facts['faults'])}"] if "faults" in facts else []),
             *([f"ignored {', '.join(facts['ignored'])}"] if "ignored" in facts else []),
+            *([f"stale {'; '.join(facts['stale'])}"] if "stale" in facts else []),
         ]
         text = "  ".join(words)
         return f"{text}: {facts['detail']}" if "detail" in facts else text

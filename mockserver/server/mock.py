@@ -116,7 +116,9 @@ class Mock:
             except BodyTooLargeError as error:
                 await self._too_large(str(error), scope, send, exchange)
                 return
-            asked = Request(scope["method"], scope["path"], headers, body)
+            asked = Request(
+                scope["method"], scope["path"], headers, body, scope.get("query_string", b"").decode("latin-1")
+            )
             response = self._decide(asked, namespace, exchange, scope, decide)
             exchange.request = kept(asked, key)
             exchange.chat, exchange.faults = response.chat, response.faults

@@ -267,6 +267,12 @@ class Namespaces:
         """The namespace that a request with this API key belongs to."""
         return self._claimed.get(key, self.default)
 
+    def named(self, name: str) -> tuple[str, Namespace] | None:
+        """The API key and the namespace of a name, for those who look on; None where there is none of it."""
+        if name == DEFAULT:
+            return "", self.default
+        return next((pair for pair in self._claimed.items() if pair[1].name == name), None)
+
     def claim(self, key: str) -> Namespace:
         """The key's own namespace, made where there is none."""
         if not key:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import types
+from array import array
 from typing import TYPE_CHECKING, Any
 
 from mockserver.core.exchange import Ending
@@ -36,7 +37,7 @@ async def perform(plan: Plan, send: Send, connection: Connection, wheel: Wheel, 
         if goes_frame_by_frame(plan):
             await perform_frame_by_frame(plan, send, connection, wheel, exchange, started)
         elif not plan.at_ms:
-            await _at_once(plan, send, connection, exchange)
+            await _at_once(plan, send, connection, wheel, exchange, started)
         else:
             if plan.at_ms[0] > 0:
                 await until(started + plan.at_ms[0] / 1000, wheel, connection.when_left)
@@ -58,7 +59,9 @@ async def answer_unread(plan: Plan, scope: Scope, send: Send, limit: int) -> Non
         connection.linger(DRAIN_FACTOR * limit)
 
 
-async def _at_once(plan: Plan, send: Send, connection: Connection, exchange: Exchange) -> None:
+async def _at_once(
+    plan: Plan, send: Send, connection: Connection, wheel: Wheel, exchange: Exchange, started: float
+) -> None:
     """Everything as fast as the client reads: frames joined, the loop given to others between two sends."""
     await send({"type": "http.response.start", "status": plan.status, "headers": plan.headers})
     frames, count = plan.frames, len(plan.frames)
@@ -66,7 +69,8 @@ async def _at_once(plan: Plan, send: Send, connection: Connection, exchange: Exc
         await send({"type": "http.response.body", "body": frames[0] if count else b""})
         exchange.frames_sent = count
         return
-    number = 0
+    number, writes = 0, array("d")  # eight bytes a number: a stream has thousands
+    exchange.writes = writes
     while number < count:
         joined = frames[number : number + JOINED_FRAMES]
         data = b"".join(joined)
@@ -78,6 +82,7 @@ async def _at_once(plan: Plan, send: Send, connection: Connection, exchange: Exc
         if connection.gone:
             return
         exchange.frames_sent = number
+        writes.extend(((wheel.now() - started) * 1000, number))
         if number < count:
             await asyncio.sleep(0)
 
@@ -102,6 +107,7 @@ class _Paced:
         self._connection = connection
         self._wheel = wheel
         self._exchange = exchange
+        self._writes = exchange.writes = array("d")
         self._started = started
         self._next = 0
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -136,7 +142,14 @@ class _Paced:
             end += 1
         data = self._frames[self._next] if end == self._next + 1 else b"".join(self._frames[self._next : end])
         self._next = end
-        sending = self._send({"type": "http.response.body", "body": data, "more_body": end < len(self._frames)})
+        more = end < len(self._frames)
+        if more and self._connection.write_part(data):  # without the dict, the coroutine and the checks of `send`
+            if self._connection.paused:
+                self._blocked = asyncio.ensure_future(self._drained())
+            else:
+                self._sent()
+            return
+        sending = self._send({"type": "http.response.body", "body": data, "more_body": more})
         try:
             waited = sending.send(None)  # type: ignore[attr-defined]
         except StopIteration:
@@ -148,10 +161,18 @@ class _Paced:
 
     def _sent(self) -> None:
         self._exchange.frames_sent = self._next
+        self._writes.extend(((self._wheel.now() - self._started) * 1000, self._next))
         if self._next >= len(self._frames):
             self._over.set_result(None)
         else:
             self._wheel.at(self._started + self._at[self._next] / 1000, self._turn)
+
+    async def _drained(self) -> None:
+        """The client takes no more at once: no more frames are scheduled until it does."""
+        await self._connection.drained()
+        self._blocked = None
+        if not self._over.done():
+            self._sent()
 
     async def _rest(self, sending: Coroutine[Any, Any, None], waited: object) -> None:
         """The rest of a send that had to wait for the client: no more frames are scheduled meanwhile."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from mockserver.core.exchange import Ending
 from mockserver.pipeline.read import carried
-from mockserver.server.attempts import RETRYABLE, asked_of, calls, ended_ms, failed
+from mockserver.server.attempts import RETRYABLE, asked_of, broke_off, calls, ended_ms, failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -147,7 +147,7 @@ def truncated(call: Call, scene: Scene) -> ClientFinding | None:
     last = call[-1]
     if last.in_flight or last.client_left or last.plan is None or last.plan.status >= 400:
         return None
-    how = _how_broken(last)
+    how = broke_off(last)
     if not how:
         return None
     if (later := _said_again(carried(last), last, scene)) is not None:
@@ -155,6 +155,8 @@ def truncated(call: Call, scene: Scene) -> ClientFinding | None:
             "truncated", "bad", f"half an answer ({how}) was taken for whole: a later request goes on with it",
             "take an answer without finish_reason for an error", (last.number, later.number),
         )  # fmt: skip
+    if any(asked_of(one) == asked_of(last) for one in scene.later(last)):
+        return None  # whoever uses the client has asked again
     return ClientFinding(
         "truncated", "note", f"the last answer broke off ({how}) and was not asked for again",
         "see that the caller got an error and not half an answer", (last.number,),
@@ -229,22 +231,20 @@ def hung(call: Call, scene: Scene) -> ClientFinding | None:
     )  # fmt: skip
 
 
+def stale(call: Call, _scene: Scene) -> ClientFinding | None:
+    """Whether the request is another one than the answer was recorded or written for."""
+    plan = call[-1].plan
+    if plan is None or not plan.stale:
+        return None
+    return ClientFinding(
+        "stale", "note", f"{plan.source} is for another request than the one that came: {'; '.join(plan.stale)}",
+        "record or write the answer anew; --strict-requests refuses such a request", (call[-1].number,),
+    )  # fmt: skip
+
+
 RULES: Final[tuple[Callable[[Call, Scene], ClientFinding | None], ...]] = (
-    retry_after, backoff, storm, truncated, blocked, gave_up, recovered, hung,
+    retry_after, backoff, storm, truncated, blocked, gave_up, recovered, hung, stale,
 )  # fmt: skip
-
-
-def _how_broken(exchange: Exchange) -> str:
-    """How an answer broke off; empty where it is whole.
-
-    A stream that a fault ended politely lacks only its finish_reason.
-    """
-    if exchange.ending in {Ending.CUT, Ending.RESET}:
-        return exchange.ending
-    said = carried(exchange) if exchange.faults else None
-    if said is not None and said.framing in {"sse", "json-lines"} and said.finish_reason is None and not said.blocked:
-        return "no finish_reason"
-    return ""
 
 
 def _said_again(said: Carried, exchange: Exchange, scene: Scene) -> Exchange | None:
@@ -264,7 +264,10 @@ def _assistant_texts(exchange: Exchange) -> list[str]:
 
 
 def _retry_after_ms(exchange: Exchange) -> float | None:
-    for name, value in exchange.plan.headers if exchange.plan else ():
-        if name.lower() == b"retry-after" and value.replace(b".", b"", 1).isdigit():
-            return float(value) * 1000
+    """How long the client is to wait; `retry-after-ms` counts first, as in OpenAI's SDKs."""
+    told = {name.lower(): value for name, value in (exchange.plan.headers if exchange.plan else ())}
+    for name, unit_ms in ((b"retry-after-ms", 1), (b"retry-after", 1000)):
+        value = told.get(name, b"")
+        if value.replace(b".", b"", 1).isdigit():
+            return float(value) * unit_ms
     return None

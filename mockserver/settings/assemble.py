@@ -15,6 +15,7 @@ from mockserver.pipeline.respond import Service
 from mockserver.profile.edition import default_edition, load_edition
 from mockserver.server.clock import FixedClock, RealClock, unix_s
 from mockserver.server.mock import Mock
+from mockserver.settings.value_kinds import size_range
 from mockserver.sources.fixtures import Fixtures
 from mockserver.sources.source_order import Sources
 from mockserver.sources.synthetic import Synthetic
@@ -72,8 +73,12 @@ def edition_of(config: Config) -> Edition:
 def sources(config: Config, edition: Edition, now_s: Callable[[], float] = unix_s) -> Sources:
     """Where answers come from, in order; `now_s` gives seconds since the Unix epoch."""
     fixtures = Fixtures([*config.fixtures, shipped("fixtures")])
-    synthetic = Synthetic(edition, config.seed)
-    return Sources(edition, fixtures, recordings(config, edition), synthetic, strict=config.strict, now_s=now_s)
+    size = None if config.answer_tokens is None else size_range(config.answer_tokens)
+    synthetic = Synthetic(edition, config.seed, size=size)
+    return Sources(
+        edition, fixtures, recordings(config, edition), synthetic, strict=config.strict,
+        strict_requests=config.strict_requests, now_s=now_s,
+    )  # fmt: skip
 
 
 def recordings(config: Config, edition: Edition) -> RecordingFolders | None:
@@ -85,7 +90,8 @@ def recordings(config: Config, edition: Edition) -> RecordingFolders | None:
 
     speed = config.speed if config.speed is not None else float(config.pace == "recorded")
     identity: Literal["kept", "fresh"] = "fresh" if config.clock == "real" else "kept"
-    return RecordingFolders(config.fixtures, ReplaySettings(config.replay, speed, identity), edition.default_chip)
+    settings = ReplaySettings(config.replay, speed, identity, config.match_on, config.strict_requests)
+    return RecordingFolders(config.fixtures, settings, edition.default_chip)
 
 
 def texts(request: ChatRequest) -> Sequence[str]:

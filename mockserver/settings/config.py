@@ -139,6 +139,13 @@ class Config:
     strict: bool = _row(
         False, kinds.SWITCH, ANSWERS, "refuse a request that no fixture matches; nothing is synthesised"
     )
+    strict_requests: bool = _row(
+        False, kinds.SWITCH, ANSWERS, "refuse a request that is another one than was recorded, but for who asks"
+    )
+    match_on: tuple[str, ...] = _row(
+        ("dialogue",), kinds.MATCH_ON, ANSWERS,
+        "what a recording is found by: dialogue, tools, parameters, headers:NAME, with commas", "WHAT",
+    )  # fmt: skip
     pace: Literal["off", "profile", "recorded"] | PaceSettings = _row(
         "off",
         kinds.PACE,
@@ -155,6 +162,9 @@ class Config:
         "of the recorded pace, which it asks for: 1 as recorded, 10 ten times as fast, 0 not at all", "FACTOR",
     )  # fmt: skip
     seed: int = _row(0, kinds.integer(0, 2**32 - 1), ANSWERS, "part of all that is synthesised or derived", "NUMBER")
+    answer_tokens: str | None = _row(
+        None, kinds.SIZE, ANSWERS, "completion tokens of a synthetic text, exactly (default: from 20 to 200)", "MIN-MAX"
+    )
     clock: Literal["fixed", "real"] = _row(
         "fixed", kinds.choice("fixed", "real"), ANSWERS,
         "fixed: the same request gets the same id and created; real: a new id, and now (a fixture's own stay)",
@@ -167,6 +177,7 @@ class Config:
         None, kinds.MODERATION, ANSWERS, "triggers of the text review, added to the edition's", file_only=True
     )
     control: bool = _row(True, kinds.SWITCH, LISTEN, "serve the control API under /_mock/")
+    ui: bool = _row(True, kinds.SWITCH, LISTEN, "serve the inspector, a page for browsers, at /_mock/ui/")
     control_token: str | None = _row(
         None,
         kinds.KEY,

@@ -31,14 +31,18 @@ class AppKeywords(TypedDict, total=False):
     fixtures: Sequence[Path | str]
     model: Sequence[str]
     strict: bool
+    strict_requests: bool
+    match_on: Sequence[str]
     pace: str | PaceSettings
     replay: Literal["exact", "regenerate"]
     speed: float
     seed: int
+    answer_tokens: str
     clock: Literal["fixed", "real"]
     api_key: Sequence[str]
     moderation: Mapping[str, Any] | Moderation
     control: bool
+    ui: bool
     control_token: str
 
 

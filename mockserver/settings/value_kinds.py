@@ -116,6 +116,18 @@ def _parse_switch(text: str) -> bool:
     return words[text.lower()]
 
 
+def _match_on(value: Any, _place: Place) -> tuple[str, ...]:
+    _demand(isinstance(value, list | tuple) and bool(value))
+    found = tuple(one.strip().lower() if isinstance(one, str) else "" for one in value)
+    for one in found:
+        _demand(
+            one in {"dialogue", "tools", "parameters"}
+            or re.fullmatch(r"headers:[!#-'*+.^_`|~0-9a-z-]+", one) is not None
+        )
+    _demand(len(set(found)) == len(found))
+    return found
+
+
 def _pace(value: Any, _place: Place) -> str | PaceSettings:
     if isinstance(value, PaceSettings):
         figures = asdict(value)
@@ -136,6 +148,19 @@ def _show_pace(value: str | PaceSettings) -> str:
     if isinstance(value, str):
         return value
     return ",".join(f"{one.name}={getattr(value, one.name):g}" for one in fields(value))
+
+
+def _size(value: Any, _place: Place) -> str:
+    _demand(isinstance(value, str) and re.fullmatch(SIZE_PATTERN, value) is not None)
+    low, high = size_range(value)
+    _demand(1 <= low <= high <= MOST_SIZE)
+    return str(value)
+
+
+def size_range(text: str) -> tuple[int, int]:
+    """The two ends of `MIN-MAX`, which are the same number where there is one."""
+    low, _, high = text.partition("-")
+    return int(low), int(high or low)
 
 
 def _moderation(value: Any, place: Place) -> Moderation:
@@ -159,6 +184,8 @@ def _listed(value: object) -> str:
 
 MODEL_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 KEY_PATTERN: Final = r"[!-~]+"
+SIZE_PATTERN: Final = r"[0-9]{1,5}(-[0-9]{1,5})?"
+MOST_SIZE: Final = 32_768
 
 TEXT: Final = Kind("text that is not empty", _text, {"type": "string", "minLength": 1})
 PATH: Final = Kind("a path", _path, {"type": "string", "minLength": 1})
@@ -178,5 +205,21 @@ PACE: Final = Kind(
     _pace,
     {"type": "string", "minLength": 1},
     show=_show_pace,
+)
+MATCH_ON: Final = Kind(
+    "some of dialogue, tools, parameters and headers:NAME, with commas",
+    _match_on,
+    {
+        "type": "array",
+        "items": {"type": "string", "pattern": "^(dialogue|tools|parameters|headers:.+)$"},
+        "minItems": 1,
+    },
+    lambda text: text.split(","),
+    ",".join,
+)
+SIZE: Final = Kind(
+    f"MIN-MAX or one number, from 1 to {MOST_SIZE}",
+    _size,
+    {"type": "string", "pattern": f"^{SIZE_PATTERN}$"},
 )
 MODERATION: Final = Kind("a table", _moderation, {"$ref": "#/$defs/Moderation"}, show=_show_moderation)

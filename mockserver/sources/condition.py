@@ -63,14 +63,14 @@ class Text:
         self.normal = self.folded.strip()
 
 
-class _Missing:
+class Missing:
     """Where a path leads to nothing."""
 
     def __repr__(self) -> str:
         return "nothing"
 
 
-MISSING: Final = _Missing()
+MISSING: Final = Missing()
 
 
 class Condition(Protocol):
@@ -122,16 +122,16 @@ class Contains:
     """The text holds this one, after NFKC."""
 
     text: str
-    _folded: str = field(init=False)
+    folded: str = field(init=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str) or not self.text:
             raise ValueError(f"contains: {shown(self.text)} is not allowed; allowed: a text, not empty")
-        object.__setattr__(self, "_folded", folded(self.text))
+        object.__setattr__(self, "folded", folded(self.text))
 
     def fits(self, seen: object) -> bool:
         """See `Condition`."""
-        return isinstance(seen, Text) and self._folded in seen.folded[:SEARCHED]
+        return isinstance(seen, Text) and self.folded in seen.folded[:SEARCHED]
 
     def __str__(self) -> str:
         return f"a text that contains {shown(self.text)}"
@@ -190,6 +190,16 @@ def text_condition(value: object) -> Condition:
     raise ValueError(
         f'{shown(value)} is not allowed; allowed: a text, {{"contains": "a text"}} or {{"regex": "an expression"}}'
     )
+
+
+def head_condition(value: object) -> Condition:
+    """A condition on a header or a parameter of the query; raises ValueError for what is none."""
+    if isinstance(value, dict) and list(value) == ["exists"]:
+        return Exists(value["exists"])
+    try:
+        return text_condition(value)
+    except ValueError as error:
+        raise ValueError(f'{error}, or {{"exists": true}}') from None
 
 
 def value_condition(value: object) -> Condition:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
-from mockserver.core.errors import Refusal, suggestion
-from mockserver.core.exchange import Answer, ToolCall, Usage
+from mockserver.core.body_types import body_of_value
+from mockserver.core.errors import Refusal, nearest, suggestion
+from mockserver.core.exchange import Answer, Plan, ToolCall, Usage
 from mockserver.core.field_rules import MOST_WHOLE, Must, Rule, Ruled, exactly_one, whole
-from mockserver.files.checked import Data
+from mockserver.core.sent_headers import SentHeaders
 from mockserver.profile.edition import ERROR_KINDS
 from mockserver.sources import tokens
 from mockserver.sources.condition import shown
+from mockserver.sources.described import Described
+from mockserver.sources.raw_answer import RawAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +31,11 @@ LATEST: Final = 253_402_300_799
 """The last second of the year 9999."""
 _SAYS: Final = ("text", "pieces", "reasoning", "tool_calls", "blocked")
 _TELLS: Final = ("finish_reason", "usage", "id", "created")
+FINISH_REASONS: Final = (
+    "stop", "length", "tool_calls", "content_filter", "function_call", "insufficient_system_resource", "sensitive",
+    "network_error", "model_context_window_exceeded", "eos", "repetition_truncation", "abort", "error",
+)  # fmt: skip
+"""What servers are known to say: OpenAI, DeepSeek, Zhipu, Together, Qwen, SGLang and vLLM in their references."""
 
 
 _CODE_SCHEMA: Final = {
@@ -61,27 +68,6 @@ def _known_kind(kind: str | None) -> str | None:
     if kind is not None and kind not in ERROR_KINDS:
         raise ValueError(f"unknown kind {kind!r}; {suggestion(kind, ERROR_KINDS)}")
     return kind
-
-
-class Described(Data):
-    """Data whose keys are described in the JSON Schema by the sentences below them."""
-
-    @classmethod
-    def sentences(cls) -> dict[str, str]:
-        """The sentence below each field, read from the source when a schema is asked for: at start it costs 40 ms."""
-        import ast
-        import inspect
-        import textwrap
-
-        tree = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
-        lines = tree.body if isinstance(tree, ast.ClassDef) else []
-        return {
-            named.target.id: inspect.cleandoc(said.value.value)
-            for named, said in pairwise(lines)
-            if isinstance(named, ast.AnnAssign) and isinstance(named.target, ast.Name)
-            and isinstance(said, ast.Expr)
-            and isinstance(said.value, ast.Constant) and isinstance(said.value.value, str)
-        }  # fmt: skip
 
 
 class FixtureUsage(Described):
@@ -117,19 +103,27 @@ class ErrorReply(Ruled, Described):
     rules: ClassVar[tuple[Rule, ...]] = (
         exactly_one("kind", "status", 'give a kind, like "rate-limited", or an object with status, code and message'),
         Rule(
-            "code and message go with status; a kind has its own",
-            ({"kind": Must.NULL}, {"code": Must.ABSENT, "message": Must.ABSENT}),
+            "code, message and body go with status; a kind has its own",
+            ({"kind": Must.NULL}, {"code": Must.ABSENT, "message": Must.ABSENT, "body": Must.ABSENT}),
+        ),
+        Rule(
+            "give either body, or code and message",
+            ({"body": Must.NULL}, {"code": Must.ABSENT, "message": Must.ABSENT}),
         ),
     )
 
     kind: Annotated[str | None, AfterValidator(_known_kind), WithJsonSchema({"enum": [*ERROR_KINDS, None]})] = None
     """A kind of the edition's [errors] table, which then gives status, form, code and message."""
-    status: int | None = Field(default=None, ge=400, le=599)
-    """HTTP status, where it is to be an error of your own."""
+    status: int | None = Field(default=None, ge=200, le=599)
+    """HTTP status, where it is to be an error of your own; 200 too, as some services say errors."""
     code: Annotated[int | str | None, PlainValidator(_code), WithJsonSchema(_CODE_SCHEMA)] = None
     """The body's code: an integer takes the gateway's form, a text the upstream's; absent means the status."""
     message: str = ""
     """The body's message."""
+    body: Any = None
+    """The whole body in a shape of your own: any JSON value, a text as it is."""
+    headers: SentHeaders = Field(default={})
+    """Further response headers, in place of those of the same name."""
 
     @model_validator(mode="before")
     @classmethod
@@ -154,12 +148,16 @@ class FixtureAnswer(Ruled, Described):
             ({"text": Must.NULL}, {"pieces": Must.NULL}),
         ),
         Rule(
-            f"says nothing; give {', '.join(_SAYS)} or error",
-            tuple({name: Must.PRESENT} for name in (*_SAYS, "error")),
+            f"says nothing; give {', '.join(_SAYS)}, error or raw",
+            tuple({name: Must.PRESENT} for name in (*_SAYS, "error", "raw")),
         ),
         Rule(
             "{field} does not go with error; only delay_ms does",
             ({"error": Must.NULL}, dict.fromkeys(sorted((*_SAYS, *_TELLS)), Must.ABSENT)),
+        ),
+        Rule(
+            "{field} does not go with raw; only delay_ms does",
+            ({"raw": Must.NULL}, dict.fromkeys(sorted((*_SAYS, *_TELLS, "error")), Must.ABSENT)),
         ),
     )
 
@@ -173,12 +171,14 @@ class FixtureAnswer(Ruled, Described):
     """Functions that the model calls."""
     error: ErrorReply | None = None
     """An error instead of all that."""
+    raw: RawAnswer | None = None
+    """The bytes instead of all that, as they are sent: a text, a list of sends, or an object with more."""
     blocked: bool = False
     """Whether the text review stops the answer after what is said here."""
     delay_ms: float = Field(default=0.0, ge=0, le=LONGEST_DELAY_MS)
     """Milliseconds before the answer begins, streamed or not."""
-    finish_reason: Literal["stop", "length", "tool_calls"] | None = None
-    """Why it ends; absent means tool_calls where there are any, else stop."""
+    finish_reason: str | None = None
+    """Why it ends, in any word; absent means tool_calls where there are any, else stop."""
     usage: FixtureUsage | None = None
     """Tokens, where they are known."""
     id: str | None = None
@@ -202,8 +202,22 @@ class FixtureAnswer(Ruled, Described):
         return tuple(call.called(number) for number, call in enumerate(self.tool_calls))
 
 
+def doubt(said: FixtureAnswer) -> str:
+    """What looks like a slip in an answer that may be meant: a finish_reason that is nearly a known one; else empty."""
+    reason = said.finish_reason
+    near = nearest(reason, FINISH_REASONS, most=1) if reason and reason not in FINISH_REASONS else []
+    return f"finish_reason: {shown(reason)} is sent as it is; did you mean {near[0]}?" if near else ""
+
+
+def reply_of(said: FixtureAnswer, name: str, prompt_tokens: Callable[[], int]) -> Answer | Plan:
+    """What the fixture `name` says: raw bytes as a plan, all else as `answer_of`."""
+    if said.raw is not None:
+        return said.raw.plan(f"fixture:{name}", said.delay_ms)
+    return answer_of(said, name, prompt_tokens)
+
+
 def answer_of(said: FixtureAnswer, name: str, prompt_tokens: Callable[[], int]) -> Answer:
-    """What the fixture `name` says; the prompt is counted where the file has no figures.
+    """What the fixture `name` says in words; the prompt is counted where the file has no figures.
 
     Raises:
         Refusal: it says an error.
@@ -211,7 +225,11 @@ def answer_of(said: FixtureAnswer, name: str, prompt_tokens: Callable[[], int]) 
     if said.error is not None:
         error = said.error
         detail = error.message or f"asked for by the fixture {name}"
-        raise Refusal(error.kind or "fixture", detail, status=error.status, code=error.code, delay_ms=said.delay_ms)
+        raise Refusal(
+            error.kind or "fixture", detail, status=error.status, code=error.code, delay_ms=said.delay_ms,
+            headers=tuple((name.encode(), value.encode("latin-1")) for name, value in error.headers.items()),
+            body=None if error.body is None else body_of_value(error.body),
+        )  # fmt: skip
     if said.usage is not None:
         usage = Usage(said.usage.prompt_tokens, said.usage.completion_tokens, said.usage.reasoning_tokens)
     else:
@@ -220,7 +238,7 @@ def answer_of(said: FixtureAnswer, name: str, prompt_tokens: Callable[[], int]) 
     return Answer(
         said.content,
         usage,
-        said.finish_reason or ("tool_calls" if said.calls else "stop"),
+        ("tool_calls" if said.calls else "stop") if said.finish_reason is None else said.finish_reason,
         reasoning=said.thoughts,
         tool_calls=said.calls,
         blocked=said.blocked,

@@ -29,15 +29,17 @@ from mockserver.sources.condition import (
     Condition,
     Same,
     Steps,
+    head_condition,
     shown,
     steps,
     text_condition,
     value_condition,
 )
-from mockserver.sources.fixture_answer import Described, FixtureAnswer
+from mockserver.sources.described import Described, with_sentences
+from mockserver.sources.fixture_answer import FixtureAnswer, doubt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -76,6 +78,20 @@ def _body_conditions(value: object) -> BodyConditions:
     return tuple((path, steps(path), value_condition(wanted)) for path, wanted in value.items())
 
 
+HeadConditions = tuple[tuple[str, Condition], ...]
+
+
+def _head_conditions(value: object) -> HeadConditions:
+    if not isinstance(value, dict):
+        raise ValueError(f'{shown(value)} is not allowed; allowed: an object of names, like {{"x-team": "blue"}}')  # noqa: TRY004 - for pydantic
+    return tuple((name, head_condition(wanted)) for name, wanted in value.items())
+
+
+_HEAD_SCHEMA = {
+    "type": "object",
+    "additionalProperties": {"anyOf": [*_TEXT_SCHEMA["anyOf"], _one_key("exists", _EXISTS)]},
+}
+HeadValues = Annotated[HeadConditions, PlainValidator(_head_conditions), WithJsonSchema(_HEAD_SCHEMA)]
 TextCondition = Annotated[Condition, PlainValidator(text_condition), WithJsonSchema(_TEXT_SCHEMA)]
 
 
@@ -101,6 +117,10 @@ class Match(Described):
         default=(), json_schema_extra={"default": {}}
     )
     """Paths into the body, like $.tools[0].type: a value, {"contains": …}, {"regex": …} or {"exists": true}."""
+    headers: HeadValues = Field(default=(), json_schema_extra={"default": {}})
+    """Request headers by name: a text, {"contains": …}, {"regex": …} or {"exists": true}; credentials are not seen."""
+    query: HeadValues = Field(default=(), json_schema_extra={"default": {}})
+    """Parameters of the query by name, in the same forms; of equal names the last."""
     stream: bool | None = None
     """Whether a stream is asked for; absent means either."""
     model: str | None = None
@@ -112,7 +132,7 @@ class Match(Described):
     def conditions(self) -> int:
         """How many things it asks for beyond model and chip; each message of a dialogue and each path is one."""
         given = sum(value is not None for value in (self.user, self.system, self.stream))
-        return given + len(self.messages or ()) + len(self.body)
+        return given + len(self.messages or ()) + len(self.body) + len(self.headers) + len(self.query)
 
     @property
     def said(self) -> Condition | None:
@@ -162,6 +182,11 @@ class FixtureFile(Ruled, Described):
     def expiry(self, today: date) -> str:
         """What is to be said of a fixture that is expired; empty where it is not."""
         return f"expires: {self.expires} is over; it no longer fits any request" if self.is_expired(today) else ""
+
+    @property
+    def doubts(self) -> str:
+        """What looks like a slip in what is said; empty for nothing."""
+        return "; ".join(filter(None, map(doubt, self.answers or filter(None, [self.answer]))))
 
     def said(self, call: int) -> FixtureAnswer | None:
         """What is said at a call, counted from 0; None where the answers are used up."""
@@ -242,22 +267,9 @@ def parse(data: bytes, where: Path | str) -> FixtureFile | None:
 def fixture_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a fixture file in the written form, with a description of every key."""
     schema = FixtureFile.model_json_schema(by_alias=True)
-    forms = {**schema.get("$defs", {}), FixtureFile.__name__: schema}
-    for model in Described.__subclasses__():
-        for form in _objects(forms.get(model.__name__, {})):
-            for name, sentence in model.sentences().items():
-                key = model.model_fields[name].alias or name
-                if key in form:
-                    form[key].setdefault("description", sentence)
+    with_sentences(schema, Described.__subclasses__())
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
         "title": "A fixture of genstudio-mock",
     }
-
-
-def _objects(form: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The properties of a form, also where it is one of some."""
-    for one in (form, *form.get("anyOf", ())):
-        if "properties" in one:
-            yield one["properties"]

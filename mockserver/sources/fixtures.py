@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from mockserver.core.data import ANY
 from mockserver.core.errors import OperatorError, Refusal
 from mockserver.files.watch import Watch
-from mockserver.sources.condition import Same
+from mockserver.sources.condition import SEARCHED, Contains, Same
+from mockserver.sources.contains_index import ContainsIndex
 from mockserver.sources.fixture_file import Fixture, read
 from mockserver.sources.match import NearMiss, RequestView, fits, near_misses
 
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
     from mockserver.core.exchange import ChatRequest
     from mockserver.sources.fixture_answer import FixtureAnswer
 
+MOST_NEAR: Final = 3
 CHECK_EVERY_S: Final = 0.5
 KEPT: Final = "; what it said before is served on"
 """Told of a file that was good and is broken now: an editor may be half through with it."""
+MANY: Final = 32
+"""From so many `contains` on they are found by an index; fewer are asked one after the other."""
 Place = tuple[int, str]
 """The number of a root, and a file's path below it."""
 
@@ -64,13 +68,20 @@ class Fixtures:
         self._fixtures: dict[Place, Fixture] = {}
         self._ordered: list[Fixture] = []
         self._index: dict[tuple[str | None, str], list[tuple[int, Fixture]]] = {}
+        self._containing: ContainsIndex[tuple[int, Fixture]] | None = None
         self._told: set[Place] = set()
         self._calls: dict[tuple[str, Place], int] = {}
         self.changes = 0
+        self._looks_at_heads = False
 
     def __iter__(self) -> Iterator[Fixture]:
         """The fixtures that can be used, the most special first."""
         return iter(self._ordered)
+
+    @property
+    def looks_at_heads(self) -> bool:
+        """Whether a fixture asks for headers or the query."""
+        return self._looks_at_heads
 
     def refresh(self, now_s: float) -> list[str]:
         """See what changed on disk, at most every `CHECK_EVERY_S` seconds.
@@ -126,8 +137,15 @@ class Fixtures:
         self._calls = {key: calls for key, calls in self._calls.items() if key[0] != namespace}
 
     def near_misses(self, request: ChatRequest) -> list[NearMiss]:
-        """The three fixtures that miss the request by the least, best first."""
-        return near_misses(self._ordered, RequestView(request, self._today))
+        """The three fixtures that miss the request by the least, best first, and the last root's after all others.
+
+        That is the package's own, of which an operator asks nothing, where there are others.
+        """
+        view = RequestView(request, self._today)
+        last = len(self._roots) - 1
+        own = near_misses([one for one in self._ordered if one.root < last], view) if last else []
+        shipped = [one for one in self._ordered if one.root == last]
+        return [*own, *near_misses(shipped, view, MOST_NEAR - len(own))] if len(own) < MOST_NEAR else own
 
     def no_match(self, request: ChatRequest) -> Refusal:
         """The refusal of a request that no fixture fits, with its near misses."""
@@ -148,6 +166,10 @@ class Fixtures:
                 if fits(fixture, view):
                     best = place, fixture
                     break
+        if self._containing is not None and view.user is not None:
+            for place, fixture in self._containing.candidates(view.user.folded[:SEARCHED]):
+                if (best is None or place < best[0]) and fits(fixture, view):
+                    best = place, fixture
         return None if best is None else best[1]
 
     def _read(self, place: Place) -> str | None:
@@ -159,9 +181,11 @@ class Fixtures:
             self.broken[place] = str(error)
             return f"{error}{KEPT if place in self._fixtures else ''}"
         self._forget(place)
-        if fixture is not None:
-            self._fixtures[place] = fixture
-        return None
+        if fixture is None:
+            return None
+        self._fixtures[place] = fixture
+        doubts = fixture.file.doubts
+        return f"{self._roots[number] / name}: {doubts}" if doubts else None
 
     def _forget(self, place: Place) -> None:
         self._fixtures.pop(place, None)
@@ -172,11 +196,18 @@ class Fixtures:
 
     def _order(self) -> None:
         self._ordered = sorted(self._fixtures.values(), key=lambda fixture: fixture.rank)
+        self._looks_at_heads = any(one.file.match.headers or one.file.match.query for one in self._ordered)
         self._index = {}
+        containing = []
+        many = sum(isinstance(fixture.file.match.user, Contains) for fixture in self._ordered) >= MANY
         for place, fixture in enumerate(self._ordered):
             said = fixture.file.match.said
+            if many and isinstance(fixture.file.match.user, Contains):
+                containing.append((fixture.file.match.user.folded, (place, fixture)))
+                continue
             text = said.normal if isinstance(said, Same) else None
             self._index.setdefault((text, fixture.model), []).append((place, fixture))
+        self._containing = ContainsIndex(containing) if many else None
 
     def _expired(self) -> list[str]:
         """A line for each fixture that expired and was not yet told."""

@@ -10,10 +10,12 @@ from functools import cached_property
 from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import parse_qs
 
 from mockserver.core.data import ANY
 from mockserver.core.exchange import texts_of
-from mockserver.sources.condition import MISSING, Text, normal, shown, value_at
+from mockserver.files.kept_headers import SECRET_NAMES
+from mockserver.sources.condition import MISSING, Missing, Text, normal, shown, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -67,6 +69,18 @@ class RequestView:
     def turns(self) -> list[tuple[str, Text]]:
         """Role and text of every message."""
         return [(one.get("role", "user"), Text("".join(texts_of(one)))) for one in self.request.messages]
+
+    def header(self, name: str) -> Text | Missing:
+        """A request header; a credential counts as none, so that no message holds it."""
+        value = self.request.headers.get(name.lower().encode("latin-1", "replace"))
+        if value is None or SECRET_NAMES.search(name):
+            return MISSING
+        return Text(value.decode("utf-8", "replace"))
+
+    def parameter(self, name: str) -> Text | Missing:
+        """A parameter of the query; a credential counts as none."""
+        values = parse_qs(self.request.query, keep_blank_values=True).get(name)
+        return MISSING if values is None or SECRET_NAMES.search(name) else Text(values[-1])
 
     def at(self, path: Steps) -> object:
         """Where a path into the body leads, as `value_at` says."""
@@ -134,6 +148,11 @@ def match_differences(match: Match, view: RequestView) -> Iterator[Difference]:
                 yield Difference(name, wanted, Shown(MISSING if text is None else text))
     if match.messages is not None:
         yield from _turn_differences(match.messages, view.turns)
+    for what, conditions in (("headers", match.headers), ("query", match.query)):
+        for name, wanted in conditions:
+            seen = view.header(name) if what == "headers" else view.parameter(name)
+            if not wanted.fits(seen):
+                yield Difference(f"{what}.{name}", wanted, Shown(seen))
     for path, steps, wanted in match.body:
         value = view.at(steps)
         if not wanted.fits(value):

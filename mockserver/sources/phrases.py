@@ -15,7 +15,7 @@ from mockserver.sources import tokens
 _SEARCHED = 4000  # characters that are looked at for the language and the quotation
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # equal is the same object, so that it is quick to look up by
 class Language:
     """What is said in one language.
 
@@ -181,6 +181,8 @@ _INVISIBLE = "[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 def language_of(text: str) -> Language:
     """Chinese where there are at least as many Chinese characters as words in Latin letters, else English."""
     head = text[:_SEARCHED]
+    if head.isascii():
+        return ENGLISH
     chinese = len(re.findall(_HAN, head))
     return CHINESE if chinese and chinese >= len(re.findall(_LATIN_WORD, head)) else ENGLISH
 
@@ -188,11 +190,14 @@ def language_of(text: str) -> Language:
 def quotation(text: str, most: int) -> str:
     """The beginning of a text, at most `most` characters, fit to stand between quotation marks on one line."""
     head = text[:_SEARCHED]
-    clean = re.sub(_GAPS, " ", re.sub(_INVISIBLE, "", head)).strip().replace("“", "‘").replace("”", "’")
+    if head.isascii() and head.isprintable():
+        clean = " ".join(head.split())
+    else:
+        clean = re.sub(_GAPS, " ", re.sub(_INVISIBLE, "", head)).strip().replace("“", "‘").replace("”", "’")
     if len(clean) <= most and len(head) == len(text):
         return clean
     kept = ""
-    for piece in tokens.pieces(clean):
+    for piece in tokens.pieces(clean[: most + 20]):
         if len(kept) + len(piece) > most:
             break
         kept += piece

@@ -9,6 +9,7 @@ from mockserver.files.bounded import UnreadableFileError
 from mockserver.files.watch import Watch
 from mockserver.sources.fixtures import CHECK_EVERY_S, KEPT
 from mockserver.sources.recordings import Recordings, read_recording, replayed
+from mockserver.sources.staleness import pinned_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,7 +38,7 @@ class RecordingFolders:
 
     def __init__(self, roots: Sequence[Path], settings: ReplaySettings, default_chip: str) -> None:
         self.roots = len(roots)
-        self.recordings = Recordings()
+        self.recordings = Recordings(match_on=settings.match_on)
         self.changes = 0
         self._settings = settings
         self._default_chip = default_chip
@@ -46,8 +47,17 @@ class RecordingFolders:
         self.broken: dict[Path, str] = {}
         self._untold = self._look()
 
+    @property
+    def looks_at_heads(self) -> bool:
+        """Whether a recording is found by headers."""
+        return bool(pinned_headers(self._settings.match_on))
+
     def answer(self, request: ChatRequest, prompt_tokens: Callable[[], int]) -> Answer | Plan | None:
-        """What was recorded for a request; None for nothing. `prompt_tokens` counts it where the recording does not."""
+        """What was recorded for a request; None for nothing. `prompt_tokens` counts it where the recording does not.
+
+        Raises:
+            Refusal: The request has changed, and must not have.
+        """
         return replayed(self.recordings, request, self._settings, prompt_tokens)
 
     def near_misses(self, request: ChatRequest) -> list[str]:

@@ -21,16 +21,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import from_json
 
+from mockserver.core.errors import Refusal
 from mockserver.core.exchange import ChatRequest, texts_of
 from mockserver.core.route import parse, parse_decoded
 from mockserver.files.exchange_file import plan_of, read_if_exchange
+from mockserver.files.kept_headers import raw
 from mockserver.pipeline.coding import body_of
 from mockserver.pipeline.judge import judge
 from mockserver.pipeline.read import meaning, objects_of, usage_counts_of
 from mockserver.sources import tokens
+from mockserver.sources.staleness import DIALOGUE, USUAL, changes, pinned_changes, stale_detail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mockserver.core.exchange import Answer, Plan, Request
@@ -53,11 +56,15 @@ class ReplaySettings:
         speed: How many times as fast as recorded, > 0; 0 gives up the recorded times: an exact replay is sent at
             once, a regenerated answer at the chip's pace.
         identity: Whether regenerated answers keep the recorded id and `created`.
+        match_on: What a recording is found by beside model, chip and stream.
+        strict_requests: Whether a request that differs from the recorded one in anything but identity is refused.
     """
 
     mode: Literal["exact", "regenerate"] = "exact"
     speed: float = 0.0
     identity: Literal["kept", "fresh"] = "kept"
+    match_on: tuple[str, ...] = USUAL
+    strict_requests: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,10 @@ def _chat_request(route: Route | None, body: bytes | Mapping[str, Any], default_
 def recording(path: Path, file: ExchangeFile, default_chip: str = "") -> Recording | None:
     """A file as a recording; None where its request is no chat that could be asked again."""
     request = chat_request(file.request.path, file.request.body or {}, default_chip)
-    return Recording(path, file, request, dialogue(request)) if request else None
+    if request is None:
+        return None
+    request = replace(request, headers={name.lower(): value for name, value in raw(file.request.headers)})
+    return Recording(path, file, request, dialogue(request))
 
 
 def read_recording(path: Path, default_chip: str = "") -> Recording | None:
@@ -173,9 +183,15 @@ def _rest(message: Mapping[str, Any]) -> str:
 
 
 class Recordings:
-    """Recordings by dialogue; what is added later wins over what was there before."""
+    """Recordings by dialogue; what is added later wins over what was there before.
 
-    def __init__(self, recordings: Iterable[Recording] = ()) -> None:
+    Args:
+        recordings: Those there are.
+        match_on: What one is found by beside model, chip and stream: some of `ASPECTS`, and `headers:NAME`.
+    """
+
+    def __init__(self, recordings: Iterable[Recording] = (), match_on: Sequence[str] = USUAL) -> None:
+        self._match_on = match_on
         self._by_dialogue: dict[tuple[str, Key], list[Recording]] = {}
         self._all: dict[Path, Recording] = {}
         for one in recordings:
@@ -197,7 +213,7 @@ class Recordings:
         self.remove(one.path)
         self._all[one.path] = one
         for model in _models(one):
-            self._by_dialogue.setdefault((model, one.key), []).insert(0, one)
+            self._by_dialogue.setdefault((model, self._key(one.key)), []).insert(0, one)
 
     def remove(self, path: Path) -> None:
         """Give up the recording of a file, if there is one."""
@@ -205,10 +221,10 @@ class Recordings:
         if one is None:
             return
         for model in _models(one):
-            alike = self._by_dialogue[model, one.key]
+            alike = self._by_dialogue[model, self._key(one.key)]
             alike.remove(one)
             if not alike:
-                del self._by_dialogue[model, one.key]
+                del self._by_dialogue[model, self._key(one.key)]
 
     def find(self, request: ChatRequest, *, any_form: bool = False) -> Recording | None:
         """The recording of this request.
@@ -223,8 +239,10 @@ class Recordings:
             then the one whose other fields are most alike.
         """
         asked = _deployment(request)
-        alike = self._by_dialogue.get((asked or request.model, dialogue(request)), ())
+        alike = self._by_dialogue.get((asked or request.model, self._key(dialogue(request))), ())
         found = [one for one in alike if _deployment(one.request) == asked]
+        if self._match_on != USUAL:
+            found = [one for one in found if not pinned_changes(one.request, request, self._match_on)]
         fitting = [one for one in found if (any_form and not one.judgement.why) or _same_form(one, request)]
         if len(fitting) < 2:
             return fitting[0] if fitting else None
@@ -237,6 +255,10 @@ class Recordings:
                 _alike(one, request),
             ),
         )  # fmt: skip
+
+    def _key(self, key: Key) -> Key:
+        """What recordings are grouped by: the dialogue, unless it does not matter."""
+        return key if DIALOGUE in self._match_on else ()
 
     def near_misses(self, request: ChatRequest, most: int = 3, *, anew: bool = False) -> list[str]:
         """The recordings most like a request that none fits, each with what differs.
@@ -257,11 +279,17 @@ class Recordings:
         looked_at = islice(self._all.values(), _COMPARED)
         near = nlargest(_COMPARED_WELL, looked_at, lambda one: likeness(one, matcher.quick_ratio))
         near.sort(key=lambda one: likeness(one, matcher.ratio), reverse=True)
-        told = ((one, differences(one, request), one.judgement.why if anew else "") for one in near[:most])
+        told = (
+            (one, [*differences(one, request), *self._pinned(one, request)], one.judgement.why if anew else "")
+            for one in near[:most]
+        )
         return [
             f"{one.path.name}: {'; '.join([*found, *([f'cannot be said anew: {why}'] if why else [])])}"
             for one, found, why in told
         ]
+
+    def _pinned(self, one: Recording, request: ChatRequest) -> list[str]:
+        return pinned_changes(one.request, request, self._match_on)
 
 
 def differences(one: Recording, request: ChatRequest) -> list[str]:
@@ -305,10 +333,16 @@ def replayed(
     found = recordings.find(request, any_form=anew)
     if found is None:
         return None
+    stale = changes(found.request, request)
+    if stale and settings.strict_requests:
+        raise Refusal("no-match", stale_detail(found.path.name, stale))
+    said: Answer | Plan
     if anew and not found.judgement.why:
-        return _regenerated(found, settings, prompt_tokens)
-    plan = exact_plan(found, settings.speed)
-    return replace(plan, detail=f"played as it came: {found.judgement.why}") if anew else plan
+        said = _regenerated(found, settings, prompt_tokens)
+    else:
+        said = exact_plan(found, settings.speed)
+        said = replace(said, detail=f"played as it came: {found.judgement.why}") if anew else said
+    return replace(said, stale=stale) if stale else said
 
 
 def exact_plan(one: Recording, speed: float) -> Plan:
@@ -325,7 +359,8 @@ def exact_plan(one: Recording, speed: float) -> Plan:
 
 def request_of(asked: Request) -> ChatRequest | None:
     """The chat request of a request as it came in."""
-    return _chat_request(parse_decoded(asked.path), asked.body)
+    made = _chat_request(parse_decoded(asked.path), asked.body)
+    return None if made is None else replace(made, headers=asked.headers)
 
 
 def _regenerated(one: Recording, settings: ReplaySettings, prompt_tokens: Callable[[], int]) -> Answer:

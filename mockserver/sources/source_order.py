@@ -6,19 +6,23 @@ With `strict` nothing is synthesised: what nothing fits is refused, with near mi
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from mockserver.core.data import ANY
 from mockserver.core.errors import OperatorError, Refusal
+from mockserver.core.exchange import Answer
 from mockserver.files.bounded import visible_path
 from mockserver.sources import tokens
-from mockserver.sources.fixture_answer import answer_of
+from mockserver.sources.fixture_answer import reply_of
+from mockserver.sources.identity import identified
+from mockserver.sources.staleness import not_offered, stale_detail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mockserver.core.exchange import Answer, ChatRequest, Plan
+    from mockserver.core.exchange import ChatRequest, Plan
     from mockserver.profile.edition import Edition
     from mockserver.sources.fixtures import Fixtures
     from mockserver.sources.recording_folders import RecordingFolders
@@ -36,6 +40,7 @@ class Sources:
         recordings: Exchanges as they were, or None.
         synthetic: Text for everything else.
         strict: Nothing is synthesised.
+        strict_requests: A fixture that calls what a request does not offer refuses it.
         now_s: Seconds since the Unix epoch, for looking after changed files and for `expires`.
 
     Raises:
@@ -50,6 +55,7 @@ class Sources:
         synthetic: Synthetic,
         *,
         strict: bool,
+        strict_requests: bool = False,
         now_s: Callable[[], float],
     ) -> None:
         self._edition = edition
@@ -57,6 +63,7 @@ class Sources:
         self._recordings = recordings
         self._synthetic = synthetic
         self._strict = strict
+        self._strict_requests = strict_requests
         self._now_s = now_s
         self._generation = self._changes = 0
         self._refresh()
@@ -64,10 +71,15 @@ class Sources:
         if strict and broken:  # nothing else would answer in its place: better no mock than one without its answers
             raise OperatorError(broken[0])
 
-    def generation(self) -> int:
-        """A number that changes when the same request may get another answer: files changed, a sequence went on."""
+    def generation(self) -> int | None:
+        """A number that changes when the same request may get another answer: files changed, a sequence went on.
+
+        None while headers or the query decide, which nobody remembers.
+        """
         self._refresh()
-        return self._generation
+        recordings = self._recordings
+        looks = self._fixtures.looks_at_heads or (recordings is not None and recordings.looks_at_heads)
+        return None if looks else self._generation
 
     def answer(self, request: ChatRequest) -> Answer | Plan:
         """What is said to a request; raises Refusal where a fixture says so, or where strict and nothing matches."""
@@ -81,13 +93,24 @@ class Sources:
                 return recorded
         if found is not None:
             self._generation += found.fixture.file.answer is None  # one of a sequence
-            return answer_of(found.said, found.fixture.name, lambda: tokens.prompt_tokens(request, self._edition))
+            said = reply_of(found.said, found.fixture.name, lambda: tokens.prompt_tokens(request, self._edition))
+            if isinstance(said, Answer):
+                said = identified(said, request.messages)
+            stale = not_offered(said, request)
+            if stale and self._strict_requests:
+                raise Refusal("no-match", stale_detail(found.fixture.name, stale))
+            return replace(said, stale=stale) if stale else said
         if self._strict:
-            refusal = self._fixtures.no_match(request)
-            near = self._recordings.near_misses(request) if self._recordings is not None else []
-            more = f"; nearest recordings: {'; '.join(near)}" if near else ""
-            raise Refusal(refusal.kind, f"{refusal.detail}{more}")
+            raise self._no_match(request)
         return self._synthetic.answer(request)
+
+    def _no_match(self, request: ChatRequest) -> Refusal:
+        """The refusal of a request that nothing fits: recordings and the operator's fixtures are near misses first."""
+        near = self._recordings.near_misses(request) if self._recordings is not None else []
+        refusal = self._fixtures.no_match(request)
+        if not near:
+            return refusal
+        return Refusal(refusal.kind, f"no recording fits; nearest: {'; '.join(near)}; {refusal.detail}")
 
     def named(self) -> set[tuple[str, str]]:
         """Model and chip of each answer that the operator gives; an empty name is any, a deployment is no model."""

@@ -1,4 +1,4 @@
-"""The synthetic source: an answer for any request, made from the request and a seed. The only user of faker.
+"""The synthetic source: an answer for any request, made from the request and a seed.
 
 The same question of the same dialogue gets the same words, on every chip, streamed or not, whatever the temperature;
 another `seed` in the request, another seed of the server or another edition gives others. The words do not depend on
@@ -11,33 +11,31 @@ import hashlib
 import json
 import random
 from collections import OrderedDict
-from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.core.errors import OperatorError, Refusal
-from mockserver.core.exchange import ANSWER_STYLES, Answer, Usage, texts_of
+from mockserver.core.exchange import ANSWER_STYLES, Answer, Usage
+from mockserver.pipeline.limit import bounds
 from mockserver.pipeline.structure import SCHEMA_WHERE, structure
-from mockserver.sources import phrases, tokens, toolcalls
-from mockserver.sources.tool_choice import calls_of, chosen
+from mockserver.sources import next_tool, prompt_form, tokens, toolcalls
+from mockserver.sources.dialogue import DialogueSummary
+from mockserver.sources.prose import Draw, line_of_thought, opening_text, prose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from mockserver.core.exchange import ChatRequest
-    from mockserver.pipeline.structure import Function, Structure
+    from mockserver.core.exchange import ChatRequest, ToolCall
+    from mockserver.pipeline.structure import Structure
     from mockserver.profile.edition import Edition, ModelEntry
-    from mockserver.sources.phrases import Language
+    from mockserver.sources.prompt_form import PromptForm
 
-SHORTEST, LIKELIEST, LONGEST = 20, 70, 200
-"""Tokens of an answer's text: a triangular distribution, met to within a sentence."""
-RESULT_LENGTH: Final = 80
 KEPT_ANSWERS: Final = 256
+MOST_TOKENS: Final = 32_768
+"""The longest text that a request can ask for."""
 _KEPT_REQUEST = 16_384  # characters; answers to longer requests are made anew, so that the memory is bounded
 _SHAPING = ("tools", "tool_choice", "parallel_tool_calls", "response_format", "enable_thinking")
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
+_NO_FORM = [None] * len(_SHAPING)
+_in_order = json.JSONEncoder(sort_keys=True).encode
 
 
 class Synthetic:
@@ -48,12 +46,13 @@ class Synthetic:
         seed: Part of everything derived.
         style: One of `ANSWER_STYLES`: `faker` uses invented names, places and dates, `template` does without,
             `echo` answers the last user message as it is. `X-Mock-Answer` overrides it for one request.
+        size: The fewest and the most completion tokens of a text, all alike likely; None has texts of 20 to 200.
 
     Raises:
         OperatorError: an unknown style, or a vocabulary in the catalogue that is not known.
     """
 
-    def __init__(self, edition: Edition, seed: int, style: str = "faker") -> None:
+    def __init__(self, edition: Edition, seed: int, style: str = "faker", size: tuple[int, int] | None = None) -> None:
         if style not in ANSWER_STYLES:
             raise OperatorError(f"answer style: {style!r} is not allowed; allowed: {', '.join(ANSWER_STYLES)}")
         for entry in edition.models.values():
@@ -61,17 +60,17 @@ class Synthetic:
         self._edition = edition
         self._seed = seed
         self._style = style
-        self._material = Material()
+        self._size = size
         self._kept: OrderedDict[bytes, Answer] = OrderedDict()
 
     def answer(self, request: ChatRequest) -> Answer:
         """The answer; raises Refusal where the request asks for a form that cannot be had."""
         style = request.answer_style or self._style
         body = request.body
-        asked = json.dumps(
-            [self._edition.name, self._seed, body.get("seed"), request.model, request.messages], sort_keys=True
-        )
-        shaping = json.dumps([style, *map(body.get, _SHAPING)])
+        asked = _in_order([self._edition.name, self._seed, body.get("seed"), request.model, request.messages])
+        wanted = size_of(body) or self._size
+        form = [*map(body.get, _SHAPING)]
+        shaping = f"{style} {wanted}" if form == _NO_FORM else json.dumps([style, wanted, *form])
         origin = hashlib.blake2b(asked.encode(), digest_size=16)
         seed = origin.hexdigest()
         origin.update(b"\0" + shaping.encode())
@@ -80,14 +79,14 @@ class Synthetic:
         if found is not None:
             self._kept.move_to_end(key)
             return found
-        made = self._make(request, style, seed)
+        made = self._make(request, style, seed, wanted)
         if len(asked) + len(shaping) <= _KEPT_REQUEST:
             self._kept[key] = made
             if len(self._kept) > KEPT_ANSWERS:
                 self._kept.popitem(last=False)
         return made
 
-    def _make(self, request: ChatRequest, style: str, seed: str) -> Answer:
+    def _make(self, request: ChatRequest, style: str, seed: str, size: tuple[int, int] | None) -> Answer:
         entry = self._edition.entry(request.model)
         wanted = structure(request.body)
         if wanted.functions and not entry.tools:
@@ -96,92 +95,31 @@ class Synthetic:
         cut = tokens.tokenizer(entry.tokenizer)
         reasoning: tuple[str, ...] = ()
         if reasons(entry, request.body):
-            reasoning = cut.pieces(line_of_thought(dialogue, _dice(seed, "reasoning")))
+            reasoning = line_of_thought(dialogue, Draw(seed, "reasoning"), cut)
         echoes = style == "echo" and wanted.choice == "auto"
-        functions: tuple[Function, ...] = ()
+        calls: tuple[ToolCall, ...] = ()
         if wanted.functions and not echoes:
-            called = calls_of(request.messages, wanted.functions)
-            functions = chosen(wanted, dialogue.role, dialogue.asked, called)
-        calls = toolcalls.calls(functions, _dice(seed, "tools"), cut)
-        pieces = () if calls else cut.pieces(self._text(dialogue, wanted, style, seed))
-        size = len(reasoning) + len(pieces) + sum(len(one.pieces) for one in calls)
-        usage = Usage(tokens.prompt_tokens(request, self._edition), size + 1, len(reasoning))
+            functions = next_tool.chosen(wanted, request.messages, dialogue.asked)
+            calls = toolcalls.calls(functions, _dice(seed, "tools"), cut) if functions else ()
+        pieces: tuple[str, ...] = ()
+        if style == "echo" and not calls:
+            pieces = cut.pieces(dialogue.asked)
+        elif not calls:
+            form = None if wanted.schema is not None else prompt_form.find(request.messages, bare=wanted.document)
+            said = _document(dialogue, wanted, form, seed)
+            if said is not None:
+                pieces = cut.pieces(said)
+            else:
+                draw = Draw(seed, "text")
+                exact = None if size is None else draw.below(size[1] - size[0] + 1) + size[0] - 1
+                reasoning = reasoning[:exact]
+                left = None if exact is None else exact - len(reasoning)
+                pieces = prose(dialogue, draw, cut, invented=style == "faker", size=left)
+                if form is not None and form.schema is None:
+                    pieces = cut.pieces(form.written("".join(pieces)))
+        count = len(reasoning) + len(pieces) + sum(len(one.pieces) for one in calls) + 1
+        usage = Usage(tokens.prompt_tokens(request, self._edition), count, len(reasoning))
         return Answer(pieces, usage, "tool_calls" if calls else "stop", reasoning, calls)
-
-    def _text(self, dialogue: DialogueSummary, wanted: Structure, style: str, seed: str) -> str:
-        if style == "echo":
-            return dialogue.asked
-        dice = _dice(seed, "text")
-        if wanted.schema is not None:
-            value = toolcalls.value_for(wanted.schema, dice, SCHEMA_WHERE)
-        elif wanted.document:
-            value = document(dialogue, dice)
-        else:
-            return prose(dialogue, dice, self._material.draw(dialogue.language, dice) if style == "faker" else None)
-        return json.dumps(value, ensure_ascii=False)
-
-
-class DialogueSummary:
-    """What a dialogue comes down to for the answer.
-
-    Attributes:
-        asked: The text of the last user message; empty where there is none.
-        language: Its language.
-        quote: Its beginning, fit to be quoted.
-        turn: How many user messages there are.
-        earlier: The beginning of the first of them.
-        media: How many images and videos the last user message has.
-        role: The role of the last message.
-        result: What a tool returned, where that is the last message; else None.
-    """
-
-    def __init__(self, messages: Iterable[Mapping[str, Any]]) -> None:
-        turns = list(messages)
-        users = [message for message in turns if message.get("role", "user") == "user"]
-        last = turns[-1]
-        self.asked = "".join(texts_of(users[-1])) if users else ""
-        self.language = phrases.language_of(self.asked)
-        most = self.language.quote_length
-        self.quote = phrases.quotation(self.asked, most)
-        self.turn = len(users)
-        self.earlier = phrases.quotation("".join(texts_of(users[0])), most) if users else ""
-        self.media = tokens.media_parts(users[-1]) if users else 0
-        self.role = last.get("role", "user")
-        self.result = phrases.quotation("".join(texts_of(last)), RESULT_LENGTH) if self.role == "tool" else None
-
-
-class Material:
-    """Invented names, places and dates; faker is loaded when they are first wanted."""
-
-    def __init__(self) -> None:
-        self._makers: dict[str, Any] = {}
-
-    def draw(self, language: Language, dice: random.Random) -> dict[str, str]:
-        """The material of one answer."""
-        maker = self._makers.get(language.locale)
-        if maker is None:
-            from faker import Faker
-
-            maker = self._makers[language.locale] = Faker(language.locale)
-        maker.seed_instance(dice.getrandbits(64))
-        chinese = language is phrases.CHINESE
-        place = maker.city_name if chinese else maker.city
-        day = maker.date_between(start_date=date(2015, 1, 1), end_date=date(2024, 12, 31))
-        return {
-            "name": maker.name() if chinese else f"{maker.first_name()} {maker.last_name()}",
-            "colleague": maker.name() if chinese else f"{maker.first_name()} {maker.last_name()}",
-            "company": maker.company(),
-            "city": place(),
-            "town": place(),
-            "date": f"{day.year}年{day.month}月{day.day}日"
-            if chinese
-            else f"{day.day} {_MONTHS[day.month - 1]} {day.year}",
-            "count": str(dice.randrange(120, 9000)),
-            "percent": str(dice.randrange(11, 90)),
-            "few": str(dice.randrange(3, 8)),
-            "days": str(dice.randrange(3, 28)),
-            "pages": str(dice.randrange(8, 60)),
-        }
 
 
 def reasons(entry: ModelEntry, body: Mapping[str, Any]) -> bool:
@@ -192,61 +130,36 @@ def reasons(entry: ModelEntry, body: Mapping[str, Any]) -> bool:
     return switch if isinstance(switch, bool) else entry.reasoning == "on"
 
 
-def prose(dialogue: DialogueSummary, dice: random.Random, material: Mapping[str, str] | None) -> str:
-    """Sentences that make sense one after the other, from about `SHORTEST` to about `LONGEST` tokens.
+def size_of(body: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The fewest and the most completion tokens that a request's fields want, as load generators ask servers for them.
 
-    The question is quoted, and so is the first question of a dialogue of several; after a tool's result, that is
-    quoted instead. Without material, the example is left out.
+    `ignore_eos` with a bound runs past any end, so that the bound cuts; `min_tokens` is met exactly. Neither field is
+    the service's; vLLM and SGLang have both. None leaves the length to the source.
     """
-    language = dialogue.language
-    target = dice.triangular(SHORTEST, LONGEST, LIKELIEST)
-    opening = [_opening(dialogue, dice)]
-    if dialogue.turn > 1:
-        opening.append(language.turn.format(turn=dialogue.turn, earlier=dialogue.earlier or "…"))
-    if dialogue.media:
-        opening.append(language.media.format(media=dialogue.media))
-    body: list[str] = []
-    closing = dice.choice(language.closings)
-    room = target - tokens.ESTIMATOR.count("".join(opening)) - tokens.ESTIMATOR.count(closing)
-    told = [sentence.format_map(material) for sentence in _some(language.story, dice)] if material else []
-    for sentences in (told, _some(language.advice, dice)):
-        for sentence in sentences:
-            cost = tokens.ESTIMATOR.count(sentence)
-            if cost > room and target - room >= SHORTEST:
-                break
-            body.append(sentence)
-            room -= cost
-    parts = [language.gap.join(opening), language.gap.join(body), closing]
-    return ("\n\n" if len(body) > 4 else language.gap).join(filter(None, parts))
+    most = bounds(body)[0] if body.get("ignore_eos") is True else None
+    size = body.get("min_tokens") or None if most is None else most + 1
+    return None if size is None else (min(size, MOST_TOKENS),) * 2
 
 
-def _opening(dialogue: DialogueSummary, dice: random.Random) -> str:
-    language = dialogue.language
-    if dialogue.result is not None:
-        return dice.choice(language.tool).format(result=dialogue.result)
-    return dice.choice(language.openings if dialogue.quote else language.openings_without).format(quote=dialogue.quote)
+def _document(dialogue: DialogueSummary, wanted: Structure, form: PromptForm | None, seed: str) -> str | None:
+    """The document that is asked for, by `response_format` or by the prompt's words; None where prose is."""
+    if wanted.schema is not None:
+        value = toolcalls.value_for(wanted.schema, _dice(seed, "text"), SCHEMA_WHERE)
+        return json.dumps(value, ensure_ascii=False)
+    if form is not None and form.schema is not None:
+        found = toolcalls.value_or_none(form.schema, _dice(seed, "text"))
+        if found is not None:
+            return form.written(*found)
+    return json.dumps(document(dialogue, seed), ensure_ascii=False) if wanted.document else None
 
 
-def _some(sentences: tuple[str, ...], dice: random.Random) -> list[str]:
-    """The first sentence and some of the others, in their order."""
-    kept = set(dice.sample(range(1, len(sentences)), k=dice.randrange(len(sentences) // 2, len(sentences))))
-    return [sentence for number, sentence in enumerate(sentences) if number == 0 or number in kept]
-
-
-def line_of_thought(dialogue: DialogueSummary, dice: random.Random) -> str:
-    """The text of `reasoning_content`: what is asked, some thoughts on it, the decision to answer."""
-    first, *middle, last = dialogue.language.reasoning
-    kept = sorted(dice.sample(range(len(middle)), k=dice.randrange(len(middle) + 1)))
-    thoughts = [first.format(quote=dialogue.quote or "…"), *(middle[number] for number in kept), last]
-    return dialogue.language.gap.join(thoughts)
-
-
-def document(dialogue: DialogueSummary, dice: random.Random) -> dict[str, Any]:
+def document(dialogue: DialogueSummary, seed: str) -> dict[str, Any]:
     """A small JSON object about the question."""
+    dice = _dice(seed, "text")
     return {
         "question": dialogue.quote,
         "language": dialogue.language.code,
-        "answer": _opening(dialogue, dice),
+        "answer": opening_text(dialogue, Draw(seed, "text")),
         "points": dice.sample(dialogue.language.advice, k=dice.randrange(1, 4)),
         "synthetic": True,
     }

@@ -11,19 +11,21 @@ with the usage it is told. So a character that takes several real tokens is one 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import unicodedata
 from functools import lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from mockserver.core.errors import OperatorError, suggestion
 from mockserver.core.exchange import texts_of
 from mockserver.sources.chinese_words import WORDS
+from mockserver.sources.long_text import estimated_count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from mockserver.core.exchange import ChatRequest
     from mockserver.profile.edition import Edition
@@ -42,6 +44,9 @@ _BLOCK = 256
 
 class Tokenizer(Protocol):
     """Cuts a text into pieces and counts its tokens."""
+
+    def __hash__(self) -> int:
+        """By identity: what was cut is remembered by who cut it."""
 
     def pieces(self, text: str) -> tuple[str, ...]:
         """The text cut as tokens would cut it."""
@@ -64,11 +69,11 @@ _SUFFIXES = (
     "ization|ations?|ments?|ities|ity|ness|ingly|ings?|fully?|ions?|ical|ically|ables?|ally|ised|ized|ers?|ed|ly"
 )
 _PIECE = rf"""
-      (?:{_trie(WORDS)}) | [{_HAN}]                             # a common Chinese word, else one character
-    | \ ?[{_LATIN}]{{1,7}}(?![{_LATIN}])                        # a short word with the space before it
+      \ ?[{_LATIN}]{{1,7}}(?![{_LATIN}])                        # a short word with the space before it
     | \ ?[{_LATIN}]{{3,10}}?(?=(?:{_SUFFIXES})(?![{_LATIN}]))   # the stem of a longer one
     | \ ?[{_LATIN}]{{1,6}}                                      # a part of a longer one
-    | [0-9]{{1,3}}
+    | [0-9]{{1,3}} | [!-/:-@\[-`{{-~]                            # what is plain comes first: it is found sooner
+    | (?:{_trie(WORDS)}) | [{_HAN}]                             # a common Chinese word, else one character
     | [\u3041-\u3096\u30a1-\u30ff]{{1,2}} | [\uac00-\ud7a3]{{1,2}}
     | \ ?[\u0370-\u058f\u05d0-\u05ea\u0620-\u064a]{{1,3}}
     | \s+(?=\ [{_LATIN}]) | \s+                                 # a word keeps its last space
@@ -103,15 +108,18 @@ class Estimator:
 
     def pieces(self, text: str) -> tuple[str, ...]:
         """The text cut into words, parts of words and characters."""
-        return _whole(text, map(len, _piece().findall(text)))
+        found = _piece().findall(text)
+        return _whole(text, map(len, found)) if re.search(_MAY_ATTACH, text) else tuple(found)
 
     def count(self, text: str) -> int:
-        """The number of pieces."""
-        return len(self.pieces(text))
+        """The number of pieces; of a text longer than `COUNTED_CHARACTERS` as `long_text` estimates it."""
+        return len(self.pieces(text)) if len(text) <= COUNTED_CHARACTERS else estimated_count(text, self.pieces)
 
 
 ESTIMATOR: Final = Estimator()
 REMEMBERED_CHARACTERS: Final = 1024
+COUNTED_CHARACTERS: Final = 8192
+"""Longer texts are estimated, within a few per cent: cutting a megabyte takes a quarter of a second."""
 
 
 class Vocabulary:
@@ -262,12 +270,34 @@ def prompt_tokens(request: ChatRequest, edition: Edition) -> int:
 
 def _count(counter: Tokenizer, text: str) -> int:
     """The tokens of a text; short ones are remembered, since system prompts and questions come again and again."""
-    return counter.count(text) if len(text) > REMEMBERED_CHARACTERS else _remembered(cast("Hashable", counter), text)
+    if len(text) <= REMEMBERED_CHARACTERS:
+        return len(_cut(counter, text)) if counter is ESTIMATOR else _counted(counter, text)
+    key = counter, len(text), hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    count = _LONG_COUNTS.get(key)
+    if count is None:
+        if len(_LONG_COUNTS) >= _REMEMBERED_TEXTS:
+            _LONG_COUNTS.clear()
+        count = _LONG_COUNTS[key] = counter.count(text)
+    return count
 
 
-@lru_cache(maxsize=4096)
-def _remembered(counter: Hashable, text: str) -> int:
-    return cast("Tokenizer", counter).count(text)
+_LONG_COUNTS: dict[tuple[Tokenizer, int, bytes], int] = {}
+_REMEMBERED_TEXTS: Final = 2048
+
+
+@lru_cache(maxsize=_REMEMBERED_TEXTS)
+def _counted(counter: Tokenizer, text: str) -> int:
+    return counter.count(text)
+
+
+@lru_cache(maxsize=_REMEMBERED_TEXTS)
+def _cut(counter: Tokenizer, text: str) -> tuple[str, ...]:
+    return counter.pieces(text)
+
+
+def remembered_pieces(cut: Tokenizer, text: str) -> tuple[str, ...]:
+    """The pieces of a short text; a question that is quoted is counted too, and cut once for both."""
+    return _cut(cut, text)
 
 
 def media_parts(message: Mapping[str, Any]) -> int:

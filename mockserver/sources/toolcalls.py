@@ -1,4 +1,4 @@
-"""Calls of functions by the synthetic source: the arguments. Which are called is decided in `tool_choice.py`."""
+"""Calls of functions by the synthetic source: their ids and their arguments."""
 
 from __future__ import annotations
 
@@ -39,3 +39,11 @@ def value_for(schema: Any, dice: random.Random, where: str) -> Any:
         return valid_value(schema, dice, where=where)
     except UnsatisfiableSchemaError as error:
         raise Refusal("invalid-field", str(error), param=error.where) from None
+
+
+def value_or_none(schema: Any, dice: random.Random) -> tuple[Any] | None:
+    """A value that is valid against a schema found in a text, alone in a tuple; None where there is none."""
+    try:
+        return (value_for(schema, dice, ""),)
+    except Refusal:
+        return None

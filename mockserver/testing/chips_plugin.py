@@ -89,7 +89,7 @@ class Survival:
             )
         for path in self._paths:
             if path.suffix not in FORMS:
-                raise pytest.UsageError(f"--chips-report: {str(path)!r} is not allowed; allowed: *.md, *.json")
+                raise pytest.UsageError(f"--chips-report: {str(path)!r} is not allowed; allowed: *.md, *.json, *.html")
 
     def pytest_sessionstart(self) -> None:
         """Start the mock of this run and ask it which chips there are; raises UsageError where that fails."""

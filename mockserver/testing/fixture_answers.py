@@ -1,4 +1,4 @@
-"""Fixture files as scripted answers: what they say goes to one namespace alone, and the files' folder serves nobody."""
+"""Files as scripted answers: what they say goes to one namespace alone, and the files' folder serves nobody."""
 
 from __future__ import annotations
 
@@ -7,52 +7,78 @@ from typing import TYPE_CHECKING, Any
 
 from mockserver.core.errors import OperatorError
 from mockserver.files.bounded import read_bounded
+from mockserver.files.exchange_file import read_if_exchange
 from mockserver.sources.fixture_file import Fixture, read
+from mockserver.sources.recordings import recording
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from datetime import date
     from pathlib import Path
 
+    from mockserver.core.exchange import ChatRequest
 
-def scripted(paths: Sequence[Path], today: date) -> Iterator[dict[str, Any]]:
-    """Bodies for `POST /_mock/answers`, in the order in which they are tried.
+Body = tuple["Path", dict[str, Any]]
+
+
+def scripted(path: Path, today: date) -> Iterator[Body]:
+    """Bodies for `POST /_mock/answers`, in the order in which they are tried, each with its file.
 
     Args:
-        paths: Fixture files, and folders that hold `<model>/<chip>/…json`; whatever fits in one goes before the next.
+        path: A fixture file, or a folder that holds `<model>/<chip>/…json`; its fixtures go before its recordings.
         today: What is expired on this day is left out.
 
     Raises:
-        OperatorError: a path is missing or holds no fixture, or all that it holds are expired.
+        OperatorError: the path is missing or holds neither, or all that it holds are expired.
     """
-    for path in paths:
-        if path.is_file():
-            files = [(path, _one(path))]
-        elif path.is_dir():
-            files = sorted(_below(path), key=lambda one: one[1].rank)
-        else:
-            raise OperatorError(f"{path}: no such file or folder")
-        if not files:
-            raise OperatorError(f"{path}: holds no fixture; fixtures are *.json with match and answer")
-        expired = [(file, note) for file, fixture in files if (note := fixture.file.expiry(today))]
-        if len(expired) == len(files):
-            raise OperatorError("; ".join(f"{file}: {note}" for file, note in expired))
-        for file, fixture in files:
-            if not fixture.file.is_expired(today):
-                yield _body(file, fixture)
+    recorded: list[Body] = []
+    if path.is_file():
+        found = read(path.parent, path.name)  # a file named by itself: its folder says nothing of model and chip
+        files = [] if found is None else [(path, found)]
+    elif path.is_dir():
+        names = sorted(path.rglob("*.json"))
+        read_all = [(one, read(path, one.relative_to(path).as_posix())) for one in names]
+        files = sorted(
+            ((one, fixture) for one, fixture in read_all if fixture is not None), key=lambda one: one[1].rank
+        )
+        recorded = [body for one, fixture in read_all if fixture is None and (body := _recorded(one)) is not None]
+    else:
+        raise OperatorError(f"{path}: no such file or folder")
+    if not files and not recorded:
+        raise OperatorError(
+            f"{path}: holds no fixture and no recording of a chat; they are *.json with match and answer, or with "
+            "request and response"
+        )
+    expired = [(file, note) for file, fixture in files if (note := fixture.file.expiry(today))]
+    if expired and len(expired) == len(files) and not recorded:
+        raise OperatorError("; ".join(f"{file}: {note}" for file, note in expired))
+    for file, fixture in files:
+        if not fixture.file.is_expired(today):
+            yield file, _body(file, fixture)
+    yield from recorded
 
 
-def _one(path: Path) -> Fixture:
-    """A file named by itself: its folder says nothing of model and chip."""
-    found = read(path.parent, path.name)
-    if found is None:
-        raise OperatorError(f"{path}: is a recording; allowed here: a fixture with match and answer")
-    return found
+def _recorded(path: Path) -> Body | None:
+    """A recording, for the dialogue that was recorded; None where its request was no chat."""
+    file = read_if_exchange(path)
+    one = recording(path, file) if file is not None else None
+    if one is None:
+        return None
+    document = json.loads(path.read_bytes().decode("utf-8-sig"))
+    return path, {"response": document["response"], "match": _match(one.request), "times": None}
 
 
-def _below(root: Path) -> list[tuple[Path, Fixture]]:
-    found = ((path, read(root, path.relative_to(root).as_posix())) for path in sorted(root.rglob("*.json")))
-    return [(path, fixture) for path, fixture in found if fixture is not None]
+def _match(asked: ChatRequest) -> dict[str, Any]:
+    """What a request must hold to be the one that was recorded."""
+    from mockserver.core.exchange import texts_of
+
+    turns = [{"role": one.get("role", "user"), "content": "".join(texts_of(one))} for one in asked.messages]
+    named = {"model": asked.model, "chip": asked.chip}
+    return {
+        **{name: value for name, value in named.items() if value},
+        "stream": asked.stream,
+        **({"messages": turns} if turns else {}),
+    }
 
 
 def _body(path: Path, fixture: Fixture) -> dict[str, Any]:

@@ -55,6 +55,8 @@ def _lease(config: pytest.Config) -> MockLease:
             _split("--genstudio-mock-args", args, "flags"),
             _split("genstudio_mock_command", command, "words"),
         )
+        if edition := config.getoption("edition"):
+            flags += ["--edition", edition]
         config.stash[_LEASE] = MockLease(_shared_folder(config), flags, config.rootpath, words or HERE)
     return config.stash[_LEASE]
 

@@ -40,7 +40,7 @@ def asgi_app(config: Config | None = None, **settings: Unpack[AppKeywords]) -> A
     from mockserver.settings.assemble import build
 
     chosen = config_of(settings, config, AppKeywords.__optional_keys__)
-    return App(build(chosen), Guard(chosen.control_token) if chosen.control else None)
+    return App(build(chosen), Guard(chosen.control_token) if chosen.control else None, page=chosen.ui)
 
 
 class MockServer(RunningMock):
@@ -80,7 +80,7 @@ class MockServer(RunningMock):
         config = self._config
         guard = guard_of(listening, config.host, config.control_token) if config.control else None
         super().__init__(address_of(listening), guard.token if guard else None)
-        running = _Running(App(mock, guard), listening, self._config.grace_seconds, mock)
+        running = _Running(App(mock, guard, page=self._config.ui), listening, self._config.grace_seconds, mock)
         running.start()
         self._running = running
         return self

@@ -28,6 +28,8 @@ MARKERS: Final = (
     "genstudio_env: set OPENAI_BASE_URL, OPENAI_API_BASE and OPENAI_API_KEY for the test",
 )
 SURVIVAL: Final = "genstudio_mock_survival"
+STALE: Final = "genstudio_mock_stale"
+"""A property of a test in which an answer was recorded or written for another request."""
 SESSION_KEY: Final = pytest.StashKey[Any]()
 
 
@@ -42,6 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--genstudio-mock-args", metavar="FLAGS", help="flags of `genstudio-mock serve` for the mock of this run"
     )
     group.addoption(
+        "--edition", metavar="NAME", help="edition of the mock of this run, say field; as --genstudio-mock-args has it",
+    )  # fmt: skip
+    group.addoption(
         "--chips",
         metavar="all|distinct|NAME,...",
         help="run each test that uses the mock once for each chip, or for one chip of each distinct wire form; tells "
@@ -53,8 +58,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )  # fmt: skip
     group.addoption(
         "--chips-report", metavar="PATH", action="append", default=[],
-        help="write the survival matrix as Markdown (.md) or JSON (.json); may be repeated",
+        help="write the survival matrix as Markdown (.md), JSON (.json) or a page (.html); may be repeated",
     )  # fmt: skip
+    group.addoption(
+        "--genstudio-html", metavar="DIR", help="draw what went over the wire in each test that failed, a page a test"
+    )
     parser.addini("genstudio_mock_url", "as --genstudio-mock-url", default="")
     parser.addini("genstudio_mock_args", "as --genstudio-mock-args", default="")
     parser.addini(
@@ -101,8 +109,27 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     session = item.stash.get(SESSION_KEY, None)
     if session is not None and report.failed:
-        report.sections.append(("genstudio-mock: what went over the wire", "\n".join(_wire_log(session))))
+        lines = [*_wire_log(session), *_drawn(session, item)]
+        report.sections.append(("genstudio-mock: what went over the wire", "\n".join(lines)))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the tests in which an answer was recorded or written for another request: they may prove nothing."""
+    reports = [
+        one for kind in terminalreporter.stats.values() for one in kind if getattr(one, "when", "") == "teardown"
+    ]
+    lines = [
+        f"{one.nodeid}: {says}"
+        for one in reports
+        for name, says in getattr(one, "user_properties", ())
+        if name == STALE
+    ]
+    if lines:
+        terminalreporter.section("genstudio-mock: answers for other requests than those that came", sep="-")
+        for line in dict.fromkeys(lines):
+            terminalreporter.write_line(line)
+        terminalreporter.write_line("record or write them anew; --strict-requests refuses such requests")
 
 
 def _wire_log(session: Session) -> list[str]:
@@ -113,6 +140,22 @@ def _wire_log(session: Session) -> list[str]:
         return wire_log(session.exchanges()) or [f"no request came to this test's namespace{_proxied(session)}"]
     except MockError as error:
         return [str(error)]
+
+
+def _drawn(session: Session, item: pytest.Item) -> list[str]:
+    """Where it is drawn, with `--genstudio-html`."""
+    folder = item.config.getoption("genstudio_html")
+    if not folder:
+        return []
+    from mockserver.core.errors import OperatorError
+    from mockserver.testing.control_client import MockError
+    from mockserver.testing.wire_page import write_page
+
+    try:
+        path = write_page(session, folder, item.nodeid)
+    except (MockError, OperatorError) as error:
+        return [str(error)]
+    return [f"drawn: {path}"] if path else []
 
 
 def _proxied(session: Session) -> str:
@@ -156,6 +199,7 @@ def genstudio_mock(
         request.node.stash[SESSION_KEY] = session
         yield session
         del request.node.stash[SESSION_KEY]
+    request.node.user_properties += [(STALE, line) for line in namespace.stale]
 
 
 def _namespace(mock: RunningMock) -> Session:

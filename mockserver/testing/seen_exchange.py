@@ -25,7 +25,7 @@ class SeenExchange:
         duration_ms: From the head of the request to the end, or until now.
         method: HTTP method.
         path: The path, decoded.
-        request_headers: Those that the mock keeps, by name in lower case; never the API key.
+        request_headers: By name in lower case; credentials and cookies are masked.
         request_body: The body as text.
         model: The model asked for; None where the request was refused.
         chip: The chip asked for; None where the request was refused.
@@ -43,6 +43,8 @@ class SeenExchange:
         headers: Response headers in the order they were sent.
         sends: What was sent: milliseconds after the answer began, and text.
         carried: What the bytes said to a client that could read them.
+        query: The query of the request, without its question mark; what is secret in it is masked.
+        stale: In what the request is another one than what the answer was recorded or written for.
     """
 
     number: int
@@ -67,6 +69,8 @@ class SeenExchange:
     headers: tuple[tuple[str, str], ...]
     sends: tuple[tuple[float, str], ...]
     carried: Carried
+    query: str = ""
+    stale: tuple[str, ...] = ()
 
     @property
     def in_flight(self) -> bool:
@@ -95,6 +99,8 @@ class SeenExchange:
         words.append(f"{self.duration_ms:.1f} ms")
         if self.client_left:
             words.append("the client left")
+        if self.stale:
+            words.append(f"stale {'; '.join(self.stale)}")
         if self.faults:
             words.append(f"faults {', '.join(self.faults)} (seed {self.seed})")
         return "  ".join(word for word in words if word)
@@ -116,6 +122,8 @@ def seen_exchange(data: dict[str, Any]) -> SeenExchange:
         headers=tuple((name, value) for name, value in response["headers"]),
         sends=tuple((one["at_ms"], one["data"]) for one in response["sends"]),
         carried=Carried(**carried),
+        query=request["query"],
+        stale=tuple(data["stale"]),
     )
 
 

@@ -15,10 +15,13 @@ from mockserver.core.errors import OperatorError
 from mockserver.core.fault_text import named_faults, typed_fault
 from mockserver.core.web_address import past_proxy
 from mockserver.testing.control_client import MockError
+from mockserver.testing.raw_answers import exchange_document, raw_answer, raw_file
 from mockserver.testing.session_arguments import RequestMatch
 from mockserver.testing.session_journal import SessionJournal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mockserver.pipeline.faults.fault import Fault
     from mockserver.testing.control_client import ControlClient
     from mockserver.testing.session_arguments import AnswerParts, SupportsSetenv
@@ -55,7 +58,13 @@ class Session(SessionJournal):
         api_key: The key that names the namespace; every request with it belongs to the session.
         model: The model of `base_url`; None takes the edition's first one.
         chip: The chip of `base_url`; None takes the edition's first one.
+
+    Attributes:
+        stale: Once it is closed: which answers were recorded or written for other requests than those that came, and
+            in what these differ.
     """
+
+    stale: tuple[str, ...] = ()
 
     def __init__(self, mock: ControlClient, api_key: str, model: str | None = None, chip: str | None = None) -> None:
         super().__init__(mock, api_key)
@@ -167,16 +176,21 @@ class Session(SessionJournal):
             text: The content.
             times: How often it answers; None for always.
             said: `pieces`, `reasoning`, `tool_calls`, `error`, `blocked`, `delay_ms`, `finish_reason` and `usage` say
-                more; `model`, `chip`, `stream` and `contains` which requests it is for.
+                more; `raw` the bytes themselves: bytes, a text, a path whose file is sent as it is, or a list of what
+                is sent one after the other, where a pair is a delay in milliseconds and its bytes; `model`, `chip`,
+                `stream` and `contains` which requests it is for.
 
         Raises:
             MockError: the parts do not go together, or there is no such model or chip.
+            OperatorError: the file of `raw` cannot be read.
         """
         self._known(said)
         match = {name: value for name, value in said.items() if name in RequestMatch.__annotations__}
         answer: dict[str, Any] = {name: value for name, value in said.items() if name not in match}
         if text is not None:
             answer["text"] = text
+        if "raw" in answer:
+            answer["raw"] = raw_answer(answer["raw"])
         self.call("POST", "/answers", {"answer": answer, "match": match, "times": times})
 
     def _known(self, match: RequestMatch) -> None:
@@ -184,25 +198,25 @@ class Session(SessionJournal):
         self.mock.base_url(match.get("model"), match.get("chip"))
 
     def answer_from(self, *paths: str | Path) -> None:
-        """Answer from fixture files: each file or folder in turn, and the most special fixture of a folder first.
+        """Answer from files: each file or folder in turn.
 
-        They are read here, which needs pydantic; all else of a session needs the standard library alone.
+        A fixture answers the requests that it is for; of a folder's, the most special goes first. A recording, or any
+        exchange file, answers the next request, whatever that is, at the times that it tells; those of a folder answer
+        the dialogues that were recorded, as with `serve --fixtures`. Any other file (`.sse`, `.txt`, …) is sent to the
+        next request as it is.
+
+        Fixtures are read here, which needs pydantic; all else of a session needs the standard library alone.
 
         Raises:
-            OperatorError: a file is no fixture, or is expired; in a folder, all of them are; or pydantic is missing.
+            OperatorError: a file is nothing of that, or is expired; in a folder, all of them are; or pydantic is
+                missing.
         """
-        from datetime import UTC, datetime
-
-        try:
-            from mockserver.testing.fixture_answers import scripted
-        except ImportError as missing:
-            raise OperatorError(
-                f"answer_from: fixture files are read with {missing.name}, which is not installed here; install it, "
-                "or let the mock read them: genstudio_mock_args = --fixtures FOLDER"
-            ) from None
-
-        for one in scripted([Path(path) for path in paths], datetime.now(UTC).date()):
-            self.call("POST", "/answers", one)
+        for path in map(Path, paths):
+            for where, body in _scripted(path):
+                try:
+                    self.call("POST", "/answers", body)
+                except MockError as error:
+                    raise OperatorError(f"{where}: {error.reason or error}") from None
 
     @property
     def unmet(self) -> list[dict[str, Any]]:
@@ -243,7 +257,29 @@ class Session(SessionJournal):
 
     def close(self) -> None:
         """Give the namespace up, and with it all that was set up in it."""
-        self.call("DELETE", "/namespace")
+        self.stale = tuple(self.call("DELETE", "/namespace")["stale"])
+
+
+def _scripted(path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """What a file or a folder says, as bodies for `POST /_mock/answers`, each with its file."""
+    if not path.is_dir():
+        if path.suffix != ".json" and path.exists():
+            yield path, raw_file(path)
+            return
+        document = exchange_document(path)
+        if document is not None:
+            yield path, document
+            return
+    from datetime import UTC, datetime
+
+    try:
+        from mockserver.testing.fixture_answers import scripted
+    except ImportError as missing:
+        raise OperatorError(
+            f"answer_from: fixture files are read with {missing.name}, which is not installed here; install it, "
+            "or let the mock read them: genstudio_mock_args = --fixtures FOLDER"
+        ) from None
+    yield from scripted(path, datetime.now(UTC).date())
 
 
 def _shown(match: Mapping[str, Any]) -> str:

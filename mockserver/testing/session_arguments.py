@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mockserver.testing.raw_answers import Raw
+
 
 class RequestMatch(TypedDict, total=False):
     """Which requests are meant; a key that is absent does not matter."""
@@ -19,6 +21,10 @@ class RequestMatch(TypedDict, total=False):
     """Whether a stream is asked for."""
     contains: str
     """What the last user message holds."""
+    headers: Mapping[str, Any]
+    """What request headers hold: a text, `{"contains": …}`, `{"regex": …}` or `{"exists": True}` by the name."""
+    query: Mapping[str, Any]
+    """What parameters of the query hold, in the same forms."""
 
 
 class AnswerParts(RequestMatch, total=False):
@@ -31,13 +37,15 @@ class AnswerParts(RequestMatch, total=False):
     tool_calls: Sequence[Mapping[str, Any]]
     """Functions that are called: `{"name": …, "arguments": {…}}`."""
     error: str | Mapping[str, Any]
-    """An error instead: a kind like `rate-limited`, or `{"status": …, "code": …, "message": …}`."""
+    """An error instead: a kind like `rate-limited`, or `{"status": …}` with `code` and `message`, or with a `body`."""
+    raw: Raw
+    """The bytes instead, as they are sent: bytes, a text, a path, or a list of them, each alone or with its delay."""
     blocked: bool
     """Whether the text review stops the answer after what is said."""
     delay_ms: float
     """Milliseconds before the answer begins."""
     finish_reason: str
-    """Why it ends: stop, length or tool_calls."""
+    """Why it ends, in any word."""
     usage: Mapping[str, int]
     """prompt_tokens and completion_tokens."""
 

@@ -1,4 +1,4 @@
-"""The survival matrix: which test survives which chip, as text, Markdown and JSON."""
+"""The survival matrix: which test survives which chip, as text, Markdown, JSON and a page."""
 
 from __future__ import annotations
 
@@ -167,7 +167,15 @@ def as_json(matrix: Matrix) -> str:
     return json.dumps({"chips": matrix.columns, "tests": tests}, ensure_ascii=False, indent=2) + "\n"
 
 
-FORMS: Final[dict[str, Callable[[Matrix], str]]] = {".md": as_markdown, ".json": as_json}
+def as_html(matrix: Matrix) -> str:
+    """For a person who looks: one page that needs no server."""
+    from mockserver.page.standalone import document
+
+    data = {**json.loads(as_json(matrix)), "summary": matrix.summary, "meanings": MEANINGS}
+    return document("Which test survives which chip", "survival", data)
+
+
+FORMS: Final[dict[str, Callable[[Matrix], str]]] = {".md": as_markdown, ".json": as_json, ".html": as_html}
 
 
 def write(matrix: Matrix, path: Path) -> None:

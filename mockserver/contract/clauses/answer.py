@@ -10,6 +10,7 @@ from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Verdict, b
 from mockserver.core import strict_json
 from mockserver.core.exchange import Ending
 from mockserver.pipeline.frame import BOM
+from mockserver.pipeline.read import call_of, take_calls
 
 if TYPE_CHECKING:
     from mockserver.contract.clauses.clause import Context
@@ -100,7 +101,8 @@ def completion_shape(r: Reading, c: Context) -> Verdict:
     if one is None:
         return NOT_APPLICABLE
     optional = {"usage"} if r.blocked and not c.chip.wire.chunk.blocked_usage else set()
-    fault = _type_fault(one, {k: t for k, t in _BODY.items() if k in one or k not in optional})
+    kinds = {**_BODY, "model": type(None)} if c.chip.wire.chunk.model_echo == "null" else _BODY
+    fault = _type_fault(one, {k: t for k, t in kinds.items() if k in one or k not in optional})
     if fault:
         return broken(fault)
     if one["object"] != "chat.completion":
@@ -114,7 +116,7 @@ def completion_shape(r: Reading, c: Context) -> Verdict:
         content = message.get("content")
         if message.get("role") != "assistant" or not (
             isinstance(content, str) or (content is None and message.get("tool_calls"))
-        ):
+        ):  # a key that is not there reads as null here; `chunk-body-content-beside-call` tells the two apart
             return broken(f"choices[{number}].message is {_short(message)}; due role assistant and a text")
     return HOLDS
 
@@ -145,34 +147,60 @@ _KNOWN: Final = {
 }
 
 
-def known_keys(r: Reading, _c: Context) -> Verdict:
-    """No key comes that no document has."""
+def known_keys(r: Reading, c: Context) -> Verdict:
+    """No key comes that no document has and no quirk of the profile declares."""
     if not r.answered or not r.objects:
         return NOT_APPLICABLE
     places: list[tuple[str, Any]] = [("", one) for one in r.objects]
     places += [("choice", choice) for _, choice in r.choices]
     places += [("delta or message", said) for said in r.said] + [("usage", usage) for usage in r.usages]
-    extra = sorted({f"{where}.{key}".lstrip(".") for where, one in places for key in one.keys() - _KNOWN[where]})
+    declared = _declared_keys(r, c)
+    extra = sorted(
+        {f"{where}.{key}".lstrip(".") for where, one in places for key in one.keys() - _KNOWN[where] - declared[where]}
+    )
     return holds_if(not extra, f"undocumented: {', '.join(extra)}")
 
 
-def one_choice(r: Reading, _c: Context) -> Verdict:
-    """There is one choice, with index 0 (n is fixed to 1)."""
+def _declared_keys(r: Reading, c: Context) -> dict[str, set[str]]:
+    """The keys that quirks of the profile bring, by where they stand."""
+    wire = c.chip.wire
+    found: dict[str, set[str]] = {where: set() for where in _KNOWN}
+    names = ("chunk", "choice", "delta") if r.wants_stream else ("body", "body-choice", "message")
+    places = dict(zip(names, ("", "choice", "delta or message"), strict=True)) | {"usage": "usage"}
+    for part, _ in wire.keys.extra:
+        place, _, key = part.partition(".")
+        if place in places:
+            found[places[place]].add(key)
+    if wire.chunk.reasoning_key != "reasoning_content":
+        found["choice"].add("reasoning")
+        found["delta or message"].add("reasoning")
+    if wire.chunk.usage_chunk == "choice":
+        found["choice"].add("usage")
+    return found
+
+
+def one_choice(r: Reading, c: Context) -> Verdict:
+    """There is one choice, with index 0 (n is fixed to 1), unless the profile says otherwise of the index."""
     if not r.answered or not r.choices:
         return NOT_APPLICABLE
+    otherwise = r.wants_stream and c.chip.wire.shape.choice_index != "zero"  # `shape-choice-index` judges it
     for one, choice in r.choices:
-        if len(one["choices"]) != 1 or choice.get("index") != 0:
+        if len(one["choices"]) != 1 or (choice.get("index") != 0 and not otherwise):
             return broken(
                 f"choices: {len(one['choices'])}, the first with index {choice.get('index')!r}; due one, with index 0"
             )
     return HOLDS
 
 
-def one_identity(r: Reading, _c: Context) -> Verdict:
-    """Every chunk that has an id, a model or an object has the same."""
+def one_identity(r: Reading, c: Context) -> Verdict:
+    """Every chunk that has an id, a model or an object has the same, but for what the profile declares."""
     if not r.answered or not r.objects:
         return NOT_APPLICABLE
-    for key in ("id", "model", "object"):
+    wire = c.chip.wire
+    own_ids = r.wants_stream and wire.head.chunk_id != "same"  # `head-chunk-id` judges them
+    no_model = wire.chunk.model_echo in {"null", ""}
+    due = [("id", not own_ids), ("model", not no_model), ("object", True)]
+    for key in (key for key, judged in due if judged):
         found = list(dict.fromkeys(_short(one[key]) for one in r.objects if key in one))
         if len(found) > 1:
             return broken(f"{key} changes from {found[0]} to {found[1]}")
@@ -196,7 +224,7 @@ def created(r: Reading, c: Context) -> Verdict:
 def model_echo(r: Reading, c: Context) -> Verdict:
     """`model` is the model that the edition's rule on path and body chooses."""
     found = [one["model"] for one in r.objects if "model" in one] if r.answered else []
-    if not found:
+    if not found or c.chip.wire.chunk.model_echo != "{model}":  # what is declared, `chunk-model-echo` judges
         return NOT_APPLICABLE
     body = r.asked.get("model")
     due = body if c.edition.file.request.model == "body" and isinstance(body, str) else c.model
@@ -208,17 +236,18 @@ def says_something(r: Reading, _c: Context) -> Verdict:
     count = r.usage.get("completion_tokens")
     if not (r.whole or r.completion) or r.blocked or r.asked.get("stop") or not isinstance(count, int) or count < 2:
         return NOT_APPLICABLE
-    told = ("content", "reasoning_content", "tool_calls")
+    told = ("content", "reasoning_content", "reasoning", "tool_calls")
     places = [*r.said, *(choice for _, choice in r.choices)]
     return holds_if(any(one.get(key) for one in places for key in told), f"completion_tokens is {count}; nothing came")
 
 
 def finish_value(r: Reading, c: Context) -> Verdict:
-    """The finish reason is documented, or tool_calls where tools are offered, or the profile's of a blocked answer."""
+    """The finish reason is documented, tool_calls where tools are offered, or one that the profile declares."""
     if not r.answered or r.finish_reason is None:
         return NOT_APPLICABLE
-    allowed = [*FINISH_REASONS, *(["tool_calls"] if r.asked.get("tools") else [])]
-    allowed += [c.chip.wire.chunk.blocked_finish] if r.blocked else []
+    wire = c.chip.wire.chunk
+    allowed = [*FINISH_REASONS, *(["tool_calls"] if r.asked.get("tools") else []), *dict(wire.finish_words).values()]
+    allowed += [wire.blocked_finish] if r.blocked else []
     return holds_if(
         r.finish_reason in allowed, f"finish_reason is {_short(r.finish_reason)}; allowed: {', '.join(allowed)}"
     )
@@ -314,26 +343,30 @@ def blocked_form(r: Reading, _c: Context) -> Verdict:
     return HOLDS
 
 
-def tool_calls(r: Reading, _c: Context) -> Verdict:
-    """Each tool call has an id, a name and arguments that are a JSON object, and the finish says tool_calls."""
+def tool_calls(r: Reading, c: Context) -> Verdict:
+    """Each tool call has an id, a name and arguments that are a JSON object, and the finish says tool_calls.
+
+    What the profile declares of them is as good: a finish of another word, no arguments where there are none.
+    """
     listed = [said["tool_calls"] for said in r.said if said.get("tool_calls")]
     if not listed or not (r.whole or r.completion):
         return NOT_APPLICABLE
-    pieces: dict[str, dict[str, str]] = {}
-    for calls in listed:
-        for position, call in enumerate(calls if isinstance(calls, list) else [calls]):
-            function = call.get("function", {}) if isinstance(call, dict) else None
-            if not isinstance(function, dict):
-                return broken(f"tool call {_short(call)}; due an object with a function")
-            one = pieces.setdefault(str(call.get("index", position)), {"id": "", "name": "", "arguments": ""})
-            for key, value in (("id", call.get("id")), *((key, function.get(key)) for key in ("name", "arguments"))):
-                one[key] += value if isinstance(value, str) else ""
-    for one in pieces.values():
+    calls: list[list[Json]] = []
+    for parts in listed:
+        for part in parts if isinstance(parts, list) else [parts]:
+            if not isinstance(part, dict) or not isinstance(part.get("function", {}), dict):
+                return broken(f"tool call {_short(part)}; due an object with a function")
+        take_calls(calls, parts if isinstance(parts, list) else [parts])
+    wire = c.chip.wire
+    for parts in calls:
+        one = call_of(parts)
+        text = one.arguments or ("{}" if wire.tools.no_arguments == "empty" else "")
         try:
-            whole = isinstance(strict_json.loads(one["arguments"]), dict) and bool(one["id"]) and bool(one["name"])
+            whole = isinstance(strict_json.loads(text), dict) and bool(one.id) and bool(one.name)
         except ValueError:
             whole = False
         if not whole and r.finish_reason != "length":
-            return broken(f"tool call {_short(one)}; due id, name and arguments that are a JSON object")
-    allowed = ("tool_calls", "length")
+            told = {"id": one.id, "name": one.name, "arguments": one.arguments}
+            return broken(f"tool call {_short(told)}; due id, name and arguments that are a JSON object")
+    allowed = ("length", dict(wire.chunk.finish_words).get("tool_calls", "tool_calls"))
     return holds_if(r.finish_reason in allowed, f"finish_reason is {_short(r.finish_reason)} after a tool call")

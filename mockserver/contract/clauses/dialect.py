@@ -8,8 +8,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.contract.clauses import observers_chunk, observers_frame
-from mockserver.core.exchange import Answer, Head, Usage
+from mockserver.contract.clauses import observers_chunk, observers_frame, observers_parts, observers_tools
+from mockserver.core.exchange import Answer, Head, ToolCall, Usage
 from mockserver.pipeline.frame import content_type
 from mockserver.pipeline.render import render_body, render_stream
 from mockserver.profile import quirks
@@ -21,26 +21,36 @@ if TYPE_CHECKING:
     from mockserver.pipeline.wire_settings import WireSettings
     from mockserver.profile.quirks import Axis
 
-OBSERVERS: Final = {**observers_frame.OBSERVERS, **observers_chunk.OBSERVERS}
+OBSERVERS: Final = {**observers_frame.OBSERVERS, **observers_chunk.OBSERVERS, **observers_tools.OBSERVERS}
 
 
 def declared(wire: WireSettings, axis: Axis) -> str | bool:
     """The value that the settings give an axis."""
-    value: str | bool = getattr(getattr(wire, axis.stage), axis.field)
-    return value
+    return axis.value_in(wire)
 
 
 def name_of(axis: Axis, value: Shown) -> str | None:
     """The quirk with this value; None where no quirk of the axis has it."""
-    return next((quirk.name for quirk in axis.quirks if quirk.value == value), None)
+    quirk = axis.quirk_of(value)
+    return quirk.name if quirk else None
 
 
-def observe(reading: Reading) -> dict[Axis, Shown]:
-    """What one exchange shows of each axis; axes that it cannot show are absent."""
-    found = {axis: OBSERVERS[axis.stage, axis.field](reading) for axis in quirks.AXES}
+def observe(reading: Reading, known: Iterable[Axis] = ()) -> dict[Axis, Shown]:
+    """What one exchange shows of each axis; axes that it cannot show are absent.
+
+    Args:
+        reading: The exchange.
+        known: Axes of parts that are looked for, say a further key that the profile declares; others are found.
+    """
+    shown = {axis: watch(reading) for axis in quirks.AXES if (watch := OBSERVERS.get((axis.stage, axis.field)))}
+    for axis in known:
+        if axis.family and observers_parts.can_show(axis.family, reading, axis.part):
+            shown[axis] = ""
+    for family, parts in observers_parts.observe(reading).items():
+        shown |= {quirks.axis_of(family, part): value for part, value in parts.items()}
     return {  # a target may send a list where a text is due; as text it is a value that no quirk has
         axis: value if isinstance(value, (str, bool)) else str(value)
-        for axis, value in found.items()
+        for axis, value in shown.items()
         if value is not None
     }
 
@@ -48,7 +58,7 @@ def observe(reading: Reading) -> dict[Axis, Shown]:
 def settled(wire: WireSettings, seen: Iterable[tuple[Axis, Shown]]) -> WireSettings:
     """The settings with each seen value that a quirk has a name for."""
     for axis, value in seen:
-        quirk = next((quirk for quirk in axis.quirks if quirk.value == value), None)
+        quirk = axis.quirk_of(value)
         if quirk is not None:
             wire = quirks.apply(wire, axis, quirk)
     return wire
@@ -72,7 +82,7 @@ def differs(wire: WireSettings, seen: dict[Axis, Shown], axis: Axis, *, streamed
     if name_of(axis, value) is None:
         return True
     shown = settled(wire, seen.items())
-    back = quirks.apply(shown, axis, next(q for q in axis.quirks if q.value == declared(wire, axis)))
+    back = quirks.apply(shown, axis, axis.quirk_in(wire))
     return _forms(shown, streamed=streamed) != _forms(back, streamed=streamed)
 
 
@@ -94,7 +104,10 @@ def _forms(wire: WireSettings, *, streamed: bool) -> tuple[Any, ...]:
 
 
 _PIECES = ("我是", "一个", "模型", " that", " speaks")
+_CALLS: Final = (ToolCall("call_1", "weather", ('{"city":', '"北京"}')), ToolCall("call_2", "time", ("{}",)))
 _SAMPLES: Final = (
+    Answer((), Usage(22, 6), "tool_calls", tool_calls=_CALLS),
+    Answer(_PIECES, Usage(22, 6), "length"),
     Answer(_PIECES, Usage(22, 6)),
     Answer(_PIECES, Usage(22, 8, 2), reasoning=("想", "一想")),
     Answer(_PIECES[:3], Usage(22, 4), blocked=True),

@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mockserver.contract.clauses.reading import MIXED
-from mockserver.pipeline.chunk import USAGE_ORDERS
+from mockserver.core.route import parse
+from mockserver.pipeline.chunk import REASONING_KEYS, USAGE_ORDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from mockserver.contract.clauses.reading import Reading, Shown
     from mockserver.pipeline.frame import Json
@@ -37,7 +38,9 @@ def _placement(key: str) -> Callable[[Reading], Shown]:
 
 
 def _usage(r: Reading) -> Shown:
-    place = _place([isinstance(chunk.get("usage"), dict) for chunk in r.chunks]) if r.whole else None
+    if r.whole and _in_choice(r):
+        return "last"
+    place = _place([bool(chunk.get("usage")) for chunk in r.chunks]) if r.whole else None
     return None if place == "never" and (r.blocked or not r.wants_usage) else place
 
 
@@ -71,34 +74,78 @@ def _usage_when(r: Reading) -> Shown:
         return None
     if r.usages:
         return "always"
-    return None if any("usage" in chunk for chunk in r.chunks) else "on-request"  # null unasked: it never comes
+    return "on-request"
 
 
 def _usage_elsewhere(r: Reading) -> Shown:
-    if not r.whole:
+    if not r.whole or r.blocked or _in_choice(r) or not (r.usages or r.wants_usage):
         return None
-    if any("usage" in chunk and chunk["usage"] is None for chunk in r.chunks):
-        return "null"
-    return "absent" if r.usages and any("usage" not in chunk for chunk in r.chunks) else None
+    found = {_without_counts(chunk) for chunk in r.chunks if not chunk.get("usage")}
+    if not r.usages:
+        found -= {"absent"}  # where no usage comes, the key may be missing for another reason
+    return (found.pop() if len(found) == 1 else MIXED) if found else None
+
+
+def _usage_unasked(r: Reading) -> Shown:
+    if not r.whole or r.blocked or r.wants_usage or r.usages:
+        return None
+    found = {_without_counts(chunk) for chunk in r.chunks}
+    return found.pop() if len(found) == 1 else MIXED
+
+
+def _without_counts(chunk: Json) -> str:
+    return "object" if chunk.get("usage") == {} else _unsaid(chunk, "usage")
+
+
+def _usage_choices(r: Reading) -> Shown:
+    if _usage_chunk(r) != "own":
+        return None
+    return "one" if r.chunks[-1].get("choices") else "none"
+
+
+def _choice_index(r: Reading) -> Shown:
+    if not r.whole or not r.choices:
+        return None
+    found = [choice.get("index", "absent") for _, choice in r.choices]
+    if found == ["absent"] * len(found):
+        return "absent"
+    if len(found) > 1 and found == list(range(len(found))):
+        return "counts-up"
+    return "zero" if found == [0] * len(found) else MIXED
+
+
+def _message(r: Reading) -> Shown:
+    return any("message" in choice and "delta" in choice for _, choice in r.choices) if r.whole and r.choices else None
 
 
 # --- chunk --------------------------------------------------------------------------------------------------------
 
 
 def _speaks(delta: Json) -> bool:
-    return bool(delta.get("content") or delta.get("tool_calls") or delta.get("reasoning_content"))
+    return any(delta.get(key) for key in ("content", "tool_calls", *REASONING_KEYS))
+
+
+def _thinks(one: Json) -> bool:
+    return any(one.get(key) for key in REASONING_KEYS)
+
+
+def _in_choice(r: Reading) -> bool:
+    """Whether usage stands in a choice."""
+    return any(isinstance(choice.get("usage"), dict) for _, choice in r.choices)
 
 
 def _usage_chunk(r: Reading) -> Shown:
     last = r.chunks[-1] if r.whole and r.chunks else {}
     choices = last.get("choices")
+    if r.whole and _in_choice(r):
+        return "choice"
     if "usage" not in last or choices is None:
         return None
     if not choices:
         return "own"
-    if not isinstance(last["usage"], dict):
+    if not last["usage"]:
         return None
-    return "own, with choices" if r.finishes and r.finishes[-1] < len(r.choices) - 1 else "finish"
+    return "own" if r.finishes and r.finishes[-1] < len(r.choices) - 1 else "finish"
 
 
 def _usage_order(r: Reading) -> Shown:
@@ -121,7 +168,7 @@ def _role_chunk(r: Reading) -> Shown:
     if not r.whole or r.blocked or not r.said or not (r.text or r.said[0].get("content") == ""):
         return None  # what the role's chunk has beside a call of a function is another matter
     first = r.said[0]
-    if _speaks(first) or "reasoning_content" in r.choices[0][1]:
+    if _speaks(first) or _thinks(r.choices[0][1]):
         return "merged"
     if first.get("content") == "" and _empty_deltas(r) and r.said[1:2] and r.said[1].get("content"):
         return "merged"  # with the empty piece before the first one
@@ -167,11 +214,55 @@ def _logprobs(r: Reading) -> Shown:
 def _reasoning(r: Reading) -> Shown:
     if not r.answered:
         return None
-    if any(delta.get("reasoning_content") for delta in r.said):
+    if any(map(_thinks, r.said)):
         return "delta"
-    if any(choice.get("reasoning_content") for _, choice in r.choices):
+    if any(_thinks(choice) for _, choice in r.choices):
         return "choice"
     return "think-tags" if r.text.lstrip().startswith("<think>") else None
+
+
+def _reasoning_key(r: Reading) -> Shown:
+    if not r.answered:
+        return None
+    places = [*r.said, *(choice for _, choice in r.choices)]
+    found = [key for key in REASONING_KEYS if any(place.get(key) for place in places)]
+    return ("both" if len(found) > 1 else found[0]) if found else None
+
+
+def _thoughts(r: Reading) -> list[Json]:
+    """The deltas of a whole stream that carry reasoning, or stand beside it."""
+    both = zip(r.choices, r.said, strict=True)
+    return [delta for (_, choice), delta in both if _thinks(delta) or _thinks(choice)] if r.whole else []
+
+
+def _reasoning_end(r: Reading) -> Shown:
+    thoughts = _thoughts(r)
+    if not thoughts or not r.text:
+        return None
+    return "merged" if any(delta.get("content") for delta in thoughts) else "apart"
+
+
+def _content_beside_reasoning(r: Reading) -> Shown:
+    return _one_of(_unsaid(delta, "content") for delta in _thoughts(r) if not delta.get("content"))
+
+
+def _one_of(found: Iterable[str]) -> Shown:
+    kinds = set(found)
+    return (kinds.pop() if len(kinds) == 1 else MIXED) if kinds else None
+
+
+def _model_echo(r: Reading) -> Shown:
+    found = [one["model"] for one in r.objects if "model" in one] if r.answered else []
+    route = parse(r.exchange.request.path)
+    due = [one for one in (r.asked.get("model"), route and route.model) if isinstance(one, str) and one]
+    if not found or not due:
+        return None
+    echoed = found[0]
+    if echoed in due:
+        return "{model}"
+    if not isinstance(echoed, str):
+        return "null" if echoed is None else MIXED
+    return echoed.replace(due[0], "{model}")
 
 
 def _blocked_chunk(r: Reading) -> Shown:
@@ -219,6 +310,10 @@ OBSERVERS: Final[dict[tuple[str, str], Callable[[Reading], Shown]]] = {
     ("shape", "finish_reason_open"): _finish_reason_open,
     ("shape", "usage_when"): _usage_when,
     ("shape", "usage_elsewhere"): _usage_elsewhere,
+    ("shape", "usage_unasked"): _usage_unasked,
+    ("shape", "usage_choices"): _usage_choices,
+    ("shape", "choice_index"): _choice_index,
+    ("shape", "message"): _message,
     ("chunk", "usage_chunk"): _usage_chunk,
     ("chunk", "usage_order"): _usage_order,
     ("chunk", "usage_details"): _usage_details,
@@ -229,6 +324,10 @@ OBSERVERS: Final[dict[tuple[str, str], Callable[[Reading], Shown]]] = {
     ("chunk", "empty_deltas"): _empty_deltas,
     ("chunk", "logprobs"): _logprobs,
     ("chunk", "reasoning"): _reasoning,
+    ("chunk", "reasoning_key"): _reasoning_key,
+    ("chunk", "reasoning_end"): _reasoning_end,
+    ("chunk", "content_beside_reasoning"): _content_beside_reasoning,
+    ("chunk", "model_echo"): _model_echo,
     ("chunk", "blocked_chunk"): _blocked_chunk,
     ("chunk", "blocked_finish"): _blocked_finish,
     ("chunk", "blocked_usage"): _blocked_usage,

@@ -7,16 +7,20 @@ axis has is returned as text, so that it can be named.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from mockserver.contract.clauses.reading import MIXED
+from mockserver.core.heartbeats import BEATS
 from mockserver.pipeline.frame import BOM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mockserver.contract.clauses.reading import Reading, Shown
+    from mockserver.core.exchange import Exchange
 
+LEAST_SILENCE_MS: Final = 50
 _ID_FORMS: Final = {
     "chatcmpl-22": re.compile(r"chatcmpl-[2-9A-HJ-NP-Za-km-z]{22}"),
     "hex-32": re.compile(r"[0-9a-f]{32}"),
@@ -91,7 +95,30 @@ def _bom(r: Reading) -> Shown:
 
 
 def _comments(r: Reading) -> Shown:
-    return any(line.startswith(b":") for line in _lines(r)) if r.streamed and r.framing == "sse" else None
+    if not r.streamed or r.framing != "sse" or _beat_gaps(r.exchange):  # those of silences are an axis of their own
+        return None
+    return any(line.startswith(b":") for line in _lines(r))
+
+
+def _heartbeat(r: Reading) -> Shown:
+    """Of an exchange with its times: how long nothing came before one that is only a comment or white space."""
+    beats = _beat_gaps(r.exchange)
+    if not beats:
+        return None
+    every = min(beats)
+    known = (name for name, beat in BEATS.items() if abs(every - beat.every_ms) <= beat.every_ms / 10)
+    return next(known, f"every {every:.2g} ms")
+
+
+def _beat_gaps(exchange: Exchange) -> list[float]:
+    """The pauses of over `LEAST_SILENCE_MS` before such sends."""
+    sends = exchange.sends
+    gaps = [at - before for (before, _), (at, data) in pairwise([(0.0, b""), *sends]) if _is_beat(data)]
+    return [gap for gap in gaps if gap >= LEAST_SILENCE_MS]
+
+
+def _is_beat(data: bytes) -> bool:
+    return all(line.startswith(b":") for line in data.splitlines() if line.strip())
 
 
 def _event_field(r: Reading) -> Shown:
@@ -139,19 +166,57 @@ def _escaping(r: Reading) -> Shown:
 
 
 def _id_form(r: Reading) -> Shown:
-    ids = [one["id"] for one in r.objects if isinstance(one.get("id"), str)] if r.answered else []
+    ids = [one["id"] for one in r.objects if isinstance(one.get("id"), str) and one["id"]] if r.answered else []
     if not ids:
         return None
-    return next((form for form, pattern in _ID_FORMS.items() if pattern.fullmatch(ids[0])), _form_of(ids[0]))
+    return id_form_of(ids[0])
 
 
-def _form_of(text: str) -> str:
-    """An id's form in words, the same for all ids of the form: its prefix, and how long which digits are."""
-    prefix, dash, rest = text.partition("-") if "-" in text else text.partition("_")
-    if not dash or re.fullmatch(r"[0-9a-f]+", prefix):
-        prefix, dash, rest = "", "", text
-    digits = "hex digits" if re.fullmatch(r"[0-9a-f-]+", rest) else "characters"
-    return f"{prefix}{dash} and {len(rest)} {digits}"[:60] if prefix else f"{len(rest)} {digits}"
+def id_form_of(text: str) -> str:
+    """An id's form: a named one, or `PREFIX:ALPHABET:LENGTH`; the same for all ids of the form.
+
+    The prefix goes to the last dash or underscore before what is drawn; a UUID keeps its dashes.
+    """
+    named = next((form for form, pattern in _ID_FORMS.items() if pattern.fullmatch(text)), "")
+    if named:
+        return named
+    if uuid := _UUID.search(text):
+        return f"{text[: uuid.start()]}:uuid:36"
+    at = max(text.rfind("-"), text.rfind("_")) + 1
+    prefix, rest = text[:at], text[at:]
+    if len(rest) < _FEWEST_DRAWN or re.fullmatch(r"[0-9a-f]+[-_]", prefix):
+        prefix, rest = "", text
+    alphabet = next((name for name, kind in _ALPHABETS.items() if kind.fullmatch(rest)), "characters")
+    return f"{prefix}:{alphabet}:{len(rest)}"[:100]
+
+
+_FEWEST_DRAWN: Final = 6
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+_ALPHABETS: Final = {
+    name: re.compile(kind)
+    for name, kind in {"digits": "[0-9]+", "hex": "[0-9a-f]+", "lower": "[0-9a-z]+", "letters": "[0-9A-Za-z]+"}.items()
+}
+
+
+def _chunk_id(r: Reading) -> Shown:
+    ids = [one["id"] for one in r.chunks if "id" in one] if r.whole else []
+    if not ids:
+        return None
+    if all(one is None or one == "" for one in ids):
+        return {None: "null", "": "empty"}[ids[0]] if len(set(ids)) == 1 else MIXED
+    if len(ids) < 2:
+        return None
+    different = len(set(map(str, ids)))
+    return "same" if different == 1 else "own" if different == len(ids) else MIXED
+
+
+def _chunk_created(r: Reading) -> Shown:
+    found = [one["created"] for one in r.chunks if "created" in one] if r.whole else []
+    if len(found) < 2 or not all(type(one) is int for one in found):
+        return None
+    if len(set(found)) == 2 < len(found):
+        return None  # a second passed while the answer was made
+    return "same" if len(set(found)) == 1 else "counts-up" if found == sorted(found) else MIXED
 
 
 def _came_from_a_chip(r: Reading) -> bool:
@@ -185,7 +250,10 @@ OBSERVERS: Final[dict[tuple[str, str], Callable[[Reading], Shown]]] = {
     ("frame", "body_json"): _body_json,
     ("frame", "escapes"): _escapes,
     ("frame", "body_escapes"): _body_escapes,
+    ("frame", "heartbeat"): _heartbeat,
     ("head", "id_form"): _id_form,
+    ("head", "chunk_id"): _chunk_id,
+    ("head", "chunk_created"): _chunk_created,
     ("head", "trace_header"): _trace_header,
     ("head", "request_id_header"): _request_id_header,
 }

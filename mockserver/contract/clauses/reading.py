@@ -179,8 +179,9 @@ class Reading:
 
     @cached_property
     def usages(self) -> list[Json]:
-        """Every usage object that came."""
-        return [one["usage"] for one in self.objects if isinstance(one.get("usage"), dict)]
+        """Every usage that came and says something, beside the choices or in one of them."""
+        places = [*self.objects, *(choice for _, choice in self.choices)]
+        return [usage for one in places if isinstance(usage := one.get("usage"), dict) and usage]
 
     @property
     def usage(self) -> Json:

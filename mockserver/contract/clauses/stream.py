@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Severity, Verdict, broken, by_claim, holds_if
 from mockserver.contract.clauses.dialect import observe, settled
+from mockserver.pipeline.chunk import REASONING_KEYS
 from mockserver.pipeline.frame import DONE, body, frames
 
 if TYPE_CHECKING:
@@ -55,12 +56,13 @@ def finish_once(r: Reading, _c: Context) -> Verdict:
     return holds_if(len(r.finishes) == 1, f"chunks with a finish_reason: {len(r.finishes)}; due one")
 
 
-def finish_last(r: Reading, _c: Context) -> Verdict:
-    """After the finish nothing comes but usage in a chunk without choices."""
+def finish_last(r: Reading, c: Context) -> Verdict:
+    """After the finish nothing comes but usage in a chunk without choices, or with one where the profile says so."""
     if not r.streamed or not r.finishes:
         return NOT_APPLICABLE
     after = len(r.choices) - 1 - r.finishes[0]
-    return holds_if(after == 0, f"chunks with choices after the one with finish_reason: {after}; due none")
+    allowed = int(c.chip.wire.shape.usage_choices == "one" and bool(r.chunks[-1].get("usage")))
+    return holds_if(after <= allowed, f"chunks with choices after the one with finish_reason: {after}; due none")
 
 
 def done_last(r: Reading, _c: Context) -> Verdict:
@@ -101,8 +103,8 @@ def completion_count(r: Reading, c: Context) -> Verdict:
         or c.chip.wire.shape.usage == "first"
     ):
         return NOT_APPLICABLE
-    pieces = sum(bool(delta.get("content")) or bool(delta.get("reasoning_content")) for delta in r.said)
-    pieces += sum("reasoning_content" in choice for _, choice in r.choices)
+    places = [*r.said, *(choice for _, choice in r.choices)]
+    pieces = sum(bool(place.get("content")) + any(map(place.get, REASONING_KEYS)) for place in places)
     count = r.usage.get("completion_tokens")
     return holds_if(
         count == pieces + 1,

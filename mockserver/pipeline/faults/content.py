@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from mockserver.core.field_rules import MOST_WHOLE
-from mockserver.core.headers import with_length
+from mockserver.core.body_types import body_of_value
+from mockserver.core.field_rules import MOST_WHOLE, Must, Rule
+from mockserver.core.headers import with_headers, with_length, without_length
 from mockserver.core.network_writes import times, with_frames
+from mockserver.core.sent_headers import HeaderName, HeaderValue, SentHeaders
 from mockserver.pipeline.faults.fault import Fault, edit_json, holds_json
 
 if TYPE_CHECKING:
@@ -18,18 +20,27 @@ if TYPE_CHECKING:
 
 
 class Status(Fault):
-    """An error answer in the service's shape instead of the real one.
+    """An error answer in the service's shape, or with a body of your own, instead of the real one.
 
     Attributes:
-        status: The HTTP status; 400 to 599.
+        status: The HTTP status; 200 to 599.
         message: What the error says; any text, or null for the service's own words.
-        retry_after_s: The header Retry-After; 0 to 86,400 seconds, or null for none.
+        retry_after_s: The header Retry-After in whole seconds, rounded up, with retry-after-ms beside it where that
+            says more; 0 to 86,400 seconds, or null for none.
+        body: The body instead of the service's; any JSON value, a text as it is, or null for the service's own.
+        headers: Further response headers, in place of those of the same name; an object of texts.
     """
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule("give either body or message", ({"message": Must.NULL}, {"body": Must.NULL})),
+    )
+
     type: Literal["status"] = "status"
-    status: int = Field(ge=400, le=599)
+    status: int = Field(ge=200, le=599)
     message: str | None = None
     retry_after_s: float | None = Field(default=None, ge=0, le=86_400)
+    body: Any | None = None
+    headers: SentHeaders = Field(default={})
 
     @property
     def unanswered(self) -> bool:
@@ -38,7 +49,14 @@ class Status(Fault):
 
     def on_plan(self, plan: Plan, context: FaultContext) -> Plan:
         """The error's plan."""
-        return context.refuse(self.status, self.message, self.retry_after_s)
+        error = context.refuse(self.status, self.message, self.retry_after_s)
+        if self.body is not None:
+            kind, data = body_of_value(self.body)
+            headers = with_headers(error.headers, [("content-type", kind)])
+            error = _resized(replace(error, headers=headers, frames=(data,)))
+        if self.status in {204, 304}:  # which have no body
+            error = replace(error, headers=without_length(error.headers), frames=(b"",))
+        return replace(error, headers=with_headers(error.headers, self.headers.items()))
 
 
 class RateLimit(Fault):
@@ -151,22 +169,45 @@ class ErrorFrame(Fault):
         after_frames: What is sent before the error, in place of the last frame at the latest; 0 or more frames.
         code: The error's code; -9,007,199,254,740,991 to 9,007,199,254,740,991.
         message: What the error says; any text.
+        body: What comes instead of the object with code and message; any JSON value, a text as it is, or null for that
+            object.
+        event: The name of its event in an event stream; any text on one line, or null for none.
+        then: What follows it; "end" for nothing, "done" for the done marker, "rest" for the rest of the stream.
     """
 
     type: Literal["error_frame"] = "error_frame"
     after_frames: int = Field(default=2, ge=0)
     code: int = Field(default=50000, ge=-MOST_WHOLE, le=MOST_WHOLE)
     message: str = "Internal error"
+    body: Any | None = None
+    event: str | None = Field(default=None, pattern=r"^[^\r\n\x00]*$")
+    then: Literal["end", "done", "rest"] = "end"
 
     def on_plan(self, plan: Plan, context: FaultContext) -> Plan:
-        """The error takes the place of the rest."""
+        """The error takes the place of the rest, or stands before it."""
         if not plan.frames:
             return plan
-        n = min(self.after_frames, len(plan.frames) - 1)
+        at, frames = times(plan), plan.frames
+        n = min(self.after_frames, len(frames) - 1)
         error = {"error": {"code": str(self.code), "message": self.message, "param": None, "type": "server_error"}}
-        model = next((one for one in plan.frames if holds_json(one)), b"{}")
-        frame = edit_json(model, lambda _: error)
-        return _resized(with_frames(plan, [*plan.frames[:n], frame], times(plan)[: n + 1]))
+        model = next((one for one in frames if holds_json(one)), b"{}")
+        frame = self._named(said_in(model, error if self.body is None else self.body))
+        rest = range(n, n)
+        if len(frames) > 1 and self.then == "rest":
+            rest = range(n, len(frames))
+        elif self.then == "done":
+            rest = range(max(n, len(frames) - 1), len(frames)) if _is_done(frames[-1]) else rest
+        made = [*frames[:n], frame, *(frames[later] for later in rest)]
+        return _resized(with_frames(plan, made, [*at[: n + 1], *(at[later] for later in rest)]))
+
+    def _named(self, frame: bytes) -> bytes:
+        """The frame with the name of its event, where it is an event."""
+        before, data, after = frame.partition(b"data:")
+        if self.event is None or not data:
+            return frame
+        newline = b"\r\n" if after.endswith(b"\r\n") else after[-1:]
+        kept = b"".join(line for line in before.splitlines(keepends=True) if not line.startswith(b"event:"))
+        return b"%bevent: %b%b%b%b" % (kept, self.event.encode(), newline, data, after)
 
 
 class WrongContentType(Fault):
@@ -183,6 +224,28 @@ class WrongContentType(Fault):
         """One header changes."""
         others = tuple(pair for pair in plan.headers if pair[0].lower() != b"content-type")
         return replace(plan, headers=((b"content-type", self.content_type.encode()), *others))
+
+
+class SetHeader(Fault):
+    """A response header is set, whatever answers: `retry-after-ms`, `x-should-retry`, a date.
+
+    Attributes:
+        name: The header; letters, digits and dashes, and none of those that say where the body ends.
+        value: What it says, in place of what it said; printable characters of Latin-1, or null to leave it out.
+    """
+
+    type: Literal["set_header"] = "set_header"
+    name: HeaderName
+    value: HeaderValue | None = None
+
+    def on_plan(self, plan: Plan, context: FaultContext) -> Plan:
+        """One header is another, or gone."""
+        if plan.raw:
+            return plan
+        if self.value is None:
+            name = self.name.lower().encode()
+            return replace(plan, headers=tuple(pair for pair in plan.headers if pair[0].lower() != name))
+        return replace(plan, headers=with_headers(plan.headers, [(self.name, self.value)]))
 
 
 class DropField(Fault):
@@ -238,6 +301,19 @@ class BlockedAt(Fault):
         return answer if whole <= self.after_pieces else answer.blocked_after(self.after_pieces)
 
 
+def said_in(model: bytes, value: Any) -> bytes:
+    """A frame like `model`, its prefix and its ending, that says something else: a text as it is, else JSON."""
+    start, end = model.find(b"{"), model.rfind(b"}") + 1
+    if not isinstance(value, str):
+        return edit_json(model, lambda _: value)
+    text = value.encode()
+    if b"data:" in model[:start]:  # an event has one field for each line
+        prefix = model[:start].splitlines(keepends=True)[-1]
+        newline = b"\r\n" if model.endswith(b"\r\n") else model[-1:]
+        text = (newline + prefix).join(text.splitlines() or [b""])
+    return model[:start] + text + model[end:]
+
+
 def _is_done(frame: bytes) -> bool:
     """Whether a frame is the done marker alone: no JSON object stands in it."""
     return b"[DONE]" in frame and b"{" not in frame
@@ -270,4 +346,5 @@ CONTENT_FAULTS: Final[tuple[type[Fault], ...]] = (
     WrongContentType,
     DropField,
     BlockedAt,
+    SetHeader,
 )

@@ -45,9 +45,11 @@ class ActsOn(IntEnum):
 
     FRAMES = 0
     """The answer, its frames and their times."""
-    TRANSFER_CODING = 1
+    SILENCES = 1
+    """The time between the frames, whichever fault made it long."""
+    TRANSFER_CODING = 2
     """The chunked coding of the frames in the body."""
-    NETWORK_WRITES = 2
+    NETWORK_WRITES = 3
     """The network writes that carry all that."""
 
 
@@ -68,6 +70,11 @@ class Fault(Ruled):
     def unanswered(self) -> bool:
         """Whether not even the head of the answer is sent, so that no answer is used up."""
         return False
+
+    @property
+    def pace(self) -> tuple[float, float, float] | None:
+        """The speed that it gives the answer: first_token_ms, inter_token_ms, jitter; None leaves it."""
+        return None
 
     def on_answer(self, answer: Answer) -> Answer:
         """The answer as the fault leaves it."""

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from mockserver.core.exchange import Ending
 from mockserver.core.headers import without_length
+from mockserver.core.heartbeats import Beat, with_heartbeats
 from mockserver.core.network_writes import as_writes, times, with_frames
 from mockserver.pipeline.faults.fault import ActsOn, Fault
 
@@ -135,6 +136,49 @@ class Timeout(Fault):
         return replace(plan, status=0, frames=(), at_ms=None, ending=Ending.HANG, raw=True, head_at_ms=None)
 
 
+class Heartbeat(Fault):
+    """In a silence something comes every `every_ms`: a comment between events, a newline before a body.
+
+    What makes the silence is another fault (`stall`, `first_token_delay`), the pace, or `delay_ms` of an answer. Where
+    nothing else ever comes, beats come for ten minutes.
+
+    Attributes:
+        every_ms: How long nothing comes before each; 10 to 3,600,000 milliseconds.
+        data: What comes; any text, or null for `: keep-alive` and a blank line between events, else a newline.
+    """
+
+    acts_on: ClassVar[ActsOn] = ActsOn.SILENCES
+
+    type: Literal["heartbeat"] = "heartbeat"
+    every_ms: float = Field(default=700.0, ge=10, le=3_600_000)
+    data: str | None = Field(default=None, min_length=1)
+
+    def on_plan(self, plan: Plan, context: FaultContext) -> Plan:
+        """The plan with what comes in its silences."""
+        data = None if self.data is None else self.data.encode("utf-8", "backslashreplace")
+        return with_heartbeats(plan, Beat(self.every_ms, data))
+
+
+class Pace(Fault):
+    """The answer comes at a pace of its own, whatever the chip's is or the recording's was.
+
+    Attributes:
+        first_token_ms: From the request to the first frame; 0 to 3,600,000 milliseconds.
+        inter_token_ms: Between two frames; 0 to 3,600,000 milliseconds.
+        jitter: Share of the time between two frames by which it varies; 0 to 1.
+    """
+
+    type: Literal["pace"] = "pace"
+    first_token_ms: float = Field(default=0.0, ge=0, le=3_600_000)
+    inter_token_ms: float = Field(default=0.0, ge=0, le=3_600_000)
+    jitter: float = Field(default=0.0, ge=0, le=1)
+
+    @property
+    def pace(self) -> tuple[float, float, float]:
+        """It acts where the frames get their times, and not on the plan."""
+        return self.first_token_ms, self.inter_token_ms, self.jitter
+
+
 TIMING_FAULTS: Final[tuple[type[Fault], ...]] = (
     Latency,
     FirstTokenDelay,
@@ -142,4 +186,6 @@ TIMING_FAULTS: Final[tuple[type[Fault], ...]] = (
     Bandwidth,
     SlowClose,
     Timeout,
+    Heartbeat,
+    Pace,
 )

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from mockserver.core.data import ANY
 from mockserver.core.errors import Refusal
-from mockserver.core.field_rules import Rule, Ruled, exactly_one
+from mockserver.core.field_rules import Must, Rule, Ruled
+from mockserver.files.byte_text import plain, text_of
 from mockserver.pipeline.faults.table import AnyFault
 from mockserver.server.namespace import Which
 from mockserver.sources import tokens
-from mockserver.sources.fixture_answer import FixtureAnswer, answer_of
+from mockserver.sources.fixture_answer import FixtureAnswer, reply_of
 from mockserver.sources.fixture_file import Match, Then, said_at
+from mockserver.sources.raw_answer import RawAnswer
+from mockserver.sources.staleness import not_offered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mockserver.core.exchange import Answer, ChatRequest
+    from mockserver.core.exchange import Answer, ChatRequest, Plan
     from mockserver.profile.edition import Edition
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -38,7 +42,7 @@ class WhichBody(Match):
 
     def which(self) -> Which:
         """The same as the namespace keeps it."""
-        asks = bool(self.model_fields_set & {"user", "system", "messages", "body"})
+        asks = bool(self.model_fields_set & {"user", "system", "messages", "body", "headers", "query"})
         model, chip = (None if name == ANY else name for name in (self.model, self.chip))
         return Which(model, chip, self.stream, self.contains, self if asks else None)
 
@@ -57,12 +61,20 @@ class ArmBody(Body):
     probability: float = Field(default=1.0, ge=0, le=1, description="chance to fire, drawn with the exchange's seed")
 
 
+_SAID: Final = frozenset({"answer", "answers", "response"})
+
+
 class ScriptBody(Ruled, Body):
-    """Script the next answers."""
+    """Script the next answers: in the words of a fixture, or by an exchange file, whose response is then sent."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"answer": {"text": "你好"}}]})
 
-    rules: ClassVar[tuple[Rule, ...]] = (exactly_one("answer", "answers", "give either answer or answers"),)
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "give either answer, or answers, or the response of an exchange file",
+            tuple({one: Must.GIVEN} | dict.fromkeys(_SAID - {one}, Must.NULL) for one in sorted(_SAID)),
+        ),
+    )
 
     answer: FixtureAnswer | None = None
     answers: tuple[FixtureAnswer, ...] | None = Field(
@@ -71,30 +83,44 @@ class ScriptBody(Ruled, Body):
     then: Then = Field(default="repeat", description="after the last of answers: it again, the first again, an error")
     match: WhichBody = Field(default=WhichBody(), json_schema_extra={"default": {}})
     times: Count | None = Field(
-        default=None, description="how often it answers; null for always; absent: an answer once, answers always"
+        default=None, description="how often it answers; null for always; absent: answers always, all else once"
     )
+    response: RawAnswer | None = Field(default=None, description="an exchange file's: sent as it is, at its times")
+    request: dict[str, Any] | None = Field(default=None, description="an exchange file's; `match` says which are meant")
+    provenance: dict[str, Any] | None = Field(default=None, description="an exchange file's; of no effect")
+    contract: dict[str, Any] | None = Field(default=None, description="an exchange file's; of no effect")
 
     @property
     def most(self) -> int | None:
         """How often it answers; None for always."""
-        return 1 if self.answer is not None and "times" not in self.model_fields_set else self.times
+        return 1 if self.answers is None and "times" not in self.model_fields_set else self.times
 
     @property
     def least(self) -> int:
         """How often it must be asked for where it answers always."""
         return len(self.answers or ()) or 1
 
-    def reply(self, edition: Edition) -> Callable[[ChatRequest, int], Answer]:
+    def reply(self, edition: Edition) -> Callable[[ChatRequest, int], Answer | Plan]:
         """What is said to a request at a call, counted from 0; tokens are counted where the script has no figures."""
 
-        def say(request: ChatRequest, call: int) -> Answer:
+        def say(request: ChatRequest, call: int) -> Answer | Plan:
+            if self.response is not None:
+                return self.response.plan("script")
             said = said_at(call, self.answers, self.then) if self.answers is not None else self.answer
             if said is None:
                 detail = f"answers: this is call {call + 1} and there are {self.least}"
                 raise Refusal("no-match", f'{detail}; by their "then": "error" no more are given')
-            return answer_of(said, "script", lambda: tokens.prompt_tokens(request, edition))
+            made = reply_of(said, "script", lambda: tokens.prompt_tokens(request, edition))
+            stale = not_offered(made, request)
+            return replace(made, stale=stale) if stale else made
 
         return say
+
+
+def raw_script(content_type: str, data: bytes) -> dict[str, Any]:
+    """The JSON that scripts bytes as the next answer; an octet stream has the type that fits its bytes."""
+    headers = {} if content_type.startswith("application/octet-stream") else {"content-type": content_type}
+    return {"answer": {"raw": {"headers": headers, "sends": [{"data": plain(text_of(data))}]}}}
 
 
 class ResetBody(Body):

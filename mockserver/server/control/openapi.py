@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mockserver import __version__
 from mockserver.server.control.operations import NUMBER
-from mockserver.server.guard import TOKEN_HEADER
+from mockserver.server.guard import JSON_ALONE, TOKEN_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +106,8 @@ def _operation(
     if operation.body is not None:
         made["requestBody"] = {
             "required": not _is_empty_enough(operation.body),
-            "content": _json(schemas[_place(operation, "body")]),
+            "content": _json(schemas[_place(operation, "body")])
+            | {kind.decode(): {} for kind in operation.takes if kind not in JSON_ALONE},
         }
     return made
 

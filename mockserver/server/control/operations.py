@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response
 
 from mockserver.files.exchange_file import ExchangeFile
+from mockserver.page.drawn import chip_claims
 from mockserver.pipeline.faults.table import FAULTS
 from mockserver.profile import quirks
 from mockserver.server import verdict
 from mockserver.server.control import bodies, replies
 from mockserver.server.control.request import ControlError, Parameter
+from mockserver.server.guard import JSON_ALONE
 from mockserver.server.journal import MOST_EXCHANGES, Query
 from mockserver.server.namespace import ArmedFault, Expectation
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from mockserver.server.mock import Mock
     from mockserver.server.namespace import Namespace
 
+RAW_TYPES: Final = (b"text/event-stream", b"application/x-ndjson", b"application/octet-stream")
+"""Of bodies that are no JSON: none that a web page can send without asking first."""
 MOST_WAIT_MS: Final = 5_000
 """How long one request may wait; a longer wait would look like a hang to proxies and fuzzers. Asking again goes on."""
 WAIT_MS: Final = 2_000
@@ -83,6 +87,7 @@ class Operation:
         status: The status of success.
         refusals: Statuses of its own refusals, beside those that follow from the rest of the row.
         returns: What comes back, where the handler makes the response itself.
+        raw: Makes the body's JSON of a body of one of `RAW_TYPES`; None takes JSON alone.
         open: Whether it is let in from anywhere (health).
         claims: Whether the API key's namespace is made where there is none.
         large: Whether what comes back may be so large that it is put into JSON off the loop's way.
@@ -97,9 +102,15 @@ class Operation:
     status: int = 200
     refusals: tuple[int, ...] = ()
     returns: Any = None
+    raw: Callable[[str, bytes], dict[str, Any]] | None = None
     open: bool = False
     claims: bool = True
     large: bool = False
+
+    @property
+    def takes(self) -> tuple[bytes, ...]:
+        """The kinds of bodies that are read."""
+        return JSON_ALONE if self.raw is None else (*JSON_ALONE, *RAW_TYPES)
 
     @property
     def numbered(self) -> bool:
@@ -127,7 +138,13 @@ async def list_namespaces(call: ControlCall) -> list[replies.NamespaceRow]:
 
 async def release(call: ControlCall) -> replies.Released:
     """Give the namespace up."""
-    return replies.Released(released=call.mock.namespaces.release(call.key))
+    stale = [
+        f"{one.plan.source}: {'; '.join(one.plan.stale)}"
+        for one in call.namespace.journal
+        if one.plan and one.plan.stale
+    ]
+    released = call.mock.namespaces.release(call.key)
+    return replies.Released(released=released, stale=list(dict.fromkeys(stale)) if released else [])
 
 
 async def list_faults(call: ControlCall) -> list[replies.ArmedRow]:
@@ -223,6 +240,19 @@ async def list_quirks(_call: ControlCall) -> list[replies.QuirkRow]:
     ]
 
 
+async def list_editions(call: ControlCall) -> list[replies.EditionRow]:
+    """The edition that is served, and those that are shipped."""
+    from mockserver.page.editions import shipped_editions
+
+    served = call.mock.edition
+    others = await asyncio.to_thread(shipped_editions)
+    rows = [served, *(one for one in others if one.name != served.name)]
+    return [
+        replies.EditionRow(name=one.name, title=one.file.title, served=one is served, chips=chip_claims(one))
+        for one in sorted(rows, key=lambda one: one.name)
+    ]
+
+
 async def show_clock(call: ControlCall) -> replies.ClockRow:
     """The namespace's clock."""
     return replies.ClockRow(elapsed_ms=round(call.elapsed_ms, 3), now_ms=call.mock.clock.now_ms())
@@ -301,7 +331,10 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("DELETE", "/faults/{number}", "Disarm one fault.", disarm),
     Operation("GET", "/fault-types", "The faults there are, with their settings.", fault_types),
     Operation("GET", "/answers", "Scripted answers, and requests that were not scripted.", list_answers),
-    Operation("POST", "/answers", "Script an answer.", script, bodies.ScriptBody, status=201, refusals=(409,)),
+    Operation(
+        "POST", "/answers", "Script an answer; bytes that are no JSON are the next answer as they are.", script,
+        bodies.ScriptBody, status=201, refusals=(409,), raw=bodies.raw_script,
+    ),
     Operation("DELETE", "/answers", "Forget all scripted answers.", unscript),
     Operation("DELETE", "/answers/{number}", "Forget one scripted answer.", unscript),
     Operation(
@@ -315,6 +348,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     ),
     Operation("GET", "/verdict", "What the exchanges say of the client.", judge, query=_HOW_TO_JUDGE),
     Operation("GET", "/quirks", "The table of quirks.", list_quirks),
+    Operation("GET", "/editions", "Editions, their chips and each chip's quirks with claim and source.", list_editions),
     Operation("GET", "/clock", "The namespace's clock, on which quotas run.", show_clock),
     Operation("POST", "/clock", "Move the namespace's clock on.", move_clock, bodies.ClockBody),
 )  # fmt: skip

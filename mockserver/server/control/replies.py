@@ -9,11 +9,16 @@ from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from mockserver import __version__
 from mockserver.core.exchange import Ending
+from mockserver.files.key_shapes import findings
+from mockserver.page.drawn import ChipClaims, drawn_send, drawn_writes
 from mockserver.pipeline.faults.table import AnyFault
 from mockserver.pipeline.read import Carried, carried
+from mockserver.server.asgi_request import MASKED
 from mockserver.server.verdict import ClientFinding
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mockserver.core.exchange import Exchange
     from mockserver.pipeline.faults.fault import Fault
     from mockserver.profile.edition import Edition
@@ -88,9 +93,10 @@ class NamespaceRow(Reply):
 
 
 class Released(Reply):
-    """Whether there was a namespace to give up."""
+    """Whether there was a namespace to give up, and what answers in it were for other requests, a line each."""
 
     released: bool
+    stale: list[str] = []
 
 
 class Removed(Reply):
@@ -127,19 +133,26 @@ class ArmedRow(Reply):
         )
 
 
+SettingType = Literal["any", "boolean", "integer", "number", "object", "string"]
+
+
 class FaultTypeRow(Reply):
     """What a fault does, the names of its settings, and the JSON type of each beside null."""
 
     says: str
     settings: list[str]
-    types: dict[str, Literal["boolean", "integer", "number", "string"]]
+    types: dict[str, SettingType]
 
     @classmethod
     def of(cls, kind: type[Fault]) -> FaultTypeRow:
         """A kind of fault."""
         settings = [name for name in kind.model_fields if name != "type"]
         schemas = kind.model_json_schema()["properties"]
-        types = {name: next(one["type"] for one in schemas[name].get("anyOf", [schemas[name]])) for name in settings}
+        forms = {name: schemas[name].get("anyOf", [schemas[name]]) for name in settings}
+        types: dict[str, SettingType] = {
+            name: next((word for one in form if (word := one.get("type", "null")) != "null"), "any")
+            for name, form in forms.items()
+        }
         return cls(says=(kind.__doc__ or "").split("\n\n")[0], settings=settings, types=types)
 
 
@@ -167,10 +180,11 @@ class Script(Reply):
 
 
 class ExchangeRequest(Reply):
-    """What was asked; headers by an allow list, the API key masked in the body."""
+    """What was asked; in headers, query and body credentials, cookies and the API key are masked."""
 
     method: str
     path: str
+    query: str
     headers: dict[str, str]
     body: str
 
@@ -189,6 +203,7 @@ class ExchangeRow(Reply):
     status: int | None
     source: str
     detail: str
+    stale: list[str]
     faults: list[str]
     seed: int
     frames_planned: int
@@ -199,22 +214,33 @@ class ExchangeRow(Reply):
 
 
 class SendRow(Reply):
-    """What was sent at once, and when, in milliseconds after the answer began."""
+    """A frame, and when it was to leave, in milliseconds after the answer began; `base64` where it is no UTF-8."""
 
     at_ms: float
     data: str
+    base64: str | None = None
+
+
+class WriteRow(Reply):
+    """A network write: when it really left, and how many frames had been sent with it."""
+
+    at_ms: float
+    frames_sent: int
 
 
 class ExchangeResponse(Reply):
     """What was sent, frame by frame, and what it said to a client that could read it.
 
-    Of a giant answer that is its first frames; `left_out` counts the others.
+    Of a giant answer that is its first frames; `left_out` counts the others. Where `raw`, the frames are network writes
+    that hold head and transfer coding themselves.
     """
 
     headers: list[tuple[str, str]]
     sends: list[SendRow]
     left_out: int
     carried: Carried
+    raw: bool = False
+    writes: list[WriteRow] = []
 
 
 class WholeExchange(ExchangeRow):
@@ -244,6 +270,15 @@ class QuirkRow(Reply):
     says: str
 
 
+class EditionRow(Reply):
+    """An edition: its chips, each with the quirks by which it differs from the standard."""
+
+    name: str
+    title: str
+    served: bool
+    chips: list[ChipClaims]
+
+
 class ClockRow(Reply):
     """The namespace's clock, and the wall clock of the mock, in milliseconds."""
 
@@ -261,8 +296,14 @@ def whole_exchange(exchange: Exchange, elapsed_ms: float) -> WholeExchange:
     left_out = max(exchange.frames_sent - MOST_SHOWN_FRAMES, 0)
     shown = replace(exchange, frames_sent=exchange.frames_sent - left_out) if left_out else exchange
     headers = [_texts(pair) for pair in (exchange.plan.headers if exchange.plan else ())]
-    sends = [SendRow(at_ms=at, data=data.decode("utf-8", "replace")) for at, data in shown.sends]
-    response = ExchangeResponse(headers=headers, sends=sends, left_out=left_out, carried=carried(shown))
+    response = ExchangeResponse(
+        headers=headers,
+        sends=[SendRow(**drawn_send(at, data)) for at, data in shown.sends],
+        left_out=left_out,
+        carried=carried(shown),
+        raw=bool(exchange.plan and exchange.plan.raw),
+        writes=[WriteRow(at_ms=at, frames_sent=frames) for at, frames in drawn_writes(exchange)],
+    )
     return WholeExchange(**_exchange(exchange, elapsed_ms), response=response)
 
 
@@ -276,7 +317,8 @@ def _exchange(exchange: Exchange, elapsed_ms: float) -> dict[str, Any]:
         "request": ExchangeRequest(
             method=request.method,
             path=request.path,
-            headers=dict(_texts(pair) for pair in request.headers.items()),
+            query=request.query,
+            headers=_without_keys(request.headers),
             body=request.body.decode("utf-8", "replace"),
         ),
         "model": chat.model if chat else None,
@@ -286,6 +328,7 @@ def _exchange(exchange: Exchange, elapsed_ms: float) -> dict[str, Any]:
         "status": (plan.status or None) if plan else None,
         "source": plan.source if plan else "",
         "detail": plan.detail if plan else "",
+        "stale": list(plan.stale) if plan else [],
         "faults": list(exchange.faults),
         "seed": exchange.seed,
         "frames_planned": len(plan.frames) if plan else 0,
@@ -294,6 +337,12 @@ def _exchange(exchange: Exchange, elapsed_ms: float) -> dict[str, Any]:
         "ending": None if exchange.in_flight else exchange.ending,
         "client_left": exchange.client_left,
     }
+
+
+def _without_keys(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    """Request headers as text; a value that looks like a key is masked, whatever its name."""
+    looks = any(findings(b"\n".join(headers.values())))
+    return dict(_texts((name, MASKED if looks and any(findings(value)) else value)) for name, value in headers.items())
 
 
 def _which(which: Which) -> dict[str, Any]:
@@ -306,6 +355,8 @@ def _conditions(match: Match | None) -> dict[str, str]:
     if match is None:
         return {}
     told = {"user": match.user, "system": match.system} | {path: wanted for path, _, wanted in match.body}
+    told |= {f"headers.{name}": wanted for name, wanted in match.headers}
+    told |= {f"query.{name}": wanted for name, wanted in match.query}
     messages = {"messages": f"{len(match.messages)} in all"} if match.messages is not None else {}
     return {name: str(wanted) for name, wanted in told.items() if wanted is not None} | messages
 

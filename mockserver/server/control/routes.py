@@ -14,17 +14,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mockserver.server.asgi_request import api_key, host_trouble
-from mockserver.server.control.operations import NUMBER, OPERATIONS, ControlCall, Operation
+from mockserver.server.control.operations import NUMBER, OPERATIONS, RAW_TYPES, ControlCall, Operation
 from mockserver.server.control.request import ControlError, checked_body, checked_query, checked_value, read_body
-from mockserver.server.guard import ForbiddenError, Guard
+from mockserver.server.guard import JSON_ALONE, ForbiddenError, Guard
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from mockserver.server.mock import Mock
+    from mockserver.server.namespace import Namespace
 
 log = logging.getLogger("mockserver")
 
@@ -32,6 +33,8 @@ PREFIX: Final = "/_mock"
 NOT_KEPT: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 """What every answer says to a browser: keep nothing of it, and take it for nothing but what it says it is."""
 DOCUMENT: Final = f"{PREFIX}/openapi.json"
+NAMESPACE_HEADER: Final = b"x-mock-namespace"
+"""Names a namespace instead of its API key, for who looks on and does not know the key."""
 
 
 def routes(mock: Mock, guard: Guard | None) -> list[Route]:
@@ -70,12 +73,11 @@ def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation
             if operation is None:
                 return _wrong_method(request.method, by_method)
             if guard is not None and not operation.open:
-                _let_in(guard, request)
+                _let_in(guard, request, operation.takes)
             path = {name: checked_value(f"path: {name}", x, NUMBER.schema) for name, x in request.path_params.items()}
-            body = checked_body(operation.body, await read_body(request)) if operation.body else None
+            body = checked_body(operation.body, await _json_of(operation, request)) if operation.body else None
             query = checked_query(operation.query, request.query_params.multi_items())
-            key = api_key(headers)
-            namespace = mock.namespaces.claim(key) if operation.claims else mock.namespaces.of(key)
+            key, namespace = _namespace(mock, operation, headers)
             made = await operation.handler(ControlCall(mock, namespace, key, path, query, body))
         except (ForbiddenError, ControlError) as error:
             return _refused(request, error)
@@ -88,12 +90,38 @@ def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation
     return _Asgi(endpoint)
 
 
-def _let_in(guard: Guard, request: Request) -> None:
+def _let_in(guard: Guard, request: Request, takes: Sequence[bytes] = JSON_ALONE) -> None:
     """Raise ForbiddenError for a request that the guard does not let in: of two `Host` headers it would see one."""
     trouble = host_trouble(request.scope)
     if trouble is not None:
         raise ForbiddenError(400, trouble)
-    guard.check(request.method, dict(request.scope["headers"]))
+    guard.check(request.method, dict(request.scope["headers"]), takes)
+
+
+async def _json_of(operation: Operation, request: Request) -> bytes:
+    """The body as JSON."""
+    data, kind = await read_body(request), request.headers.get("content-type", "")
+    if operation.raw is None or kind.partition(";")[0].strip().lower().encode() not in RAW_TYPES:
+        return data
+    return to_json(operation.raw(kind, data))
+
+
+def _namespace(mock: Mock, operation: Operation, headers: dict[bytes, bytes]) -> tuple[str, Namespace]:
+    """The API key and the namespace that an operation acts on: those of the key, or of the name that is given."""
+    name = headers.get(NAMESPACE_HEADER)
+    if name is not None:
+        return named_namespace(mock, name)
+    key = api_key(headers)
+    return key, mock.namespaces.claim(key) if operation.claims else mock.namespaces.of(key)
+
+
+def named_namespace(mock: Mock, name: bytes) -> tuple[str, Namespace]:
+    """The API key and the namespace of a name; raises ControlError where there is none."""
+    found = mock.namespaces.named(name.decode("latin-1"))
+    if found is None:
+        known = ", ".join(one.name for one in mock.namespaces)
+        raise ControlError(404, f"X-Mock-Namespace: {name.decode('latin-1')!r} is not there; there are: {known}")
+    return found
 
 
 class _Asgi:

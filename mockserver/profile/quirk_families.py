@@ -1,0 +1,156 @@
+"""Families of quirks: named with a value, `extra-key=chunk.service_tier:null`, since no table can list them all.
+
+A family either widens an axis of the table (`id-form=…`), or sets one part of a field, and then each part is an axis of
+its own (`extra-key=…`): a profile may name as many as it likes, each with its own claim.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mockserver.pipeline.head import ALPHABETS
+from mockserver.pipeline.keys import OWN, PLACES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Quirks that are named `NAME=VALUE`.
+
+    Attributes:
+        name: What stands before the equals sign.
+        form: What stands behind it, for people.
+        about: One sentence on all of them.
+        stage: The field of `WireSettings`.
+        field: The field of that stage's settings.
+        parted: Whether each part of the field is an axis of its own; the field then holds pairs of part and value.
+        read: The part (empty where not parted) and the value that a text means; raises ValueError that says the form.
+        written: The text of a part and a value.
+        says: One sentence on one quirk, of its part and value.
+        says_not: One sentence on the standard of a part.
+        examples: Texts that are used where one needs some: in tests and by the fuzzer.
+    """
+
+    name: str
+    form: str
+    about: str
+    stage: str
+    field: str
+    parted: bool
+    read: Callable[[str], tuple[str, str]]
+    written: Callable[[str, str], str]
+    says: Callable[[str, str], str]
+    says_not: Callable[[str], str]
+    examples: tuple[str, ...]
+
+
+# --- extra-key ----------------------------------------------------------------------------------------------------
+
+
+def _read_key(text: str) -> tuple[str, str]:
+    """A key and its value: `PLACE.NAME:JSON`; without the value the standard of that key is meant."""
+    where, colon, value = text.partition(":")
+    place, _, name = where.partition(".")
+    if place not in PLACES or not name:
+        raise ValueError(
+            f"due PLACE.NAME:JSON, say extra-key=chunk.service_tier:null; PLACE is one of {', '.join(PLACES)}"
+        )
+    if name in OWN[place]:
+        raise ValueError(f"{name} is no further key of {place}: other quirks decide it")
+    if not colon:
+        return where, ""
+    try:
+        return where, json.dumps(json.loads(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except (ValueError, RecursionError):
+        raise ValueError(f'behind {where}: JSON is due, say null, "" or [1]; got {value[:40]!r}') from None
+
+
+_WHERE: Final = {
+    "chunk": "Chunks", "body": "Bodies", "choice": "Choices of a stream", "body-choice": "Choices of a body",
+    "delta": "Deltas", "message": "Messages of a body", "usage": "Usage",
+}  # fmt: skip
+
+
+def _says_key(part: str, value: str) -> str:
+    place, _, name = part.partition(".")
+    carry = "carries" if place == "usage" else "carry"
+    return f"{_WHERE[place]} that would lack {name} {carry} {name}: {value}."
+
+
+EXTRA_KEY: Final = Family(
+    "extra-key", "PLACE.NAME:JSON", "Where the place would lack NAME, it carries NAME with this value.",
+    "keys", "extra", True, _read_key, lambda part, value: f"{part}:{value}", _says_key,
+    lambda part: f"No key {part} is added.",
+    ("chunk.system_fingerprint:null", "body.service_tier:\"default\"", "delta.reasoning_content:null",
+     "delta.tool_calls:null", "choice.token_ids:null", "usage.cost:0"),
+)  # fmt: skip
+
+
+# --- finish-word --------------------------------------------------------------------------------------------------
+
+
+def _read_word(text: str) -> tuple[str, str]:
+    word, _, other = text.partition(":")
+    if not re.fullmatch(r"[a-z_]+", word) or not re.fullmatch(r"[^\s,\"]*", other) or other == word:
+        raise ValueError("due WORD:OTHER, say finish-word=stop:eos; OTHER has no white space, comma or quote")
+    return word, other
+
+
+FINISH_WORD: Final = Family(
+    "finish-word", "WORD:OTHER", "Where finish_reason would be WORD, it is OTHER.",
+    "chunk", "finish_words", True, _read_word, lambda part, value: f"{part}:{value}",
+    lambda part, value: f"finish_reason is {value} where it would be {part}.",
+    lambda part: f"finish_reason {part} is sent as it is.",
+    ("stop:eos", "tool_calls:stop", "length:max_tokens"),
+)  # fmt: skip
+
+
+# --- id-form, model-echo ------------------------------------------------------------------------------------------
+
+_ID: Final = re.compile(rf"([!-+\--9;-~]{{0,24}}):(?:uuid:36|({'|'.join(ALPHABETS)}):([1-9]|[1-5]\d|6[0-4]))")
+
+
+def _read_id(text: str) -> tuple[str, str]:
+    if not _ID.fullmatch(text):
+        names = ", ".join(ALPHABETS)
+        raise ValueError(f"due PREFIX:ALPHABET:LENGTH, say id-form=gen-:digits:10; ALPHABET is uuid (36), {names}")
+    return "", text
+
+
+def _says_id(_part: str, value: str) -> str:
+    prefix, alphabet, length = value.rsplit(":", 2)
+    kinds = {
+        "hex": "hex digits",
+        "digits": "digits",
+        "lower": "small letters and digits",
+        "letters": "letters and digits",
+    }
+    drawn = "a UUID" if alphabet == "uuid" else f"{length} {kinds[alphabet]}"
+    return f"Ids are {prefix} and {drawn}." if prefix else f"Ids are {drawn}."
+
+
+ID_FORM: Final = Family(
+    "id-form", "PREFIX:ALPHABET:LENGTH", "Ids are the prefix and so many characters of hex, digits, lower or letters.",
+    "head", "id_form", False, _read_id, lambda _part, value: value, _says_id,
+    lambda _part: "", ("gen-:digits:10", "cmpl-:hex:32", ":uuid:36"),
+)  # fmt: skip
+
+
+def _read_echo(text: str) -> tuple[str, str]:
+    if not re.fullmatch(r"[^\s,\"\x00-\x1f\x7f]{1,120}", text):
+        raise ValueError("due a name, say model-echo=models/{model}; {model} stands for the model that answers")
+    return "", text
+
+
+ECHO: Final = Family(
+    "model-echo", "TEXT", "model is this text; {model} in it stands for the model that answers.",
+    "chunk", "model_echo", False, _read_echo, lambda _part, value: value,
+    lambda _part, value: f"model is {value}.", lambda _part: "", ("models/{model}", "gpt-4o"),
+)  # fmt: skip
+
+FAMILIES: Final = (EXTRA_KEY, FINISH_WORD, ID_FORM, ECHO)

@@ -1,0 +1,35 @@
+"""`make test-clients`: runs all frameworks, and fails where one does otherwise than `docs/clients.md` says.
+
+`--write` writes the table anew; names of frameworks run only these, and print their rows.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from tests import fault_docs
+from tests.frameworks.runs import FRAMEWORKS, all_results, table
+from tests.snippets import ROOT
+
+DOCUMENT = ROOT / "docs" / "clients.md"
+
+
+def main(words: list[str]) -> int:
+    """Run them; the exit code."""
+    began = time.monotonic()
+    named = tuple(one for one in FRAMEWORKS if one.title in words or one.versions in words)
+    rows = table(all_results(named or FRAMEWORKS))
+    text = DOCUMENT.read_text("utf-8")
+    print(f"{len(rows) - 1} frameworks in {time.monotonic() - began:.0f} s")
+    if "--write" in words and not named:
+        DOCUMENT.write_text(fault_docs.with_table(text, rows), "utf-8")
+        return 0
+    other = [line for line in (f"| {' | '.join(one)} |" for one in rows) if line not in text]
+    for line in other:
+        print(f"not in {DOCUMENT.name}: {line}")
+    return 1 if other else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
