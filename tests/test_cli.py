@@ -59,6 +59,10 @@ class TestUse:
         assert all(f"\n  {command.name} " in out for command in COMMANDS)
         assert "\n  genstudio-mock serve " in out
 
+    def test_without_a_command(self) -> None:
+        """The help, and nothing is wrong."""
+        assert called() == called("--help") == (0, called("--help")[1], "")
+
     @pytest.mark.parametrize("command", [command.name for command in COMMANDS])
     def test_help_of_a_command(self, command: str) -> None:
         """Each command's help has examples to paste and fits into a terminal of 100 columns."""
@@ -75,14 +79,6 @@ class TestUse:
         assert all(row.flag in out for row in SETTINGS.values() if not row.file_only)
 
     WRONG: list[tuple[str, str]] = [  # noqa: RUF012 - a table for the test below
-        (
-            "",
-            (
-                "genstudio-mock: no command given; known: serve, run, record, fixtures, contract, learn, drift, fuzz, "
-                "profiles, validate, schema; "
-                "see genstudio-mock --help"
-            ),
-        ),
         ("sevre", "genstudio-mock: unknown command 'sevre'; did you mean serve?"),
         (
             "--versoin",

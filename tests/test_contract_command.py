@@ -216,7 +216,7 @@ def test_a_key_that_the_target_echoes_is_cut_out() -> None:
         ([*asked("http://127.0.0.1:1"), "--per-minute", "-1"], "--per-minute: -1 is not allowed; allowed: more than 0"),
         ([*asked("http://127.0.0.1:1"), "--api-key-env", "NO"], "--api-key-env NO: the variable is not set; export NO"),
         ([*asked("http://127.0.0.1:1"), "--profiles", "/nowhere"], "--profiles /nowhere: no such directory"),
-        (["replay", "/nowhere.json"], "/nowhere.json: cannot be read: No such file or directory"),
+        (["replay", "/nowhere.json"], "/nowhere.json: no such file"),
         (["reply", "x"], "contract: 'reply x' is not known; say contract replay FILE"),
     ],
 )  # fmt: skip

@@ -339,4 +339,4 @@ def test_without_hypothesis_the_line_says_what_to_install(monkeypatch: pytest.Mo
     code, out, err = run("--chip", "nvidia", "--", sys.executable)
 
     assert (code, out) == (2, "")
-    assert err == "genstudio-mock: fuzz: hypothesis is not installed; pip install 'genstudio-mock[contract]'\n"
+    assert err == "genstudio-mock: fuzz: hypothesis is not installed; pip install 'hypothesis>=6.100' 'pytest>=7.4'\n"

@@ -133,7 +133,7 @@ def test_without_re2_a_mask_has_a_bound(expression: str, monkeypatch: pytest.Mon
         compile_mask(expression, "--scrub-pattern")
 
     assert str(caught.value) == (
-        f"--scrub-pattern: {expression!r}: {BEYOND[expression]}; google-re2 takes it: pip install 'genstudio-mock[re2]'"
+        f"--scrub-pattern: {expression!r}: {BEYOND[expression]}; google-re2 takes it: pip install 'google-re2>=1.1'"
     )
 
 

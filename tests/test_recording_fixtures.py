@@ -109,6 +109,17 @@ def test_list_names_what_is_recorded(tmp_path: Path) -> None:
     assert row.endswith(f"你是谁? · {name}")
 
 
+def test_list_for_programs(tmp_path: Path) -> None:
+    """The same as JSON, an object a recording; an empty list where there is none."""
+    name = put(tmp_path / "a.json", exchange_file([b"abc", b"d"]))
+
+    [row] = json.loads(fixtures("list", "--json", str(tmp_path))[1])
+    assert (row["file"], row["prompt"], row["status"], row["ending"]) == (str(name), "你是谁?", 200, "complete")
+    assert (row["chunks"], row["bytes"], row["first_ms"], row["last_ms"]) == (2, 4, 10.0, 20.0)
+    (tmp_path / "none").mkdir()
+    assert fixtures("list", "--json", str(tmp_path / "none")) == (0, "[]\n")
+
+
 def test_list_says_that_nothing_is_recorded(tmp_path: Path) -> None:
     """A folder without recordings gets a sentence in place of a bare heading."""
     assert fixtures("list", str(tmp_path)) == (0, f"no recordings in {tmp_path}; genstudio-mock record makes them\n")

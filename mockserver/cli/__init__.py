@@ -116,9 +116,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str], out: TextIO, err: Text
 
 
 def _dispatch(argv: Sequence[str], console: Console) -> int:
-    if not argv:
-        raise OperatorError(f"genstudio-mock: no command given; known: {_names()}; see genstudio-mock --help")
-    word, *rest = argv
+    word, *rest = argv or ("--help",)
     if word in {"-h", "--help"}:
         console.print(*_help(console))
         return 0

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from mockserver.cli.arguments import Parser
+from mockserver.cli.hypothesis_folder import keep_elsewhere
 from mockserver.cli.target import add_target_arguments, address_of, budget_of, guarded, say_path, targets_of
 from mockserver.contract import finding_file
-from mockserver.contract.clauses.clause import Context, Outcome, word_of
+from mockserver.contract.clauses.clause import Context, Outcome, Severity, word_of
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.http_client import HttpTransport, key_of
 from mockserver.contract.result import ExitCode
@@ -48,7 +49,10 @@ def run(argv: Sequence[str], console: Console) -> int:
     parser = Parser("contract", SAYS, EXAMPLES)
     add_arguments(parser)
     found = parser.read(argv, console)
-    return 0 if found is None else main(found, console.environ, console.out, console.err)
+    if found is None:
+        return 0
+    keep_elsewhere(console.environ)
+    return main(found, console.environ, console.out, console.err)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report", choices=list(WRITERS), help="write this instead of the matrix")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the report there")
     parser.add_argument("--exchanges", type=Path, metavar="DIR", help="save the exchange of each failure there")
+    parser.add_argument("--fail-on", choices=["must", "should"], default="should",
+                        help="the least severity that makes exit code 1; default: %(default)s")  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
 
@@ -88,7 +94,9 @@ def _contract(
         tell = _progress(target, budget, err) if not args.quiet else lambda _case, _broken: None
         one = library.check(target, budget=budget, progress=tell, clock=clock or library.REAL_CLOCK)
         results.append(one)
-    run = report.Run(args.base_url, address_of(args).path_template, edition.name, args.model, results)
+    run = report.Run(
+        args.base_url, address_of(args).path_template, edition.name, args.model, results, Severity(args.fail_on)
+    )
     text = report.WRITERS[args.report](run) if args.report else report.terminal(run)
     if args.output:
         write_whole(args.output, text)

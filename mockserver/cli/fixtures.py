@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +17,7 @@ from mockserver.files.atomic import write_whole
 from mockserver.files.bounded import visible_path
 from mockserver.files.exchange_file import read, read_if_exchange
 from mockserver.recording.formats.imported_exchange import FORMS, Hints
-from mockserver.recording.show import age_of, compared, listed, time_line, visible
+from mockserver.recording.show import age_of, as_data, compared, listed, time_line, visible
 from mockserver.recording.store import files
 from mockserver.recording.verify import notes, problems
 
@@ -53,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     one = commands.add_parser("list", help="what is recorded")
     one.add_argument("paths", nargs="*", type=Path, metavar="PATH")
+    one.add_argument("--json", action="store_true", help="print a list of objects, for programs")
     one = commands.add_parser("show", help="a recording as a time line")
     one.add_argument("paths", nargs="+", type=Path, metavar="FILE")
     _add_html(one)
@@ -100,6 +102,9 @@ def main(args: argparse.Namespace, _environ: Mapping[str, str], out: TextIO, err
 def _list(args: argparse.Namespace, out: TextIO) -> int:
     paths = list(args.paths) or _default_folders()
     found = _exchanges(paths)
+    if args.json:
+        out.write(json.dumps(as_data(found), ensure_ascii=False, indent=1) + "\n")
+        return 0
     none = [f"no recordings in {', '.join(map(str, paths))}; genstudio-mock record makes them"]
     _write(out, listed(found, _now()) if found else none)
     return 0

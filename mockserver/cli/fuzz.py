@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from mockserver.cli.arguments import Parser
+from mockserver.cli.hypothesis_folder import keep_elsewhere
 from mockserver.cli.target import guarded
 from mockserver.contract.http_client import Address
 from mockserver.contract.result import counted
 from mockserver.core.errors import OperatorError
+from mockserver.core.extras import to_install
 from mockserver.core.route import CHAT
 from mockserver.profile import quirks
 
@@ -41,7 +43,10 @@ def run(argv: Sequence[str], console: Console) -> int:
     parser = Parser("fuzz", SAYS, EXAMPLES)
     add_arguments(parser)
     found = parser.read(argv, console, ordered=True)
-    return 0 if found is None else main(found, console.environ, console.out, console.err)
+    if found is None:
+        return 0
+    keep_elsewhere(console.environ)
+    return main(found, console.environ, console.out, console.err)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -144,7 +149,7 @@ def _library() -> ModuleType:
     try:
         from mockserver.contract import fuzz
     except ImportError:
-        raise OperatorError("fuzz: hypothesis is not installed; pip install 'genstudio-mock[contract]'") from None
+        raise OperatorError(f"fuzz: hypothesis is not installed; {to_install('contract')}") from None
     return fuzz
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from mockserver.contract import strategies
+from mockserver.contract.evidence import hex_rows
 from mockserver.contract.fuzz_server import StreamServer, load, serving
 from mockserver.contract.harmless import harmless
 from mockserver.contract.result import counted
@@ -71,12 +72,7 @@ class Failure:
 
 
 def _hexdump(number: int, data: bytes) -> str:
-    rows = [f"write {number}, {counted(len(data), 'byte')}"]
-    for at in range(0, len(data), 16):
-        part = data[at : at + 16]
-        text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in part)
-        rows.append(f"  {at:04x}  {part.hex(' ').ljust(47)}  {text}")
-    return "\n".join(rows)
+    return "\n".join([f"write {number}, {counted(len(data), 'byte')}", *(f"  {row}" for row in hex_rows(data))])
 
 
 def exchange_of(stream: Stream, path: str = PATH) -> Exchange:

@@ -13,6 +13,7 @@ from mockserver.contract.clauses.clause import Outcome, Severity
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.clauses.table import CHECKS, CLAUSES
 from mockserver.contract.clauses.wire_form import ledger
+from mockserver.contract.evidence import unseen_bytes
 from mockserver.contract.result import ExitCode, counted
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _MARKS: Final = {
     Outcome.NOT_APPLICABLE: "·",
     Outcome.RAISED: "raised",
 }
+_WEIGHTS: Final = list(Severity)
 _SETTLED: Final = {"as declared", "not seen"}
 
 
@@ -40,6 +42,7 @@ class Run:
         edition: Name of the edition.
         model: The model.
         results: One a chip.
+        fail_on: The least severity that breaks the contract; what weighs less is told.
     """
 
     base_url: str
@@ -47,13 +50,22 @@ class Run:
     edition: str
     model: str
     results: Sequence[Result]
+    fail_on: Severity = Severity.SHOULD
+
+    def counts(self, finding: Finding) -> bool:
+        """Whether a finding breaks the contract."""
+        return _WEIGHTS.index(finding.severity) <= _WEIGHTS.index(self.fail_on)
+
+    def broken(self, result: Result) -> list[Finding]:
+        """The findings on one chip that break the contract."""
+        return [one for one in result.findings if self.counts(one)]
 
     @property
     def exit_code(self) -> ExitCode:
         """Whether every clause of weight holds, one is broken, the target was lost, or this tool failed."""
         if any(result.raised for result in self.results):
             return ExitCode.TOOL_FAILED
-        if any(result.broken for result in self.results):
+        if any(map(self.broken, self.results)):
             return ExitCode.BROKEN
         return ExitCode.UNREACHABLE if any(result.stopped for result in self.results) else ExitCode.HOLDS
 
@@ -95,13 +107,14 @@ def terminal(run: Run) -> str:
     """The matrix clause by chip, the ledger where it is not as declared, and each finding with its curl line."""
     clauses = run.clauses()
     width = max((len(name) for name, _ in clauses), default=6)
-    counted_ones = {one.clause.id for result in run.results for one in result.broken}
+    heaviest = {one.clause.id: one.severity for one in reversed(by_weight(_all_findings(run)))}
     chips = [result.chip.name for result in run.results]
     columns = [max(len(chip), 6) for chip in chips]
     lines = [" ".join(["clause".ljust(width), *(c.ljust(w) for c, w in zip(chips, columns, strict=True))]).rstrip()]
     for name, _ in clauses:
         marks = [_MARKS[result.outcome(name)].ljust(w) for result, w in zip(run.results, columns, strict=True)]
-        note = "  (observed only)" if "BROKEN" in " ".join(marks) and name not in counted_ones else ""
+        told = name in heaviest and _WEIGHTS.index(heaviest[name]) > _WEIGHTS.index(run.fail_on)
+        note = f"  ({heaviest[name]} only)" if told else ""
         lines.append((" ".join([name.ljust(width), *marks]) + note).rstrip())
     for result in run.results:
         lines += _deviations(run, result) + _findings(run, result)
@@ -124,6 +137,7 @@ def _findings(run: Run, result: Result) -> list[str]:
             f"{one.chip}: {one.clause.id} ({one.severity}) broken by {one.case.name!r}{times}",
             f"  {one.clause.sentence} Source: {one.clause.source}.",
             f"  {one.evidence}",
+            *(f"    {row}" for row in unseen_bytes(one)),
             f"  {curl(run, one)}",
         ]
     return lines
@@ -131,7 +145,11 @@ def _findings(run: Run, result: Result) -> list[str]:
 
 def by_weight(findings: Sequence[Finding]) -> list[Finding]:
     """The findings, what weighs most first."""
-    return sorted(findings, key=lambda one: list(Severity).index(one.severity))
+    return sorted(findings, key=lambda one: _WEIGHTS.index(one.severity))
+
+
+def _all_findings(run: Run) -> list[Finding]:
+    return [one for result in run.results for one in result.findings]
 
 
 def raised_line(finding: Finding) -> str:
@@ -149,10 +167,11 @@ def _notes(result: Result) -> list[str]:
 
 
 def _summary(run: Run) -> str:
-    broken = sum(len(result.broken) for result in run.results)
-    observed = sum(len(result.findings) for result in run.results) - broken
+    broken = sum(len(run.broken(result)) for result in run.results)
+    observed = len(_all_findings(run)) - broken
     asked = counted(sum(len(result.exchanges) for result in run.results), "request")
-    told = f"{asked}, {observed} more observed" if observed else asked
+    lighter = " or ".join(_WEIGHTS[_WEIGHTS.index(run.fail_on) + 1 :])
+    told = f"{asked}, {observed} more {lighter}" if observed else asked
     if run.exit_code is ExitCode.TOOL_FAILED:
         failed = counted(sum(len(result.raised) for result in run.results), "clause")
         return f"{failed} could not be judged, by a fault of genstudio-mock; {counted(broken, 'finding')} in {told}."
@@ -200,6 +219,7 @@ def _finding_data(run: Run, one: Finding) -> dict[str, Any]:
         "sentence": one.clause.sentence,
         "source": one.clause.source,
         "evidence": one.evidence,
+        "bytes": unseen_bytes(one),
         "case": one.case.name,
         "times": one.times,
         "curl": curl(run, one),
@@ -208,7 +228,7 @@ def _finding_data(run: Run, one: Finding) -> dict[str, Any]:
 
 
 def junit(run: Run) -> str:
-    """One suite a chip, one case a clause; what is only observed does not fail."""
+    """One suite a chip, one case a clause; what is told only does not fail."""
     lines = ['<?xml version="1.0" encoding="utf-8"?>', "<testsuites>"]
     clauses = run.clauses()
     for result in run.results:
@@ -216,7 +236,7 @@ def junit(run: Run) -> str:
         skipped = sum(result.outcome(name) is Outcome.NOT_APPLICABLE for name, _ in clauses)
         raised = {one.clause.id: one for one in result.raised}
         errors = len(raised.keys() - {one.clause.id for one in result.findings})
-        counts = f'tests="{len(clauses)}" failures="{len(result.broken)}" errors="{errors}" skipped="{skipped}"'
+        counts = f'tests="{len(clauses)}" failures="{len(run.broken(result))}" errors="{errors}" skipped="{skipped}"'
         lines.append(f"<testsuite name={suite} {counts}>")
         found = {one.clause.id: one for one in result.findings}
         for name, _ in clauses:
@@ -230,8 +250,9 @@ def junit(run: Run) -> str:
 
 
 def _junit_finding(run: Run, one: Finding) -> str:
-    text = escape(_xml(f"{one.clause.sentence}\n{one.evidence}\n{curl(run, one)}"))
-    if one.severity is Severity.OBSERVED:
+    told = "\n".join([one.clause.sentence, one.evidence, *unseen_bytes(one), curl(run, one)])
+    text = escape(_xml(told))
+    if not run.counts(one):
         return f"<system-out>{text}</system-out>"
     return f"<failure message={quoteattr(_xml(one.evidence))}>{text}</failure>"
 
@@ -256,7 +277,8 @@ def markdown(run: Run) -> str:
     for result in run.results:
         for one in by_weight(result.findings):
             lines += ["", f"## {one.chip}: {one.clause.id} ({one.severity})", "", one.clause.sentence]
-            blocks = ((one.evidence, "text"), (curl(run, one), "sh"), (pytest_test(run, one), "python"))
+            seen = "\n".join([one.evidence, *unseen_bytes(one)])
+            blocks = ((seen, "text"), (curl(run, one), "sh"), (pytest_test(run, one), "python"))
             for text, language in blocks:
                 lines += ["", _fenced(text, language)] if text else []
     return "\n".join(lines) + "\n"
@@ -319,6 +341,7 @@ def _row(run: Run, name: str, sentence: str) -> str:
 def _section(run: Run, one: Finding) -> str:
     say = html.escape
     times = f", in {counted(one.times, 'case')}" if one.times > 1 else ""
+    seen = "\n".join([one.evidence, *unseen_bytes(one)])
     test = pytest_test(run, one)
     shown = f'<pre class="code">{say(test)}</pre>'
     folded = f"<details><summary>as a test</summary>{shown}</details>" if test else ""
@@ -326,7 +349,7 @@ def _section(run: Run, one: Finding) -> str:
         f'<section class="panel"><h2>{say(one.chip)}: {say(one.clause.id)} '
         f'<span class="tag">{say(one.severity)}</span></h2>'
         f'<p>{say(one.clause.sentence)}</p><p class="dim">Source: {say(one.clause.source)}. Broken by '
-        f'{say(one.case.name)}{times}.</p><pre class="bytes seen">{say(one.evidence)}</pre>'
+        f'{say(one.case.name)}{times}.</p><pre class="bytes seen">{say(seen)}</pre>'
         f'<pre class="code">{say(curl(run, one))}</pre>{folded}</section>'
     )
 

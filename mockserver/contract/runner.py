@@ -21,6 +21,7 @@ from mockserver.contract.http_client import PLACEHOLDER, Address, UnreachableErr
 from mockserver.contract.politeness import TEMPLATE_TOKENS, most_prompt_tokens, no_target, usual_rate, wait_asked
 from mockserver.contract.result import Budget, Clock, Finding, Result, counted
 from mockserver.core.exchange import Ending, Exchange, Request
+from mockserver.core.extras import to_install
 from mockserver.core.route import parse
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Runner:
         }
         if Phase.GENERATED in phases and generated is None:
             self.result.notes.append(
-                "generated requests are left out: they need hypothesis (pip install 'genstudio-mock[contract]')"
+                f"generated requests are left out: they need hypothesis ({to_install('contract')})"
             )
         try:
             for phase in phases:

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 from mockserver.core.errors import OperatorError
+from mockserver.core.extras import to_install
 
 MASK_LENGTH: Final = 500
 """Characters of an expression for a mask, where Python's `re` searches."""
@@ -97,7 +98,7 @@ class _BoundedMask:
         except re.error as error:
             trouble = f"Python's re does not take it: {error}"
         if trouble:
-            raise PatternError(f"{trouble}; google-re2 takes it: pip install 'genstudio-mock[re2]'")
+            raise PatternError(f"{trouble}; google-re2 takes it: {to_install('re2')}")
 
     def spans(self, data: bytes, /) -> list[tuple[int, int]]:
         text = data.decode("utf-8", "surrogateescape")

@@ -45,6 +45,26 @@ def listed(files: Sequence[tuple[Path, ExchangeFile]], now: dt.datetime) -> Iter
         )
 
 
+def as_data(files: Sequence[tuple[Path, ExchangeFile]]) -> list[dict[str, Any]]:
+    """The list for programs: times are milliseconds after the request, and null where nothing came."""
+    rows = []
+    for path, file in files:
+        plan = plan_of(file)
+        rows.append({
+            "file": str(path),
+            "path": file.request.path,
+            "prompt": prompt_of(file),
+            "status": plan.status,
+            "ending": plan.ending.value,
+            "chunks": len(plan.frames),
+            "bytes": sum(map(len, plan.frames)),
+            "first_ms": plan.at_ms[0] if plan.at_ms else None,
+            "last_ms": plan.at_ms[-1] if plan.at_ms else None,
+            "recorded_at": file.provenance.recorded_at or None,
+        })  # fmt: skip
+    return rows
+
+
 def prompt_of(file: ExchangeFile) -> str:
     """The text of the last message."""
     request = chat_request(file.request.path, file.request.body or {})

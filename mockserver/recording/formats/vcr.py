@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from mockserver.core.errors import OperatorError
+from mockserver.core.extras import to_install
 from mockserver.files.exchange_file import exchange_of
 from mockserver.pipeline.coding import unpacked
 from mockserver.recording.formats.har import HOST
@@ -37,7 +38,7 @@ def read(data: bytes, hints: Hints) -> list[Imported]:
     try:
         import yaml  # type: ignore[import-untyped]
     except ImportError:
-        raise OperatorError("reading a VCR cassette needs PyYAML: pip install 'genstudio-mock[vcr]'") from None
+        raise OperatorError(f"reading a VCR cassette needs PyYAML: {to_install('vcr')}") from None
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(data, yaml.SafeLoader)):
             raise ValueError("aliases (*name) are not read")
