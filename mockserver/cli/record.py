@@ -86,6 +86,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     from mockserver.recording.recorder import Recorder
     from mockserver.recording.upstream_address import upstream_of
     from mockserver.server.guard import Guard, is_loopback
+    from mockserver.server.log_writer import LogWriter
     from mockserver.server.serving import address_of, port_file, run, tcp_socket
     from mockserver.server.uvicorn_fit import need_own_connection
     from mockserver.sources.recordings import Recordings, load
@@ -98,10 +99,13 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     key = upstream_key(args.upstream_key_env, environ)
     known = load(args.out) if args.out.is_dir() else []
 
+    maps = [path_map(text) for text in args.map]
+    listening = tcp_socket(args.host, args.port)
+    port = listening.getsockname()[1]
+    told = LogWriter(err, str)  # where nobody reads it, what is to be kept is kept all the same
+
     def tell(line: str) -> None:
-        with contextlib.suppress(OSError):  # nobody reads it; what is to be kept is kept all the same
-            err.write(visible(line, 500) + "\n")
-            err.flush()
+        told.add(lambda: visible(line, 500))
 
     def refusal(refused: Refusal) -> Plan:
         return refuse(refused, edition.file.errors[refused.kind])
@@ -117,9 +121,6 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
         scrubbing_of(args),
         tell,
     )
-    maps = [path_map(text) for text in args.map]
-    listening = tcp_socket(args.host, args.port)
-    port = listening.getsockname()[1]
     guard = Guard(names=frozenset({args.host.lower()}), any_address=not is_loopback(listening))
     proxy = RecordingProxy(upstream, recorder, refusal, maps=maps, key=key, speed=args.speed, guard=guard)
     where = address_of(listening)
@@ -135,6 +136,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
             tell(f"warning: whoever reaches {where} uses the key of {args.upstream_key_env}")
 
     with contextlib.ExitStack() as held:
+        held.callback(told.close)
         held.callback(listening.close)
         run(proxy, listening, ready, GRACE_SECONDS, proxy)
     return 0

@@ -14,6 +14,8 @@ from mockserver.pipeline.read import Carried, carried
 from mockserver.server.verdict import ClientFinding
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mockserver.core.exchange import Exchange
     from mockserver.pipeline.faults.fault import Fault
     from mockserver.profile.edition import Edition
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from mockserver.sources.fixture_file import Match
 
 MOST_SHOWN_FRAMES = 10_000
+"""Frames of one exchange."""
+MOST_SHOWN_FRAMES_OF_ALL = 50_000
+"""Frames of all exchanges of one reply."""
 _WORDS = {"model": {"type": "string"}, "chip": {"type": "string"}, "stream": {"type": "boolean"}}
 WhichRow = Annotated[
     dict[str, Any],
@@ -206,7 +211,7 @@ class SendRow(Reply):
 class ExchangeResponse(Reply):
     """What was sent, frame by frame, and what it said to a client that could read it.
 
-    Of a giant answer that is its first frames; `left_out` counts the others.
+    Of a giant answer, or behind many in one list, that is its first frames; `left_out` counts the others.
     """
 
     headers: list[tuple[str, str]]
@@ -254,9 +259,18 @@ def exchange_row(exchange: Exchange, elapsed_ms: float) -> ExchangeRow:
     return ExchangeRow(**_exchange(exchange, elapsed_ms))
 
 
-def whole_exchange(exchange: Exchange, elapsed_ms: float) -> WholeExchange:
-    """An exchange with all that was sent; `elapsed_ms` is now on its namespace's clock."""
-    left_out = max(exchange.frames_sent - MOST_SHOWN_FRAMES, 0)
+def whole_exchanges(exchanges: Iterable[Exchange], elapsed_ms: float) -> list[WholeExchange]:
+    """Exchanges with all that was sent, the first ones' frames first; `elapsed_ms` is as for one."""
+    shown, left = [], MOST_SHOWN_FRAMES_OF_ALL
+    for one in exchanges:
+        shown.append(whole_exchange(one, elapsed_ms, min(left, MOST_SHOWN_FRAMES)))
+        left -= len(shown[-1].response.sends)
+    return shown
+
+
+def whole_exchange(exchange: Exchange, elapsed_ms: float, most_frames: int = MOST_SHOWN_FRAMES) -> WholeExchange:
+    """An exchange with all that was sent, up to so many frames; `elapsed_ms` is now on its namespace's clock."""
+    left_out = max(exchange.frames_sent - most_frames, 0)
     shown = replace(exchange, frames_sent=exchange.frames_sent - left_out) if left_out else exchange
     headers = [_texts(pair) for pair in (exchange.plan.headers if exchange.plan else ())]
     sends = [SendRow(at_ms=at, data=data.decode("utf-8", "replace")) for at, data in shown.sends]
