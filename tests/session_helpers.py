@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 from openai import OpenAI
 
-from mockserver.server.control.routes import PREFIX
+from mockserver.server.guard import PREFIX
 
 if TYPE_CHECKING:
     from mockserver.testing.session import Session

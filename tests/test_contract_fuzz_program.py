@@ -10,13 +10,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mockserver.cli import fuzz as fuzz_command
-from mockserver.contract import fuzz, fuzz_files
+from mockserver.contract import fuzz, fuzz_files, fuzz_server
 from mockserver.contract.fuzz_program import Program
 from mockserver.contract.library import edition_of
 from tests.buggy_clients import waits_for_done
@@ -116,17 +117,39 @@ def test_a_command_that_reads_rightly_is_exit_code_0(script: str) -> None:
     assert err.splitlines() == ["1/3: ok", "2/3: ok", "3/3: ok"]
 
 
+FORGETFUL = """
+import { writeFileSync } from "node:fs";
+const told = process.argv[1];
+writeFileSync(told, "0");
+let text = "", bytes = 0;
+const answer = await fetch(process.env.OPENAI_BASE_URL + "/chat/completions", {method: "POST", body: "{}"});
+for await (const piece of answer.body) {
+  for (const line of Buffer.from(piece).toString().split("\\n")) {
+    if (!line.startsWith("data:")) continue;
+    let choices = [];
+    try { choices = JSON.parse(line.slice(5)).choices; } catch {}
+    for (const choice of choices) text += choice.delta.content ?? "";
+  }
+  writeFileSync(told, String(bytes += piece.length));
+}
+process.stdout.write(text);
+"""
+"""Takes each piece for whole lines, and writes into the file it is given how many bytes it has read."""
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-def test_a_cut_reaches_a_client_that_reads_all_that_is_there(tmp_path: Path) -> None:
-    """Node's fetch joins pieces that lie ready; still one that takes each piece for whole lines is found out."""
-    forgets = (
-        NODE.replace("(rest + piece)", "piece")
-        .replace("rest = lines.pop();", "")
-        .replace("for (const choice of JSON.parse(line.slice(5))", "for (const choice of read(line.slice(5))")
-    )
-    forgets = "const read = (line) => { try { return JSON.parse(line); } catch { return {choices: []}; } };\n" + forgets
+def test_a_cut_reaches_a_client_that_reads_all_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Node's fetch joins pieces that lie ready; behind a cut it is waited for, so who forgets half a line is found."""
+    told = tmp_path / "told"
+
+    def until_read(_server: object, written: int) -> None:
+        until = time.monotonic() + 30
+        while int(told.read_text() or "0") < written and time.monotonic() < until:
+            time.sleep(0.001)
+
+    monkeypatch.setattr(fuzz_server._Listening, "let_it_be_read", until_read)
     words = ["--chip", "nvidia", "--quirks", "none", "--examples", "20", "--save", str(tmp_path)]
-    code, out, _ = run(*words, "--", "node", "--input-type=module", "-e", forgets)
+    code, out, _ = run(*words, "--", "node", "--input-type=module", "-e", FORGETFUL, str(told))
 
     assert code == 1
     assert out.startswith("silent: the client read nothing and raised nothing; the stream says ")

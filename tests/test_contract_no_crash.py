@@ -137,7 +137,7 @@ def odd_refusals(plan: Plan) -> Plan:
     return plan if plan.status == 200 else replace(plan, frames=[b'{"code": [1], "msg": [{"why": null}]}'])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(disturb=disturbances())
 @example(disturb=halves)
 @example(disturb=odd_refusals)
@@ -159,7 +159,7 @@ def test_no_answer_ends_a_run(disturb: Callable[[Plan], Plan], tmp_path_factory:
         assert finding_file.load(folder / "exchange.json").clause == finding.clause.id
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(disturb=disturbances())
 @example(disturb=halves)
 @example(disturb=odd_refusals)

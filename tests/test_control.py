@@ -12,7 +12,7 @@ import pytest
 
 from mockserver.pipeline.faults.table import FAULTS
 from mockserver.server.control.operations import OPERATIONS
-from mockserver.server.control.routes import PREFIX
+from mockserver.server.guard import PREFIX
 from mockserver.settings.config import Config
 from mockserver.testing.mock_server import MockServer
 from mockserver.testing.session import Session

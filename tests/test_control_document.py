@@ -11,7 +11,7 @@ import jsonschema_rs
 import pytest
 
 from mockserver.server.control.operations import OPERATIONS
-from mockserver.server.control.routes import PREFIX
+from mockserver.server.guard import PREFIX
 from mockserver.testing.mock_server import MockServer
 from tests.session_helpers import asked, control
 from tests.third_party import python_programs

@@ -17,7 +17,8 @@ import pytest
 
 from mockserver.core.exchange import Exchange, Plan, Request
 from mockserver.server.asgi_request import kept
-from mockserver.server.control import operations
+from mockserver.server.control import operations, replies
+from mockserver.sources import tokens
 from tests.conftest import KEY, Live, compose, load, serve
 
 if TYPE_CHECKING:
@@ -71,6 +72,68 @@ def test_what_is_set_up_is_counted(live: Live, monkeypatch: pytest.MonkeyPatch, 
     forget = f"DELETE /_mock/{what} forgets those of a namespace"
     assert re.fullmatch(rf"{what}: key-\d+ has 2; allowed: at most 2; {forget}", told[2][2]["error"])
     assert told[4][2]["error"] == f"{what}: all namespaces together have 3; allowed: at most that many; {forget}"
+
+
+@pytest.mark.parametrize(("what", "body"), [("faults", FAULT), ("answers", ANSWER)])
+def test_what_is_set_up_is_weighed(live: Live, monkeypatch: pytest.MonkeyPatch, what: str, body: Any) -> None:
+    """In a namespace, and in all of them together, by the bytes that were sent."""
+    monkeypatch.setattr(operations, "MOST_SET_UP_BYTES", 30_000)
+    monkeypatch.setattr(operations, "MOST_SET_UP_BYTES_OF_ALL", 45_000)
+    heavy = {**body, "match": {"contains": "x" * 18_000}}
+    keys = [f"authorization: Bearer sk-{what}-{number}" for number in range(3)]
+    told = [say(live, "POST", f"/_mock/{what}", heavy, key) for key in (keys[0], keys[0], keys[1], keys[2])]
+    for key in keys:
+        say(live, "DELETE", "/_mock/namespace", None, key)
+
+    assert [status for status, _, _ in told] == [201, 409, 201, 409]
+    shown = r"1[89]\d{3} bytes of them and this one 1[89]\d{3}; allowed: at most 30000; DELETE"
+    assert re.match(rf"{what}: key-\d+ has {shown}", told[1][2]["error"])
+    assert re.match(rf"{what}: all namespaces together have 3\d{{4}} bytes of them ", told[3][2]["error"])
+
+
+SECRET = "sk-of-this-test-alone-" + "0" * 60
+QUOTED: dict[str, tuple[str, str, Any]] = {
+    "a path": ("POST", f"/{SECRET}", None),
+    "a path that is cut": ("POST", f"/{'p' * 190}{SECRET}", None),
+    "a method": ("PUT", f"/maas/{SECRET}/nvidia/chat/completions", None),
+    "a model": ("POST", f"/maas/{SECRET}/nvidia/chat/completions", {"model": None, "messages": []}),
+    "a field": ("POST", "/maas/mt-infini-3b/nvidia/chat/completions", {"messages": SECRET}),
+    "a control path": ("GET", f"/_mock/{SECRET}", None),
+    "a control query": ("GET", f"/_mock/exchanges?{SECRET}=1", None),
+    "too much": ("POST", f"/maas/{SECRET}/nvidia/chat/completions", b" " * (11 * 2**20)),
+    "no end": ("POST", f"/maas/{SECRET}/nvidia/chat/completions", None),
+}
+
+
+@pytest.mark.parametrize("name", QUOTED)
+def test_the_key_is_never_quoted(live: Live, caplog: pytest.LogCaptureFixture, name: str) -> None:
+    """Wherever a client puts its key, it is neither in the answer, nor in the journal, nor in the log."""
+    caplog.set_level(logging.INFO, "mockserver")
+    method, path, body = QUOTED[name]
+    more = ["transfer-encoding: chunked", "content-type: nonsense"] if name == "no end" else []
+    raw = ask(live, method, path, body, f"authorization: Bearer {SECRET}", *more)
+    journal = live.mock.namespaces.default.journal
+    said = [(one.request.path, one.plan.detail if one.plan else "") for one in journal]
+    journal.clear()
+
+    assert 400 <= int(raw.split()[1]) < 500
+    for text in (raw.decode(), *(part for pair in said for part in pair), caplog.text):
+        assert SECRET[:12] not in text
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [(b"x: " + b"x" * 70_000, 431), (b"bad header\r\n\r\n", 400)],
+    ids=["431", "400"],
+)
+def test_what_the_connection_answers_is_kept_by_no_browser(live: Live, sent: bytes, status: int) -> None:
+    """Below `/_mock` it says so as the control API does."""
+    with live.connect() as sock:
+        sock.sendall(b"GET /_mock/health HTTP/1.1\r\n" + sent)
+        head = sock.recv(65_536).partition(b"\r\n\r\n")[0].split(b"\r\n")
+
+    assert int(head[0].split()[1]) == status
+    assert {b"cache-control: no-store", b"x-content-type-options: nosniff"} <= set(head)
 
 
 NAME = "n" * 70_000
@@ -164,8 +227,18 @@ def test_other_escapes_stay() -> None:
     assert kept(Request("POST", "/", {}, body), "sk-a-secret-1").body == body
 
 
+HELD_S = 0.1
+"""More than the 0.05 s that are meant: what other threads of the process do between two beats counts too."""
+
+
 def beating(live: Live, path: str) -> tuple[Any, float]:
-    """What a path gives, and the most CPU seconds of the whole process between two beats of the server's loop."""
+    """What a path gives, and the most CPU seconds between two beats."""
+    raw, held_s = beaten(live, "GET", path)
+    return json.loads(raw.partition(b"\r\n\r\n")[2]), held_s
+
+
+def beaten(live: Live, *asked: Any) -> tuple[bytes, float]:
+    """An answer, and the most CPU seconds of the whole process between two beats of the server's loop."""
     loop = live.mock.wheel._loop
     beats: list[float] = []
     over = threading.Event()
@@ -178,11 +251,11 @@ def beating(live: Live, path: str) -> tuple[Any, float]:
     gc.freeze()  # as a server does at its start: a collection of the whole test run's heap would be measured
     try:
         loop.call_soon_threadsafe(beat)
-        raw = ask(live, "GET", path)
+        raw = ask(live, *asked)
     finally:
         over.set()
         gc.unfreeze()
-    return json.loads(raw.partition(b"\r\n\r\n")[2]), max(after - before for before, after in itertools.pairwise(beats))
+    return raw, max(after - before for before, after in itertools.pairwise(beats))
 
 
 def test_a_giant_exchange_is_shown_in_part_and_holds_nobody_up(live: Live) -> None:
@@ -201,6 +274,46 @@ def test_a_giant_exchange_is_shown_in_part_and_holds_nobody_up(live: Live) -> No
     response = document["response"]
     assert (len(response["sends"]), response["left_out"], document["frames_sent"]) == (10_000, 690_000, 700_000)
     assert held_s < 0.05
+
+
+def test_many_giants_in_one_list(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them are there; the frames are bounded in all, and those that are not shown are counted."""
+    monkeypatch.setattr(replies, "MOST_SHOWN_FRAMES", 10)
+    monkeypatch.setattr(replies, "MOST_SHOWN_FRAMES_OF_ALL", 25)
+    journal = live.mock.namespaces.default.journal
+    journal.clear()
+    for number in range(1, 5):
+        one = Exchange(Request("POST", "/giant"), Plan(200, (), [b"x"] * 12), 12, number=number)
+        journal.begin(one)
+        journal.end(one)
+    shown = say(live, "GET", "/_mock/exchanges?frames=true")[2]
+    journal.clear()
+
+    told = [(len(one["response"]["sends"]), one["response"]["left_out"]) for one in shown]
+    assert told == [(10, 2), (10, 2), (5, 7), (0, 12)]
+
+
+PROMPTS = {
+    "one text": b'{"model": null, "messages": [{"role": "user", "content": "%b"}]}' % (b"two words " * 1_000_000),
+    "lines, and no JSON": b"{" + b"\n" * 9_000_000,
+    "escapes": b'{"messages": [{"role": "user", "content": "%b"}]}' % (b"\\u0041" * 1_600_000),
+    "a text where a number is due": b'{"messages": [{"content": ""}], "temperature": "%b"}' % (b"\\n" * 4_000_000),
+}
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_a_giant_prompt_holds_nobody_up(live: Live, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """While it is read, checked and answered, and while it is looked for, others are answered."""
+    monkeypatch.setattr(tokens, "prompt_tokens", lambda _request, _edition: 1)
+    live.mock.namespaces.default.journal.clear()
+    chat = "/maas/mt-infini-3b/nvidia/chat/completions"
+    raw, asked_s = beaten(live, "POST", chat, PROMPTS[name], f"authorization: Bearer {KEY}")
+    found, shown_s = beaten(live, "GET", "/_mock/exchanges?text=nowhere")
+    live.mock.namespaces.default.journal.clear()
+
+    assert raw.startswith((b"HTTP/1.1 200", b"HTTP/1.1 400"))
+    assert found.endswith(b"[]")
+    assert (asked_s < HELD_S, shown_s < HELD_S) == (True, True)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM ends a process at once there")

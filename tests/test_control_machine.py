@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from mockserver.server.control.routes import PREFIX
+from mockserver.server.guard import PREFIX
 from mockserver.testing.mock_server import MockServer, asgi_app
 
 KEYS: Final = ("key-a", "key-b", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -142,6 +143,35 @@ def test_the_port_is_in_a_file(tmp_path: Path) -> None:
         assert running.end(signal.SIGTERM) == (0, "")
 
     assert not port_file.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe is filled without blocking")
+def test_lines_that_nobody_reads_hold_nothing_up(tmp_path: Path) -> None:
+    """With standard error a full pipe, requests are answered, and the command ends in time."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 4096)
+    os.set_blocking(writing, True)
+    words = ["--upstream", "http://127.0.0.1:1", "--out", str(tmp_path), "--port", "0"]
+    running = subprocess.Popen(
+        [sys.executable, "-c", MAIN % 5.0, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=writing, text=True
+    )
+    try:
+        assert running.stdout is not None
+        port = int([running.stdout.readline() for _ in range(2)][1].split(":")[-1].split("/")[0])
+        answers = [ask(port) for _ in range(2)]  # no upstream is there, which each time is told
+        running.send_signal(signal.SIGTERM)
+        code = running.wait(timeout=20)
+    finally:
+        running.kill()
+        running.communicate()
+        os.close(reading)
+        os.close(writing)
+
+    assert code == 0
+    assert [one.status for one in answers] == [502, 502]
 
 
 def test_a_port_file_that_cannot_be_written(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from openai import OpenAI
 from mockserver.pipeline.faults.content import RateLimit
 from mockserver.pipeline.faults.transport import Cut
 from mockserver.server.control.operations import MOST_WAIT_MS
-from mockserver.server.control.routes import PREFIX
+from mockserver.server.guard import PREFIX
 from mockserver.testing import control_client
 from mockserver.testing.control_client import CONTROL, MockError
 from mockserver.testing.mock_server import MockServer

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,6 +16,7 @@ from openai import APIConnectionError, APIStatusError
 
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.server.attempts import ATTEMPT_HEADER
+from mockserver.server.clock import Wheel
 from mockserver.server.verdict import judge
 from tests.session_helpers import asked, client, control
 
@@ -183,6 +187,36 @@ def ask_careless(session: Session) -> None:
             asking.post(url, json={"messages": MESSAGES}, headers=headers)
 
 
+class Waits:
+    """The mock's time while clients wait: it moves on by what they sleep, and stands still else.
+
+    Args:
+        together: So many sleep at the same time, and wait for each other.
+    """
+
+    def __init__(self, together: int = 1) -> None:
+        self.now = 1_000.0
+        self._asked: list[float] = []
+        self._all = threading.Barrier(together, self._pass, timeout=60)
+
+    def _pass(self) -> None:
+        self.now += max(self._asked)
+        self._asked.clear()
+
+    def sleep(self, seconds: float) -> None:
+        """As `time.sleep`."""
+        self._asked.append(seconds)
+        self._all.wait()
+
+    def put_into(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let the mock, the SDK and urllib3 live in this time."""
+        monkeypatch.setattr(Wheel, "now", lambda _wheel: self.now)
+        for module in ("openai._base_client", "urllib3.util.retry"):
+            if module in sys.modules:
+                stands_in = SimpleNamespace(**{**vars(time), "sleep": self.sleep})
+                monkeypatch.setattr(sys.modules[module], "time", stands_in)
+
+
 CLIENTS: dict[str, tuple[str, dict[str, Any], Callable[[Session], None], dict[str, str]]] = {
     "sdk-waits-as-told": (
         "status;status=429;retry_after_s=0.2", {"times": 1}, lambda session: ask_sdk(session, 2),
@@ -210,18 +244,20 @@ CLIENTS: dict[str, tuple[str, dict[str, Any], Callable[[Session], None], dict[st
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_real_clients(session: Session, name: str) -> None:
+def test_real_clients(session: Session, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What real clients do is seen and named."""
     fault, how, ask, expected = CLIENTS[name]
+    Waits().put_into(monkeypatch)
     session.arm(fault, **how)
     ask(session)
 
     assert found(session) == expected
 
 
-def test_urllib3(session: Session) -> None:
+def test_urllib3(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its retries honour Retry-After; without a backoff factor they come at once."""
     urllib3 = pytest.importorskip("urllib3")
+    Waits().put_into(monkeypatch)
     url, headers = f"{session.base_url}/chat/completions", {"authorization": f"Bearer {session.api_key}"}
 
     def ask(**how: Any) -> None:
@@ -293,8 +329,9 @@ def test_a_client_that_never_times_out(session: Session, fault: str) -> None:
     assert 300 < ended.duration_ms < 2_000
 
 
-def test_parallel_calls_alike(session: Session) -> None:
+def test_parallel_calls_alike(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty clients that ask the same at once, and all come back as told, are no storm."""
+    Waits(together=20).put_into(monkeypatch)
     session.arm("status;status=429;retry_after_s=0.3", times=20)
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(lambda _: ask_sdk(session, 2), range(20)))

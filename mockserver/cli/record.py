@@ -89,6 +89,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     from mockserver.recording.recorder import Recorder
     from mockserver.recording.upstream_address import upstream_of
     from mockserver.server.guard import Guard, is_loopback
+    from mockserver.server.log_writer import LogWriter
     from mockserver.server.serving import address_of, port_file, run, tcp_socket
     from mockserver.server.uvicorn_fit import need_own_connection
     from mockserver.sources.recordings import Recordings, load
@@ -104,10 +105,13 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     row = SETTINGS["match_on"]
     match_on = row.default if args.match_on is None else row.read(args.match_on, Place(row.flag, Path()), text=True)
 
+    maps = [path_map(text) for text in args.map]
+    listening = tcp_socket(args.host, args.port)
+    port = listening.getsockname()[1]
+    told = LogWriter(err, str)  # where nobody reads it, what is to be kept is kept all the same
+
     def tell(line: str) -> None:
-        with contextlib.suppress(OSError):  # nobody reads it; what is to be kept is kept all the same
-            err.write(visible(line, 500) + "\n")
-            err.flush()
+        told.add(lambda: visible(line, 500))
 
     def refusal(refused: Refusal) -> Plan:
         return refuse(refused, edition.file.errors[refused.kind])
@@ -124,9 +128,6 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
         tell,
         pinned_headers(match_on),
     )
-    maps = [path_map(text) for text in args.map]
-    listening = tcp_socket(args.host, args.port)
-    port = listening.getsockname()[1]
     guard = Guard(names=frozenset({args.host.lower()}), any_address=not is_loopback(listening))
     proxy = RecordingProxy(upstream, recorder, refusal, maps=maps, key=key, speed=args.speed, guard=guard)
     where = address_of(listening)
@@ -142,6 +143,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
             tell(f"warning: whoever reaches {where} uses the key of {args.upstream_key_env}")
 
     with contextlib.ExitStack() as held:
+        held.callback(told.close)
         held.callback(listening.close)
         run(proxy, listening, ready, GRACE_SECONDS, proxy)
     return 0

@@ -15,7 +15,7 @@ from mockserver.core.route import CHAT, parse
 from mockserver.files.exchange_file import exchange_of, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from mockserver.core.exchange import Exchange
@@ -76,6 +76,10 @@ class _Listening(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no news."""
 
+    def let_it_be_read(self, written: int) -> None:  # noqa: ARG002 - for a client that tells how much it has read
+        """Wait for a client to read what was written by itself; `written` counts the body's bytes so far."""
+        time.sleep(CUT_PAUSE_S)
+
 
 _OF_THE_CONNECTION: Final = frozenset({b"connection", b"transfer-encoding"})
 
@@ -92,11 +96,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(length) if length.isdigit() else 0)
         assert isinstance(self.server, _Listening)  # noqa: S101 - for the type checker
         with contextlib.suppress(OSError):
-            self._send(self.server.exchange)
+            self._send(self.server.exchange, self.server.let_it_be_read)
 
     do_GET = do_POST  # noqa: N815 - the base class calls it
 
-    def _send(self, exchange: Exchange) -> None:
+    def _send(self, exchange: Exchange, let_it_be_read: Callable[[int], None]) -> None:
         plan = exchange.plan
         if plan is None:
             return
@@ -109,10 +113,12 @@ class _Handler(BaseHTTPRequestHandler):
         if not whole:
             self.send_header("transfer-encoding", "chunked")
         self.end_headers()
+        written = 0
         for data in plan.frames:
             self.wfile.write(data if whole else b"%x\r\n%b\r\n" % (len(data), data))
+            written += len(data)
             if not data.endswith((b"\n", b"\r")):
-                time.sleep(CUT_PAUSE_S)
+                let_it_be_read(written)
         if not whole:
             self.wfile.write(b"0\r\n\r\n")
         self.close_connection = True

@@ -8,6 +8,7 @@ on standard error and exit code 2.
 from __future__ import annotations
 
 from difflib import get_close_matches
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_DETAIL_CHARACTERS = 2000
 MOST_PARAM_CHARACTERS = 200
+_MOST_SHOWN = 60
 
 
 def without_middle(text: str, most: int) -> str:
@@ -92,8 +94,20 @@ def shown(value: object) -> str:
     """A value as it may stand in a message: short, on one line, control characters escaped."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    value = _beginning(value)
     text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 3] + "..."
+
+
+def _beginning(value: object) -> object:
+    """So much of a value as can be shown of it: a body may be a text of ten million characters."""
+    if isinstance(value, str):
+        return value[:_MOST_SHOWN]
+    if isinstance(value, list):
+        return [_beginning(one) for one in value[:_MOST_SHOWN]]
+    if isinstance(value, dict):
+        return {_beginning(name): _beginning(one) for name, one in islice(value.items(), _MOST_SHOWN)}
+    return value
 
 
 def kind_of(value: object) -> str:

@@ -261,7 +261,7 @@ def explain_json(body: bytes, error: str) -> str:
     if found is None:
         return f"the body is not valid JSON: {error}"
     what, line, column = found[1], int(found[2]), int(found[3])
-    offset = sum(len(row) + 1 for row in body.split(b"\n")[: line - 1]) + column - 1
+    offset = _start_of_line(body, line) + column - 1
     half = _HALF.search(body, max(offset - 6, 0), offset + 1) if "hex escape" in what else None
     if half is not None:
         return (
@@ -276,6 +276,19 @@ def explain_json(body: bytes, error: str) -> str:
             f"JSON allows no comma before the closing {closer!r}; remove it"
         )
     return f"the body is not valid JSON: {what} at {_place(body, offset)}"
+
+
+def _start_of_line(body: bytes, line: int) -> int:
+    """Where a line, counted from 1, begins: by halves, since a body may be millions of lines."""
+    low, high, before = 0, len(body), line - 1
+    while before and low < high:
+        middle = (low + high) // 2
+        count = body.count(b"\n", low, middle + 1)
+        if count >= before:
+            high = middle
+        else:
+            low, before = middle + 1, before - count
+    return low if not before else low + 1
 
 
 def _place(body: bytes, offset: int) -> str:

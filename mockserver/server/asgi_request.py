@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
+from itertools import takewhile
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope
 
+    from mockserver.core.exchange import Plan
     from mockserver.server.namespace import Namespace
 
 MASKED = b"[masked]"
@@ -24,7 +27,7 @@ NO_SECRETS = frozenset({b"idempotency-key", b"x-idempotency-key"})
 MOST_SEED_DIGITS = 20
 SHORTEST_MASKED = 8  # characters: a shorter key may be any word
 MASK = b"[api key]"
-_ESCAPED = re.compile(rb"\\u00([0-9a-fA-F]{2})")
+_WINDOW_BYTES = 256 * 1024
 
 
 class ClientLeftError(Exception):
@@ -35,7 +38,7 @@ class BodyTooLargeError(Exception):
     """The body passed the limit; the answer is a 413 and the rest is read away for a bounded while."""
 
 
-def api_key(headers: dict[bytes, bytes]) -> str:
+def api_key(headers: Mapping[bytes, bytes]) -> str:
     """The request's API key, which names its namespace; empty for none."""
     return headers.get(b"authorization", b"").partition(b" ")[2].strip().decode("latin-1")
 
@@ -55,9 +58,43 @@ def seed_of(headers: Mapping[bytes, bytes], namespace: Namespace, number: int) -
     return int(asked)
 
 
+def without_key(text: str, key: str) -> str:
+    """Text without the API key, also where a cut left only its beginning or its end: each character is a star."""
+    if len(key) < SHORTEST_MASKED:
+        return text
+    return _starred(_starred(text, key)[::-1], key[::-1])[::-1]
+
+
+def _starred(text: str, key: str) -> str:
+    at = text.find(key[:SHORTEST_MASKED])
+    while at >= 0:
+        alike = takewhile(lambda pair: pair[0] == pair[1], zip(text[at : at + len(key)], key, strict=False))
+        count = sum(1 for _ in alike)
+        text = f"{text[:at]}{'*' * count}{text[at + count :]}"
+        at = text.find(key[:SHORTEST_MASKED], at + count)
+    return text
+
+
+def refused_without_key(plan: Plan, key: str) -> Plan:
+    """A refusal's plan that does not quote the API key; its bytes keep their count."""
+    if not plan.source.startswith("refusal:") or (detail := without_key(plan.detail, key)) == plan.detail:
+        return plan
+
+    def starred(data: bytes) -> bytes:
+        return without_key(data.decode("latin-1"), key).encode("latin-1")
+
+    headers = tuple((name, starred(value)) for name, value in plan.headers)
+    return replace(plan, headers=headers, frames=tuple(map(starred, plan.frames)), detail=detail)
+
+
+def kept_path(path: str, key: str) -> str:
+    """A path as it may be kept: the API key masked."""
+    return path.replace(key, MASK.decode()) if len(key) >= SHORTEST_MASKED and key in path else path
+
+
 def kept(asked: Request, key: str) -> Request:
     """The request as it may be kept: credentials and cookies masked by their names, the API key wherever it stands."""
-    path, body, query = asked.path, asked.body, asked.query
+    path, body, query = kept_path(asked.path, key), asked.body, asked.query
     headers = dict(asked.headers)
     for name in headers.keys() - _harmless:  # nearly always one: what is known is passed over at the speed of C
         if _tells_a_secret(name):
@@ -66,16 +103,26 @@ def kept(asked: Request, key: str) -> Request:
         query = masked_query(query)
     if len(key) >= SHORTEST_MASKED:
         secret = key.encode("latin-1")
-        if secret in body:
-            body = body.replace(secret, MASK)
-        if b"\\u00" in body and secret in _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), body):
-            body = _spelled(secret).sub(MASK, body)
-        if key in path:
-            path = path.replace(key, MASK.decode())
+        body = _masked(body, secret) if b"\\u00" in body else body.replace(secret, MASK)
         if secret in b"\n".join(headers.values()):
             headers = {name: value.replace(secret, MASK) for name, value in headers.items()}
         query = query.replace(key, MASK.decode())
     return Request(asked.method, path, headers, body, query)
+
+
+def _masked(body: bytes, secret: bytes) -> bytes:
+    """The body without a secret that may be written in escapes; window by window, so that other threads get a turn."""
+    spelled, longest = _spelled(secret), len(b"\\u0000") * len(secret)
+    parts: list[bytes] = []
+    done = at = 0
+    while at < len(body):
+        found = spelled.search(body, at, at + _WINDOW_BYTES + longest)
+        if found is None:
+            at += _WINDOW_BYTES
+        else:
+            parts += (body[done : found.start()], MASK)
+            done = at = found.end()
+    return b"".join((*parts, body[done:])) if parts else body
 
 
 @lru_cache(maxsize=16)

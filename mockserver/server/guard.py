@@ -18,9 +18,18 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping, Sequence
 
+PREFIX: Final = "/_mock"
+"""Where the control API lies."""
+NOT_KEPT: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+"""What every answer there says to a browser: keep nothing of it, and take it for nothing but what it says it is."""
 JSON_ALONE: Final = (b"application/json",)
 TOKEN_HEADER: Final = b"x-mock-token"
 LOCAL_NAMES: Final = frozenset({"localhost", "ip6-localhost", "genstudio-mock"})
+
+
+def is_control(path: str) -> bool:
+    """Whether a path is the control API's."""
+    return f"{path}/".startswith(f"{PREFIX}/")
 
 
 class ForbiddenError(Exception):

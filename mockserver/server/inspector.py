@@ -17,8 +17,8 @@ from starlette.responses import RedirectResponse, Response
 from mockserver.page.drawn import drawn_row
 from mockserver.page.files import TYPES, content
 from mockserver.server.control.request import ControlError
-from mockserver.server.control.routes import NAMESPACE_HEADER, PREFIX, named_namespace
-from mockserver.server.guard import ForbiddenError
+from mockserver.server.control.routes import NAMESPACE_HEADER, named_namespace
+from mockserver.server.guard import PREFIX, ForbiddenError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send

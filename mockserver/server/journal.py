@@ -60,7 +60,7 @@ class Query:
             return False
         if self.status is not None and (exchange.plan is None or exchange.plan.status != self.status):
             return False
-        if self.text is not None and self.text not in exchange.request.body.decode("utf-8", "replace"):
+        if self.text is not None and self.text.encode("utf-8", "replace") not in exchange.request.body:
             return False
         if self.model is None and self.chip is None and self.stream is None:
             return True

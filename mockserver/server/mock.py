@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mockserver.core.errors import Refusal
@@ -32,12 +33,15 @@ from mockserver.server.asgi_request import (
     api_key,
     host_trouble,
     kept,
+    kept_path,
     read_body,
+    refused_without_key,
     request_headers,
     seed_of,
 )
 from mockserver.server.clock import Wheel
 from mockserver.server.connection import CONNECTION_KEY, NO_WRITES_KEY, WatchedConnection
+from mockserver.server.guard import NOT_KEPT, is_control
 from mockserver.server.namespace import Namespaces
 from mockserver.server.performer import answer_unread, perform
 
@@ -57,6 +61,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mockserver")
 
+LARGE_BODY_BYTES = 256 * 1024
+"""What is answered to a larger body is decided in a thread."""
 CLOSE = ((b"connection", b"close"),)
 NEEDS_SOCKET = "this fault is made of network writes; it needs the mock on a socket, not inside the client's process"
 
@@ -85,6 +91,7 @@ class Mock:
         self._on_exchange = on_exchange
         self._body_limit = service.rules.request.body_limit_bytes
         self._wheel: Wheel | None = None
+        self._turn = asyncio.Lock()
 
     @property
     def wheel(self) -> Wheel:
@@ -104,7 +111,7 @@ class Mock:
         headers = request_headers(scope)
         key = api_key(headers)
         namespace = self.namespaces.of(key)
-        exchange = Exchange(Request(scope["method"], scope["path"]), namespace=namespace.name)
+        exchange = Exchange(Request(scope["method"], kept_path(scope["path"], key)), namespace=namespace.name)
         exchange.at_ms = started * 1000 + namespace.advanced_ms
         exchange.number = namespace.next("exchange")
         namespace.journal.begin(exchange)
@@ -116,19 +123,16 @@ class Mock:
             except BodyTooLargeError as error:
                 await self._too_large(str(error), scope, send, exchange)
                 return
-            asked = Request(
-                scope["method"], scope["path"], headers, body, scope.get("query_string", b"").decode("latin-1")
-            )
-            response = self._decide(asked, namespace, exchange, scope, decide)
-            exchange.request = kept(asked, key)
-            exchange.chat, exchange.faults = response.chat, response.faults
-            exchange.plan = plan = response.plan
+            query = scope.get("query_string", b"").decode("latin-1")
+            asked = Request(scope["method"], scope["path"], headers, body, query)
+            if len(body) < LARGE_BODY_BYTES and not self._turn.locked():
+                plan = self._decide(asked, namespace, exchange, scope, decide)
+            else:
+                plan = await self._decide_in_turn(asked, namespace, exchange, scope, decide)
             namespace.journal.planned()
             if connection is None:
                 connection = watched = WatchedConnection(receive)
-                if plan.raw:
-                    why = scope.get(NO_WRITES_KEY, NEEDS_SOCKET)
-                    plan = self.refusal(Refusal("unknown-quirk", why, param="X-Mock-Fault"), asked)
+                plan = self._without_writes(plan, scope, asked)
             await perform(plan, send, connection, wheel, exchange)
         except ClientLeftError:
             exchange.plan = connection.refused if connection is not None else None
@@ -150,6 +154,13 @@ class Mock:
             exchange.duration_ms = (ended - started) * 1000
             self._end(exchange, namespace)
 
+    def _without_writes(self, plan: Plan, scope: Scope, asked: Request) -> Plan:
+        """The plan, or a refusal where it is made of network writes, which only our own connection can send."""
+        if not plan.raw:
+            return plan
+        why = scope.get(NO_WRITES_KEY, NEEDS_SOCKET)
+        return self.refusal(Refusal("unknown-quirk", why, param="X-Mock-Fault"), asked)
+
     async def _too_large(self, detail: str, scope: Scope, send: Send, exchange: Exchange) -> None:
         """Answer 413 at once; our own connection then reads the rest away, so that the client can read the answer."""
         exchange.plan = plan = self.refusal(Refusal("body-too-large", detail, headers=CLOSE), exchange.request)
@@ -161,10 +172,27 @@ class Mock:
         if self._on_exchange is not None:
             self._on_exchange(exchange)
 
-    def _decide(
+    async def _decide_in_turn(
+        self, asked: Request, namespace: Namespace, exchange: Exchange, scope: Scope, decide: Decide
+    ) -> Plan:
+        """Decide one after the other: a large request in a thread, so that all but other chats goes on meanwhile."""
+        async with self._turn:
+            if len(asked.body) < LARGE_BODY_BYTES:
+                return self._decide(asked, namespace, exchange, scope, decide)
+            return await asyncio.to_thread(self._decide, asked, namespace, exchange, scope, decide)
+
+    def _decide(self, asked: Request, namespace: Namespace, exchange: Exchange, scope: Scope, decide: Decide) -> Plan:
+        """What is answered, noted in the exchange with what was asked, as far as that may be kept."""
+        response = self._respond(asked, namespace, exchange, scope, decide)
+        key = api_key(asked.headers)
+        exchange.request, exchange.plan = kept(asked, key), refused_without_key(response.plan, key)
+        exchange.chat, exchange.faults = response.chat, response.faults
+        return exchange.plan
+
+    def _respond(
         self, asked: Request, namespace: Namespace, exchange: Exchange, scope: Scope, decide: Decide
     ) -> Response:
-        """What is answered: a refusal where the head is wrong, and a plan even where the mock itself fails."""
+        """A refusal where the head is wrong, and a plan even where the mock itself fails."""
         trouble = host_trouble(scope)
         if trouble is not None:
             return Response(self.refusal(Refusal("invalid-http", trouble, headers=CLOSE), asked))
@@ -174,7 +202,8 @@ class Mock:
         except Refusal as refusal:
             return Response(self.refusal(refusal, asked))
         except Exception as error:
-            log.exception("genstudio-mock failed on %s %s", asked.method, ascii(asked.path))
+            path = kept_path(asked.path, api_key(asked.headers))
+            log.exception("genstudio-mock failed on %s %s", asked.method, ascii(path))
             text = f"genstudio-mock failed: {type(error).__name__}; this is a bug, the log has the traceback"
             return Response(self.refusal(Refusal("internal", text), asked))
 
@@ -182,11 +211,13 @@ class Mock:
         """A refusal's plan, where the pipeline was not asked for it."""
         entropy = self.clock.dice() or entropy_of(asked.method.encode(), asked.path.encode())
         route = parse_decoded(asked.path)
-        return self.service.errors.plan(refusal, entropy, self.clock.now_ms(), route.chip if route else "")
+        plan = self.service.errors.plan(refusal, entropy, self.clock.now_ms(), route.chip if route else "")
+        return replace(plan, headers=(*plan.headers, *NOT_KEPT)) if is_control(asked.path) else plan
 
     def keep(self, exchange: Exchange) -> None:
         """Keep what the connection itself answered: nothing tells whose it is, so it is the default namespace's."""
         namespace = self.namespaces.default
+        exchange.request = kept(exchange.request, api_key(exchange.request.headers))
         exchange.namespace, exchange.number = namespace.name, namespace.next("exchange")
         exchange.at_ms = self.elapsed_ms(namespace) - exchange.duration_ms
         namespace.journal.begin(exchange)

@@ -74,6 +74,7 @@ class ArmedFault:
         probability: Chance to fire, from 0 to 1, drawn with the exchange's seed.
         seen: Requests that fitted.
         fired: How often it has fired.
+        size: What it weighs, in bytes.
     """
 
     number: int
@@ -84,6 +85,7 @@ class ArmedFault:
     probability: float = 1.0
     seen: int = 0
     fired: int = 0
+    size: int = 0
 
     def fires(self, request: ChatRequest, dice: random.Random) -> bool:
         """Whether it fires at this request; counts."""
@@ -108,6 +110,7 @@ class Expectation:
         times: How often it answers; None for always.
         least: How often it must be asked for where it answers always.
         used: How often it has answered.
+        size: What it weighs, in bytes.
     """
 
     number: int
@@ -116,6 +119,7 @@ class Expectation:
     times: int | None = 1
     least: int = 1
     used: int = 0
+    size: int = 0
 
     @property
     def met(self) -> bool:

@@ -7,6 +7,7 @@ nothing of a client that left until it asks. All of it is added here, in a subcl
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 HEAD_LIMIT_BYTES = 64 * 1024
 CHUNK_LINE_BYTES = 20  # of a chunk's framing without extensions: 16 digits of its size and two line ends
+SHOWN_LINE_BYTES = 4096  # of a request line that is refused
 LINGER_SECONDS = 5.0
 LINGER_BYTES = 2 * 2**20
 UNKNOWN = "-"  # what stands for a method and a path that did not come
@@ -237,6 +239,9 @@ class MockProtocol(HttpToolsProtocol):
         end = data.find(b"\r\n\r\n")
         if end >= 0 and self._head_bytes - len(data) + end <= HEAD_LIMIT_BYTES:
             return False
+        if not self._in_head:  # all of it came in one read: who was asked stands at its beginning
+            with contextlib.suppress(httptools.HttpParserError):
+                self.parser.feed_data(data.partition(b"\r\n")[0][:SHOWN_LINE_BYTES])
         self._refuse(Refusal("head-too-large", f"the request line and headers are over {HEAD_LIMIT_BYTES} bytes"))
         return True
 
@@ -261,11 +266,11 @@ class MockProtocol(HttpToolsProtocol):
     def _asked_so_far(self) -> Request:
         """Method and path, as far as they have come; never the query, which may hold a key."""
         if self._in_body:
-            return Request(self.scope["method"], self.scope["path"])
+            return Request(self.scope["method"], self.scope["path"], dict(self.scope["headers"]))
         if not self._in_head or not self.url.startswith(b"/"):
             return Request(UNKNOWN, UNKNOWN)
         path = unquote(self.url.partition(b"?")[0].decode("latin-1"))
-        return Request(self.parser.get_method().decode("latin-1"), path)
+        return Request(self.parser.get_method().decode("latin-1"), path, dict(self.headers))
 
     def linger(self, most_bytes: int = 0) -> None:
         """Close our side only and read on for a while: closing with unread bytes would reset the answer away."""

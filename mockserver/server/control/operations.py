@@ -25,13 +25,15 @@ from mockserver.server.journal import MOST_EXCHANGES, Query
 from mockserver.server.namespace import ArmedFault, Expectation
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from pydantic import BaseModel
 
     from mockserver.core.exchange import Exchange
     from mockserver.server.mock import Mock
     from mockserver.server.namespace import Namespace
+
+    Rows = list[ArmedFault] | list[Expectation]
 
 RAW_TYPES: Final = (b"text/event-stream", b"application/x-ndjson", b"application/octet-stream")
 """Of bodies that are no JSON: none that a web page can send without asking first."""
@@ -45,6 +47,12 @@ MOST_SET_UP: Final = 1000
 """Faults, and scripted answers, of a namespace."""
 MOST_SET_UP_OF_ALL: Final = 10_000
 """Those of all namespaces together."""
+MOST_SET_UP_BYTES: Final = 8 * 2**20
+"""Bytes of a namespace's faults, and of its scripted answers, as they were sent."""
+MOST_SET_UP_BYTES_OF_ALL: Final = 64 * 2**20
+"""Those of all namespaces together."""
+ANSWER_BYTES: Final = 1024
+"""What each answer of a sequence weighs beyond its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,7 @@ class ControlCall:
         path: Path parameters.
         query: Query parameters, checked.
         body: The body, checked; None where the operation takes none.
+        body_bytes: Its size as it was sent.
     """
 
     mock: Mock
@@ -66,6 +75,7 @@ class ControlCall:
     path: Mapping[str, int]
     query: Mapping[str, Any]
     body: Any = None
+    body_bytes: int = 0
 
     @property
     def elapsed_ms(self) -> float:
@@ -155,9 +165,10 @@ async def list_faults(call: ControlCall) -> list[replies.ArmedRow]:
 async def arm(call: ControlCall) -> replies.ArmedRow:
     """Arm a fault."""
     body: bodies.ArmBody = call.body
-    _need_room(call, "faults", [len(one.faults) for one in call.mock.namespaces], len(call.namespace.faults))
+    size = call.body_bytes
+    _need_room(call, "faults", lambda one: one.faults, size)
     number = call.namespace.next("fault")
-    armed = ArmedFault(number, body.fault, body.match.which(), body.times, body.every, body.probability)
+    armed = ArmedFault(number, body.fault, body.match.which(), body.times, body.every, body.probability, size=size)
     call.namespace.faults.append(armed)
     return replies.ArmedRow.of(armed)
 
@@ -182,9 +193,11 @@ async def list_answers(call: ControlCall) -> replies.Script:
 async def script(call: ControlCall) -> replies.AnswerRow:
     """Script an answer."""
     body: bodies.ScriptBody = call.body
-    _need_room(call, "answers", [len(one.script) for one in call.mock.namespaces], len(call.namespace.script))
+    size = call.body_bytes + ANSWER_BYTES * body.least
+    _need_room(call, "answers", lambda one: one.script, size)
     number = call.namespace.next("answer")
-    expectation = Expectation(number, body.reply(call.mock.edition), body.match.which(), body.most, body.least)
+    reply = body.reply(call.mock.edition)
+    expectation = Expectation(number, reply, body.match.which(), body.most, body.least, size=size)
     call.namespace.script.append(expectation)
     return replies.AnswerRow.of(expectation)
 
@@ -202,7 +215,7 @@ async def list_exchanges(call: ControlCall) -> list[replies.WholeExchange] | lis
     found = await call.namespace.journal.wait(Query(**asked), count, timeout_ms / 1000)
     now_ms = call.elapsed_ms
     if frames:
-        return await asyncio.to_thread(lambda: [replies.whole_exchange(one, now_ms) for one in found])
+        return await asyncio.to_thread(replies.whole_exchanges, found, now_ms)
     return await asyncio.to_thread(lambda: [replies.exchange_row(one, now_ms) for one in found])
 
 
@@ -264,12 +277,20 @@ async def move_clock(call: ControlCall) -> replies.ClockRow:
     return await show_clock(call)
 
 
-def _need_room(call: ControlCall, what: str, everywhere: Iterable[int], here: int) -> None:
-    """Raise ControlError where there are as many as there may be."""
-    if here >= MOST_SET_UP:
-        seen = f"{call.namespace.name} has {here}; allowed: at most {MOST_SET_UP}"
-    elif sum(everywhere) >= MOST_SET_UP_OF_ALL:
-        seen = f"all namespaces together have {MOST_SET_UP_OF_ALL}; allowed: at most that many"
+def _need_room(call: ControlCall, what: str, rows_of: Callable[[Namespace], Rows], size: int) -> None:
+    """Raise ControlError where there are as many as there may be, or where one of `size` bytes is too much."""
+    rows = rows_of(call.namespace)
+    everywhere = [rows_of(one) for one in call.mock.namespaces]
+    own, name, together = sum(one.size for one in rows), call.namespace.name, "all namespaces together have"
+    of_all = sum(one.size for others in everywhere for one in others)
+    if len(rows) >= MOST_SET_UP:
+        seen = f"{name} has {len(rows)}; allowed: at most {MOST_SET_UP}"
+    elif sum(map(len, everywhere)) >= MOST_SET_UP_OF_ALL:
+        seen = f"{together} {MOST_SET_UP_OF_ALL}; allowed: at most that many"
+    elif own + size > MOST_SET_UP_BYTES:
+        seen = f"{name} has {own} bytes of them and this one {size}; allowed: at most {MOST_SET_UP_BYTES}"
+    elif of_all + size > MOST_SET_UP_BYTES_OF_ALL:
+        seen = f"{together} {of_all} bytes of them and this one {size}; allowed: at most {MOST_SET_UP_BYTES_OF_ALL}"
     else:
         return
     raise ControlError(409, f"{what}: {seen}; DELETE /_mock/{what} forgets those of a namespace")

@@ -17,7 +17,7 @@ from mockserver.server.asgi_request import MASKED
 from mockserver.server.verdict import ClientFinding
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from mockserver.core.exchange import Exchange
     from mockserver.pipeline.faults.fault import Fault
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from mockserver.sources.fixture_file import Match
 
 MOST_SHOWN_FRAMES = 10_000
+"""Frames of one exchange."""
+MOST_SHOWN_FRAMES_OF_ALL = 50_000
+"""Frames of all exchanges of one reply."""
 _WORDS = {"model": {"type": "string"}, "chip": {"type": "string"}, "stream": {"type": "boolean"}}
 WhichRow = Annotated[
     dict[str, Any],
@@ -231,8 +234,8 @@ class WriteRow(Reply):
 class ExchangeResponse(Reply):
     """What was sent, frame by frame, and what it said to a client that could read it.
 
-    Of a giant answer that is its first frames; `left_out` counts the others. Where `raw`, the frames are network writes
-    that hold head and transfer coding themselves.
+    Of a giant answer, or behind many in one list, that is its first frames; `left_out` counts the others. Where `raw`,
+    the frames are network writes that hold head and transfer coding themselves.
     """
 
     headers: list[tuple[str, str]]
@@ -291,9 +294,18 @@ def exchange_row(exchange: Exchange, elapsed_ms: float) -> ExchangeRow:
     return ExchangeRow(**_exchange(exchange, elapsed_ms))
 
 
-def whole_exchange(exchange: Exchange, elapsed_ms: float) -> WholeExchange:
-    """An exchange with all that was sent; `elapsed_ms` is now on its namespace's clock."""
-    left_out = max(exchange.frames_sent - MOST_SHOWN_FRAMES, 0)
+def whole_exchanges(exchanges: Iterable[Exchange], elapsed_ms: float) -> list[WholeExchange]:
+    """Exchanges with all that was sent, the first ones' frames first; `elapsed_ms` is as for one."""
+    shown, left = [], MOST_SHOWN_FRAMES_OF_ALL
+    for one in exchanges:
+        shown.append(whole_exchange(one, elapsed_ms, min(left, MOST_SHOWN_FRAMES)))
+        left -= len(shown[-1].response.sends)
+    return shown
+
+
+def whole_exchange(exchange: Exchange, elapsed_ms: float, most_frames: int = MOST_SHOWN_FRAMES) -> WholeExchange:
+    """An exchange with all that was sent, up to so many frames; `elapsed_ms` is now on its namespace's clock."""
+    left_out = max(exchange.frames_sent - most_frames, 0)
     shown = replace(exchange, frames_sent=exchange.frames_sent - left_out) if left_out else exchange
     headers = [_texts(pair) for pair in (exchange.plan.headers if exchange.plan else ())]
     response = ExchangeResponse(

@@ -6,17 +6,16 @@ import asyncio
 import contextlib
 import json
 import logging
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_json
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from mockserver.server.asgi_request import api_key, host_trouble
+from mockserver.server.asgi_request import api_key, host_trouble, kept_path, without_key
 from mockserver.server.control.operations import NUMBER, OPERATIONS, RAW_TYPES, ControlCall, Operation
 from mockserver.server.control.request import ControlError, checked_body, checked_query, checked_value, read_body
-from mockserver.server.guard import JSON_ALONE, ForbiddenError, Guard
+from mockserver.server.guard import JSON_ALONE, NOT_KEPT, PREFIX, ForbiddenError, Guard, is_control
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mockserver")
 
-PREFIX: Final = "/_mock"
-NOT_KEPT: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-"""What every answer says to a browser: keep nothing of it, and take it for nothing but what it says it is."""
 DOCUMENT: Final = f"{PREFIX}/openapi.json"
 NAMESPACE_HEADER: Final = b"x-mock-namespace"
 """Names a namespace instead of its API key, for who looks on and does not know the key."""
@@ -59,7 +55,7 @@ def default(guard: Guard | None, otherwise: ASGIApp) -> ASGIApp:
     unknown = _Asgi(_unknown)
 
     async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
-        ours = guard is not None and scope["type"] == "http" and f"{scope['path']}/".startswith(f"{PREFIX}/")
+        ours = guard is not None and scope["type"] == "http" and is_control(scope["path"])
         await (unknown if ours else otherwise)(scope, receive, send)
 
     return endpoint
@@ -75,19 +71,26 @@ def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation
             if guard is not None and not operation.open:
                 _let_in(guard, request, operation.takes)
             path = {name: checked_value(f"path: {name}", x, NUMBER.schema) for name, x in request.path_params.items()}
-            body = checked_body(operation.body, await _json_of(operation, request)) if operation.body else None
+            data = await _json_of(operation, request) if operation.body else b""
+            body = checked_body(operation.body, data) if operation.body else None
             query = checked_query(operation.query, request.query_params.multi_items())
             key, namespace = _namespace(mock, operation, headers)
-            made = await operation.handler(ControlCall(mock, namespace, key, path, query, body))
+            made = await operation.handler(ControlCall(mock, namespace, key, path, query, body, len(data)))
         except (ForbiddenError, ControlError) as error:
             return _refused(request, error)
         if isinstance(made, Response):
             return made
-        write = partial(to_json, made, inf_nan_mode="null")
-        data = await asyncio.to_thread(write) if operation.large else write()
-        return Response(data, operation.status, media_type="application/json")
+        written = await asyncio.to_thread(_written, made) if operation.large else _written(made)
+        return Response(written, operation.status, media_type="application/json")
 
     return _Asgi(endpoint)
+
+
+def _written(made: Any) -> bytes:
+    """A reply as JSON; a list row by row, so that other threads get a turn."""
+    if isinstance(made, list):
+        return b"[" + b",".join(map(_written, made)) + b"]"
+    return to_json(made, inf_nan_mode="null")
 
 
 def _let_in(guard: Guard, request: Request, takes: Sequence[bytes] = JSON_ALONE) -> None:
@@ -135,13 +138,14 @@ class _Asgi:
 
         with contextlib.suppress(ClientDisconnect):  # nobody is left to answer
             response = await self._function(Request(scope, receive, send))
-            response.headers.update(NOT_KEPT)
+            response.headers.update({name.decode(): value.decode() for name, value in NOT_KEPT})
             await response(scope, receive, send)
 
 
 async def _unknown(request: Request) -> Response:
     known = ", ".join(sorted({PREFIX + one.path for one in OPERATIONS} | {DOCUMENT}))
-    return _error(404, f"{request.scope['path'][:200]!r} is not of the control API; there are: {known}")
+    path = kept_path(request.scope["path"], api_key(dict(request.scope["headers"])))[:200]
+    return _error(404, f"{path!r} is not of the control API; there are: {known}")
 
 
 def _wrong_method(method: str, allowed: Mapping[str, object]) -> Response:
@@ -152,8 +156,10 @@ def _wrong_method(method: str, allowed: Mapping[str, object]) -> Response:
 def _refused(request: Request, error: ForbiddenError | ControlError) -> Response:
     """What is refused, told to the log too: who was kept out is a warning."""
     level = logging.WARNING if isinstance(error, ForbiddenError) else logging.INFO
-    log.log(level, "control API: %s %s %d: %s", request.method, request.scope["path"][:200], error.status, error)
-    return _error(error.status, str(error))
+    key = api_key(dict(request.scope["headers"]))
+    path, why = kept_path(request.scope["path"], key)[:200], without_key(str(error), key)
+    log.log(level, "control API: %s %s %d: %s", request.method, path, error.status, why)
+    return _error(error.status, why)
 
 
 def _error(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
