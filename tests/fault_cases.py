@@ -303,7 +303,10 @@ CASES: Final[tuple[FaultCase, ...]] = (
     FaultCase(
         "duplicate_frame",
         effect=framed((*FRAMES[:2], *FRAMES[1:])),
-        contract=Breaks("readable completion-count finish-once finish-last usage-once shape-usage blocked-form"),
+        contract=Breaks(
+            "readable completion-count finish-once finish-last usage-once shape-usage blocked-form "
+            "tools-later-id tools-later-name tools-later-type"
+        ),
         sdk=Sdk("**silently wrong: 18 pieces for 17**", "**silent empty**", BROKEN_JSON),
     ),
     FaultCase(
@@ -317,7 +320,9 @@ CASES: Final[tuple[FaultCase, ...]] = (
     FaultCase(
         "reorder",
         effect=framed((FRAMES[0], FRAMES[2], FRAMES[1], *FRAMES[3:])),
-        contract=Breaks("done-last framed-to-the-byte stream-is-body"),
+        contract=Breaks(
+            "done-last framed-to-the-byte stream-is-body tools-opening tools-later-id tools-later-name tools-later-type"
+        ),
         sdk=Sdk("**silently wrong order**", "**silent empty**", "all 24 characters"),
     ),
     FaultCase("reorder;at_frame=0", wire=swapped),
@@ -366,14 +371,14 @@ CASES: Final[tuple[FaultCase, ...]] = (
             "model": "shape-model completion-shape",
             "usage": "usage-asked shape-usage shape-usage-when chunk-blocked-usage completion-shape",
             "choices.0": "completion-shape finish-once chunk-usage-chunk says-something",
-            "choices.0.index": "one-choice",
+            "choices.0.index": "one-choice shape-choice-index",
             "choices.0.finish_reason": "finish-once tool-calls chunk-blocked-finish",
             "choices.0.message.role": "completion-shape",
             "choices.0.delta.content": "says-something completion-count stream-is-body",
             "choices.0.delta.role": "shape-role",
             "usage.total_tokens": "usage-adds-up chunk-usage-order",
             "object;at_frame=1": "shape-object",
-            "choices.0.delta;at_frame=1": "chunk-shape completion-count tool-calls stream-is-body",
+            "choices.0.delta;at_frame=1": "chunk-shape completion-count tool-calls stream-is-body tools-opening",
         }.items()
     ),
     FaultCase(
@@ -400,7 +405,7 @@ CASES: Final[tuple[FaultCase, ...]] = (
     FaultCase(
         "set_header;name=content-type",
         effect=lambda plan: (plan.headers, ()),
-        contract=Breaks("body-type frame-content-type"),
+        contract=Breaks("body-type frame-content-type announced"),
     ),
     FaultCase(
         "heartbeat;every_ms=10",

@@ -10,7 +10,7 @@ from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Answer, ChatRequest, Exchange, Request, Usage
 from mockserver.pipeline.disturb import fault_of
 from mockserver.pipeline.faults.content import RateLimit
-from mockserver.server.journal import OVERHEAD_BYTES, Journal, JournalBudget
+from mockserver.server.journal import Journal, JournalBudget, weight
 from mockserver.server.namespace import MOST_NAMESPACES, ArmedFault, Expectation, Namespaces, Quota, Which
 
 CUT = fault_of({"type": "cut", "after_frames": 1})
@@ -96,8 +96,9 @@ def test_namespaces_are_bounded() -> None:
 
 
 def test_all_journals_together_are_bounded() -> None:
-    """Where the common budget is spent, a journal that grows lets its own oldest go; what is given up is free again."""
-    budget = JournalBudget(most_bytes=5 * OVERHEAD_BYTES)
+    """Where the common budget is spent, the heaviest lets its oldest go, never what just came; a cleared one is free."""
+    size = weight(Exchange(Request("POST", "/"), number=1))
+    budget = JournalBudget(most_bytes=5 * size)
     journals = [Journal(budget=budget) for _ in range(3)]
 
     def keep(journal: Journal, number: int) -> None:
@@ -108,11 +109,14 @@ def test_all_journals_together_are_bounded() -> None:
     for number in range(1, 5):
         for journal in journals:
             keep(journal, number)
-    assert [[one.number for one in journal] for journal in journals] == [[3, 4], [3, 4], [4]]
-    journals[0].clear()
-    keep(journals[2], 5)
-    assert [one.number for one in journals[2]] == [4, 5]
-    assert budget.used_bytes == 4 * OVERHEAD_BYTES
+    assert sorted(len(journal) for journal in journals) == [1, 2, 2]
+    assert [list(journal)[-1].number for journal in journals] == [4, 4, 4]
+    assert budget.used_bytes == 5 * size
+    least = min(journals, key=len)
+    least.clear()
+    keep(least, 5)
+    assert [[one.number for one in journal] for journal in journals if journal is not least] == [[3, 4], [3, 4]]
+    assert [one.number for one in least] == [5]
 
 
 def test_seeds_repeat_after_a_reset() -> None:

@@ -195,9 +195,9 @@ def test_a_miss_names_the_deployment(tmp_path: Path) -> None:
     with MockServer(fixtures=[tmp_path], strict=True) as mock:
         refused, elsewhere = served(mock, OTHER, asked("x")), served(mock, Route())
 
-    nearest = f"nearest recordings: {path.name}: deployment is '{ID}', asked"
-    assert json.loads(refused.body)["msg"].endswith(f"{nearest} 'mif-another'")
-    assert json.loads(elsewhere.body)["msg"].endswith(f"{nearest} None")
+    nearest = f"no recording fits; nearest: {path.name}: deployment is '{ID}', asked"
+    assert json.loads(refused.body)["msg"].startswith(f"{nearest} 'mif-another'; ")
+    assert json.loads(elsewhere.body)["msg"].startswith(f"{nearest} None; ")
 
 
 # --- the recorder --------------------------------------------------------------------------------------------------
@@ -345,7 +345,7 @@ def test_a_deployment_is_compared_though_no_model_was_named(tmp_path: Path) -> N
 def test_the_contract_holds_for_any_form(path: str, edition: str) -> None:
     """A deployment answers to any model's name, so no refusal is due for one."""
     with MockServer(edition=edition) as mock:
-        target = library.Target(mock.url, mock.edition.models[0], "nvidia", edition, path_template=path)
+        target = library.Target(mock.url, mock.edition.models[0], mock.edition.chips[0], edition, path_template=path)
         result = library.check(target, budget=Budget(requests=60), phases=[Phase.EXAMPLES, Phase.BROKEN])
 
     assert [(one.clause.id, one.case.name, one.evidence) for one in result.findings] == []

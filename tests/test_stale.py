@@ -195,6 +195,9 @@ def test_match_on_is_a_setting(folder: Path) -> None:
     assert "headers.x-team: recorded 'blue', asked 'red'" in answers[1].text
 
 
+SAID = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}'
+
+
 def test_record_keeps_what_it_matches_on(tmp_path: Path) -> None:
     """`record --match-on headers:…` keeps that header in the file, and asks the upstream where it differs."""
     match_on = ("dialogue", "headers:x-team")
@@ -210,7 +213,7 @@ def test_record_keeps_what_it_matches_on(tmp_path: Path) -> None:
         chat = request_of(request(team))
         return chat is not None and recorder.known(chat) is not None
 
-    recorder.keep(Exchange(request(b"blue"), Plan(200, (), (b"{}",)), 1, 1.0, Ending.COMPLETE), set())
+    recorder.keep(Exchange(request(b"blue"), Plan(200, (), (SAID,)), 1, 1.0, Ending.COMPLETE), set())
     (path,) = tmp_path.rglob("*.json")
 
     assert json.loads(path.read_text("utf-8"))["request"]["headers"] == [["x-team", "blue"]]
