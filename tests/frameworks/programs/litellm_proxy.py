@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import ASKED, KEY, MOST_TURNS, Person, get_time, get_weather, run
+from common import ASKED, CALLED, KEY, MOST_TURNS, Person, get_time, get_weather, run
 from openai import OpenAI, pydantic_function_tool
 from pydantic import create_model
 
@@ -47,14 +47,16 @@ def stream(base_url, _model):
     return "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
 
 
-def looped(base_url, **more):
+def looped(base_url, tools, **more):
     messages = list(ASK)
     for _ in range(MOST_TURNS):
-        message = answer(base_url, messages, tools=TOOLS, **more)
+        message = answer(base_url, messages, tools=tools, **more)
         if not message.tool_calls:
-            return message
+            return message.content
         messages.append(message.model_dump(include={"role", "content", "tool_calls"}))
         for call in message.tool_calls:
+            if call.function.name == Person.__name__:
+                return call.function.arguments
             function, parameter = FUNCTIONS[call.function.name]
             result = function(json.loads(call.function.arguments)[parameter])
             messages.append({"role": "tool", "tool_call_id": call.id, "content": result})
@@ -62,7 +64,7 @@ def looped(base_url, **more):
 
 
 def loop(base_url, _model):
-    return looped(base_url).content
+    return looped(base_url, TOOLS)
 
 
 def structured(base_url, _model):
@@ -70,7 +72,8 @@ def structured(base_url, _model):
 
 
 def both(base_url, _model):
-    return looped(base_url, response_format=Person).parsed
+    person = looped(base_url, [*TOOLS, pydantic_function_tool(Person)], tool_choice="required")
+    return person if set(CALLED) == set(FUNCTIONS) else f"{person} after {CALLED}"
 
 
 def served(config, log):
