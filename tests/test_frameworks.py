@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.frameworks.runs import FOLDER, FRAMEWORKS, ODD, TARGETS, cell, row
+from tests.frameworks.runs import FOLDER, FRAMEWORKS, ODD, TARGETS, cell, row, rows_of, table
 from tests.snippets import ROOT
 
-ROWS = [
-    line.strip("| ").split(" | ")
-    for line in (ROOT / "docs" / "clients.md").read_text("utf-8").splitlines()
-    if line.startswith("| ") and not line.startswith("| ---")
-]
+ROWS = rows_of((ROOT / "docs" / "clients.md").read_text("utf-8"))
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS, ids=lambda one: one.versions)
@@ -45,3 +41,16 @@ def test_a_cell_tells_what_is_otherwise_on_the_odd_chip() -> None:
     assert row(framework, {"text": same, "code": same}) == [
         f"{framework.title} {framework.version}", "reads", "–", "–", "–", "–", "code: reads"
     ]  # fmt: skip
+
+
+def test_a_row_of_one_framework_leaves_those_of_the_others() -> None:
+    """What ran is written anew in its place; what did not run, or could not be installed, stays as it was."""
+    first, second, third = FRAMEWORKS[:3]
+    before = [[f"{third.title} 1.0", "reads"], [f"{first.title} 1.0", "empty"], ["one that is gone 1.0", "reads"]]
+    results = {one.title: {"text": dict.fromkeys(TARGETS, "reads")} for one in (first, second)}
+
+    assert table(results, before)[1:] == [
+        [f"{first.title} {first.version}", "reads", "–", "–", "–", "–", "–"],
+        [f"{second.title} {second.version}", "reads", "–", "–", "–", "–", "–"],
+        [f"{third.title} 1.0", "reads"],
+    ]

@@ -11,12 +11,15 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from mockserver import MockServer
 from tests.third_party import CACHE, node_programs, once, python_programs, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FOLDER: Final = Path(__file__).parent
 MODEL: Final = "qwen2.5-72b-instruct"
@@ -64,6 +67,7 @@ class Framework:
 
 FRAMEWORKS: Final = (
     Framework("agno", "agno", "agno", "agno_.py"),
+    Framework("aider", "aider", "aider-chat", "aider_.py"),
     Framework("AI SDK 6", "ai-sdk-6", "ai", "ai_sdk.mjs"),
     Framework("AI SDK 7", "ai-sdk-7", "ai", "ai_sdk.mjs"),
     Framework("AutoGen", "autogen", "autogen-agentchat", "autogen_.py"),
@@ -74,6 +78,7 @@ FRAMEWORKS: Final = (
     Framework("instructor", "instructor", "instructor", "instructor_.py"),
     Framework("LangChain and LangGraph", "langgraph", "langgraph", "langgraph_.py"),
     Framework("LangChain.js and LangGraph.js", "langgraph-js", "@langchain/langgraph", "langgraph_js.mjs"),
+    Framework("LiteLLM proxy", "litellm-proxy", "litellm", "litellm_proxy.py"),
     Framework("LlamaIndex", "llama-index", "llama-index-core", "llama_index_.py"),
     Framework("Mastra", "mastra", "@mastra/core", "mastra.mjs"),
     Framework("OpenAI Agents", "openai-agents", "openai-agents", "openai_agents.py"),
@@ -165,7 +170,20 @@ def row(framework: Framework, results: Results) -> list[str]:
     return [f"{framework.title} {framework.version}", *cells, "<br>".join(more) or "–"]
 
 
-def table(results: dict[str, Results]) -> list[list[str]]:
-    """The table of `docs/clients.md`."""
+def table(results: dict[str, Results], before: Iterable[list[str]] = ()) -> list[list[str]]:
+    """The table of `docs/clients.md`.
+
+    Args:
+        results: What came of those that ran.
+        before: Rows of the others, which stay.
+    """
     head = ["framework", "text", "stream", "two tools", "structured", "structured with tools", "more"]
-    return [head, *(row(one, results[one.title]) for one in FRAMEWORKS if one.title in results)]
+    rows = {cells[0].rpartition(" ")[0]: cells for cells in before}
+    rows |= {one.title: row(one, results[one.title]) for one in FRAMEWORKS if one.title in results}
+    return [head, *(rows[one.title] for one in FRAMEWORKS if one.title in rows)]
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """The rows of the table in the document's text."""
+    lines = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| ---")]
+    return [line.strip("| ").split(" | ") for line in lines]
