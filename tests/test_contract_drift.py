@@ -73,7 +73,7 @@ def test_drift_is_a_table_and_a_patch(
         whole = run(drift_command, "--base-url", url, *words[:4], "--profiles", "whole")
 
     assert code == 1
-    assert out.splitlines()[0].startswith("chip3: 4 differences in 33 exchanges")
+    assert out.splitlines()[0].startswith("chip3: 5 differences in 33 exchanges")
     assert out.splitlines()[1].split() == ["field", "mock", "live", "severity"]
     assert any(line.split() == ["frame-framing", "json-lines", "sse", "must"] for line in out.splitlines())
     assert '-name = "json-lines"\n' in out

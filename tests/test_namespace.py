@@ -96,7 +96,7 @@ def test_namespaces_are_bounded() -> None:
 
 
 def test_all_journals_together_are_bounded() -> None:
-    """Where the common budget is spent, the heaviest lets its oldest go, never what just came; a cleared one is free."""
+    """Where the budget is spent, the heaviest lets its oldest go, never what just came; a cleared one is free."""
     size = weight(Exchange(Request("POST", "/"), number=1))
     budget = JournalBudget(most_bytes=5 * size)
     journals = [Journal(budget=budget) for _ in range(3)]
