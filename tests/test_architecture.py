@@ -53,7 +53,11 @@ STAGES = [
 BELOW_SERVER = {"asyncio", "time", "socket", "starlette", "uvicorn", "threading", "selectors"}
 ONLY_IN = {
     "faker": (),
-    "hypothesis": ("mockserver/contract/strategies.py", "mockserver/contract/runner.py", "mockserver/contract/fuzz.py"),
+    "hypothesis": (
+        "mockserver/contract/strategies.py",
+        "mockserver/contract/fuzz.py",
+        "mockserver/cli/hypothesis_folder.py",
+    ),
     "re2": ("mockserver/files/pattern.py",),
     "uvicorn.protocols": ("mockserver/server/protocol.py", "mockserver/server/client_connection.py"),
     "httptools": ("mockserver/server/protocol.py", "mockserver/recording/upstream.py"),

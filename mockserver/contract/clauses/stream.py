@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Severity, Verdict, broken, by_claim, holds_if
 from mockserver.contract.clauses.dialect import observe, settled
 from mockserver.pipeline.chunk import REASONING_KEYS
-from mockserver.pipeline.frame import DONE, body, frames
+from mockserver.pipeline.frame import DONE, body, content_type, frames
 
 if TYPE_CHECKING:
     from mockserver.contract.clauses.clause import Context
@@ -113,12 +113,12 @@ def completion_count(r: Reading, c: Context) -> Verdict:
 
 
 def announced(r: Reading, c: Context) -> Verdict:
-    """A stream of events is announced as text/event-stream, and one that is none is not."""
+    """A stream of events, and none but one, is announced as text/event-stream, unless the profile says otherwise."""
     if not r.streamed:
         return NOT_APPLICABLE
     sent = r.headers.get("content-type", "none")
     events = sent.split(";")[0].strip().lower() == "text/event-stream"
-    due = c.chip.wire.frame.framing == "sse"
+    due = content_type(c.chip.wire.frame).startswith(b"text/event-stream")
     return holds_if(events == due, f"content type {sent}; due {'' if due else 'any but '}text/event-stream")
 
 
