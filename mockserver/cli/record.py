@@ -106,8 +106,6 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     match_on = row.default if args.match_on is None else row.read(args.match_on, Place(row.flag, Path()), text=True)
 
     maps = [path_map(text) for text in args.map]
-    listening = tcp_socket(args.host, args.port)
-    port = listening.getsockname()[1]
     told = LogWriter(err, str)  # where nobody reads it, what is to be kept is kept all the same
 
     def tell(line: str) -> None:
@@ -128,6 +126,8 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
         tell,
         pinned_headers(match_on),
     )
+    listening = tcp_socket(args.host, args.port)  # last: nothing is opened where something else is wrong
+    port = listening.getsockname()[1]
     guard = Guard(names=frozenset({args.host.lower()}), any_address=not is_loopback(listening))
     proxy = RecordingProxy(upstream, recorder, refusal, maps=maps, key=key, speed=args.speed, guard=guard)
     where = address_of(listening)
