@@ -200,7 +200,8 @@ def _empty_deltas(r: Reading) -> Shown:
         delta
         for number, ((chunk, choice), delta) in enumerate(zip(r.choices, r.said, strict=True))
         if number and not choice.get("finish_reason") and "blocked" not in chunk
-    ]
+        if delta.get("content") or not (_speaks(delta) or any(choice.get(key) for key in REASONING_KEYS))
+    ]  # an empty content beside a thought or a call is what those have beside them
     return any(delta.get("content") == "" for delta in between) if between else None
 
 
