@@ -268,7 +268,7 @@ def test_help(run: Run) -> None:
 
     for word in (
         "--genstudio-mock-url=URL",
-        "--chips=all|NAME,...",
+        "--chips=all|distinct|NAME,...",
         "genstudio_mock_args",
         "@pytest.mark.fixture_set(",
     ):
