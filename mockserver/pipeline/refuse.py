@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mockserver.core.errors import printable
 from mockserver.core.exchange import Headers, Plan
 from mockserver.core.headers import of_body, with_headers
 
@@ -93,4 +94,4 @@ def own_shape(status: int, code: int | str) -> ErrorShape:
 
 def header_text(text: str) -> bytes:
     """Text as a header may hold it: printable ASCII, all else as a backslash escape."""
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text).encode("ascii", "backslashreplace")
+    return printable(text).encode("ascii", "backslashreplace")

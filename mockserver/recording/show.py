@@ -6,6 +6,7 @@ import datetime as dt
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from mockserver.core.errors import printable
 from mockserver.files.exchange_file import plan_of
 from mockserver.pipeline.coding import body_of
 from mockserver.pipeline.read import objects_of
@@ -26,7 +27,7 @@ CLOSE_MS = 2.0
 
 def visible(text: str, letters: int = TEXT_LETTERS) -> str:
     """Text for one line of a terminal: what does not print as an escape, what is too long cut off."""
-    shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text[: letters + 1])
+    shown = printable(text[: letters + 1])
     return shown if len(shown) <= letters else shown[: letters - 1] + "…"
 
 

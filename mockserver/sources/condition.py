@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from mockserver.core.errors import OperatorError
+from mockserver.core.errors import OperatorError, printable
 from mockserver.files.pattern import compile_pattern
 
 if TYPE_CHECKING:
@@ -255,9 +255,7 @@ def shown(value: object) -> str:
     if isinstance(value, str):
         text = repr(value[:61])
     else:  # a body may be long: no more of it is written than can be shown
-        text = "".join(islice(json.JSONEncoder(ensure_ascii=False).iterencode(value), 61))[:61]
-        if not text.isprintable():
-            text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+        text = printable("".join(islice(json.JSONEncoder(ensure_ascii=False).iterencode(value), 61))[:61])
     return text if len(text) <= 60 else text[:57] + "..."
 
 

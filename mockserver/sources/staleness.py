@@ -6,10 +6,10 @@ journal, in the verdict and in the summary of a pytest run.
 
 from __future__ import annotations
 
-import json
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from mockserver.core.errors import printable
 from mockserver.sources.condition import MISSING, shown
 
 if TYPE_CHECKING:
@@ -132,5 +132,4 @@ def _alike(recorded: Any, asked: Any) -> bool:
 
 
 def _told(path: str, recorded: object, asked: object) -> str:
-    named = path if path.isprintable() else json.dumps(path)[1:-1]
-    return f"{named[:120]}: recorded {shown(recorded)}, asked {shown(asked)}"
+    return f"{printable(path)[:120]}: recorded {shown(recorded)}, asked {shown(asked)}"

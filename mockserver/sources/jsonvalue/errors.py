@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from mockserver.core.errors import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -20,20 +22,13 @@ class UnsatisfiableSchemaError(ValueError):
     """
 
     def __init__(self, where: str, why: str, fix: str) -> None:
-        super().__init__(one_line(f"{where}: {why}; {fix}"))
-        self.where = one_line(where)
-        self.why = one_line(why)
+        super().__init__(printable(f"{where}: {why}; {fix}"))
+        self.where = printable(where)
+        self.why = printable(why)
 
 
 class OutOfStepsError(Exception):
     """The work allowed for one value is done."""
-
-
-def one_line(text: str) -> str:
-    """A text with everything unprintable escaped, line breaks of all kinds among it."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shown(value: object) -> str:
@@ -44,7 +39,7 @@ def shown(value: object) -> str:
         if len(text) > 60:
             text = f"{text[:57]}..."
             break
-    return one_line(text)
+    return printable(text)
 
 
 def _pieces(value: object) -> Iterator[str]:
