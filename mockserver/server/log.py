@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import time
+from abc import ABC, abstractmethod
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -104,7 +105,7 @@ def _second(second: int, pattern: str) -> str:
     return time.strftime(pattern, time.localtime(second))
 
 
-class LineFormatter(logging.Formatter):
+class LineFormatter(logging.Formatter, ABC):
     """What the two forms of a line have in common."""
 
     default_time_format = ""
@@ -117,9 +118,9 @@ class LineFormatter(logging.Formatter):
         """A time, in seconds since the Unix epoch, with milliseconds."""
         return f"{_second(int(at), self.default_time_format)}.{int(at % 1 * 1000):03d}"
 
+    @abstractmethod
     def exchange(self, at: float, message: ExchangeMessage) -> str:
         """The line of an exchange that ended then."""
-        raise NotImplementedError
 
     def message(self, text: str) -> str:
         """The line of a warning of our own, told now."""
