@@ -223,7 +223,7 @@ def changed(change: Any) -> str:
 
 
 BROKEN = {
-    "a-response-alone": ('{"response": 5}', "provenance: missing"),
+    "a-response-alone": ('{"response": 5}', "request: missing"),
     "a-header-that-is-never-kept": (
         changed(lambda one: one["response"]["headers"].append(["Set-Cookie", "a"])),
         "response.headers: header 'Set-Cookie' is not kept in files",
@@ -234,23 +234,32 @@ BROKEN = {
     ),
     "an-unknown-key": (changed(lambda one: one["response"].update(stats=1)), "response.stats: unknown key; "),
     "no-number": (changed(lambda one: one["response"].update(end_at_ms="late")), "response.end_at_ms: 'late' is not"),
-    "a-byte-order-mark": ("\ufeff" + changed(lambda _: None), "not a JSON file"),
+    "two-byte-order-marks": ("\ufeff\ufeff" + changed(lambda _: None), "not a JSON file"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "message"), BROKEN.values(), ids=BROKEN)
 def test_validate_finds_what_serve_does_not_start_with(text: str, message: str, tmp_path: Path) -> None:
-    """The same line from both, and the same exit code."""
+    """The same line from both, and the same exit code where nothing else may answer in its place."""
     path = tmp_path / "d" / "x.json"
     path.parent.mkdir()
     path.write_text(text, "utf-8")
 
     code, out, _ = called("validate", str(path))
-    served, _, err = called("serve", "--fixtures", str(path.parent), "--port", "0")
+    served, _, err = called("serve", "--strict", "--fixtures", str(path.parent), "--port", "0")
 
     assert (code, served) == (2, 2)
     assert f"{path}: {message}" in out
     assert f"{path}: {message}" in err
+
+
+def test_a_recording_saved_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    """As a fixture is: editors write the mark unasked."""
+    path = tmp_path / "x.json"
+    path.write_text("\ufeff" + changed(lambda _: None), "utf-8")
+
+    assert called("validate", str(path))[0] == 0
+    assert read(path).response.status == 200
 
 
 def test_validate_takes_good_recordings(tmp_path: Path) -> None:

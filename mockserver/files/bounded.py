@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 from pathlib import Path
@@ -60,6 +61,11 @@ def read_bounded(path: Path, limit: int = FILE_LIMIT_BYTES) -> bytes:
     if len(data) > limit:
         raise _too_large(name, "more", limit)
     return data
+
+
+def without_byte_order_mark(data: bytes) -> bytes:
+    """A text without the mark that some editors write in front; JSON from a user's disk is read with it."""
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def visible_path(path: Path | str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     Field,
@@ -22,7 +22,7 @@ from pydantic_core import from_json
 from mockserver.core.data import ANY
 from mockserver.core.errors import OperatorError
 from mockserver.core.field_rules import Rule, Ruled, exactly_one, strictly
-from mockserver.files.bounded import read_bounded
+from mockserver.files.bounded import read_bounded, without_byte_order_mark
 from mockserver.files.checked import explain
 from mockserver.sources.condition import (
     CONDITIONS,
@@ -41,8 +41,6 @@ from mockserver.sources.fixture_answer import FixtureAnswer, doubt
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-_BOM: Final = b"\xef\xbb\xbf"
 
 _CONTAINS = {"type": "string", "minLength": 1, "description": "A part of the text, compared after NFKC."}
 _REGEX = {"type": "string", "format": "regex", "description": "A regular expression (RE2) that is found in the text."}
@@ -244,7 +242,7 @@ def read(root: Path, name: str, number: int = 0) -> Fixture | None:
 
 def parse(data: bytes, where: Path | str) -> FixtureFile | None:
     """The bytes of a file as a fixture; None for the recorded form, OperatorError for what is neither."""
-    data = data.removeprefix(_BOM)
+    data = without_byte_order_mark(data)
     try:
         value = from_json(data, allow_inf_nan=False)
     except ValueError as error:
