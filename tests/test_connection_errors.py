@@ -78,7 +78,7 @@ UNREAD = {
     "an absolute url": (b"GET http://user:word@host/p HTTP/9\r\n\r\n", 400, 1, INVALID, ("-", "-")),
     "no end of the line": (b"GET /late", 408, 2, LATE % "headers", ("GET", "/late")),
     "no end of the head": (HEAD, 408, 2, LATE % "headers", ("POST", PATH)),
-    "a large head": (HEAD + b"x: y\r\n" * 20_000, 431, 3, LARGE, ("-", "-")),
+    "a large head": (HEAD + b"x: y\r\n" * 20_000, 431, 3, LARGE, ("POST", PATH)),
 }
 """What is sent, what comes back, and what of the request is known."""
 
