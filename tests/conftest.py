@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import threading
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts a background job so, and every program that a test interrupts would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+os.environ["GENSTUDIO_MOCK_LANG"] = "en"  # what tests expect of messages, whoever runs them
 
 settings.register_profile(
     "tests", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None

@@ -30,6 +30,9 @@ TABLE_NAME: Final = "genstudio-mock"
 FILE_VARIABLE: Final = PREFIX + "CONFIG"
 COMMAND_VARIABLE: Final = PREFIX + "COMMAND"
 """For the pytest plugin alone: the command line of the genstudio-mock that it starts."""
+LANGUAGE_VARIABLE: Final = PREFIX + "LANG"
+"""For people alone: the language of advice; the locale's where it is not set."""
+LANGUAGES: Final = ("en", "zh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,11 +254,13 @@ def _known(name: str, path: Path) -> Setting:
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:
     """Our variables that are set, `GENSTUDIO_MOCK_CONFIG` aside."""
     known = [one.variable for one in SETTINGS.values() if not one.file_only]
-    others = (FILE_VARIABLE, COMMAND_VARIABLE)
+    others = (FILE_VARIABLE, COMMAND_VARIABLE, LANGUAGE_VARIABLE)
     found = {name: text for name, text in environ.items() if name.startswith(PREFIX) and name not in others}
     for name in found:
         if name not in known:
             raise OperatorError(f"{name}: unknown variable; {suggestion(name, [*known, *others])}")
+    if (asked := environ.get(LANGUAGE_VARIABLE)) and asked not in LANGUAGES:
+        raise OperatorError(f"{LANGUAGE_VARIABLE}: {asked!r} is not allowed; allowed: {', '.join(LANGUAGES)}")
     return {name: text for name, text in found.items() if text}
 
 

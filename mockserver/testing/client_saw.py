@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from mockserver.testing.language import advised
 from mockserver.testing.seen_exchange import said, short
 
 if TYPE_CHECKING:
@@ -70,13 +71,13 @@ def compare(text: str | None, exchanges: Sequence[SeenExchange]) -> None:
     """
     __tracebackhide__ = True
     if not exchanges:
-        raise NothingAskedError(NO_REQUEST)
+        raise NothingAskedError(advised(NO_REQUEST))
     shown, sent = (text or "").strip(), "".join(one.carried.text for one in exchanges).strip()
     if shown == sent:
         return
     what = _told(exchanges)
     if not shown:
-        advice = ADVICE.get(exchanges[-1].carried.framing, "")
+        advice = advised(ADVICE.get(exchanges[-1].carried.framing, ""))
         raise SilentEmptyError(f"the client saw nothing, but {what}; {advice}", exchanges)
     raise WrongTextError(f"the client saw {short(shown)}, but {what}{_difference(shown, sent)}", exchanges)
 

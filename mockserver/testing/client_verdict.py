@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mockserver.server.verdict import ClientFinding
+from mockserver.testing.language import advised
 
 SHOWN_NUMBERS: Final = 10
 
@@ -31,7 +32,9 @@ def told(finding: ClientFinding) -> str:
     """A finding in one line."""
     *some, last = [f"#{number}" for number in finding.exchanges]
     numbers = ", ".join([*some[:SHOWN_NUMBERS], *(["…"] if len(some) > SHOWN_NUMBERS else []), last])
-    return f"{finding.mark}: {finding.rule}: {finding.says} ({numbers})" + (finding.advice and f"; {finding.advice}")
+    return f"{finding.mark}: {finding.rule}: {finding.says} ({numbers})" + (
+        finding.advice and f"; {advised(finding.advice)}"
+    )
 
 
 def verdict_of(data: dict[str, Any]) -> ClientVerdict:

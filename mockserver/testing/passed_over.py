@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from mockserver.pipeline.read import choices_in, read
 from mockserver.testing.client_saw import ADVICE
+from mockserver.testing.language import advised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -60,7 +61,7 @@ def passed_over(one: SeenExchange) -> list[str]:
     """What is in an answer that common readers pass over in silence, each in a sentence that says what to look at."""
     if one.status is None or one.status >= 400 or one.ending != "complete":
         return []
-    return [sentence for is_there, sentence in SILENT if is_there(one)]
+    return [advised(sentence) for is_there, sentence in SILENT if is_there(one)]
 
 
 def _no_body(one: SeenExchange) -> bool:

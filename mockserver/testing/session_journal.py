@@ -98,10 +98,11 @@ class SessionJournal:
     def last(self) -> SeenExchange:
         """The latest exchange; raises NothingAskedError, an AssertionError, where there is none."""
         from mockserver.testing.client_saw import NO_REQUEST, NothingAskedError
+        from mockserver.testing.language import advised
 
         found = self.exchanges()
         if not found:
-            raise NothingAskedError(NO_REQUEST)
+            raise NothingAskedError(advised(NO_REQUEST))
         return found[-1]
 
     def verdict(self) -> ClientVerdict:

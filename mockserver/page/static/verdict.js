@@ -21,7 +21,7 @@ export function verdictView(place) {
         h("p", { class: "dim" }, `${t("Namespace")} ${store.namespace}. ${t("Arm a fault, let your client run, and look here again.")}`)),
       findings.length > 0 && section(t("Findings"), h("ul", { class: "findings" }, findings.map((one) => h("li", { class: one.mark },
         h("span", { class: "mark", role: "img", "aria-label": t(one.mark) }, MARKS[one.mark]),
-        h("div", {}, h("p", {}, h("code", {}, one.rule), " ", one.says), one.advice && h("p", { class: "dim" }, one.advice),
+        h("div", {}, h("p", {}, h("code", {}, one.rule), " ", one.says), one.advice && h("p", { class: "dim" }, t(one.advice)),
           h("p", { class: "refs" }, one.exchanges.map((number) => h("a", { href: `#/journal/${store.namespace}/${number}` }, `#${number}`)))))))));
   };
   const again = () => refresh().catch((error) => put(result, h("p", { class: "note" }, error.message)));

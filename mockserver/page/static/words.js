@@ -1,5 +1,7 @@
 // The page's words: English stands in the code, Chinese here.
 
+import { ADVICE } from "./advice.js";
+
 const KEPT = "genstudio-mock-language";
 
 const CHINESE = {
@@ -255,6 +257,6 @@ export function setLanguage(name) {
 
 // A text in the language that is spoken, with values in the place of names in braces.
 export function t(english, values = {}) {
-  const text = spoken === "zh" ? CHINESE[english] ?? english : english;
+  const text = spoken === "zh" ? CHINESE[english] ?? ADVICE[english] ?? english : english;
   return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
