@@ -6,7 +6,7 @@ from typing import Final
 
 from mockserver.profile.quirk_families import FAMILIES
 from mockserver.profile.quirks import AXES
-from tests import cast_files, fault_docs, settings_table
+from tests import cast_files, fault_docs, node_package, settings_table
 from tests.snippets import ROOT
 
 QUIRKS_PAGE: Final = ROOT / "docs" / "quirks.md"
@@ -34,6 +34,7 @@ def main() -> None:
     """Write them all."""
     for path, text in cast_files.documents().items():
         path.write_text(text, "utf-8")
+    node_package.write()
     settings_table.DOCUMENT.write_text(settings_table.document(), "utf-8")
     for document, table in [(QUIRKS_PAGE, quirk_table()), *fault_docs.tables(fault_docs.observed())]:
         document.write_text(fault_docs.with_table(document.read_text("utf-8"), table), "utf-8")

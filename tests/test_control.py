@@ -82,7 +82,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
     "no-fault": ("POST", "/faults", {"json": {}}, 400, "fault: missing"),
     "fault-text": (
         "POST", "/faults", {"json": {"fault": "cut"}}, 400,
-        "fault: 'cut' is not allowed; allowed: an object with type, like {{\"type\": \"timeout\"}}",
+        "fault: cut: give either after_frames or after_bytes",
     ),
     "fault-type": (
         "POST", "/faults", {"json": {"fault": {"type": "cutt"}}}, 400,
@@ -103,6 +103,18 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
     "fault-rule": (
         "POST", "/faults", {"json": {"fault": {"type": "cut"}}}, 400,
         "fault: cut: give either after_frames or after_bytes",
+    ),
+    "fault-text-of-none": (
+        "POST", "/faults", {"json": {"fault": " , "}}, 400,
+        "fault: ' , ' names 0 faults; allowed: one, like cut;after_frames=3",
+    ),
+    "fault-text-of-two": (
+        "POST", "/faults", {"json": {"fault": "latency;ms=1, timeout"}}, 400,
+        "fault: 'latency;ms=1, timeout' names 2 faults; allowed: one, like cut;after_frames=3",
+    ),
+    "fault-text-value": (
+        "POST", "/faults", {"json": {"fault": "latency;ms=soon"}}, 400,
+        "fault: latency: ms: 'soon' is not allowed; allowed: a valid number",
     ),
     "times": (
         "POST", "/faults", {"json": {"fault": FAULT, "times": 0}}, 400,

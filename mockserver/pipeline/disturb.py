@@ -38,7 +38,12 @@ def disturb(plan: Plan, faults: Sequence[Fault], context: FaultContext) -> Plan:
 
 
 def fault_of(data: Any, *, strict: bool = False) -> Fault:
-    """A fault from its JSON form; raises FaultError. Unless strict, numbers may be texts, as in a header."""
+    """A fault from its JSON form, or from its text; raises FaultError. Unless strict, numbers may be texts."""
+    if isinstance(data, str):
+        faults = faults_of_header(data)
+        if len(faults) != 1:
+            raise FaultError(f"{data!r:.60} names {len(faults)} faults; allowed: one, like cut;after_frames=3")
+        return faults[0]
     if not isinstance(data, dict):
         raise FaultError(f'{data!r:.60} is not allowed; allowed: an object with type, like {{"type": "timeout"}}')
     kind = data.get("type")

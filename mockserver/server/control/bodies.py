@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from mockserver.core.data import ANY
 from mockserver.core.errors import Refusal
 from mockserver.core.field_rules import Must, Rule, Ruled
 from mockserver.files.byte_text import plain, text_of
+from mockserver.pipeline.disturb import fault_of
 from mockserver.pipeline.faults.table import AnyFault
 from mockserver.server.namespace import Which
 from mockserver.sources import tokens
@@ -47,6 +48,11 @@ class WhichBody(Match):
         return Which(model, chip, self.stream, self.contains, self if asks else None)
 
 
+def _named(value: object) -> object:
+    """A fault that a text names, as in the header `X-Mock-Fault`; all else as it is."""
+    return fault_of(value) if isinstance(value, str) else value
+
+
 class ArmBody(Body):
     """Arm a fault."""
 
@@ -54,7 +60,8 @@ class ArmBody(Body):
         json_schema_extra={"examples": [{"fault": {"type": "status", "status": 503}, "times": 1}]}
     )
 
-    fault: AnyFault
+    fault: Annotated[AnyFault, BeforeValidator(_named)]
+    """Also as its text in X-Mock-Fault, like cut;after_frames=3."""
     match: WhichBody = Field(default=WhichBody(), json_schema_extra={"default": {}})
     times: Count | None = Field(default=None, description="how often it fires; absent for always")
     every: Count = Field(default=1, description="it fires at every k-th request that fits")
@@ -72,7 +79,7 @@ class ScriptBody(Ruled, Body):
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "give either answer, or answers, or the response of an exchange file",
-            tuple({one: Must.GIVEN} | dict.fromkeys(_SAID - {one}, Must.NULL) for one in sorted(_SAID)),
+            tuple({one: Must.GIVEN} | dict.fromkeys(sorted(_SAID - {one}), Must.NULL) for one in sorted(_SAID)),
         ),
     )
 
