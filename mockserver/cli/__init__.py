@@ -51,6 +51,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("learn", "write a chip's profile from probes of a live one"),
     Command("drift", "tell what has changed since a profile was written"),
     Command("fuzz", "find the stream that breaks a client"),
+    Command("verdict", "say how a client took what a running mock did to it"),
     Command("profiles", "show editions, chips, quirks and models"),
     Command("validate", "check files of profiles, fixtures and configuration"),
     Command("schema", "print the JSON Schema of such files, for editors"),
