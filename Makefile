@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
+DOCS := .venv-docs
 EXTRAS := contract,re2,tokens,vcr
 PIP := -m pip install -q --disable-pip-version-check
 ARGS ?=
@@ -11,7 +12,7 @@ OLDEST_TESTS ?= $(addprefix tests/test_, $(addsuffix .py, admit client_saw clock
   faults_on_the_wire fixture_files jsonvalue_refusals live packaging pattern performer plugin profiles recording_proxy \
   recording_secrets recording_wire serve server session synthetic uvicorn_fit wire contract_judging contract_strategies))
 
-.PHONY: serve test test-oldest test-clients check format tables field screenshots bench image clean
+.PHONY: serve test test-oldest test-clients check format tables field screenshots docs bench image clean
 
 serve: $(VENV)/.runtime  ## Serve on 127.0.0.1:8777; more flags with ARGS="--port 9000 --edition 2025-reference"
 	@exec $(BIN)/genstudio-mock serve $(ARGS)
@@ -43,6 +44,9 @@ field: $(VENV)/.dev  ## Try the SDKs on every dialect of edition field, and writ
 screenshots: $(VENV)/.dev  ## Take the READMEs' pictures of the inspector anew; ARGS=DIR takes all views there
 	$(BIN)/python -m tests.screenshots $(ARGS)
 
+docs: $(DOCS)/.ready  ## Build the documents as a site, in build/site; a wrong link is an error
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m tests.site
+
 bench: $(VENV)/.dev  ## Measure, as ratios against a bare ASGI app in the same run
 	$(BIN)/python -m bench $(ARGS)
 
@@ -50,7 +54,7 @@ image:  ## Build the container image with buildah; see the head of Dockerfile fo
 	buildah bud --format docker --isolation chroot -t genstudio-mock .
 
 clean:
-	rm -rf $(VENV) $(OLDEST) build dist .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(DOCS) build dist .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -68,4 +72,10 @@ $(OLDEST)/.dev: pyproject.toml constraints-oldest.txt
 	$(PYTHON) -m venv --clear $(OLDEST)
 	$(OLDEST)/bin/python $(PIP) --upgrade 'pip>=25.1'
 	$(OLDEST)/bin/python $(PIP) --only-binary :all: -c constraints-oldest.txt -e '.[$(EXTRAS)]' --group tests
+	touch $@
+
+$(DOCS)/.ready: pyproject.toml
+	$(PYTHON) -m venv --clear $(DOCS)
+	$(DOCS)/bin/python $(PIP) --upgrade 'pip>=25.1'
+	$(DOCS)/bin/python $(PIP) --group docs
 	touch $@
