@@ -47,9 +47,11 @@ def moderate(answer: Answer, input_texts: Sequence[str], rules: ModerationRules)
 
     What an input violation leaves of the answer is nothing. Reasoning is reviewed before the content.
     """
-    for text in input_texts:
-        if violates(text, rules.input_words, rules.input_patterns):
-            return answer.blocked_after(0)
+    # What holds no word when joined holds none in its parts either.
+    if rules.input_patterns or violates("\n".join(input_texts), rules.input_words, ()):
+        for text in input_texts:
+            if violates(text, rules.input_words, rules.input_patterns):
+                return answer.blocked_after(0)
     limit = rules.after_pieces
     if limit is not None and len(answer.reasoning) + len(answer.pieces) > limit:
         return answer.blocked_after(limit)

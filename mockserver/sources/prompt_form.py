@@ -80,7 +80,10 @@ def find(messages: Sequence[Mapping[str, Any]], *, bare: bool) -> PromptForm | N
         bare: Whether `response_format` asks for JSON, so that no fence may stand around it.
     """
     texts = _instructions(messages)
-    if not any("{" in text or "final_answer" in text for text in texts):
+    for text in texts:
+        if "{" in text or "final_answer" in text:
+            break
+    else:
         return None
     for text in texts:
         form = _dspy(text) or _code(text)
