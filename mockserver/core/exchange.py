@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from mockserver.core.value import value
+from mockserver.core.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ class Ending(StrEnum):
     """Nothing more comes and the connection stays open."""
 
 
-@value(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class ToolCall:
     """One call of a function by the model: `pieces` joined are the JSON text of its arguments."""
 
@@ -54,7 +54,7 @@ class ToolCall:
         return "".join(self.pieces)
 
 
-@value(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Usage:
     """Tokens counted for one answer; the total is their sum.
 
@@ -72,7 +72,7 @@ class Usage:
         return self.prompt_tokens + self.completion_tokens
 
 
-@value(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Answer:
     """What is said, whatever the wire form.
 
@@ -132,7 +132,7 @@ class Answer:
         return "".join(self.pieces)
 
 
-@value(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Head:
     """The identity of one answer: the same in all its chunks.
 
@@ -149,7 +149,7 @@ class Head:
     headers: Headers = ()
 
 
-@value(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class ChatRequest:
     """A request that was let in: what the later stages need of it, with defaults filled in.
 
@@ -201,7 +201,7 @@ def texts_of(message: Mapping[str, Any]) -> list[str]:
     return []
 
 
-@value(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Plan:
     """Everything that will be sent, decided before the first byte leaves.
 
@@ -236,7 +236,7 @@ class Plan:
     stale: tuple[str, ...] = ()
 
 
-@value(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Request:
     """A request as it came in, or as it is to be sent.
 

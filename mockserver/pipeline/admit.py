@@ -7,7 +7,6 @@ that no rule names are ignored, as the service does, and listed in `ChatRequest.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -17,6 +16,7 @@ from pydantic_core import from_json
 
 from mockserver.core.errors import Refusal, kind_of, nearest, shown, suggestion, wrong_value
 from mockserver.core.exchange import ANSWER_STYLES, ChatRequest
+from mockserver.core.immutable import immutable
 from mockserver.core.route import Route
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class RequestRules(BaseModel):
     fields: dict[str, FieldRule]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class AdmitSettings:
     """Everything that decides whether a request is let in.
 

@@ -7,8 +7,9 @@ the triggers here are harmless words of our own, set by the edition or the confi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from mockserver.core.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ class Pattern(Protocol):
         """Whether it is found."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class ModerationRules:
     """What the review objects to.
 

@@ -7,7 +7,6 @@ is named `any`, stands for every model or chip. A file in the recorded form (`re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -22,6 +21,7 @@ from pydantic_core import from_json
 from mockserver.core.data import ANY
 from mockserver.core.errors import OperatorError
 from mockserver.core.field_rules import Rule, Ruled, exactly_one, strictly
+from mockserver.core.immutable import immutable
 from mockserver.files.bounded import read_bounded, without_byte_order_mark
 from mockserver.files.checked import explain
 from mockserver.sources.condition import (
@@ -193,7 +193,7 @@ class FixtureFile(Ruled, Described):
         return said_at(call, self.answers or (), self.then)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Fixture:
     """A written fixture and where it applies.
 
