@@ -79,7 +79,7 @@ def check(path: Path) -> str:
     if path.suffix == ".json":
         read = fixture_file.read(path.parent, path.name)
         if read is not None:
-            return read.file.expiry(datetime.now(UTC).date()) or read.file.doubts
+            return read.expiry(datetime.now(UTC).date()) or read.doubts
         return "" if read_recording(path) is not None else "its request is no chat, so no request gets it"
     if path.suffix != ".toml":
         raise OperatorError(f"{path}: {path.suffix or 'no suffix'!r} is not allowed; allowed: .toml, .json")

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from mockserver.pipeline.incoming import IncomingRequest, Response
 
 MOST_RESPONSES: Final = 256
+MOST_MET: Final = 4096
+"""Requests of which only is known that they came: a response is kept from the second time on."""
 MOST_BYTES: Final = 16 * 1024
 """Requests with a larger body are not remembered."""
 
@@ -27,6 +29,7 @@ class Memory:
 
     def __init__(self, generation: Callable[[], object] | None) -> None:
         self._generation = generation
+        self._met: set[int] = set()
         self._kept: dict[tuple[object, ...], tuple[object, Response]] = {}
 
     def response(self, asked: IncomingRequest, decide: Callable[[IncomingRequest], Response]) -> Response:
@@ -51,7 +54,12 @@ class Memory:
         if kept is not None and kept[0] == generation:
             return kept[1]
         response = decide(asked)
-        if self._generation() == generation:
+        known = hash(key)
+        if known not in self._met:
+            if len(self._met) >= MOST_MET:
+                self._met.clear()
+            self._met.add(known)
+        elif self._generation() == generation:
             if len(self._kept) >= MOST_RESPONSES:
                 self._kept.clear()
             self._kept[key] = generation, response

@@ -5,15 +5,14 @@ does. Flags, variables, files, help, `--print-config` and the JSON Schema are re
 first of: flag, environment, file, default. Nothing heavy is imported here, so that `--help` is quick.
 """
 
-# ruff: noqa: RUF009 - `_row` makes an ordinary field()
-
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mockserver.core.errors import OperatorError, suggestion
+from mockserver.core.immutable import immutable
 from mockserver.settings import value_kinds as kinds
 from mockserver.settings.value_kinds import Kind, Place
 
@@ -35,7 +34,7 @@ LANGUAGE_VARIABLE: Final = PREFIX + "LANG"
 LANGUAGES: Final = ("en", "zh")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Setting:
     """One row of the table.
 
@@ -119,7 +118,7 @@ def _row(default: Any, kind: Kind, group: str, says: str, metavar: str = "", **m
 LISTEN, CONTENT, ANSWERS, LOG = "where it listens", "what it serves", "how it answers", "what it tells"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Config:
     """Every setting of a mock, with its default."""
 
@@ -205,7 +204,7 @@ SETTINGS: Final[dict[str, Setting]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Loaded:
     """A configuration, and for each setting where its value came from: a flag, a variable, a file or `default`."""
 
