@@ -53,6 +53,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("fuzz", "find the stream that breaks a client"),
     Command("profiles", "show editions, chips, quirks and models"),
     Command("validate", "check files of profiles, fixtures and configuration"),
+    Command("completion", "print what makes a shell complete commands and flags"),
     Command("schema", "print the JSON Schema of such files, for editors"),
 )
 
