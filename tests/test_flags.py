@@ -51,6 +51,8 @@ USED = {
     "validate": set[str](),
     "schema": set[str](),
     "completion": set[str](),
+    "init": {"--output"},
+    "doctor": {"--json"},
 }
 OTHER_WORDS = {
     "--out", "--save", "--html", "--upstream", "--upstream-ca", "--upstream-key-env", "--url", "--cacert", "--silent",

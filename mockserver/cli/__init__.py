@@ -53,6 +53,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("fuzz", "find the stream that breaks a client"),
     Command("profiles", "show editions, chips, quirks and models"),
     Command("validate", "check files of profiles, fixtures and configuration"),
+    Command("init", "write a configuration, a first answer and a first test"),
+    Command("doctor", "say what stands in the way on this machine"),
     Command("completion", "print what makes a shell complete commands and flags"),
     Command("schema", "print the JSON Schema of such files, for editors"),
 )
