@@ -54,6 +54,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("verdict", "say how a client took what a running mock did to it"),
     Command("profiles", "show editions, chips, quirks and models"),
     Command("validate", "check files of profiles, fixtures and configuration"),
+    Command("init", "write a configuration, a first answer and a first test"),
+    Command("doctor", "say what stands in the way on this machine"),
+    Command("completion", "print what makes a shell complete commands and flags"),
     Command("schema", "print the JSON Schema of such files, for editors"),
 )
 

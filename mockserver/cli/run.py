@@ -45,21 +45,12 @@ SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 def run(argv: Sequence[str], console: Console) -> int:
     """Run the command; its exit code, or 1 where it was 0 and strictly nothing matched a request."""
     flags, command = _split(argv)
-    parser = Parser("run", SAYS, EXAMPLES)
-    parser.add_settings(
-        name for name, row in SETTINGS.items()
-        if row.group in {CONTENT, ANSWERS} and not row.file_only and name not in OWN
-    )  # fmt: skip
-    parser.add_argument("--model", metavar="NAME", help="model to ask; one that the edition lacks is added")
-    parser.add_argument("--chip", metavar="NAME", help="chip to ask (default: the edition's first)")
-    parser.add_argument(
-        "--fault", metavar="FAULT", action="append", default=[], help="fault to arm, as in X-Mock-Fault"
-    )
-    found = parser.read(flags, console)
+    used = parser()
+    found = used.read(flags, console)
     if found is None:
         return 0
     if not command:
-        raise OperatorError(f"{parser.prog}: no command given; write it after --, like {EXAMPLES[0][0]}")
+        raise OperatorError(f"{used.prog}: no command given; write it after --, like {EXAMPLES[0][0]}")
     model = found.model
     found.model = None
     config = _own(configuration(found, console).config, model)
@@ -76,10 +67,23 @@ def run(argv: Sequence[str], console: Console) -> int:
             for fault in found.fault:
                 session.arm(fault)
         except MockError as error:
-            raise OperatorError(f"{parser.prog}: {error}") from None
+            raise OperatorError(f"{used.prog}: {error}") from None
         code = execute(command, {**console.environ, **variables})
         unmatched = _tell(session, console)
     return 1 if code == 0 and unmatched and config.strict else code
+
+
+def parser() -> Parser:
+    """The parser of `run`."""
+    made = Parser("run", SAYS, EXAMPLES)
+    made.add_settings(
+        name for name, row in SETTINGS.items()
+        if row.group in {CONTENT, ANSWERS} and not row.file_only and name not in OWN
+    )  # fmt: skip
+    made.add_argument("--model", metavar="NAME", help="model to ask; one that the edition lacks is added")
+    made.add_argument("--chip", metavar="NAME", help="chip to ask (default: the edition's first)")
+    made.add_argument("--fault", metavar="FAULT", action="append", default=[], help="fault to arm, as in X-Mock-Fault")
+    return made
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:

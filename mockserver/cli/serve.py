@@ -34,13 +34,7 @@ EXAMPLES = (
 
 def run(argv: Sequence[str], console: Console) -> int:
     """Serve until a signal comes, or print the configuration."""
-    parser = serve_parser()
-    parser.add_argument("--print-config", action="store_true", help="show each setting and where it comes from")
-    parser.add_argument(
-        "--lease", action="store_true",
-        help="for test runners: on a free port, until the last connection to a second one ends; says both in JSON",
-    )  # fmt: skip
-    found = parser.read(argv, console)
+    found = parser().read(argv, console)
     if found is None:
         return 0
     loaded = configuration(found, console)
@@ -56,11 +50,16 @@ def run(argv: Sequence[str], console: Console) -> int:
     return 0
 
 
-def serve_parser() -> Parser:
-    """The parser of all settings."""
-    parser = Parser("serve", SAYS, EXAMPLES)
-    parser.add_settings(name for name, row in SETTINGS.items() if not row.file_only)
-    return parser
+def parser() -> Parser:
+    """The parser of `serve`: all settings, and what else it can do."""
+    made = Parser("serve", SAYS, EXAMPLES)
+    made.add_settings(name for name, row in SETTINGS.items() if not row.file_only)
+    made.add_argument("--print-config", action="store_true", help="show each setting and where it comes from")
+    made.add_argument(
+        "--lease", action="store_true",
+        help="for test runners: on a free port, until the last connection to a second one ends; says both in JSON",
+    )  # fmt: skip
+    return made
 
 
 def serve(config: Config, console: Console) -> None:
