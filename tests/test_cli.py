@@ -84,8 +84,8 @@ class TestUse:
             "--versoin",
             (
                 "genstudio-mock: --versoin is not known before a command; did you mean --version?; "
-                "commands: serve, run, record, fixtures, contract, learn, drift, fuzz, verdict, profiles, validate, init, "
-                "doctor, completion, schema"
+                "commands: serve, run, record, fixtures, contract, learn, drift, fuzz, verdict, profiles, validate, "
+                "init, doctor, completion, schema"
             ),
         ),
         ("serve --prot 3", "genstudio-mock serve: unknown flag --prot; did you mean --port, --host, --profiles?"),

@@ -47,6 +47,7 @@ USED = {
     "learn": TARGET | {"--output", "--json", "--quiet"},
     "drift": TARGET | {"--output", "--report", "--json", "--quiet"},
     "fuzz": {"--output", "--quiet"},
+    "verdict": {"--base-url", "--api-key-env", "--report", "--json"},
     "profiles": set[str](),
     "validate": set[str](),
     "schema": set[str](),
