@@ -24,6 +24,8 @@ FLUSH_SECONDS = 2.0
 BODILESS = frozenset({204, 304})
 FRAMING = frozenset({b"transfer-encoding", b"connection"})
 LAST = b"0\r\n\r\n"
+_CONTROLS = bytes(byte for byte in range(128) if HEADER_VALUE_RE.search(bytes([byte])))
+"""What no header's value may hold; a line ends with two of them."""
 
 
 class Line(Protocol):
@@ -236,17 +238,24 @@ def sent_head(status: int, headers: Headers) -> SentHead | None:
     lines = []
     length = None
     for cased, value in headers:
-        name = cased.lower()
-        if name in FRAMING or HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
-            return None
-        if name == b"content-length":
-            if length is not None or not value.isdigit():
-                return None
+        name = _name(cased)
+        if name == b"content-length" and length is None and value.isdigit():
             length = int(value)
+        elif name is None or name == b"content-length":
+            return None
         lines.append(b"%b: %b\r\n" % (name, value))
-    if status not in STATUS_LINE or status in BODILESS or status < 200:
+    text = b"".join(lines)
+    broken = len(text) - len(text.translate(None, _CONTROLS)) != 2 * len(lines)
+    if broken or status not in STATUS_LINE or status in BODILESS or status < 200:
         return None
-    return SentHead(STATUS_LINE[status], b"".join(lines), length)
+    return SentHead(STATUS_LINE[status], text, length)
+
+
+@lru_cache(maxsize=256)
+def _name(cased: bytes) -> bytes | None:
+    """A header's name as `send` writes it; None for one that it refuses, and for one that frames the body."""
+    name = cased.lower()
+    return None if name in FRAMING or HEADER_RE.search(name) else name
 
 
 def knows_no_chunks(scope: HTTPScope) -> bool:
