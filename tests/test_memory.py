@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def asked(body: bytes, dice: bytes = b"") -> IncomingRequest:
+def asked(body: bytes) -> IncomingRequest:
     """A request with this body."""
-    return IncomingRequest("m", "c", Request("POST", "/", {}, body), 0, dice=dice)
+    return IncomingRequest("m", "c", Request("POST", "/", {}, body), 0)
 
 
 def counting() -> tuple[list[bytes], Callable[[IncomingRequest], Response]]:
@@ -30,9 +30,9 @@ def counting() -> tuple[list[bytes], Callable[[IncomingRequest], Response]]:
 
 def test_a_request_is_remembered_from_the_second_time_on() -> None:
     """What comes once leaves no response; the third time and later it is the second one's object."""
-    memory = Memory(lambda: 1)
+    memory = Memory[Response](lambda: 1)
     decided, decide = counting()
-    made = [memory.response(asked(b"x"), decide) for _ in range(5)]
+    made = [memory.decided(asked(b"x"), decide) for _ in range(5)]
 
     assert decided == [b"x", b"x"]
     assert made[1] is made[2] is made[4]
@@ -42,37 +42,36 @@ def test_a_request_is_remembered_from_the_second_time_on() -> None:
 def test_another_generation_is_decided_anew() -> None:
     """What was decided before files changed is not said again."""
     generation = [1]
-    memory = Memory(lambda: generation[0])
+    memory = Memory[Response](lambda: generation[0])
     decided, decide = counting()
     for generation[0] in (1, 1, 1, 2, 2):
-        memory.response(asked(b"x"), decide)
+        memory.decided(asked(b"x"), decide)
 
     assert len(decided) == 3
 
 
-def test_nothing_is_remembered_of_random_long_or_unstable_ones() -> None:
-    """Random ids, bodies past the bound and sources that depend on heads are decided each time."""
+def test_nothing_is_remembered_of_long_or_unstable_ones() -> None:
+    """Bodies past the bound and sources that depend on heads are decided each time."""
     for memory, request in (
-        (Memory(lambda: 1), asked(b"x", b"dice")),
-        (Memory(lambda: 1), asked(b"x" * (MOST_BYTES + 1))),
-        (Memory(lambda: None), asked(b"x")),
-        (Memory(None), asked(b"x")),
+        (Memory[Response](lambda: 1), asked(b"x" * (MOST_BYTES + 1))),
+        (Memory[Response](lambda: None), asked(b"x")),
+        (Memory[Response](None), asked(b"x")),
     ):
         decided, decide = counting()
         for _ in range(4):
-            memory.response(request, decide)
+            memory.decided(request, decide)
         assert len(decided) == 4
 
 
 def test_the_memory_is_bounded() -> None:
     """Neither the responses nor the notes of what came once grow past their bounds."""
-    memory = Memory(lambda: 1)
+    memory = Memory[Response](lambda: 1)
     decide = counting()[1]
     for number in range(MOST_MET + 10):
-        memory.response(asked(b"%d" % number), decide)
+        memory.decided(asked(b"%d" % number), decide)
     for number in range(MOST_RESPONSES + 10):
         for _ in range(2):
-            memory.response(asked(b"again %d" % number), decide)
+            memory.decided(asked(b"again %d" % number), decide)
 
     assert len(memory._met) <= MOST_MET
     assert len(memory._kept) <= MOST_RESPONSES

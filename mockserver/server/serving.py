@@ -223,7 +223,7 @@ def run(
     """Serve until a signal comes; returns when the answers in flight are done or their grace time is over.
 
     Args:
-        app: The application.
+        app: The application; where it has `chats`, plain chats come in by them.
         listening: Where it is served.
         on_ready: Called once connections are accepted.
         grace_seconds: How long answers in flight may go on after a signal.
@@ -240,7 +240,7 @@ def run(
     told.addFilter(_is_worth_telling)
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            server = make_server(app, ready, grace_seconds, connection_for(refuser))
+            server = make_server(app, ready, grace_seconds, connection_for(refuser, getattr(app, "chats", None)))
             runner.run(server.serve(sockets=[listening]))
     finally:
         told.removeFilter(_is_worth_telling)

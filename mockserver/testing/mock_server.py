@@ -128,7 +128,7 @@ class _Running:
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         grace = grace_seconds + STOP_SECONDS
-        self._server = make_server(_Cancellable(app), self._ready.set, grace, connection_for(refuser))
+        self._server = make_server(_Cancellable(app), self._ready.set, grace, connection_for(refuser, app.chats))
         self._thread = threading.Thread(target=self._serve, name="genstudio-mock", daemon=True)
 
     def start(self) -> None:
