@@ -75,6 +75,9 @@ class Mock:
         service: Turns requests into plans, by that edition's rules.
         clock: Where ids and `created` take their time from.
         on_exchange: Told of each finished exchange.
+
+    Attributes:
+        workers: How many processes serve the port, of which this is one.
     """
 
     def __init__(
@@ -88,7 +91,8 @@ class Mock:
         self.service = service
         self.clock = clock
         self.namespaces = Namespaces(service.seed, service.forget)
-        self._on_exchange = on_exchange
+        self.on_exchange = on_exchange
+        self.workers = 1
         self._body_limit = service.rules.request.body_limit_bytes
         self._wheel: Wheel | None = None
         self._turn = asyncio.Lock()
@@ -169,8 +173,8 @@ class Mock:
 
     def _end(self, exchange: Exchange, namespace: Namespace) -> None:
         namespace.journal.end(exchange)
-        if self._on_exchange is not None:
-            self._on_exchange(exchange)
+        if self.on_exchange is not None:
+            self.on_exchange(exchange)
 
     async def _decide_in_turn(
         self, asked: Request, namespace: Namespace, exchange: Exchange, scope: Scope, decide: Decide

@@ -82,8 +82,10 @@ def ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def tcp_socket(host: str, port: int) -> socket.socket:
+def tcp_socket(host: str, port: int, *, reused: bool = False) -> socket.socket:
     """A listening socket; raises OperatorError where the address cannot be had.
+
+    Where it is `reused`, others of this user may listen on its port too, if theirs are.
 
     Made with IPPROTO_TCP by name: asyncio sets TCP_NODELAY only where the protocol is given, and without it each
     answer on a kept connection waits 40 ms.
@@ -100,6 +102,8 @@ def tcp_socket(host: str, port: int) -> socket.socket:
     try:
         if sys.platform != "win32":
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reused and sys.platform == "linux":
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         made.bind(address)
         made.listen(BACKLOG)
     except OSError as error:
@@ -108,6 +112,25 @@ def tcp_socket(host: str, port: int) -> socket.socket:
             f"--port {port}: {host}:{port} cannot be bound: {error.strerror or error}; --port 0 takes a free one"
         ) from None
     made.setblocking(False)
+    return made
+
+
+def reusable_sockets(host: str, port: int, count: int) -> list[socket.socket]:
+    """Listening sockets on one port, between which the kernel shares connections out (Linux).
+
+    Raises:
+        OperatorError: the address cannot be had, also where another mock listens there in the same way.
+    """
+    if port:
+        tcp_socket(host, port).close()  # one that is not reused is refused beside any other
+    made = [tcp_socket(host, port, reused=True)]
+    try:
+        for _ in range(count - 1):
+            made.append(tcp_socket(host, made[0].getsockname()[1], reused=True))
+    except OperatorError:
+        for one in made:
+            one.close()
+        raise
     return made
 
 

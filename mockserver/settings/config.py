@@ -30,6 +30,7 @@ TABLE_NAME: Final = "genstudio-mock"
 FILE_VARIABLE: Final = PREFIX + "CONFIG"
 COMMAND_VARIABLE: Final = PREFIX + "COMMAND"
 """For the pytest plugin alone: the command line of the genstudio-mock that it starts."""
+MOST_WORKERS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,9 @@ class Config:
     uds: Path | None = _row(None, kinds.PATH, LISTEN, "Unix socket to listen on, instead of host and port", "PATH")
     port_file: Path | None = _row(
         None, kinds.PATH, LISTEN, "file that holds the port while connections are accepted", "PATH"
+    )
+    workers: int = _row(
+        1, kinds.integer(1, MOST_WORKERS), LISTEN, "processes that serve the port together, one for each core", "NUMBER"
     )
     edition: str | None = _row(
         None, kinds.TEXT, CONTENT, "state of the documents to imitate (default: the profiles' own)", "NAME"

@@ -56,6 +56,7 @@ class Keywords(AppKeywords, total=False):
 
 SERVE_ALONE: Final[Mapping[str, str]] = {
     "uds": "a mock inside a program is reached at its host and port",
+    "workers": "a mock inside a program is that one process",
     "port_file": "a program has the port in its mock's url",
     "log_format": "a program's log is its own; a session tells what the mock saw",
     "log_level": "a program's log is its own; a session tells what the mock saw",

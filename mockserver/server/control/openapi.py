@@ -117,6 +117,8 @@ def _statuses(operation: Operation) -> list[int]:
     found = {400, 405, *operation.refusals}
     if not operation.open:
         found |= {401, 403}
+    if not operation.stateless:
+        found.add(409)
     if operation.numbered:
         found.add(404)
     if operation.body is not None:

@@ -100,6 +100,7 @@ class Operation:
         raw: Makes the body's JSON of a body of one of `RAW_TYPES`; None takes JSON alone.
         open: Whether it is let in from anywhere (health).
         claims: Whether the API key's namespace is made where there is none.
+        stateless: Whether any process can answer it: it neither reads nor changes what a namespace holds.
         large: Whether what comes back may be so large that it is put into JSON off the loop's way.
     """
 
@@ -115,6 +116,7 @@ class Operation:
     raw: Callable[[str, bytes], dict[str, Any]] | None = None
     open: bool = False
     claims: bool = True
+    stateless: bool = False
     large: bool = False
 
     @property
@@ -341,8 +343,14 @@ _HOW_TO_JUDGE: Final = {
 }
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
-    Operation("GET", "/health", "Whether the server is up, and what it imitates.", health, open=True, claims=False),
-    Operation("GET", "/ready", "Whether requests are answered; the same as health.", health, open=True, claims=False),
+    Operation(
+        "GET", "/health", "Whether the server is up, and what it imitates.", health, open=True, claims=False,
+        stateless=True,
+    ),
+    Operation(
+        "GET", "/ready", "Whether requests are answered; the same as health.", health, open=True, claims=False,
+        stateless=True,
+    ),
     Operation("POST", "/reset", "Forget the journal, what was set up, and the counters.", reset, bodies.ResetBody),
     Operation("GET", "/namespaces", "All namespaces.", list_namespaces),
     Operation("DELETE", "/namespace", "Give up the namespace of the API key.", release, claims=False),
@@ -350,7 +358,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("POST", "/faults", "Arm a fault.", arm, bodies.ArmBody, status=201, refusals=(409,)),
     Operation("DELETE", "/faults", "Disarm all faults.", disarm),
     Operation("DELETE", "/faults/{number}", "Disarm one fault.", disarm),
-    Operation("GET", "/fault-types", "The faults there are, with their settings.", fault_types),
+    Operation("GET", "/fault-types", "The faults there are, with their settings.", fault_types, stateless=True),
     Operation("GET", "/answers", "Scripted answers, and requests that were not scripted.", list_answers),
     Operation(
         "POST", "/answers", "Script an answer; bytes that are no JSON are the next answer as they are.", script,
@@ -368,8 +376,11 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         refusals=(409,), returns=ExchangeFile,
     ),
     Operation("GET", "/verdict", "What the exchanges say of the client.", judge, query=_HOW_TO_JUDGE),
-    Operation("GET", "/quirks", "The table of quirks.", list_quirks),
-    Operation("GET", "/editions", "Editions, their chips and each chip's quirks with claim and source.", list_editions),
+    Operation("GET", "/quirks", "The table of quirks.", list_quirks, stateless=True),
+    Operation(
+        "GET", "/editions", "Editions, their chips and each chip's quirks with claim and source.", list_editions,
+        stateless=True,
+    ),
     Operation("GET", "/clock", "The namespace's clock, on which quotas run.", show_clock),
     Operation("POST", "/clock", "Move the namespace's clock on.", move_clock, bodies.ClockBody),
 )  # fmt: skip

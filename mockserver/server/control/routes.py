@@ -70,6 +70,7 @@ def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation
                 return _wrong_method(request.method, by_method)
             if guard is not None and not operation.open:
                 _let_in(guard, request, operation.takes)
+            _need_all(mock, operation, request)
             path = {name: checked_value(f"path: {name}", x, NUMBER.schema) for name, x in request.path_params.items()}
             data = await _json_of(operation, request) if operation.body else b""
             body = checked_body(operation.body, data) if operation.body else None
@@ -91,6 +92,15 @@ def _written(made: Any) -> bytes:
     if isinstance(made, list):
         return b"[" + b",".join(map(_written, made)) + b"]"
     return to_json(made, inf_nan_mode="null")
+
+
+def _need_all(mock: Mock, operation: Operation, request: Request) -> None:
+    """Raise ControlError where this process alone would be asked or told, of several that answer."""
+    if mock.workers > 1 and not operation.stateless:
+        asked = f"{request.method} {request.url.path}"
+        raise ControlError(
+            409, f"{asked} would act on one of {mock.workers} processes alone; start the mock without --workers for it"
+        )
 
 
 def _let_in(guard: Guard, request: Request, takes: Sequence[bytes] = JSON_ALONE) -> None:
