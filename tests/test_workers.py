@@ -19,6 +19,7 @@ import pytest
 
 from mockserver.server.control.operations import OPERATIONS, Operation
 from mockserver.server.guard import PREFIX
+from mockserver.server.namespace import Touches
 from tests.command import ROOT, called
 from tests.served import question, ready_url, started
 
@@ -130,13 +131,13 @@ def test_the_control_api_never_acts_on_one_of_several(operation: Operation, two:
 
     status, told = call(two, operation.method, path, {} if operation.body else None)
 
-    if operation.stateless:
+    if operation.touches is Touches.NOTHING:
         assert status == 200
         return
     assert (status, told) == (
         409,
         {"error": f"{operation.method} {PREFIX}{path} would act on one of 2 processes alone; "
-                  "start the mock without --workers for it"},
+                  "start the mock with --state for it"},
     )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ APART: Final = (
     "what the control API sets up or tells of a namespace is refused, and there is no inspector"
 )
 """What is not common to processes that share a port alone."""
+TOGETHER: Final = "what tests set up and see is common to all"
 ANY_KEY, OWN_KEY = "any-key", "YOUR-KEY"
 
 
@@ -101,7 +102,9 @@ def ready_block(address: str, edition: Edition, config: Config, guard: Guard | N
         ),
     ]
     if config.workers > 1:
-        rows.append((("workers", "dim"), f"{config.workers} processes; {APART}"))
+        rows.append((("workers", "dim"), f"{config.workers} processes; {TOGETHER if config.state else APART}"))
+    if config.state:
+        rows.append((("state", "dim"), SETTINGS["state"].show(config.state)))
     if guard and config.ui and not address.startswith("unix:"):
         rows.append((("look", "dim"), f"{address}/_mock/ui/ in a browser"))
     if guard and guard.token:
@@ -151,6 +154,8 @@ def ready_line(address: str, edition: Edition, config: Config, guard: Guard | No
     }
     if config.workers > 1:
         line["workers"] = config.workers
+    if config.state:
+        line["state"] = SETTINGS["state"].show(config.state)
     if guard and guard.token and not config.control_token:
         line["control_token"] = guard.token
     return json.dumps(line, ensure_ascii=False)

@@ -97,6 +97,7 @@ def serve(config: Config, console: Console) -> int:
         run_server(
             App(mock, guard, page=config.ui), listening,
             lambda: tell_ready(listening, mock.edition, guard, config, console, held), config.grace_seconds, mock,
+            mock.namespaces,
         )  # fmt: skip
     return 0
 

@@ -36,7 +36,8 @@ def serve_workers(config: Config, console: Console) -> int:
     from mockserver.settings.assemble import build
 
     need_fork()
-    config = replace(config, ui=False)  # the inspector would show the exchanges of one process
+    if config.state is None:
+        config = replace(config, ui=False)  # the inspector would show the exchanges of one process
     with contextlib.ExitStack() as held:
         held.enter_context(ended_by_sigterm())
         turn = held.enter_context(tempfile.TemporaryFile())
@@ -66,7 +67,7 @@ def serve_workers(config: Config, console: Console) -> int:
                     other.close()
             with logging() as told, ended_by_sigterm():
                 mock.on_exchange = told
-                run_server(App(mock, guard, page=config.ui), own, ready, config.grace_seconds, mock)
+                run_server(App(mock, guard, page=config.ui), own, ready, config.grace_seconds, mock, mock.namespaces)
 
         gc.freeze()  # what is here before the fork stays shared memory: no process's collector writes to it
         return Workers(

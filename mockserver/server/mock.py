@@ -18,12 +18,14 @@ From the outside, by its address alone:
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mockserver.core.errors import Refusal
-from mockserver.core.exchange import Ending, Exchange, Request
+from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.core.route import parse_decoded
 from mockserver.pipeline.head import entropy_of
 from mockserver.pipeline.incoming import Response
@@ -42,7 +44,7 @@ from mockserver.server.asgi_request import (
 from mockserver.server.clock import Wheel
 from mockserver.server.connection import CONNECTION_KEY, NO_WRITES_KEY, WatchedConnection
 from mockserver.server.guard import NOT_KEPT, is_control
-from mockserver.server.namespace import Namespaces
+from mockserver.server.namespace import Namespaces, StateLostError, StateNeededError
 from mockserver.server.performer import answer_unread, perform
 
 if TYPE_CHECKING:
@@ -50,7 +52,6 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from mockserver.core.exchange import Plan
     from mockserver.pipeline.respond import Service
     from mockserver.profile.edition import Edition
     from mockserver.server.clock import FixedClock, RealClock
@@ -75,6 +76,7 @@ class Mock:
         service: Turns requests into plans, by that edition's rules.
         clock: Where ids and `created` take their time from.
         on_exchange: Told of each finished exchange.
+        namespaces: What tests set up and see; None keeps it in this process's memory.
 
     Attributes:
         workers: How many processes serve the port, of which this is one.
@@ -86,11 +88,12 @@ class Mock:
         service: Service,
         clock: RealClock | FixedClock,
         on_exchange: Callable[[Exchange], None] | None = None,
+        namespaces: Namespaces | None = None,
     ) -> None:
         self.edition = edition
         self.service = service
         self.clock = clock
-        self.namespaces = Namespaces(service.seed, service.forget)
+        self.namespaces = namespaces or Namespaces(service.seed, service.forget)
         self.on_exchange = on_exchange
         self.workers = 1
         self._body_limit = service.rules.request.body_limit_bytes
@@ -114,11 +117,11 @@ class Mock:
         started = wheel.now()
         headers = request_headers(scope)
         key = api_key(headers)
-        namespace = self.namespaces.of(key)
-        exchange = Exchange(Request(scope["method"], kept_path(scope["path"], key)), namespace=namespace.name)
-        exchange.at_ms = started * 1000 + namespace.advanced_ms
-        exchange.number = namespace.next("exchange")
-        namespace.journal.begin(exchange)
+        shared = self.namespaces.shared
+        namespace = self.namespaces.of(key) if self.namespaces.current else await self.namespaces.refreshed(key)
+        asked = Request(scope["method"], kept_path(scope["path"], key))
+        exchange = Exchange(asked, namespace=namespace.name, at_ms=started * 1000 + namespace.advanced_ms)
+        namespace.begin(exchange)
         connection: Connection | None = scope.get(CONNECTION_KEY)
         watched = None
         try:
@@ -129,10 +132,12 @@ class Mock:
                 return
             query = scope.get("query_string", b"").decode("latin-1")
             asked = Request(scope["method"], scope["path"], headers, body, query)
-            if len(body) < LARGE_BODY_BYTES and not self._turn.locked():
+            if len(body) < LARGE_BODY_BYTES and not shared and not self._turn.locked():
                 plan = self._decide(asked, namespace, exchange, scope, decide)
             else:
-                plan = await self._decide_in_turn(asked, namespace, exchange, scope, decide)
+                plan = await (self._decide_shared if shared else self._decide_in_turn)(
+                    asked, namespace, exchange, scope, decide
+                )
             namespace.journal.planned()
             if connection is None:
                 connection = watched = WatchedConnection(receive)
@@ -176,6 +181,26 @@ class Mock:
         if self.on_exchange is not None:
             self.on_exchange(exchange)
 
+    async def _decide_shared(
+        self, asked: Request, namespace: Namespace, exchange: Exchange, scope: Scope, decide: Decide
+    ) -> Plan:
+        """What is answered where several processes share what tests set up: with that state where it matters."""
+
+        async def decided() -> Plan:
+            if len(asked.body) < LARGE_BODY_BYTES and not self._turn.locked():
+                return self._decide(asked, namespace, exchange, scope, decide)
+            return await self._decide_in_turn(asked, namespace, exchange, scope, decide)
+
+        try:
+            if not self.namespaces.concern(namespace, asked.headers):
+                with contextlib.suppress(StateNeededError):
+                    return await decided()
+            return await self.namespaces.decide(namespace, exchange, decided)
+        except StateLostError as lost:
+            exchange.request = kept(asked, api_key(asked.headers))
+            exchange.plan = lost_plan(str(lost))
+            return exchange.plan
+
     async def _decide_in_turn(
         self, asked: Request, namespace: Namespace, exchange: Exchange, scope: Scope, decide: Decide
     ) -> Plan:
@@ -205,6 +230,8 @@ class Mock:
             return decide(asked, namespace, exchange.seed)
         except Refusal as refusal:
             return Response(self.refusal(refusal, asked))
+        except StateNeededError:
+            raise
         except Exception as error:
             path = kept_path(asked.path, api_key(asked.headers))
             log.exception("genstudio-mock failed on %s %s", asked.method, ascii(path))
@@ -222,7 +249,14 @@ class Mock:
         """Keep what the connection itself answered: nothing tells whose it is, so it is the default namespace's."""
         namespace = self.namespaces.default
         exchange.request = kept(exchange.request, api_key(exchange.request.headers))
-        exchange.namespace, exchange.number = namespace.name, namespace.next("exchange")
+        exchange.namespace = namespace.name
         exchange.at_ms = self.elapsed_ms(namespace) - exchange.duration_ms
-        namespace.journal.begin(exchange)
+        namespace.begin(exchange)
         self._end(exchange, namespace)
+
+
+def lost_plan(why: str) -> Plan:
+    """The answer to a request that needs a state which cannot be reached: the mock's own, in the control API's form."""
+    body = json.dumps({"error": why}, ensure_ascii=False).encode()
+    headers = ((b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *NOT_KEPT)
+    return Plan(503, headers, (body,), source="refusal:state", detail=why)

@@ -130,6 +130,11 @@ class Config:
     workers: int = _row(
         1, kinds.integer(1, MOST_WORKERS), LISTEN, "processes that serve the port together, one for each core", "NUMBER"
     )
+    state: str | None = _row(
+        None, kinds.STATE, LISTEN,
+        "Redis or Valkey server that keeps what processes have in common (default: each keeps its own)", "URL",
+    )  # fmt: skip
+    state_ttl: float = _row(86_400.0, kinds.LIFETIME, LISTEN, "how long the state keeps what nobody touches", "SECONDS")
     edition: str | None = _row(
         None, kinds.TEXT, CONTENT, "state of the documents to imitate (default: the profiles' own)", "NAME"
     )

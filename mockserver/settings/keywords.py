@@ -52,6 +52,8 @@ class Keywords(AppKeywords, total=False):
     host: str
     port: int
     grace_seconds: float
+    state: str
+    state_ttl: float
 
 
 SERVE_ALONE: Final[Mapping[str, str]] = {
