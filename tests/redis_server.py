@@ -31,17 +31,25 @@ class StateServer:
         """Start; returns when it accepts connections."""
         socket = str(self._folder / "socket")
         self._process = process = subprocess.Popen(
-            [self._program, "--port", "0", "--unixsocket", socket, "--dir", str(self._folder), "--save", "",
-             "--appendonly", "yes"],
+            [self._program, "--port", "0", "--unixsocket", socket, "--dir", str(self._folder), "--save", ""],
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert process.stdout is not None
         next(line for line in process.stdout if "eady to accept connections" in line)
 
     def stop(self) -> None:
-        """End it."""
+        """End it, and have it keep what it holds."""
+        import redis
+
         assert self._process is not None
-        self._process.terminate()
+        with redis.Redis.from_url(self.url) as client:
+            client.shutdown(save=True)
+        self._process.communicate(timeout=20)
+
+    def kill(self) -> None:
+        """End it at once."""
+        assert self._process is not None
+        self._process.kill()
         self._process.communicate(timeout=20)
 
     @contextmanager
@@ -75,4 +83,4 @@ def state_server(name: str) -> Iterator[StateServer]:
         try:
             yield made
         finally:
-            made.stop()
+            made.kill()

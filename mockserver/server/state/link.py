@@ -35,7 +35,7 @@ PREFIX: Final = "genstudio-mock:1:"
 """What all keys begin with: the number is that of what they hold."""
 LEASE_S: Final = 2.0
 RENEW_S: Final = 0.5
-ANSWER_S: Final = 1.0
+ANSWER_S: Final = 2.0
 """How long Redis may take for an answer."""
 
 

@@ -201,8 +201,8 @@ end
 READ: Final = (
     _COMMON
     + """
--- ns, token, epoch, how many of it were read or dropped, member: epoch, dropped, what is new, what others
--- have in flight
+-- ns, token, epoch, how many of it were read or dropped, member: epoch, dropped, about 1 MiB of what is new,
+-- what others have in flight, how many are still to be read
 local ns = ARGV[3]
 settle(ns, ARGV[4])
 local epoch, dropped, from = field(ns, 'epoch', '0'), tonumber(field(ns, 'dropped', '0')), 0
@@ -213,7 +213,14 @@ for at = 1, #all, 2 do
   local lease = call('ZSCORE', prefix .. 'members', all[at])
   if lease and tonumber(lease) > now and all[at] ~= ARGV[7] then open[#open + 1] = all[at + 1] end
 end
-return {epoch, dropped, from, call('LRANGE', key('journal', ns), from, -1), open}
+local come, bytes, at = {}, 0, from
+local some
+repeat
+  some = call('LRANGE', key('journal', ns), at, at + 3)
+  for _, one in ipairs(some) do come[#come + 1] = one bytes = bytes + #one end
+  at = at + #some
+until #some == 0 or bytes >= 1048576
+return {epoch, dropped, from, come, open, call('LLEN', key('journal', ns)) - at}
 """
 )
 

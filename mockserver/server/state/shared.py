@@ -48,6 +48,8 @@ GATHER_S: Final = 0.01
 """How long exchanges that ended are gathered before they are sent."""
 BATCH: Final = 50
 """Exchanges sent at once: what makes them into bytes holds the loop for about 2 ms."""
+BATCH_BYTES: Final = 2**20
+"""From so many bytes on a batch takes no more."""
 
 
 class SharedNamespaces(Namespaces):
@@ -345,16 +347,18 @@ class SharedNamespaces(Namespaces):
 
     async def pull(self, journal: SharedJournal) -> None:
         """Read what ended, and what the others told last."""
-        answer = await self.link.run(
-            scripts.READ, journal.namespace, os.urandom(6).hex(), journal.epoch, journal.read_until, self.link.member
-        )
-        epoch, dropped, start, come, open_ = answer
-        found = [_ended(entry) for entry in come]
-        if journal.namespace == DEFAULT:
-            for one in found:
-                self._seed_late(one)
-        elsewhere = [one for told in open_ for one in _opened(told)]
-        journal.take(epoch.decode(), dropped, start, found, elsewhere)
+        more = 1
+        while more > 0:
+            epoch, dropped, start, come, open_, more = await self.link.run(
+                scripts.READ, journal.namespace, os.urandom(6).hex(), journal.epoch, journal.read_until,
+                self.link.member,
+            )  # fmt: skip
+            found = [_ended(entry) for entry in come]
+            if journal.namespace == DEFAULT:
+                for one in found:
+                    self._seed_late(one)
+            elsewhere = [one for told in open_ for one in _opened(told)]
+            journal.take(epoch.decode(), dropped, start, found, elsewhere)
 
     def _seed_late(self, exchange: Exchange) -> None:
         """Give an exchange the seed of its number, which it had not when it was decided: no dice were thrown then."""
@@ -436,9 +440,13 @@ class SharedNamespaces(Namespaces):
         async with self._sending:
             while self._unsent is not None or self._outbox:
                 if self._unsent is None:
-                    batch = [self._outbox.popleft() for _ in range(min(BATCH, len(self._outbox)))]
-                    self._outbox_bytes -= sum(one[3] for one in batch)
-                    entries = [part for name, epoch, one, _ in batch for part in (name, epoch, _entry(one))]
+                    entries: list[Any] = []
+                    size = 0
+                    while self._outbox and len(entries) < 3 * BATCH and size < BATCH_BYTES:
+                        name, epoch, exchange, weighs = self._outbox.popleft()
+                        entries += (name, epoch, _entry(exchange))
+                        size += weighs
+                    self._outbox_bytes -= size
                     self._unsent = os.urandom(6).hex(), entries
                 token, entries = self._unsent
                 await self.link.run(scripts.APPEND, token, self.link.member, *entries)
