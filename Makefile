@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 DOCS := .venv-docs
-EXTRAS := contract,re2,tokens,vcr
+EXTRAS := contract,re2,redis,tokens,vcr
 PIP := -m pip install -q --disable-pip-version-check
 ARGS ?=
 # What meets the dependencies: the wire, the server, the control API, the client's side, files, recording, the contract.

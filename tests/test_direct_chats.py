@@ -238,7 +238,7 @@ def test_what_tells_of_exchanges_may_fail(caplog: pytest.LogCaptureFixture) -> N
     """A listener that raises is told in the log, and the connection closes, behind either door."""
     for door in (AsgiDoor, DirectDoor):
         with serve(compose(load("2024-tutorial")), door=door) as live:
-            live.mock._on_exchange = _fails
+            live.mock.on_exchange = _fails
             received = say(live, whole(live, "connection: keep-alive"))
         assert received.startswith(b"HTTP/1.1 200 OK\r\n")
         told = [record for record in caplog.records if record.exc_info]

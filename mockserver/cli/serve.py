@@ -28,6 +28,7 @@ EXAMPLES = (
     ("genstudio-mock serve --port 0 --port-file port.txt", "on a free port, for scripts"),
     ("genstudio-mock serve --pace first_token_ms=300,inter_token_ms=30", "slow enough to watch"),
     ("genstudio-mock serve --fixtures answers --strict", "nothing but recorded answers"),
+    ("genstudio-mock serve --workers 4", "four processes on one port"),
     ("genstudio-mock serve --print-config", "which setting comes from where"),
 )
 
@@ -46,8 +47,7 @@ def run(argv: Sequence[str], console: Console) -> int:
 
         serve_leased(loaded.config, console)
         return 0
-    serve(loaded.config, console)
-    return 0
+    return serve(loaded.config, console)
 
 
 def parser() -> Parser:
@@ -62,22 +62,29 @@ def parser() -> Parser:
     return made
 
 
-def serve(config: Config, console: Console) -> None:
+def serve(config: Config, console: Console) -> int:
     """Serve what the configuration describes; returns when a signal came and the answers in flight are done.
+
+    Returns:
+        The exit code: 0, or that of a process of several that failed at its start.
 
     Raises:
         OperatorError: the address cannot be had, or a profile, a fixture or the port file is wrong.
     """
-    from mockserver.cli.ready import ready_block, ready_line
+    from mockserver.cli.ready import tell_ready
     from mockserver.server import log
     from mockserver.server.app import App
     from mockserver.server.guard import guard_of
-    from mockserver.server.serving import address_of, ended_by_sigterm, port_file, tcp_socket, unix_socket
+    from mockserver.server.serving import ended_by_sigterm, tcp_socket, unix_socket
     from mockserver.server.serving import run as run_server
     from mockserver.settings.assemble import build
 
     if config.uds and config.port_file:
         raise OperatorError(f"--port-file {config.port_file}: there is no port with --uds; drop one of them")
+    if config.workers > 1:
+        from mockserver.cli.serve_workers import serve_workers
+
+        return serve_workers(config, console)
     with log.logging_to(console.err, config.log_format, config.log_level) as tell, contextlib.ExitStack() as held:
         held.enter_context(ended_by_sigterm())
         mock = build(config, tell)
@@ -85,21 +92,13 @@ def serve(config: Config, console: Console) -> None:
         held.callback(listening.close)
         if config.uds:
             held.callback(config.uds.unlink, missing_ok=True)
-
         guard = guard_of(listening, config.host, config.control_token) if config.control else None
-
-        def tell_ready() -> None:
-            if config.port_file:
-                held.enter_context(port_file(config.port_file, listening.getsockname()[1]))
-            edition = mock.edition
-            address = address_of(listening)
-            with contextlib.suppress(BrokenPipeError):  # nobody reads it; the mock serves all the same
-                if config.log_format == "json":
-                    console.print(ready_line(address, edition, config, guard))
-                else:
-                    console.print(*ready_block(address, edition, config, guard, console))
-
-        run_server(App(mock, guard, page=config.ui), listening, tell_ready, config.grace_seconds, mock)
+        run_server(
+            App(mock, guard, page=config.ui), listening,
+            lambda: tell_ready(listening, mock.edition, guard, config, console, held), config.grace_seconds, mock,
+            mock.namespaces,
+        )  # fmt: skip
+    return 0
 
 
 def config_table(loaded: Loaded, console: Console) -> list[str]:

@@ -107,3 +107,9 @@ def _bypassed(host: str, rule: str) -> bool:
 
 def _names(rule: str) -> list[str]:
     return [name.strip() for name in rule.split(",") if name.strip()]
+
+
+def without_password(url: str) -> str:
+    """The address of a server as it may be shown: without user and password, and without what follows a `?`."""
+    scheme, separator, rest = url.partition("://")
+    return scheme + separator + rest.partition("?")[0].rpartition("@")[2]

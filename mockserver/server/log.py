@@ -177,7 +177,9 @@ class _WriterHandler(logging.Handler):
 
 
 @contextlib.contextmanager
-def logging_to(stream: TextIO, form: str, level: str) -> Iterator[Callable[[Exchange], None] | None]:
+def logging_to(
+    stream: TextIO, form: str, level: str, turn: int | None = None
+) -> Iterator[Callable[[Exchange], None] | None]:
     """Write the log to a stream while the context lasts: ours from `level` on, the HTTP server's from warning on.
 
     Gives what logs a finished exchange, for `Mock(on_exchange=…)`; None where the level leaves exchanges out.
@@ -186,9 +188,10 @@ def logging_to(stream: TextIO, form: str, level: str) -> Iterator[Callable[[Exch
         stream: Where the lines go.
         form: `text` or `json`.
         level: `debug`, `info`, `warning` or `error`.
+        turn: The number of a file that is locked while lines are written; None where no other process writes.
     """
     formatter = JsonFormatter() if form == "json" else TextFormatter()
-    writer = LogWriter(stream, formatter.message)
+    writer = LogWriter(stream, formatter.message, turn=turn)
     handler = _WriterHandler(writer)
     handler.setFormatter(formatter)
     own = logging.getLevelNamesMapping()[level.upper()]

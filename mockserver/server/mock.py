@@ -18,12 +18,15 @@ From the outside, by its address alone:
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mockserver.core.errors import Refusal
-from mockserver.core.exchange import Ending, Exchange, Request
+from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.core.route import parse_decoded
 from mockserver.pipeline.head import entropy_of
 from mockserver.pipeline.incoming import IncomingRequest, Response
@@ -43,7 +46,7 @@ from mockserver.server.asgi_request import (
 from mockserver.server.clock import Wheel
 from mockserver.server.connection import CONNECTION_KEY, NO_WRITES_KEY, WatchedConnection
 from mockserver.server.guard import NOT_KEPT, is_control
-from mockserver.server.namespace import Namespaces
+from mockserver.server.namespace import Namespaces, StateLostError, StateNeededError
 from mockserver.server.performer import answer_unread, perform
 
 if TYPE_CHECKING:
@@ -51,7 +54,6 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from mockserver.core.exchange import Plan
     from mockserver.core.route import Route
     from mockserver.pipeline.respond import Service
     from mockserver.profile.edition import Edition
@@ -102,6 +104,10 @@ class Mock:
         service: Turns requests into plans, by that edition's rules.
         clock: Where ids and `created` take their time from.
         on_exchange: Told of each finished exchange.
+        namespaces: What tests set up and see; None keeps it in this process's memory.
+
+    Attributes:
+        workers: How many processes serve the port, of which this is one.
     """
 
     def __init__(
@@ -110,12 +116,14 @@ class Mock:
         service: Service,
         clock: RealClock | FixedClock,
         on_exchange: Callable[[Exchange], None] | None = None,
+        namespaces: Namespaces | None = None,
     ) -> None:
         self.edition = edition
         self.service = service
         self.clock = clock
-        self.namespaces = Namespaces(service.seed, service.forget)
-        self._on_exchange = on_exchange
+        self.namespaces = namespaces or Namespaces(service.seed, service.forget)
+        self.on_exchange = on_exchange
+        self.workers = 1
         self.body_limit_bytes = service.rules.request.body_limit_bytes
         self._default_chip = service.rules.default_chip
         self._wheel: Wheel | None = None
@@ -141,7 +149,9 @@ class Mock:
             IncomingRequest(named, chip, asked, now_ms, elapsed_ms, dice, test, seed, deployment=deployment)
         )
 
-    def begin(self, asked: Request, key: str, decide: Decide, trouble: str | None = None) -> BegunExchange:
+    def begin(
+        self, asked: Request, key: str, decide: Decide, trouble: str | None = None, namespace: Namespace | None = None
+    ) -> BegunExchange:
         """Begin an exchange: its head is there.
 
         Args:
@@ -149,19 +159,22 @@ class Mock:
             key: Its API key.
             decide: What is answered.
             trouble: What is wrong with the head; None where nothing is.
+            namespace: Whose it is; None finds it by the key.
         """
         started = self.wheel.now()
-        namespace = self.namespaces.of(key)
+        if namespace is None:
+            namespace = self.namespaces.of(key)
         exchange = Exchange(asked, namespace=namespace.name)
         exchange.at_ms = started * 1000 + namespace.advanced_ms
-        exchange.number = namespace.next("exchange")
-        namespace.journal.begin(exchange)
+        namespace.begin(exchange)
         return BegunExchange(exchange, namespace, key, started, decide, trouble)
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, decide: Decide) -> None:
         """Read the body, decide the plan, perform it, and keep the exchange."""
         key = api_key(request_headers(scope))
-        begun = self.begin(Request(scope["method"], kept_path(scope["path"], key)), key, decide, host_trouble(scope))
+        namespace = None if self.namespaces.current else await self.namespaces.refreshed(key)
+        asked = Request(scope["method"], kept_path(scope["path"], key))
+        begun = self.begin(asked, key, decide, host_trouble(scope), namespace)
         await self.go_on(begun, scope, receive, send)
 
     async def go_on(
@@ -180,10 +193,7 @@ class Mock:
                     return
                 query = scope.get("query_string", b"").decode("latin-1")
                 asked = Request(scope["method"], scope["path"], request_headers(scope), body, query)
-                if self.decides_at_once(body):
-                    plan = self.decide(asked, begun)
-                else:
-                    plan = await self._decide_in_turn(asked, begun)
+                plan = await (self._decide_shared if self.namespaces.shared else self._decide_own)(asked, begun)
                 begun.namespace.journal.planned()
             if connection is None:
                 connection = watched = WatchedConnection(receive)
@@ -229,11 +239,27 @@ class Mock:
 
     def _end(self, exchange: Exchange, namespace: Namespace) -> None:
         namespace.journal.end(exchange)
-        if self._on_exchange is not None:
-            self._on_exchange(exchange)
+        if self.on_exchange is not None:
+            self.on_exchange(exchange)
 
-    async def _decide_in_turn(self, asked: Request, begun: BegunExchange) -> Plan:
+    async def _decide_shared(self, asked: Request, begun: BegunExchange) -> Plan:
+        """What is answered where several processes share what tests set up: with that state where it matters."""
+        try:
+            if not self.namespaces.concern(begun.namespace, asked.headers):
+                with contextlib.suppress(StateNeededError):
+                    return await self._decide_own(asked, begun)
+            return await self.namespaces.decide(
+                begun.namespace, begun.exchange, partial(self._decide_own, asked, begun)
+            )
+        except StateLostError as lost:
+            begun.exchange.request = kept(asked, begun.key)
+            begun.exchange.plan = plan = lost_plan(str(lost))
+            return plan
+
+    async def _decide_own(self, asked: Request, begun: BegunExchange) -> Plan:
         """Decide one after the other: a large request in a thread, so that all but other chats goes on meanwhile."""
+        if self.decides_at_once(asked.body):
+            return self.decide(asked, begun)
         async with self._turn:
             if len(asked.body) < LARGE_BODY_BYTES:
                 return self.decide(asked, begun)
@@ -267,6 +293,8 @@ class Mock:
             return begun.decide(asked, begun.namespace, seed)
         except Refusal as refusal:
             return Response(self.refusal(refusal, asked))
+        except StateNeededError:
+            raise
         except Exception as error:
             path = kept_path(asked.path, api_key(asked.headers))
             log.exception("genstudio-mock failed on %s %s", asked.method, ascii(path))
@@ -284,7 +312,14 @@ class Mock:
         """Keep what the connection itself answered: nothing tells whose it is, so it is the default namespace's."""
         namespace = self.namespaces.default
         exchange.request = kept(exchange.request, api_key(exchange.request.headers))
-        exchange.namespace, exchange.number = namespace.name, namespace.next("exchange")
+        exchange.namespace = namespace.name
         exchange.at_ms = self.elapsed_ms(namespace) - exchange.duration_ms
-        namespace.journal.begin(exchange)
+        namespace.begin(exchange)
         self._end(exchange, namespace)
+
+
+def lost_plan(why: str) -> Plan:
+    """The answer to a request that needs a state which cannot be reached: the mock's own, in the control API's form."""
+    body = json.dumps({"error": why}, ensure_ascii=False).encode()
+    headers = ((b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *NOT_KEPT)
+    return Plan(503, headers, (body,), source="refusal:state", detail=why)

@@ -17,6 +17,7 @@ import uvicorn
 from mockserver.core.errors import OperatorError
 from mockserver.files.atomic import write_whole
 from mockserver.server.connection import NO_WRITES_KEY
+from mockserver.server.namespace import StateLostError
 from mockserver.server.uvicorn_fit import connection_for, unfit
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from mockserver.server.connection import Refuser
+    from mockserver.server.namespace import Namespaces
 
 log = logging.getLogger("mockserver")
 
@@ -42,9 +44,12 @@ class Server(uvicorn.Server):
     failure.
     """
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, on_ready: Callable[[], None], namespaces: Namespaces | None = None
+    ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._namespaces = namespaces
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -64,9 +69,22 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so once connections are accepted."""
+        if self._namespaces is not None:
+            try:
+                await self._namespaces.open()
+            except StateLostError as lost:
+                raise OperatorError(f"--state: {lost}") from None
         await super().startup(sockets)
         if self.started:
             self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop; what was answered last is kept too."""
+        try:
+            await super().shutdown(sockets)
+        finally:
+            if self._namespaces is not None:
+                await self._namespaces.close()
 
 
 @contextlib.contextmanager
@@ -82,8 +100,10 @@ def ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def tcp_socket(host: str, port: int) -> socket.socket:
+def tcp_socket(host: str, port: int, *, reused: bool = False) -> socket.socket:
     """A listening socket; raises OperatorError where the address cannot be had.
+
+    Where it is `reused`, others of this user may listen on its port too, if theirs are.
 
     Made with IPPROTO_TCP by name: asyncio sets TCP_NODELAY only where the protocol is given, and without it each
     answer on a kept connection waits 40 ms.
@@ -100,6 +120,8 @@ def tcp_socket(host: str, port: int) -> socket.socket:
     try:
         if sys.platform != "win32":
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reused and sys.platform == "linux":
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         made.bind(address)
         made.listen(BACKLOG)
     except OSError as error:
@@ -108,6 +130,25 @@ def tcp_socket(host: str, port: int) -> socket.socket:
             f"--port {port}: {host}:{port} cannot be bound: {error.strerror or error}; --port 0 takes a free one"
         ) from None
     made.setblocking(False)
+    return made
+
+
+def reusable_sockets(host: str, port: int, count: int) -> list[socket.socket]:
+    """Listening sockets on one port, between which the kernel shares connections out (Linux).
+
+    Raises:
+        OperatorError: the address cannot be had, also where another mock listens there in the same way.
+    """
+    if port:
+        tcp_socket(host, port).close()  # one that is not reused is refused beside any other
+    made = [tcp_socket(host, port, reused=True)]
+    try:
+        for _ in range(count - 1):
+            made.append(tcp_socket(host, made[0].getsockname()[1], reused=True))
+    except OperatorError:
+        for one in made:
+            one.close()
+        raise
     return made
 
 
@@ -175,7 +216,11 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 def make_server(
-    app: Any, on_ready: Callable[[], None], grace_seconds: float, http: Callable[..., asyncio.Protocol] | str | None
+    app: Any,
+    on_ready: Callable[[], None],
+    grace_seconds: float,
+    http: Callable[..., asyncio.Protocol] | str | None,
+    namespaces: Namespaces | None = None,
 ) -> Server:
     """A server for an application.
 
@@ -185,6 +230,7 @@ def make_server(
         grace_seconds: How long answers in flight may go on after a signal.
         http: What makes the protocol of a connection: `connection_for(mock)`, which is None where ours does not fit, or
             one that uvicorn knows by name.
+        namespaces: Opened before connections are accepted, and closed when none is left.
     """
     if http is None:
         log.warning(unfit())
@@ -203,7 +249,7 @@ def make_server(
         timeout_graceful_shutdown=grace_seconds,  # type: ignore[arg-type]
         backlog=BACKLOG,
     )
-    return Server(config, on_ready)
+    return Server(config, on_ready, namespaces)
 
 
 class _Foreign:
@@ -218,7 +264,12 @@ class _Foreign:
 
 
 def run(
-    app: Any, listening: socket.socket, on_ready: Callable[[], None], grace_seconds: float, refuser: Refuser
+    app: Any,
+    listening: socket.socket,
+    on_ready: Callable[[], None],
+    grace_seconds: float,
+    refuser: Refuser,
+    namespaces: Namespaces | None = None,
 ) -> None:
     """Serve until a signal comes; returns when the answers in flight are done or their grace time is over.
 
@@ -228,6 +279,7 @@ def run(
         on_ready: Called once connections are accepted.
         grace_seconds: How long answers in flight may go on after a signal.
         refuser: Who says what a request gets that cannot be read.
+        namespaces: Opened before connections are accepted, and closed when none is left.
     """
 
     def ready() -> None:
@@ -240,7 +292,8 @@ def run(
     told.addFilter(_is_worth_telling)
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            server = make_server(app, ready, grace_seconds, connection_for(refuser, getattr(app, "chats", None)))
+            connection = connection_for(refuser, getattr(app, "chats", None))
+            server = make_server(app, ready, grace_seconds, connection, namespaces)
             runner.run(server.serve(sockets=[listening]))
     finally:
         told.removeFilter(_is_worth_telling)

@@ -32,6 +32,7 @@ COMMAND_VARIABLE: Final = PREFIX + "COMMAND"
 LANGUAGE_VARIABLE: Final = PREFIX + "LANG"
 """For people alone: the language of advice; the locale's where it is not set."""
 LANGUAGES: Final = ("en", "zh")
+MOST_WORKERS: Final = 256
 
 
 @immutable(frozen=True, slots=True)
@@ -128,6 +129,14 @@ class Config:
     port_file: Path | None = _row(
         None, kinds.PATH, LISTEN, "file that holds the port while connections are accepted", "PATH"
     )
+    workers: int = _row(
+        1, kinds.integer(1, MOST_WORKERS), LISTEN, "processes that serve the port together, one for each core", "NUMBER"
+    )
+    state: str | None = _row(
+        None, kinds.STATE, LISTEN,
+        "Redis or Valkey server that keeps what processes have in common (default: each keeps its own)", "URL",
+    )  # fmt: skip
+    state_ttl: float = _row(86_400.0, kinds.LIFETIME, LISTEN, "how long the state keeps what nobody touches", "SECONDS")
     edition: str | None = _row(
         None, kinds.TEXT, CONTENT, "state of the documents to imitate (default: the profiles' own)", "NAME"
     )

@@ -9,6 +9,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.core.immutable import immutable
+from mockserver.core.web_address import without_password
 from mockserver.pipeline.pace import PaceSettings
 
 if TYPE_CHECKING:
@@ -106,6 +107,17 @@ def _seconds(value: Any, _place: Place) -> float:
     return float(value)
 
 
+def _lifetime(value: Any, place: Place) -> float:
+    seconds = _seconds(value, place)
+    _demand(seconds >= 1)
+    return seconds
+
+
+def _state(value: Any, _place: Place) -> str:
+    _demand(isinstance(value, str) and re.fullmatch(STATE_PATTERN, value) is not None)
+    return str(value)
+
+
 def _switch(value: Any, _place: Place) -> bool:
     _demand(isinstance(value, bool))
     return bool(value)
@@ -183,6 +195,7 @@ def _listed(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
+STATE_PATTERN: Final = "^(redis|rediss|unix)://.+$"
 MODEL_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 KEY_PATTERN: Final = r"[!-~]+"
 SIZE_PATTERN: Final = r"[0-9]{1,5}(-[0-9]{1,5})?"
@@ -199,6 +212,13 @@ SECONDS: Final = Kind(
     "a number of seconds, 0 or more", _seconds, {"type": "number", "minimum": 0}, float, "{:g}".format
 )
 FACTOR: Final = Kind("a number, 0 or more", _seconds, {"type": "number", "minimum": 0}, float, "{:g}".format)
+LIFETIME: Final = Kind(
+    "a number of seconds, 1 or more", _lifetime, {"type": "number", "minimum": 1}, float, "{:g}".format
+)
+STATE: Final = Kind(
+    "redis://HOST:PORT/NUMBER, with rediss: over TLS, or unix://PATH", _state,
+    {"type": "string", "pattern": STATE_PATTERN}, show=without_password,
+)  # fmt: skip
 SWITCH: Final = Kind("true or false", _switch, {"type": "boolean"}, _parse_switch, lambda value: str(value).lower())
 PACE: Final = Kind(
     "off, profile, recorded, or first_token_ms=NUMBER,inter_token_ms=NUMBER,jitter=NUMBER with at least one of "

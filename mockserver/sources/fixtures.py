@@ -41,11 +41,33 @@ class Found(NamedTuple):
     said: FixtureAnswer
 
 
+class Calls:
+    """How often each namespace has asked for each fixture that has several answers."""
+
+    def __init__(self) -> None:
+        self._calls: dict[tuple[str, Place], int] = {}
+
+    def next(self, namespace: str, place: Place) -> int:
+        """How often it was asked before; counts."""
+        self._calls[namespace, place] = call = self._calls.get((namespace, place), -1) + 1
+        return call
+
+    def forget(self, namespace: str) -> None:
+        """Begin all of a namespace again."""
+        self._calls = {key: calls for key, calls in self._calls.items() if key[0] != namespace}
+
+    def drop(self, place: Place) -> None:
+        """Begin a fixture again for all: its file changed."""
+        for counter in [key for key in self._calls if key[1] == place]:
+            del self._calls[counter]
+
+
 class Fixtures:
     """The fixtures of some folders; `refresh` loads them and keeps them as they are on disk.
 
     Args:
         roots: Folders of fixtures, the most important first: whatever fits in one goes before all of the next.
+        calls: Counts the calls of those that have several answers; None keeps count here.
 
     Raises:
         OperatorError: a root is no folder.
@@ -56,7 +78,7 @@ class Fixtures:
         changes: How often what fits may have changed: files came, went or changed, or a day passed.
     """
 
-    def __init__(self, roots: Sequence[Path]) -> None:
+    def __init__(self, roots: Sequence[Path], calls: Calls | None = None) -> None:
         for root in roots:
             if not root.is_dir():
                 raise OperatorError(f"{root}: no such folder; fixtures lie in <model>/<chip>/ below it")
@@ -70,7 +92,7 @@ class Fixtures:
         self._index: dict[str, dict[str | None, tuple[int, ...]]] = {}  # by model, then by text
         self._containing: ContainsIndex[int] | None = None
         self._told: set[Place] = set()
-        self._calls: dict[tuple[str, Place], int] = {}
+        self._calls = calls or Calls()
         self.changes = 0
         self._looks_at_heads = False
 
@@ -123,9 +145,7 @@ class Fixtures:
         file = fixture.file
         if file.answer is not None:
             return Found(fixture, file.answer)
-        counter = (namespace, (fixture.root, fixture.name))
-        call = self._calls.get(counter, 0)
-        self._calls[counter] = call + 1
+        call = self._calls.next(namespace, (fixture.root, fixture.name))
         said = file.said(call)
         if said is None:
             answers = len(file.answers or ())
@@ -135,7 +155,7 @@ class Fixtures:
 
     def forget_calls(self, namespace: str) -> None:
         """Begin all `answers` of a namespace from the first again."""
-        self._calls = {key: calls for key, calls in self._calls.items() if key[0] != namespace}
+        self._calls.forget(namespace)
 
     def near_misses(self, request: ChatRequest) -> list[NearMiss]:
         """The three fixtures that miss the request by the least, best first, and the last root's after all others.
@@ -195,8 +215,7 @@ class Fixtures:
         self._fixtures[place[0]].pop(place[1], None)
         self.broken.pop(place, None)
         self._told.discard(place)
-        for counter in [key for key in self._calls if key[1] == place]:
-            del self._calls[counter]
+        self._calls.drop(place)
 
     def _order(self) -> None:
         self._ordered = sorted(
