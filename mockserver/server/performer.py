@@ -139,6 +139,7 @@ class _Paced:
         started: float,
     ) -> None:
         self._frames = plan.frames
+        self._count = len(plan.frames)
         self._plan = plan
         self._at = at_ms
         self._send = send
@@ -175,12 +176,13 @@ class _Paced:
             self._over.set_result(None)
             return
         due = (self._wheel.now() - self._started) * 1000 + 1
-        end = self._next + 1
-        while end < len(self._frames) and self._at[end] <= due:
+        frames, at, count, number = self._frames, self._at, self._count, self._next
+        end = number + 1
+        while end < count and at[end] <= due:
             end += 1
-        data = self._frames[self._next] if end == self._next + 1 else b"".join(self._frames[self._next : end])
+        data = frames[number] if end == number + 1 else b"".join(frames[number:end])
         self._next = end
-        more = end < len(self._frames)
+        more = end < count
         if more and self._connection.write_part(data):  # without the dict, the coroutine and the checks of `send`
             if self._connection.paused:
                 self._blocked = asyncio.ensure_future(self._drained())
@@ -198,12 +200,12 @@ class _Paced:
             self._blocked = asyncio.ensure_future(self._rest(sending, waited))  # type: ignore[arg-type]
 
     def _sent(self) -> None:
-        self._exchange.frames_sent = self._next
-        self._writes.extend(((self._wheel.now() - self._started) * 1000, self._next))
-        if self._next >= len(self._frames):
+        number = self._exchange.frames_sent = self._next
+        self._writes.extend(((self._wheel.now() - self._started) * 1000, number))
+        if number >= self._count:
             self._over.set_result(None)
         else:
-            self._wheel.at(self._started + self._at[self._next] / 1000, self._turn)
+            self._wheel.at(self._started + self._at[number] / 1000, self._turn)
 
     async def _drained(self) -> None:
         """The client takes no more at once: no more frames are scheduled until it does."""
