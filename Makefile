@@ -6,6 +6,7 @@ OLDEST := .venv-oldest
 EXTRAS := contract,re2,tokens,vcr
 PIP := -m pip install -q --disable-pip-version-check
 ARGS ?=
+PEERS ?=
 # What meets the dependencies: the wire, the server, the control API, the client's side, files, recording, the contract.
 OLDEST_TESTS ?= $(addprefix tests/test_, $(addsuffix .py, admit client_saw clock config control control_document disturb \
   faults_on_the_wire fixture_files jsonvalue_refusals live packaging pattern performer plugin profiles recording_proxy \
@@ -43,8 +44,8 @@ field: $(VENV)/.dev  ## Try the SDKs on every dialect of edition field, and writ
 screenshots: $(VENV)/.dev  ## Take the READMEs' pictures of the inspector anew; ARGS=DIR takes all views there
 	$(BIN)/python -m tests.screenshots $(ARGS)
 
-bench: $(VENV)/.dev  ## Measure, as ratios against a bare ASGI app in the same run
-	$(BIN)/python -m bench $(ARGS)
+bench: $(VENV)/.dev  ## Measure, as ratios against a bare ASGI app in the same run; PEERS=1 measures other mocks too
+	PEERS=$(PEERS) $(BIN)/python -m bench $(ARGS)
 
 image:  ## Build the container image with buildah; see the head of Dockerfile for other tools
 	buildah bud --format docker --isolation chroot -t genstudio-mock .
