@@ -7,6 +7,7 @@ DOCS := .venv-docs
 EXTRAS := contract,re2,redis,tokens,vcr
 PIP := -m pip install -q --disable-pip-version-check
 ARGS ?=
+PEERS ?=
 # What meets the dependencies: the wire, the server, the control API, the client's side, files, recording, the contract.
 OLDEST_TESTS ?= $(addprefix tests/test_, $(addsuffix .py, admit client_saw clock config control control_document disturb \
   faults_on_the_wire fixture_files jsonvalue_refusals live packaging pattern performer plugin profiles recording_proxy \
@@ -50,8 +51,8 @@ screenshots: $(VENV)/.dev  ## Take the READMEs' pictures of the inspector anew; 
 docs: $(DOCS)/.ready  ## Build the documents as a site, in build/site; a wrong link is an error
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m tests.site
 
-bench: $(VENV)/.dev  ## Measure, as ratios against a bare ASGI app in the same run
-	$(BIN)/python -m bench $(ARGS)
+bench: $(VENV)/.dev  ## Measure, as ratios against a bare ASGI app in the same run; PEERS=1 measures other mocks too
+	PEERS=$(PEERS) $(BIN)/python -m bench $(ARGS)
 
 image:  ## Build the container image with buildah; see the head of Dockerfile for other tools
 	buildah bud --format docker --isolation chroot -t genstudio-mock .
