@@ -145,14 +145,101 @@ def lines(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[Response], 
     return where(streamed, body(changed))
 
 
-# --- those that were missed once ---
+def each(change: Callable[[Any], None]) -> Callable[[Response], Response]:
+    """Change each JSON object of a body, be it one or a stream's events; the bytes between tokens stay."""
 
-missed_once: Final = (
-    Mutant("swapped keys of a chunk", "key-order-printed", True, where(streamed, swapped("id", "object"))),
-    Mutant("swapped keys of a body", "key-order-printed", True, where(plain, swapped("id", "object"))),
-    Mutant(
-        "a byte order mark before a body", "readable", True, where(plain, body(lambda data: b"\xef\xbb\xbf" + data))
-    ),
-    Mutant("NaN in a body", "readable", True, where(plain, text('"index":0', '"index":NaN'))),
-    Mutant("NaN in a chunk", "readable", True, where(streamed, text('"index":0', '"index":NaN'))),
-)
+    def changed(data: bytes) -> bytes:
+        if data.startswith(b"{\n"):  # one key a line
+            return _changed(data, change)
+        return _OBJECT.sub(lambda found: _changed(found[0], change), data)
+
+    return body(changed)
+
+
+_OBJECT: Final = re.compile(rb"^\{.*\}$|(?<=data: )\{.*\}", re.MULTILINE)
+
+
+def _changed(data: bytes, change: Callable[[Any], None]) -> bytes:
+    one = json.loads(data)
+    change(one)
+    if data.startswith(b"{\n"):
+        return json.dumps(one, ensure_ascii=False, indent=0).encode()
+    apart = (", ", ": ") if b'": ' in data else (",", ":")
+    return json.dumps(one, ensure_ascii=False, separators=apart).encode()
+
+
+def at(place: str, value: Any) -> Callable[[Response], Response]:
+    """Set what stands at a place, say `choices.0.message.content`, wherever there is one; a function changes it."""
+    *path, last = place.split(".")
+
+    def change(one: Any) -> None:
+        for key in path:
+            one = _step(one, key)
+        if isinstance(one, dict) and last in one:
+            one[last] = value(one[last]) if callable(value) else value
+
+    return each(change)
+
+
+def without(place: str) -> Callable[[Response], Response]:
+    """Take a key away, wherever it is."""
+    *path, last = place.split(".")
+
+    def change(one: Any) -> None:
+        for key in path:
+            one = _step(one, key)
+        if isinstance(one, dict):
+            one.pop(last, None)
+
+    return each(change)
+
+
+def _step(one: Any, key: str) -> Any:
+    if isinstance(one, list):
+        return one[int(key)] if int(key) < len(one) else None
+    return one.get(key) if isinstance(one, dict) else None
+
+
+def status(old: int, new: int) -> Callable[[Response], Response]:
+    """Another status where this one is due."""
+    return where(lambda response: response.status == old, lambda response: replace(response, status=new))
+
+
+def both(*changes: Callable[[Response], Response]) -> Callable[[Response], Response]:
+    """One change after another."""
+
+    def changed(response: Response) -> Response:
+        for change in changes:
+            response = change(response)
+        return response
+
+    return changed
+
+
+# --- ways to change a request ---
+
+
+def asking(change: Callable[[dict[str, Any]], Any]) -> Callable[[Request], Request]:
+    """Change the JSON object of a request: the server behind the proxy does not get to see what was asked."""
+
+    def changed(request: Request) -> Request:
+        try:
+            one = json.loads(request.body)
+        except ValueError:
+            return request
+        if not isinstance(one, dict):
+            return request
+        change(one)
+        return replace(request, body=json.dumps(one, ensure_ascii=False).encode())
+
+    return changed
+
+
+def path(pattern: str, new: str) -> Callable[[Request], Request]:
+    """Another path."""
+    return lambda request: replace(request, path=re.sub(pattern, new, request.path))
+
+
+def request_header(name: str, value: str) -> Callable[[Request], Request]:
+    """Set a request header."""
+    return lambda request: replace(request, headers={**request.headers, name.encode(): value.encode()})

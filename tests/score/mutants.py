@@ -10,7 +10,7 @@ from mockserver.contract.cases import Phase
 from mockserver.contract.clauses.clause import Severity
 from mockserver.contract.library import Target, check
 from mockserver.contract.result import Budget
-from tests.mutants import Mutant, missed_once
+from tests.mutant_table import MISSED_ONCE, OTHERS
 from tests.mutating_proxy import between
 from tests.score import Score
 
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mockserver.contract.result import Finding
+    from tests.mutants import Mutant
 
 MODELS = {"2024-tutorial": "mt-infini-3b", "2025-reference": "qwen3-8b"}
 BUDGET = Budget(requests=200, tokens=100_000)
-ALL = missed_once
+ALL = MISSED_ONCE + OTHERS
 
 
 def findings(mutants: Iterable[Mutant]) -> dict[Mutant, list[Finding]]:
