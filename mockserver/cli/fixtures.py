@@ -68,7 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_json(one)
     _add_page(one)
     one = commands.add_parser(
-        "convert", help="from and to HAR, VCR.py, curl dumps and bare bodies; reads what is pasted"
+        "convert",
+        help="from and to HAR, VCR.py, curl dumps and bare bodies; reads what is pasted, and stubs of aimock "
+        "and WireMock",
     )
     one.add_argument("source", type=Path)
     one.add_argument("target", type=Path, help="a folder for exchange files, or .har .yaml .http .txt .jsonl .sse")
@@ -175,10 +177,16 @@ def _diff(args: argparse.Namespace, out: TextIO) -> int:
 
 def _convert(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     from mockserver.recording.formats.convert import convert
+    from mockserver.recording.formats.stubs import convert as convert_stubs
+    from mockserver.recording.formats.stubs import stubs_in
 
     def tell(line: str) -> None:
         err.write(visible(line, 500) + "\n")
 
+    stubs = [] if args.form else stubs_in(args.source)
+    if stubs:
+        _write(out, map(str, convert_stubs(stubs, args.target, scrubbing_of(args), tell)))
+        return 0
     hints = Hints(args.model, args.chip, args.prompt, args.stream, args.form)
     made = convert(args.source, args.target, hints, scrubbing_of(args), tell)
     _write(out, map(str, made))

@@ -102,7 +102,7 @@ def parser() -> Parser:
 
 def files(folder: Path, *, workflow: bool) -> dict[str, str]:
     """Name, below the project's folder, to text, of what a project begins with."""
-    from mockserver.cli.schema import schema
+    from mockserver.cli.schema import as_file
     from mockserver.core.data import shipped
     from mockserver.profile.edition import default_edition, load_edition
 
@@ -117,9 +117,9 @@ def files(folder: Path, *, workflow: bool) -> dict[str, str]:
     test = f"tests/{TEST}" if (folder / "tests").is_dir() else TEST
     made = {
         FILE_NAME: _SETTINGS.format(schemas=SCHEMAS, edition=edition, answers=ANSWERS),
-        f"{ANSWERS}/{model}/any/hello.json": _as_text(answer),
+        f"{ANSWERS}/{model}/any/hello.json": json.dumps(answer, ensure_ascii=False, indent=2) + "\n",
         test: _TEST.format(answers=ANSWERS, question=QUESTION, answer=ANSWER),
-        **{f"{SCHEMAS}/{name}.schema.json": _as_text(schema(name)) for name in ("config", "fixture")},
+        **{f"{SCHEMAS}/{name}.schema.json": as_file(name) for name in ("config", "fixture")},
     }
     if workflow:
         why, install = _install(folder)
@@ -169,10 +169,6 @@ def _install(folder: Path) -> tuple[str, str]:
         "Set the repository's variable GENSTUDIO_MOCK to what pip takes: the address of a wheel or of a git repository."
     )
     return why, 'pytest openai "${{ vars.GENSTUDIO_MOCK }}"'
-
-
-def _as_text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
 def _next(test: str, console: Console) -> list[str]:

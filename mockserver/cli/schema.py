@@ -20,6 +20,10 @@ config (genstudio-mock.toml)."""
 EXAMPLES = (("genstudio-mock schema profile > profile.schema.json", "for an editor that knows schemas"),)
 
 
+ID: Final = "urn:genstudio-mock:schema:"
+"""What a schema's name follows in its `$id`: a name and no address, since nobody publishes them at one."""
+
+
 def run(argv: Sequence[str], console: Console) -> int:
     """Print one schema."""
     used = parser()
@@ -32,7 +36,7 @@ def run(argv: Sequence[str], console: Console) -> int:
     name = found.words[0]
     if name not in SCHEMAS:
         raise OperatorError(f"{used.prog}: unknown schema {name!r}; {suggestion(name, SCHEMAS)}")
-    console.print(json.dumps(schema(name), ensure_ascii=False, indent=2))
+    console.print(as_file(name).rstrip("\n"))
     return 0
 
 
@@ -45,7 +49,12 @@ def parser() -> Parser:
 
 def schema(name: str) -> dict[str, Any]:
     """The schema of that name as a JSON object."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **SCHEMAS[name]()}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"{ID}{name}", **SCHEMAS[name]()}
+
+
+def as_file(name: str) -> str:
+    """The schema of that name as its file holds it."""
+    return json.dumps(schema(name), ensure_ascii=False, indent=2) + "\n"
 
 
 def _profile() -> dict[str, Any]:

@@ -107,6 +107,13 @@ class MatrixClaim(Data):
     source: str
 
 
+class OrderClaim(Data):
+    """How it is known that keys come in the order of the printed samples."""
+
+    claim: Claim
+    source: str
+
+
 class Defaults(Data):
     """Figures that an edition's models share."""
 
@@ -149,6 +156,7 @@ class EditionFile(Data):
     quirks: tuple[QuirkClaim, ...] = ()
     defaults: Defaults
     matrix: MatrixClaim
+    key_order: OrderClaim = OrderClaim.model_construct(claim="documented", source="tutorial of 2024, both samples")
     request: RequestRules
     moderation: Moderation
     errors: dict[str, ErrorShape]
