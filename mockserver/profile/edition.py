@@ -150,6 +150,8 @@ class EditionFile(Data):
     matrix: MatrixClaim
     request: RequestRules
     moderation: Moderation
+    documented_statuses: tuple[int, ...] = ()
+    """The statuses that the documents list, whatever is claimed of the bodies in `errors`."""
     errors: dict[str, ErrorShape]
     models: tuple[ModelEntry, ...] = Field(min_length=1)
 
