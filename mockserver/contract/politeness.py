@@ -42,7 +42,7 @@ def most_prompt_tokens(body: object) -> int:
         return sum(len(key) + most_prompt_tokens(value) for key, value in body.items() if key not in _NOT_PROMPT)
     if isinstance(body, list):
         return sum(map(most_prompt_tokens, body))
-    return len(body) if isinstance(body, str) else 1
+    return len(body.strip() if isinstance(body, bytes) else body) if isinstance(body, (str, bytes)) else 1
 
 
 _NOT_PROMPT: Final = frozenset({"model", "stream", "max_tokens", "role", "type"})

@@ -253,7 +253,7 @@ class Runner:
         """Whether to go on: raises UnreachableError or StoppedError where further requests can tell nothing."""
         if self._spent_requests == 1 and case.refusal is None:
             errors = self._edition.file.errors
-            why = no_target(reading, {errors[kind].code for kind in ("missing-key", "malformed-key")})
+            why = no_target(reading, {errors[kind].code for kind in ("missing-key", "malformed-key", "wrong-key")})
             if why:
                 raise UnreachableError(f"{self._address.base_url} {why}")
         self._silent += reading.exchange.ending is Ending.HANG
@@ -261,10 +261,8 @@ class Runner:
             raise StoppedError(f"{MOST_SILENT} answers did not end in time")
 
     def _most_cost(self, case: Case) -> int:
-        """What a case may cost at most: its prompt, reckoned ahead, and its limit; a refusal nothing."""
-        if case.refusal:
-            return 0
-        return most_prompt_tokens(case.body) + self._template_tokens + case.most_tokens
+        """What a case may cost at most: its prompt and its limit, also where a refusal is due, which may not come."""
+        return most_prompt_tokens(case.body) + self._template_tokens + (case.most_tokens or self.budget.max_tokens)
 
     def _cost(self, reading: Reading, case: Case) -> int:
         """What an answer cost, by its own usage; without one, the most that it may have cost."""

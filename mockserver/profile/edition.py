@@ -159,6 +159,8 @@ class EditionFile(Data):
     key_order: OrderClaim = OrderClaim.model_construct(claim="documented", source="tutorial of 2024, both samples")
     request: RequestRules
     moderation: Moderation
+    documented_statuses: tuple[int, ...] = ()
+    """The statuses that the documents list, whatever is claimed of the bodies in `errors`."""
     errors: dict[str, ErrorShape]
     models: tuple[ModelEntry, ...] = Field(min_length=1)
 

@@ -49,6 +49,12 @@ def caught(mutant: Mutant, found: Iterable[Finding]) -> bool:
     return any(one.severity is not Severity.OBSERVED or not mutant.counts for one in told)
 
 
+def share(found: dict[Mutant, list[Finding]], among: Iterable[Mutant]) -> str:
+    """How many of some mutants are caught."""
+    good = [caught(one, found[one]) for one in among if one in found]
+    return f"{sum(good)} of {len(good)}"
+
+
 def table(found: dict[Mutant, list[Finding]]) -> Score:
     """A row for each clause: its mutants, how many were caught, and how many of those make a run fail."""
     due, got, counted = Counter[str](), Counter[str](), Counter[str]()
@@ -62,12 +68,10 @@ def table(found: dict[Mutant, list[Finding]]) -> Score:
             missed.append(mutant.name)
     rows = [[f"`{clause}`", str(due[clause]), str(got[clause]), str(counted[clause])] for clause in sorted(due)]
     rows.append(["all", str(due.total()), str(got.total()), str(counted.total())])
-    sentence = f"Of {due.total()} mutants {got.total()} are caught"
-    return Score(
-        f"{sentence}; missed: {', '.join(missed)}." if missed else f"{sentence}.",
-        ("clause", "mutants", "caught", "exit code 1"),
-        rows,
-    )
+    sentence = f"Of those that the contract once missed {share(found, MISSED_ONCE)} are caught"
+    sentence += f", of mutants of other kinds {share(found, OTHERS)}"
+    sentence += f"; missed: {', '.join(missed)}." if missed else "."
+    return Score(sentence, ("clause", "mutants", "caught", "exit code 1"), rows)
 
 
 def score() -> Score:

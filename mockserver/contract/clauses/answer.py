@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Verdict, broken, holds_if
+from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Severity, Verdict, broken, by_claim, holds_if
 from mockserver.core import strict_json
 from mockserver.core.exchange import Ending
 from mockserver.pipeline.frame import BOM
@@ -36,6 +36,15 @@ def status(r: Reading, c: Context) -> Verdict:
         return HOLDS
     why = f"the edition's {c.refusal}" if c.refusal else "the request is valid"
     return broken(f"status {r.status or 'none'}; due {due} ({why})")
+
+
+def weigh_status(c: Context) -> Severity:
+    """A status weighs what is known of the rule, and of the refusal: its row's claim, or the documents' list."""
+    if c.refusal is None:
+        return by_claim(c.claim, Severity.MUST)
+    row = c.edition.file.errors[c.refusal]
+    known = row.claim != "assumed" or row.status in c.edition.file.documented_statuses
+    return by_claim(c.claim if known else "assumed", Severity.MUST)
 
 
 def ends(r: Reading, _c: Context) -> Verdict:
@@ -100,7 +109,7 @@ def content_length(r: Reading, _c: Context) -> Verdict:
 
 def as_asked(r: Reading, _c: Context) -> Verdict:
     """A stream comes where one was asked for, one object where not."""
-    if not r.answered or not r.body or not r.complete:
+    if not r.answered or not r.body or not r.complete or r.coding:  # what is packed, `utf8` tells
         return NOT_APPLICABLE
     if r.wants_stream:
         return holds_if(r.framing in {"sse", "json-lines"}, f"a stream was asked for; the body begins {r.body[:40]!r}")

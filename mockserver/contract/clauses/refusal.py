@@ -25,7 +25,7 @@ def _body(r: Reading) -> Any:
 
 def error_type(r: Reading, _c: Context) -> Verdict:
     """A refusal is announced as JSON and is JSON."""
-    if not 400 <= r.status <= 599:
+    if not 400 <= r.status <= 599 or r.coding:
         return NOT_APPLICABLE
     sent = r.headers.get("content-type", "none")
     if not isinstance(_body(r), dict):

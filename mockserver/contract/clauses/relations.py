@@ -10,7 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.contract.clauses.clause import NOT_APPLICABLE, Severity, Verdict, holds_if
+from mockserver.contract.clauses.clause import (
+    NOT_APPLICABLE,
+    Severity,
+    Verdict,
+    by_claim,
+    by_field,
+    claim_of,
+    holds_if,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +39,7 @@ class Relation:
         severity: How much it weighs.
         twin: Makes the second body of the first; it changes nothing in place.
         compare: Looks at both exchanges, the first one's reading first.
+        weigh: How much it weighs in a context, where that depends on a claim of the edition; None goes by its source.
     """
 
     id: str
@@ -39,10 +48,11 @@ class Relation:
     severity: Severity
     twin: Callable[[Json], Json]
     compare: Callable[[Reading, Reading], Verdict]
+    weigh: Callable[[Context], Severity] | None = None
 
-    def weight(self, _context: Context) -> Severity:
-        """How much it weighs: always the same."""
-        return self.severity
+    def weight(self, context: Context) -> Severity:
+        """How much it weighs where it is measured against this."""
+        return self.weigh(context) if self.weigh else by_claim(claim_of(self.source), self.severity)
 
 
 def streamed_twin(body: Json) -> Json:
@@ -167,7 +177,7 @@ def same_prompt(first: Reading, second: Reading) -> Verdict:
 
 
 _SEED = "seeded, temperature 0: the same request gives the same answer"
-_UNKNOWN = "clients: many send fields that no document has"
+_UNKNOWN = "live observation: clients send fields that no document has, and are not refused"
 
 RELATIONS: Final[tuple[Relation, ...]] = (
     Relation("stream-is-body", "A stream says what the body says.", _SEED, Severity.OBSERVED, streamed_twin, same_text),
@@ -206,7 +216,7 @@ RELATIONS: Final[tuple[Relation, ...]] = (
     Relation(
         "fresh-trace",
         "Two responses have two trace ids.",
-        "W3C Trace Context: a trace id is unique; no document of the service promises it",
+        "clients: they tell responses apart by it; no document of the service promises it",
         Severity.OBSERVED,
         with_nulls,
         other_traces,
@@ -218,6 +228,7 @@ RELATIONS: Final[tuple[Relation, ...]] = (
         Severity.MUST,
         shorter,
         told_where_cut,
+        by_field("max_tokens", Severity.MUST),
     ),
     Relation(
         "unknown-fields", "Unknown fields are tolerated.", _UNKNOWN, Severity.SHOULD, with_unknown_fields, same_status
@@ -235,6 +246,7 @@ RELATIONS: Final[tuple[Relation, ...]] = (
         Severity.SHOULD,
         with_nulls,
         same_status,
+        by_field("temperature", Severity.SHOULD),
     ),
     Relation(
         "max-tokens-monotone",
@@ -243,6 +255,7 @@ RELATIONS: Final[tuple[Relation, ...]] = (
         Severity.MUST,
         shorter,
         no_longer,
+        by_field("max_tokens", Severity.MUST),
     ),
 )
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from mockserver.contract.clauses import answer, refusal, stream
-from mockserver.contract.clauses.clause import NOT_APPLICABLE, Check, Severity, by_claim, word_of
+from mockserver.contract.clauses.clause import NOT_APPLICABLE, Check, Severity, by_field, word_of
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS, SYSTEM, Relation
 from mockserver.contract.clauses.wire_form import WIRE_CHECKS
@@ -39,7 +39,7 @@ CHECKS: Final[tuple[Check, ...]] = (
         _MUST,
         answer.status,
         "edition: errors; the service's error table",
-        lambda context: by_claim(context.claim, _MUST),
+        answer.weigh_status,
     ),
     _clause("ends", _MUST, answer.ends, "RFC 9112, section 8"),
     _clause("utf8", _MUST, answer.utf8, "RFC 8259, section 8.1; WHATWG HTML, event streams"),
@@ -78,11 +78,17 @@ CHECKS: Final[tuple[Check, ...]] = (
         "announced", _MUST, stream.announced, f"{_TUTORIAL}, IMPORTANT; {_REFERENCE}, stream", stream.weigh_announced
     ),
     _clause("trace-form", _SHOULD, answer.trace_form, "live observation of 2026; W3C Trace Context, version 00"),
-    _clause("limit-kept", _MUST, answer.limit_kept, f"{_REFERENCE}, max_tokens"),
-    _clause("stop-kept", _MUST, answer.stop_kept, f"{_REFERENCE}, stop"),
+    _clause("limit-kept", _MUST, answer.limit_kept, f"{_REFERENCE}, max_tokens", by_field("max_tokens", _MUST)),
+    _clause("stop-kept", _MUST, answer.stop_kept, f"{_REFERENCE}, stop", by_field("stop", _MUST)),
     _clause("blocked-due", _OBSERVED, answer.blocked_due, f"{_TUTORIAL}, note on the text review; the words are ours"),
     _clause("blocked-form", _MUST, answer.blocked_form, f"{_TUTORIAL}, note on the text review"),
-    _clause("tool-calls", _SHOULD, answer.tool_calls, "live observation of 2026: OpenAI's form"),
+    _clause(
+        "tool-calls",
+        _SHOULD,
+        answer.tool_calls,
+        f"{_REFERENCE}, tools; live observation of 2026: OpenAI's form",
+        by_field("tools", _SHOULD),
+    ),
     _clause("whole-characters", _MUST, stream.text_is_text, "RFC 8259, section 8.2"),
     _clause(
         "framed-to-the-byte",
@@ -91,12 +97,12 @@ CHECKS: Final[tuple[Check, ...]] = (
         f"{_TUTORIAL}, the 19 lines of the sample",
         stream.weigh_spacing,
     ),
-    _clause("error-type", _SHOULD, refusal.error_type, "live observation of 2026: 401 and 400"),
+    _clause("error-type", _SHOULD, refusal.error_type, "live observation of 2026: 401 and 400", refusal.weigh_row),
     _clause("error-shape", _SHOULD, refusal.error_shape, "live observation of 2026: 401 and 400", refusal.weigh_row),
     _clause("error-charset", _OBSERVED, refusal.error_charset, "what the mock sends; nobody wrote it down"),
     _clause("error-words", _SHOULD, refusal.error_words, "live observation of 2026: codes 60000 and 10009"),
     _clause(
-        "error-fits-status", _SHOULD, refusal.error_fits_status, "clients: LiteLLM decides by it whether to try again"
+        "error-fits-status", _OBSERVED, refusal.error_fits_status, "clients: LiteLLM decides by it whether to try again"
     ),
     _clause("retry-told", _OBSERVED, refusal.retry_told, "clients wait as Retry-After says; no document has it"),
     _clause("retry-after", _SHOULD, refusal.retry_after, "RFC 9110, section 10.2.3"),
