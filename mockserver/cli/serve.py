@@ -73,13 +73,16 @@ def serve(config: Config, console: Console) -> None:
     from mockserver.server import log
     from mockserver.server.app import App
     from mockserver.server.guard import guard_of
-    from mockserver.server.serving import address_of, ended_by_sigterm, port_file, tcp_socket, unix_socket
+    from mockserver.server.port_file import PortFile
+    from mockserver.server.serving import address_of, ended_by_sigterm, tcp_socket, unix_socket
     from mockserver.server.serving import run as run_server
     from mockserver.settings.assemble import build
 
     if config.uds and config.port_file:
         raise OperatorError(f"--port-file {config.port_file}: there is no port with --uds; drop one of them")
+    port_file = PortFile(config.port_file)
     with log.logging_to(console.err, config.log_format, config.log_level) as tell, contextlib.ExitStack() as held:
+        held.callback(port_file.remove)
         held.enter_context(ended_by_sigterm())
         mock = build(config, tell)
         listening = unix_socket(config.uds) if config.uds else tcp_socket(config.host, config.port)
@@ -91,7 +94,7 @@ def serve(config: Config, console: Console) -> None:
 
         def tell_ready() -> None:
             if config.port_file:
-                held.enter_context(port_file(config.port_file, listening.getsockname()[1]))
+                port_file.write(listening.getsockname()[1])
             edition = mock.edition
             address = address_of(listening)
             with contextlib.suppress(BrokenPipeError):  # nobody reads it; the mock serves all the same
@@ -100,7 +103,8 @@ def serve(config: Config, console: Console) -> None:
                 else:
                     console.print(*ready_block(address, edition, config, guard, console))
 
-        run_server(App(mock, guard, page=config.ui), listening, tell_ready, config.grace_seconds, mock)
+        app = App(mock, guard, page=config.ui)
+        run_server(app, listening, tell_ready, config.grace_seconds, mock, port_file.remove)
 
 
 def config_table(loaded: Loaded, console: Console) -> list[str]:
