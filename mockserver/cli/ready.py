@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mockserver.cli.terminal import Cell, Console
     from mockserver.profile.edition import Edition
     from mockserver.server.guard import Guard
+    from mockserver.server.port_file import PortFile
     from mockserver.settings.config import Config
 
 QUESTION: Final = "你是谁?"
@@ -36,13 +37,13 @@ def tell_ready(
     guard: Guard | None,
     config: Config,
     console: Console,
-    held: contextlib.ExitStack,
+    port_file: PortFile,
 ) -> None:
-    """Say that connections are accepted, and hold the port file until the end."""
-    from mockserver.server.serving import address_of, port_file
+    """Say that connections are accepted, on standard output and in the port file."""
+    from mockserver.server.serving import address_of
 
     if config.port_file:
-        held.enter_context(port_file(config.port_file, listening.getsockname()[1]))
+        port_file.write(listening.getsockname()[1])
     address = address_of(listening)
     with contextlib.suppress(BrokenPipeError):  # nobody reads it; the mock serves all the same
         if config.log_format == "json":

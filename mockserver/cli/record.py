@@ -86,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Serve the recording proxy until a signal comes."""
+    from mockserver.core.web_address import bare_host
     from mockserver.files.secrets import proxy_secrets
     from mockserver.pipeline.refuse import refuse
     from mockserver.profile.edition import default_edition, load_edition
@@ -95,7 +96,8 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     from mockserver.recording.upstream_address import upstream_of
     from mockserver.server.guard import Guard, is_loopback
     from mockserver.server.log_writer import LogWriter
-    from mockserver.server.serving import address_of, port_file, run, tcp_socket
+    from mockserver.server.port_file import PortFile
+    from mockserver.server.serving import address_of, run, tcp_socket
     from mockserver.server.uvicorn_fit import need_own_connection
     from mockserver.sources.recordings import Recordings, load
     from mockserver.sources.staleness import pinned_headers
@@ -131,15 +133,14 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
         tell,
         pinned_headers(match_on),
     )
+    port_file = PortFile(args.port_file)
     listening = tcp_socket(args.host, args.port)  # last: nothing is opened where something else is wrong
-    port = listening.getsockname()[1]
-    guard = Guard(names=frozenset({args.host.lower()}), any_address=not is_loopback(listening))
+    guard = Guard(names=frozenset({bare_host(args.host).lower()}), any_address=not is_loopback(listening))
     proxy = RecordingProxy(upstream, recorder, refusal, maps=maps, key=key, speed=args.speed, guard=guard)
     where = address_of(listening)
 
     def ready() -> None:
-        if args.port_file is not None:
-            held.enter_context(port_file(args.port_file, port))
+        port_file.write(listening.getsockname()[1])
         doing = f"replaying {args.output}" if recorder.offline else f"recording {args.base_url} into {args.output}"
         with contextlib.suppress(OSError):
             out.write(f"{doing}\nbase_url {where}{Route('MODEL', 'CHIP').base}\n")
@@ -150,7 +151,8 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     with contextlib.ExitStack() as held:
         held.callback(told.close)
         held.callback(listening.close)
-        run(proxy, listening, ready, GRACE_SECONDS, proxy)
+        held.callback(port_file.remove)
+        run(proxy, listening, ready, GRACE_SECONDS, proxy, on_closing=port_file.remove)
     return 0
 
 

@@ -75,6 +75,7 @@ def serve(config: Config, console: Console) -> int:
     from mockserver.server import log
     from mockserver.server.app import App
     from mockserver.server.guard import guard_of
+    from mockserver.server.port_file import PortFile
     from mockserver.server.serving import ended_by_sigterm, tcp_socket, unix_socket
     from mockserver.server.serving import run as run_server
     from mockserver.settings.assemble import build
@@ -85,7 +86,9 @@ def serve(config: Config, console: Console) -> int:
         from mockserver.cli.serve_workers import serve_workers
 
         return serve_workers(config, console)
+    port_file = PortFile(config.port_file)
     with log.logging_to(console.err, config.log_format, config.log_level) as tell, contextlib.ExitStack() as held:
+        held.callback(port_file.remove)
         held.enter_context(ended_by_sigterm())
         mock = build(config, tell)
         listening = unix_socket(config.uds) if config.uds else tcp_socket(config.host, config.port)
@@ -95,8 +98,8 @@ def serve(config: Config, console: Console) -> int:
         guard = guard_of(listening, config.host, config.control_token) if config.control else None
         run_server(
             App(mock, guard, page=config.ui), listening,
-            lambda: tell_ready(listening, mock.edition, guard, config, console, held), config.grace_seconds, mock,
-            mock.namespaces,
+            lambda: tell_ready(listening, mock.edition, guard, config, console, port_file), config.grace_seconds, mock,
+            mock.namespaces, port_file.remove,
         )  # fmt: skip
     return 0
 

@@ -29,6 +29,7 @@ def serve_workers(config: Config, console: Console) -> int:
     """
     from mockserver.server.app import App
     from mockserver.server.guard import guard_of
+    from mockserver.server.port_file import PortFile
     from mockserver.server.serving import ended_by_sigterm, unix_socket
     from mockserver.server.serving import run as run_server
     from mockserver.server.uvicorn_fit import connection_class
@@ -36,9 +37,11 @@ def serve_workers(config: Config, console: Console) -> int:
     from mockserver.settings.assemble import build
 
     need_fork()
+    port_file = PortFile(config.port_file)
     if config.state is None:
         config = replace(config, ui=False)  # the inspector would show the exchanges of one process
     with contextlib.ExitStack() as held:
+        held.callback(port_file.remove)
         held.enter_context(ended_by_sigterm())
         turn = held.enter_context(tempfile.TemporaryFile())
 
@@ -71,6 +74,6 @@ def serve_workers(config: Config, console: Console) -> int:
 
         gc.freeze()  # what is here before the fork stays shared memory: no process's collector writes to it
         return Workers(
-            config.workers, work, lambda: tell_ready(sockets[0], mock.edition, guard, config, console, held), tell,
-            config.grace_seconds,
+            config.workers, work, lambda: tell_ready(sockets[0], mock.edition, guard, config, console, port_file), tell,
+            config.grace_seconds, port_file.remove,
         ).run()  # fmt: skip

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from mockserver.core.errors import OperatorError
-from mockserver.files.atomic import write_whole
+from mockserver.core.web_address import bare_host, in_url
 from mockserver.server.connection import NO_WRITES_KEY
 from mockserver.server.namespace import StateLostError
 from mockserver.server.uvicorn_fit import connection_for, unfit
@@ -37,19 +37,27 @@ OLDEST_UVLOOP = (0, 23)
 GC_ALLOCATIONS = 20_000  # the journal keeps what a request made, so frequent collections would find nothing again
 
 
+def _nothing() -> None: ...
+
+
 class Server(uvicorn.Server):
-    """uvicorn's server with an honest ready callback, and exit code 0 after a signal.
+    """uvicorn's server that tells from when to when connections are accepted, and ends with exit code 0 after a signal.
 
     Stock uvicorn raises the signal again when it is done and so exits with 143 after SIGTERM, which CI reads as a
     failure.
     """
 
     def __init__(
-        self, config: uvicorn.Config, on_ready: Callable[[], None], namespaces: Namespaces | None = None
+        self,
+        config: uvicorn.Config,
+        on_ready: Callable[[], None],
+        namespaces: Namespaces | None = None,
+        on_closing: Callable[[], None] = _nothing,
     ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
         self._namespaces = namespaces
+        self._on_closing = on_closing
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -79,7 +87,8 @@ class Server(uvicorn.Server):
             self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop; what was answered last is kept too."""
+        """Say that no more connections will be accepted, then let the answers in flight end; what they set is kept."""
+        self._on_closing()
         try:
             await super().shutdown(sockets)
         finally:
@@ -106,10 +115,11 @@ def tcp_socket(host: str, port: int, *, reused: bool = False) -> socket.socket:
     Where it is `reused`, others of this user may listen on its port too, if theirs are.
 
     Made with IPPROTO_TCP by name: asyncio sets TCP_NODELAY only where the protocol is given, and without it each
-    answer on a kept connection waits 40 ms.
+    answer on a kept connection waits 40 ms. An IPv6 address may stand in brackets, as in a URL.
     """
+    bare = bare_host(host)
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+        family, kind, _, _, address = socket.getaddrinfo(bare, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
             0
         ]
         made = socket.socket(family, kind, socket.IPPROTO_TCP)
@@ -127,7 +137,8 @@ def tcp_socket(host: str, port: int, *, reused: bool = False) -> socket.socket:
     except OSError as error:
         made.close()
         raise OperatorError(
-            f"--port {port}: {host}:{port} cannot be bound: {error.strerror or error}; --port 0 takes a free one"
+            f"--port {port}: {in_url(bare)}:{port} cannot be bound: {error.strerror or error}; "
+            "--port 0 takes a free one"
         ) from None
     made.setblocking(False)
     return made
@@ -177,26 +188,13 @@ def unix_socket(path: Path) -> socket.socket:
     return made
 
 
-@contextlib.contextmanager
-def port_file(path: Path, port: int) -> Iterator[None]:
-    """A file with the port, there from the first moment whole, and gone afterwards unless another mock took it over."""
-    text = f"{port}\n"
-    write_whole(path, text, named=f"--port-file {path}")
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            if path.read_text("ascii") == text:
-                path.unlink()
-
-
 def address_of(listening: socket.socket) -> str:
     """The URL under which a listening socket is reached from this machine, or `unix:` and the path."""
     name = listening.getsockname()
     if isinstance(name, str):
         return f"unix:{name}"
     host, port = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name[0], name[0]), name[1]  # noqa: S104 - read, not bound
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{in_url(host)}:{port}"
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -221,6 +219,7 @@ def make_server(
     grace_seconds: float,
     http: Callable[..., asyncio.Protocol] | str | None,
     namespaces: Namespaces | None = None,
+    on_closing: Callable[[], None] = _nothing,
 ) -> Server:
     """A server for an application.
 
@@ -231,6 +230,7 @@ def make_server(
         http: What makes the protocol of a connection: `connection_for(mock)`, which is None where ours does not fit, or
             one that uvicorn knows by name.
         namespaces: Opened before connections are accepted, and closed when none is left.
+        on_closing: Called when no more connections will be accepted, before answers in flight are waited for.
     """
     if http is None:
         log.warning(unfit())
@@ -249,7 +249,7 @@ def make_server(
         timeout_graceful_shutdown=grace_seconds,  # type: ignore[arg-type]
         backlog=BACKLOG,
     )
-    return Server(config, on_ready, namespaces)
+    return Server(config, on_ready, namespaces, on_closing)
 
 
 class _Foreign:
@@ -270,6 +270,7 @@ def run(
     grace_seconds: float,
     refuser: Refuser,
     namespaces: Namespaces | None = None,
+    on_closing: Callable[[], None] = _nothing,
 ) -> None:
     """Serve until a signal comes; returns when the answers in flight are done or their grace time is over.
 
@@ -280,6 +281,7 @@ def run(
         grace_seconds: How long answers in flight may go on after a signal.
         refuser: Who says what a request gets that cannot be read.
         namespaces: Opened before connections are accepted, and closed when none is left.
+        on_closing: Called when no more connections will be accepted, before answers in flight are waited for.
     """
 
     def ready() -> None:
@@ -293,7 +295,7 @@ def run(
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             connection = connection_for(refuser, getattr(app, "chats", None))
-            server = make_server(app, ready, grace_seconds, connection, namespaces)
+            server = make_server(app, ready, grace_seconds, connection, namespaces, on_closing)
             runner.run(server.serve(sockets=[listening]))
     finally:
         told.removeFilter(_is_worth_telling)

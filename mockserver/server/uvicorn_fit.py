@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 KNOWN: Final = "0.29 to 0.54"
 """The releases that the tests have passed with: the lowest and the pinned one."""
-SERVER_NAMES: Final = ("startup", "capture_signals", "handle_exit")
+SERVER_NAMES: Final = ("startup", "shutdown", "capture_signals", "handle_exit")
 """Methods that our server calls or replaces, and cannot do without."""
 
 _REHEARSAL: Final = (

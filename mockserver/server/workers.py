@@ -73,6 +73,7 @@ class Workers:
         on_ready: Called in the parent once all accept.
         tell: Writes a line to the log.
         grace_seconds: How long one may take to end, beside `PATIENCE_SECONDS`.
+        on_closing: Called in the parent when they are about to be ended.
     """
 
     count: int
@@ -80,6 +81,7 @@ class Workers:
     on_ready: Callable[[], None]
     tell: Callable[[str], None]
     grace_seconds: float
+    on_closing: Callable[[], None]
     _workers: list[_Worker] = field(init=False)
     _accepting: set[int] = field(init=False, default_factory=set)
     _told_ready: bool = field(init=False, default=False)
@@ -163,6 +165,7 @@ class Workers:
         again = self._kill_at_s is not None
         if not again:
             self._kill_at_s = time.monotonic() + self.grace_seconds + PATIENCE_SECONDS
+            self.on_closing()
         self._signal(signal.SIGINT if again and how == signal.SIGINT else signal.SIGTERM)
 
     def _signal(self, how: signal.Signals) -> None:

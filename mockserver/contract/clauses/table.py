@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from mockserver.contract.clauses import answer, refusal, stream
-from mockserver.contract.clauses.clause import NOT_APPLICABLE, Check, Severity, by_field, word_of
+from mockserver.contract.clauses.clause import NOT_APPLICABLE, Check, Severity, by_claim, by_field, word_of
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS, SYSTEM, Relation
 from mockserver.contract.clauses.wire_form import WIRE_CHECKS
