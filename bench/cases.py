@@ -21,6 +21,7 @@ from bench.recording import recording
 from bench.report import Figure, Goal
 from bench.serve import CHUNKS, INTER_TOKEN_MS, MARK, PACED_CHUNKS
 from bench.servers import Bench, Command, Started, cores, pin
+from bench.state import state, workers
 from bench.users import users
 from mockserver.cli.ready import QUESTION
 
@@ -188,4 +189,6 @@ BENCHMARKS: Final[dict[str, Callable[[Bench], list[Figure]]]] = {
     "memory": memory,
     "plugin": plugin,
     "recording": recording,
+    "state": state,
+    "workers": workers,
 }

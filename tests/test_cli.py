@@ -151,7 +151,7 @@ class TestUse:
 
     def test_a_wrong_variable_is_wrong_use(self) -> None:
         """A variable of ours that is unknown stops the start."""
-        names = "GENSTUDIO_MOCK_SEED, GENSTUDIO_MOCK_SPEED, GENSTUDIO_MOCK_UDS"
+        names = "GENSTUDIO_MOCK_SEED, GENSTUDIO_MOCK_SPEED, GENSTUDIO_MOCK_STATE"
         text = f"GENSTUDIO_MOCK_SED: unknown variable; did you mean {names}?\n"
 
         assert called("serve", environ={"GENSTUDIO_MOCK_SED": "1"}) == (2, "", text)
