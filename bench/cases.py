@@ -20,6 +20,7 @@ from bench.serve import CHUNKS, INTER_TOKEN_MS, MARK, PACED_CHUNKS
 from bench.servers import Bench, Started, cores
 from bench.soak import soak
 from bench.start import memory, start
+from bench.state import state
 from bench.users import LONG_TEXT, users
 from bench.workers import workers
 
@@ -118,4 +119,5 @@ BENCHMARKS: Final[dict[str, Callable[[Bench], list[Figure]]]] = {
     "plugin": plugin,
     "recording": recording,
     "peers": peers,
+    "state": state,
 }

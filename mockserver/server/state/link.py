@@ -167,12 +167,13 @@ class Link:
         async with self._learning:
             try:
                 async with asyncio.timeout(ANSWER_S * 2):
-                    if self.lost is not None:
+                    lapsed = self.lost is not None or time.monotonic() >= self._lease_until
+                    if lapsed:
                         await self._connect()
                     began = time.monotonic()
-                    held = await self._renewed()
-                    if self.lost is not None or not held or time.monotonic() >= self._lease_until:
+                    if not await self._renewed(began) or lapsed:
                         await self._learn()
+                        self._lease_until = began + LEASE_S
             except StateLostError:
                 raise
             except _errors() as error:
@@ -181,7 +182,6 @@ class Link:
             if self.lost is not None and self._keeper is not None:
                 log.warning("the state at %s is back", without_password(self._url))
             self.lost = None
-            self._lease_until = began + LEASE_S
 
     async def _connect(self) -> None:
         assert self._client is not None, "it is opened"  # noqa: S101 - for the type checker
@@ -201,8 +201,10 @@ class Link:
         self.offset_ms = float(await self._run(scripts.CLOCK, machine, now_ms))
         self._listener = asyncio.create_task(self._listen(self._listening))
 
-    async def _renewed(self) -> bool:
-        return bool(await self._run(scripts.RENEW, self.member, LEASE_S * 1000))
+    async def _renewed(self, now: float) -> bool:
+        """Renew the lease in Redis; here it is renewed when that is heard, behind all that was told before."""
+        heard = json.dumps({"do": "renewed", "at": now})
+        return bool(await self._run(scripts.RENEW, self.member, LEASE_S * 1000, heard))
 
     async def _run(self, script: str, *arguments: str | float) -> Any:
         return await _script(script)(keys=(), args=(PREFIX, self._ttl_ms, *arguments), client=self._client)
@@ -254,6 +256,9 @@ class Link:
             if more is not None:
                 more.set()
             return
+        if told["do"] == "renewed":
+            self._lease_until = max(self._lease_until, told["at"] + LEASE_S)
+            return
         if told.get("by") == self.member:
             return
         await self._heard(told)
@@ -280,4 +285,5 @@ def _machine() -> str:
     """What tells a start of this machine from others: since then its monotonic clock runs."""
     with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
         return file.read().strip()
-    return socket.gethostname()
+    began_h = round((time.time() - time.monotonic()) / 3600)
+    return f"{socket.gethostname()}-{began_h}"

@@ -257,10 +257,11 @@ return found
 RENEW: Final = (
     _COMMON
     + """
--- member, lease in ms: whether the lease had not run out
+-- member, lease in ms, what it is told on its own channel: whether the lease had not run out
 local lease = call('ZSCORE', prefix .. 'members', ARGV[3])
 call('ZADD', prefix .. 'members', now_ms() + ARGV[4], ARGV[3])
 for _, one in ipairs({'members', 'names', 'asked', 'made', 'turns', 'clocks'}) do live(prefix .. one) end
+call('PUBLISH', prefix .. 'bus:' .. ARGV[3], ARGV[5])
 if lease and tonumber(lease) > now_ms() then return 1 end
 return 0
 """
