@@ -101,7 +101,7 @@ def test_a_server_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
         server_version = "endless/1"
 
-        def do_GET(self) -> None:  # noqa: N802 - http.server's name
+        def do_GET(self) -> None:
             """Answer until nobody reads."""
             self.send_response(200)
             self.end_headers()
