@@ -5,11 +5,14 @@ Nothing outside of this machine is asked.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import socket
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +90,35 @@ def test_a_port_that_a_mock_has() -> None:
 
     assert code == 0
     assert said["port-mock"] == ("ok", f"genstudio-mock {__version__} answers at {url}, edition 2025-reference")
+
+
+def test_a_server_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program that answers without an end is named by its header, and holds nobody up."""
+    monkeypatch.setattr(doctor_network, "LONGEST_S", 0.0)
+
+    class Endless(BaseHTTPRequestHandler):
+        """Says a word, and then more of it."""
+
+        server_version = "endless/1"
+
+        def do_GET(self) -> None:
+            """Answer until nobody reads."""
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(b"more")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        code, said = looked("--port", str(server.server_port))
+        server.shutdown()
+
+    assert code == 1
+    assert ", which answers HTTP as endless/1" in said["port-taken"][1]
 
 
 def test_an_address_that_cannot_be_had() -> None:

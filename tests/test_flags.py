@@ -34,7 +34,7 @@ VOCABULARY = {
 TARGET = {"--base-url", "--ca", "--api-key-env"}
 USED = {
     "serve": set[str](),
-    "run": set[str](),
+    "run": {"--json", "--output"},
     "record": TARGET | {"--output"},
     "fixtures": set[str](),
     "fixtures list": {"--json"},

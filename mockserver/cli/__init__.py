@@ -2,7 +2,7 @@
 
 What several commands share lies beside them: `arguments` (the parser, and flags of settings), `target` (the flags of
 those that ask a server), `scrubbing` (the flags of those that mask), `ready` (what `serve` says when it is ready, and
-`profiles` shows), `terminal` (colour and columns).
+`profiles` shows), `terminal` (colour and columns), `progress` (how far long work has come).
 
 Everything from outside is an argument of `main`. What the operator did wrong is one line on standard error and exit
 code 2. `--help` and `--version` import nothing of the server.

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 PATIENCE_S: Final = 2.0
 """How long anything on this machine may take to answer."""
+LONGEST_S: Final = 10.0
+"""How long an answer may go on, for it may have no end."""
 LARGEST: Final = 64 * 2**20
 CLIENT_VARIABLES: Final = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
 PROXY_VARIABLES: Final = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
@@ -77,11 +80,23 @@ def asked(host: str, port: int, path: str, headers: Mapping[str, str] | None = N
             "GET", path, headers={"Host": address(host, port).removeprefix("http://"), **(headers or {})}
         )
         response = connection.getresponse()
-        return response.headers.get("Server", ""), json.loads(response.read(LARGEST))
-    except (OSError, http.client.HTTPException, ValueError):
+        server, data, late = response.headers.get("Server", ""), b"", time.monotonic() + LONGEST_S
+        while part := response.read1(1 << 16):
+            data += part
+            if len(data) > LARGEST or time.monotonic() > late:
+                return server, None
+        return server, _json_of(data)
+    except (OSError, http.client.HTTPException):
         return "", None
     finally:
         connection.close()
+
+
+def _json_of(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
 
 
 def running(config: Config) -> Running | None:
