@@ -86,8 +86,14 @@ def body(change: Callable[[bytes], bytes]) -> Callable[[Response], Response]:
 
 
 def text(old: str, new: str, count: int = -1) -> Callable[[Response], Response]:
-    """Replace what stands in a body."""
-    return body(lambda data: data.replace(old.encode(), new.encode(), count))
+    """Replace what stands in a body, where its JSON is compact and where it is spaced."""
+    spaced = old.replace('":', '": ').replace(',"', ', "')
+
+    def changed(data: bytes) -> bytes:
+        found = old.encode() if old.encode() in data else spaced.encode()
+        return data.replace(found, new.encode(), count)
+
+    return body(changed)
 
 
 def header(name: str, value: str | None) -> Callable[[Response], Response]:
@@ -131,7 +137,7 @@ def streamed(response: Response) -> bool:
 def swapped(first: str, second: str) -> Callable[[Response], Response]:
     """Two pairs of key and plain value that stand beside each other change places."""
     pair = rf'"{first}": ?[^,{{}}\[\]]*?(?:"[^"]*")?'
-    both = re.compile(rf'({pair})(, ?)("{second}": ?(?:"[^"]*"|[^,{{}}\[\]]*))'.encode())
+    both = re.compile(rf'({pair})(,\s?)("{second}": ?(?:"[^"]*"|[^,{{}}\[\]]*))'.encode())
     return body(lambda data: both.sub(rb"\3\2\1", data))
 
 

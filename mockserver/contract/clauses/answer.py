@@ -393,7 +393,7 @@ def tool_calls(r: Reading, c: Context) -> Verdict:
         for part in parts if isinstance(parts, list) else [parts]:
             if not isinstance(part, dict) or not isinstance(part.get("function", {}), dict):
                 return broken(f"tool call {_short(part)}; due an object with a function")
-            if part.get("type", "function") not in {"function", "", None}:
+            if part.get("type", "function") not in ("function", "", None):
                 return broken(f"tool call {_short(part)}; due type function")
         take_calls(calls, parts if isinstance(parts, list) else [parts])
     wire, offered = c.chip.wire, _names_offered(r.asked)

@@ -101,7 +101,7 @@ def usage_asked(r: Reading, c: Context) -> Verdict:
 def completion_count(r: Reading, c: Context) -> Verdict:
     """A stream's completion tokens are its pieces, and the end token where it was not cut by its length."""
     wire = c.chip.wire.chunk
-    if not r.whole or r.finish_reason not in {"stop", "length"} or r.blocked or not r.usages or wire.one_chunk:
+    if not r.whole or r.finish_reason not in ("stop", "length") or r.blocked or not r.usages or wire.one_chunk:
         return NOT_APPLICABLE
     if (
         any(delta.get("tool_calls") for delta in r.said)
