@@ -82,7 +82,7 @@ def table(figures: Sequence[Figure]) -> str:
 def markdown(figures: Sequence[Figure]) -> str:
     """The figures as a table of Markdown."""
     rows = ["| " + " | ".join(cell or "-" for cell in _cells(figure)) + " |" for figure in figures]
-    return "\n".join(("| | mock | bare | ratio | least-most | goal | |", "| --- |" + " --- |" * 6, *rows))
+    return "\n".join(("| measured | mock | bare | ratio | least-most | goal | |", "| --- |" + " --- |" * 6, *rows))
 
 
 def as_json(figures: Sequence[Figure], facts: Mapping[str, str]) -> dict[str, Any]:

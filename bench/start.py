@@ -26,6 +26,7 @@ def start(bench: Bench) -> list[Figure]:
     """From the command to its first answer, beside an app of Starlette and pydantic; and its memory then."""
     asked = {"fixture": (post(PATH, QUESTION), Goal(1.1)), "synthetic": (new_prompt(0), Goal(1.2))}
     took: dict[str, list[float]] = {name: [] for name in (*asked, "bare")}
+    cpu: dict[str, list[float]] = {name: [] for name in took}
     memory: dict[str, list[float]] = {name: [] for name in took}
     with tempfile.TemporaryDirectory(prefix="genstudio-mock-wheel-") as folder:
         install(folder)
@@ -33,15 +34,18 @@ def start(bench: Bench) -> list[Figure]:
             for name, (request, _goal) in asked.items():
                 with Command(request, bench.core, (), folder) as command:
                     took[name].append(command.first_answer_ms)
+                    cpu[name].append(command.cpu_seconds() * 1000)
                     memory[name].append(command.resident_mb() / MIB)
             with Command(new_prompt(0), bench.core, (), ROOT, BARE) as bare:
                 took["bare"].append(bare.first_answer_ms)
+                cpu["bare"].append(bare.cpu_seconds() * 1000)
                 memory["bare"].append(bare.resident_mb() / MIB)
     return [
         *(
             measured(f"command to first answer, {name} (ms)", took[name], took["bare"], asked[name][1])
             for name in asked
         ),
+        *(measured(f"CPU until the first answer, {name} (ms)", cpu[name], cpu["bare"]) for name in asked),
         *(
             measured(f"memory after a first answer, {name} (MiB)", memory[name], memory["bare"], Goal(45, "mock"))
             for name in asked

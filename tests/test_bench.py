@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from bench import documents
 from bench.client import Stream, dechunked, post
-from bench.report import Figure, Goal, as_json, chart, table
+from bench.report import Figure, Goal, as_json, chart, measured, table
+from tests.snippets import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -29,15 +35,15 @@ def test_goals_are_judged(figure: Figure, reached: bool | None) -> None:
 def test_the_table_is_aligned_and_marks_what_is_over() -> None:
     """Names stand to the left, numbers to the right, and each goal has its mark."""
     figures = [
-        Figure("short (ms)", 1.234, 0.5, Goal(3)),
+        measured("short (ms)", [1.5, 1.234, 1.0], [0.5, 0.5, 0.4], Goal(3)),
         Figure("a longer name (MB)", 1234.5, goal=Goal(70, "mock")),
         Figure("counted", 0),
     ]
 
     assert table(figures).splitlines() == [
-        "                    mock  bare  ratio   goal",
-        "short (ms)          1.23  0.50  2.47x  <= 3x    ok",
-        "a longer name (MB)  1234               <= 70  OVER",
+        "                    mock  bare  ratio  least-most   goal",
+        "short (ms)          1.23  0.50  2.47x   2.47-3.00  <= 3x    ok",
+        "a longer name (MB)  1234                           <= 70  OVER",
         "counted                0",
     ]
 
@@ -72,9 +78,35 @@ def test_a_request_announces_its_length_in_bytes() -> None:
 
 def test_the_chart_has_a_bar_for_each_ratio_and_a_line_for_each_goal() -> None:
     """It is XML, and a row without a ratio is left out."""
-    figures = [Figure("a < b", 6.0, 2.0, Goal(3)), Figure("informs", 1.0, 2.0), Figure("counted", 0)]
+    figures = [Figure("a < b", 6.0, 2.0, Goal(3), (2.5, 3.5)), Figure("informs", 1.0, 2.0), Figure("counted", 0)]
     drawn = ET.fromstring(chart(figures))  # noqa: S314 - our own
     names = [tag.tag.rpartition("}")[2] for tag in drawn.iter()]
 
-    assert (names.count("rect"), names.count("path")) == (1 + 2, 1)
+    assert (names.count("rect"), names.count("path")) == (1 + 2, 1 + 1)
     assert [text.text for text in drawn.iter() if text.tag.endswith("text")] == ["a < b", "3.00x", "informs", "0.50x"]
+
+
+def test_a_run_is_written_between_the_marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All rows stand in docs/speed.md, six in both READMEs, in the words of each; what was there before is gone."""
+    (tmp_path / "docs" / "pictures").mkdir(parents=True)
+    for name in ("docs/speed.md", "README.md", "README.zh-CN.md"):
+        (tmp_path / name).write_text("before\n<!-- bench -->\nold\n<!-- end of bench -->\nafter\n", "utf-8")
+    monkeypatch.setattr(documents, "ROOT", tmp_path)
+    monkeypatch.setattr(documents, "CHART", tmp_path / "docs" / "pictures" / "speed.svg")
+    monkeypatch.setattr(documents, "DATA", tmp_path / "docs" / "pictures" / "speed.json")
+    rows = [Figure(name, 6.0, 2.0, Goal(3)) for name in documents.SIX]
+    for _ in range(2):
+        documents.write_documents([*rows, Figure("another", 1.0)], {"python": "any"})
+    written = [(tmp_path / name).read_text("utf-8") for name in ("docs/speed.md", "README.md", "README.zh-CN.md")]
+
+    assert all(text.startswith("before\n") and text.endswith("after\n") and "old" not in text for text in written)
+    assert "| another | 1.00 | - | - | - | - | - |" in written[0]
+    assert [text.count("| 3.0 | 3 |") for text in written] == [0, 6, 6]
+    assert "定速流" in written[2]
+
+
+def test_a_table_without_its_place_is_told() -> None:
+    """The READMEs of this checkout have the marks, and so has docs/speed.md."""
+    for name in ("docs/speed.md", "README.md", "README.zh-CN.md"):
+        text = (ROOT / name).read_text("utf-8")
+        assert text.count("<!-- bench -->") == text.count("<!-- end of bench -->") == 1

@@ -134,17 +134,15 @@ class Synthetic:
 
 def _written(edition: str, seed: int, wish: object, model: str, messages: Sequence[Mapping[str, Any]]) -> str:
     """What decides the words, as JSON with its keys in order; the usual message takes no encoder."""
-    said = ", ".join(
-        [
-            f'{{"content": {_quoted(content)}, "role": {_quoted(role)}}}'
-            if len(one) == 2
-            and isinstance(content := one.get("content"), str)
-            and isinstance(role := one.get("role"), str)
-            else _in_order(one)
-            for one in messages
-        ]
-    )
+    said = ", ".join([_message(one) for one in messages])
     return f"[{_quoted(edition)}, {seed}, {'null' if wish is None else _in_order(wish)}, {_quoted(model)}, [{said}]]"
+
+
+def _message(one: Mapping[str, Any]) -> str:
+    content, role = one.get("content"), one.get("role")
+    if len(one) == 2 and isinstance(content, str) and isinstance(role, str):
+        return f'{{"content": {_quoted(content)}, "role": {_quoted(role)}}}'
+    return _in_order(one)
 
 
 def reasons(entry: ModelEntry, body: Mapping[str, Any]) -> bool:

@@ -292,22 +292,34 @@ def prompt_tokens(request: ChatRequest, edition: Edition) -> int:
         said.append(json.dumps(tools, ensure_ascii=False))
     short = sum(map(len, said)) <= VOCABULARY_CHARACTERS
     counter = tokenizer(entry.tokenizer) if short else ESTIMATOR
-    return total + system + sum([_count(counter, text) for text in said])
+    total += system
+    known = _ESTIMATED if counter is ESTIMATOR else _NONE
+    for text in said:
+        kept = known.get(text)
+        total += _count(counter, text) if kept is None else kept
+    return total
 
 
 def _count(counter: Tokenizer, text: str) -> int:
     """The tokens of a text; short ones are remembered, since system prompts and questions come again and again."""
     if len(text) <= REMEMBERED_CHARACTERS:
-        return len(_cut(counter, text)) if counter is ESTIMATOR else _counted(counter, text)
+        if counter is not ESTIMATOR:
+            return _counted(counter, text)
+        if len(_ESTIMATED) >= _REMEMBERED_TEXTS:
+            _ESTIMATED.clear()
+        count = _ESTIMATED[text] = len(_cut(counter, text))
+        return count
     key = counter, len(text), hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    count = _LONG_COUNTS.get(key)
-    if count is None:
+    known = _LONG_COUNTS.get(key)
+    if known is None:
         if len(_LONG_COUNTS) >= _REMEMBERED_TEXTS:
             _LONG_COUNTS.clear()
-        count = _LONG_COUNTS[key] = counter.count(text)
-    return count
+        known = _LONG_COUNTS[key] = counter.count(text)
+    return known
 
 
+_ESTIMATED: dict[str, int] = {}
+_NONE: Final[Mapping[str, int]] = {}
 _LONG_COUNTS: dict[tuple[Tokenizer, int, bytes], int] = {}
 _REMEMBERED_TEXTS: Final = 2048
 
