@@ -280,6 +280,37 @@ def test_a_reset_takes_what_is_in_flight_elsewhere(two: tuple[MockServer, MockSe
     assert [(one["number"], one["status"]) for one in call(two[0], "GET", "/exchanges?count=1", key)] == [(1, 200)]
 
 
+def test_the_inspector_shows_what_happens_elsewhere(two: tuple[MockServer, MockServer], key: str) -> None:
+    """Whichever of them serves the page."""
+    call(two[0], "GET", "/faults", key)
+    chat(two[1], key)
+
+    rows = call(two[0], "GET", f"/ui/live?page={key}", "")["rows"]
+
+    name = next(one["namespace"] for one in call(two[0], "GET", "/exchanges", key))
+    assert [(one["number"], one["status"]) for one in rows if one["namespace"] == name] == [(1, 200)]
+
+
+@pytest.mark.parametrize("kind", ["doc", "journal"])
+def test_a_state_that_another_program_wrote(server: StateServer, two: tuple[MockServer, MockServer], kind: str) -> None:
+    """What cannot be read is told in one line, again and again; when it is gone all goes on."""
+    call(two[0], "POST", "/reset", "", {})
+    if kind == "doc":
+        server.ask("HSET", "genstudio-mock:1:ns:default", "doc", '{"faults": [1]}', "v", "x")
+    else:
+        server.ask("RPUSH", "genstudio-mock:1:journal:default", "no exchange")
+
+    for mock in two:
+        status, told = send(mock.url, "GET", f"{PREFIX}/{'faults' if kind == 'doc' else 'exchanges'}", "")
+        assert status == 503
+        assert told["error"].startswith(f"the state at {server.url} holds what is not readable here (")
+        assert chat(mock, "any")[0] == 200
+    server.ask("DEL", "genstudio-mock:1:journal:default")
+    server.ask("HSET", "genstudio-mock:1:ns:default", "doc", "{}", "v", "y")
+    call(two[0], "POST", "/reset", "", {})
+    assert call(two[1], "GET", "/faults", "") == call(two[1], "GET", "/exchanges", "") == []
+
+
 def test_no_api_key_is_in_the_state(server: StateServer, two: tuple[MockServer, MockServer], key: str) -> None:
     """A digest stands for it, and every key has the prefix and a time to live."""
     call(two[0], "POST", "/answers", key, {"answer": {"text": "x"}})
