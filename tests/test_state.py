@@ -8,7 +8,9 @@ import json
 import logging
 import os
 import random
+import re
 import signal
+import subprocess
 import sys
 import threading
 import urllib.error
@@ -31,8 +33,9 @@ from mockserver.server.state import scripts
 from mockserver.server.state.exchange_bytes import bytes_of, exchange_of
 from mockserver.server.state.link import Link
 from mockserver.testing.mock_server import MockServer
-from tests.command import called
+from tests.command import ROOT, called
 from tests.control_machine import ControlMachine
+from tests.inner_pytest import PLUGINS
 from tests.redis_server import PROGRAMS, StateServer, state_server
 from tests.served import ready_url, started
 
@@ -277,6 +280,37 @@ def test_a_reset_takes_what_is_in_flight_elsewhere(two: tuple[MockServer, MockSe
     assert [(one["number"], one["status"]) for one in call(two[0], "GET", "/exchanges?count=1", key)] == [(1, 200)]
 
 
+def test_the_inspector_shows_what_happens_elsewhere(two: tuple[MockServer, MockServer], key: str) -> None:
+    """Whichever of them serves the page."""
+    call(two[0], "GET", "/faults", key)
+    chat(two[1], key)
+
+    rows = call(two[0], "GET", f"/ui/live?page={key}", "")["rows"]
+
+    name = next(one["namespace"] for one in call(two[0], "GET", "/exchanges", key))
+    assert [(one["number"], one["status"]) for one in rows if one["namespace"] == name] == [(1, 200)]
+
+
+@pytest.mark.parametrize("kind", ["doc", "journal"])
+def test_a_state_that_another_program_wrote(server: StateServer, two: tuple[MockServer, MockServer], kind: str) -> None:
+    """What cannot be read is told in one line, again and again; when it is gone all goes on."""
+    call(two[0], "POST", "/reset", "", {})
+    if kind == "doc":
+        server.ask("HSET", "genstudio-mock:1:ns:default", "doc", '{"faults": [1]}', "v", "x")
+    else:
+        server.ask("RPUSH", "genstudio-mock:1:journal:default", "no exchange")
+
+    for mock in two:
+        status, told = send(mock.url, "GET", f"{PREFIX}/{'faults' if kind == 'doc' else 'exchanges'}", "")
+        assert status == 503
+        assert told["error"].startswith(f"the state at {server.url} holds what is not readable here (")
+        assert chat(mock, "any")[0] == 200
+    server.ask("DEL", "genstudio-mock:1:journal:default")
+    server.ask("HSET", "genstudio-mock:1:ns:default", "doc", "{}", "v", "y")
+    call(two[0], "POST", "/reset", "", {})
+    assert call(two[1], "GET", "/faults", "") == call(two[1], "GET", "/exchanges", "") == []
+
+
 def test_no_api_key_is_in_the_state(server: StateServer, two: tuple[MockServer, MockServer], key: str) -> None:
     """A digest stands for it, and every key has the prefix and a time to live."""
     call(two[0], "POST", "/answers", key, {"answer": {"text": "x"}})
@@ -437,6 +471,50 @@ def test_workers_are_one_though_one_is_killed(server: StateServer) -> None:
     assert set(numbers) <= set(range(1, 31))
     with MockServer(state=server.url) as mock:
         call(mock, "DELETE", "/namespace", "own")
+
+
+SUITE: Final = """
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+
+def ask(mock):
+    body = json.dumps({"messages": [{"role": "user", "content": "x"}]}).encode()
+    headers = {"Authorization": f"Bearer {mock.api_key}", "Content-Type": "application/json"}
+    asked = urllib.request.Request(f"{mock.base_url}/chat/completions", body, headers)
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        return json.load(answer)["choices"][0]["message"]["content"]
+
+@pytest.mark.parametrize("number", range(3))
+def test_it(genstudio_mock, number):
+    genstudio_mock.answer(f"nr {number}")
+    genstudio_mock.arm("status;status=503", times=1)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        ask(genstudio_mock)
+    caught.value.close()
+    assert ask(genstudio_mock) == f"nr {number}"
+    genstudio_mock.assert_all_used()
+    assert [one.status for one in genstudio_mock.exchanges()] == [503, 200]
+"""
+
+
+def test_a_suite_on_every_chip_against_several(server: StateServer, tmp_path: Path) -> None:
+    """`--chips all` with pytest-xdist against workers that share a state: as against one process."""
+    (tmp_path / "test_suite.py").write_text(SUITE)
+    with started("--workers", "2", "--port", "0", "--state", server.url) as process:
+        url = ready_url(process)
+        environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *PLUGINS, "-q", "-n", "2", "--chips", "all", "--genstudio-mock-url", url],
+            cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        process.terminate()
+        process.communicate(timeout=30)
+
+    assert re.search(r"^21 passed in", done.stdout, re.MULTILINE), done.stdout
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

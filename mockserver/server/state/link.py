@@ -220,6 +220,14 @@ class Link:
             self._lose(error)
             raise StateLostError(self._why(error)) from None
 
+    def unreadable(self, error: Exception) -> StateLostError:
+        """What is raised where the state holds what another program has written."""
+        kind = type(error).__name__
+        return StateLostError(
+            f"the state at {without_password(self._url)} holds what is not readable here ({kind}); "
+            "do other versions of genstudio-mock use it? another number at its end is another state"
+        )
+
     def _why(self, error: BaseException) -> str:
         return f"the state at {without_password(self._url)} is lost: {said(error)}; try again, it comes back by itself"
 
@@ -245,9 +253,8 @@ class Link:
             return
         except _errors() as error:
             self._lose(error)
-        except Exception as error:
-            log.exception("the state at %s holds what cannot be read", without_password(self._url))
-            self._lose(error)
+        except ValueError as error:
+            self._lose(self.unreadable(error))
 
     async def _take(self, told: dict[str, Any]) -> None:
         if told["do"] == "known":

@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mockserver.pipeline.incoming import FAULT_HEADER
+from mockserver.server.control.request import ControlError
 from mockserver.server.journal import MOST_BYTES, MOST_EXCHANGES, weight
 from mockserver.server.namespace import (
     DEFAULT,
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("mockserver")
 
 T = TypeVar("T")
+UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, ControlError)
+"""What comes of a state that another program has written."""
 GATHER_S: Final = 0.01
 """How long exchanges that ended are gathered before they are sent."""
 BATCH: Final = 50
@@ -298,7 +301,10 @@ class SharedNamespaces(Namespaces):
     ) -> bool:
         """Make a copy what is given; False where a row of it was taken out meanwhile: another state has come."""
         document = document or NOTHING
-        names = named_in(document)
+        try:
+            names = named_in(document)
+        except UNREADABLE as error:
+            raise self.link.unreadable(error) from None
         rows = {name: said for name, said in one.rows.items() if name in names}
         missing = sorted(names - rows.keys())
         if missing:
@@ -306,7 +312,10 @@ class SharedNamespaces(Namespaces):
             if None in bodies:
                 return False
             rows |= dict(zip(missing, bodies, strict=True))
-        one.be(version.decode(), document, rows, int(exchanges or b"0"), self._edition)
+        try:
+            one.be(version.decode(), document, rows, int(exchanges or b"0"), self._edition)
+        except UNREADABLE as error:
+            raise self.link.unreadable(error) from None
         if epoch and epoch.decode() != one.journal.epoch:
             one.journal.begin_again(epoch.decode())
         return True
@@ -353,11 +362,14 @@ class SharedNamespaces(Namespaces):
                 scripts.READ, journal.namespace, os.urandom(6).hex(), journal.epoch, journal.read_until,
                 self.link.member,
             )  # fmt: skip
-            found = [_ended(entry) for entry in come]
+            try:
+                found = [_ended(entry) for entry in come]
+                elsewhere = [one for told in open_ for one in _opened(told)]
+            except UNREADABLE as error:
+                raise self.link.unreadable(error) from None
             if journal.namespace == DEFAULT:
                 for one in found:
                     self._seed_late(one)
-            elsewhere = [one for told in open_ for one in _opened(told)]
             journal.take(epoch.decode(), dropped, start, found, elsewhere)
 
     def _seed_late(self, exchange: Exchange) -> None:
