@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mockserver.server.serving import new_event_loop
+from tests.command import ROOT
 from tests.served_process import question, ready_url, started
 
 if TYPE_CHECKING:

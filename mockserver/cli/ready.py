@@ -44,6 +44,8 @@ def curl(address: str, edition: Edition, config: Config) -> list[str]:
     opening, base = ["curl", "-N"], address
     if address.startswith("unix:"):
         opening, base = [*opening, "--unix-socket", address.removeprefix("unix:")], "http://localhost"
+    if config.tls_ca:
+        opening = [*opening, "--cacert", str(config.tls_ca)]
     key = OWN_KEY if config.api_key else ANY_KEY
     return [
         shlex.join([*opening, base + Route(model, chip).path]),
@@ -71,6 +73,8 @@ def ready_block(address: str, edition: Edition, config: Config, guard: Guard | N
             else ()
         ),
     ]
+    if config.tls_ca:
+        rows.append((("trust", "dim"), f"{config.tls_ca} holds the authority of its certificate"))
     if guard and config.ui and not address.startswith("unix:"):
         rows.append((("look", "dim"), f"{address}/_mock/ui/ in a browser"))
     if guard and guard.token:
@@ -118,6 +122,8 @@ def ready_line(address: str, edition: Edition, config: Config, guard: Guard | No
         "chips": deviating(edition),
         "curl": " ".join(curl(address, edition, config)),
     }
+    if config.tls_ca:
+        line["ca"] = str(config.tls_ca)
     if guard and guard.token and not config.control_token:
         line["control_token"] = guard.token
     return json.dumps(line, ensure_ascii=False)

@@ -76,6 +76,7 @@ def serve(config: Config, console: Console) -> None:
     from mockserver.server.port_file import PortFile
     from mockserver.server.serving import address_of, ended_by_sigterm, tcp_socket, unix_socket
     from mockserver.server.serving import run as run_server
+    from mockserver.server.tls import tls_of
     from mockserver.settings.assemble import build
 
     if config.uds and config.port_file:
@@ -85,6 +86,9 @@ def serve(config: Config, console: Console) -> None:
         held.callback(port_file.remove)
         held.enter_context(ended_by_sigterm())
         mock = build(config, tell)
+        tls = held.enter_context(tls_of(config))
+        if tls and tls.ca:
+            config = replace(config, tls_ca=tls.ca)
         listening = unix_socket(config.uds) if config.uds else tcp_socket(config.host, config.port)
         held.callback(listening.close)
         if config.uds:
@@ -96,7 +100,7 @@ def serve(config: Config, console: Console) -> None:
             if config.port_file:
                 port_file.write(listening.getsockname()[1])
             edition = mock.edition
-            address = address_of(listening)
+            address = address_of(listening, "https" if tls else "http")
             with contextlib.suppress(BrokenPipeError):  # nobody reads it; the mock serves all the same
                 if config.log_format == "json":
                     console.print(ready_line(address, edition, config, guard))
@@ -104,7 +108,9 @@ def serve(config: Config, console: Console) -> None:
                     console.print(*ready_block(address, edition, config, guard, console))
 
         app = App(mock, guard, page=config.ui)
-        run_server(app, listening, tell_ready, config.grace_seconds, mock, port_file.remove)
+        run_server(
+            app, listening, tell_ready, config.grace_seconds, mock, port_file.remove, tls.context if tls else None
+        )
 
 
 def config_table(loaded: Loaded, console: Console) -> list[str]:

@@ -22,6 +22,7 @@ from mockserver.server.uvicorn_fit import connection_for, unfit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from ssl import SSLContext
 
     from starlette.types import Receive, Scope, Send
 
@@ -149,13 +150,13 @@ def unix_socket(path: Path) -> socket.socket:
     return made
 
 
-def address_of(listening: socket.socket) -> str:
+def address_of(listening: socket.socket, scheme: str = "http") -> str:
     """The URL under which a listening socket is reached from this machine, or `unix:` and the path."""
     name = listening.getsockname()
     if isinstance(name, str):
         return f"unix:{name}"
     host, port = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name[0], name[0]), name[1]  # noqa: S104 - read, not bound
-    return f"http://{in_url(host)}:{port}"
+    return f"{scheme}://{in_url(host)}:{port}"
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -180,6 +181,7 @@ def make_server(
     grace_seconds: float,
     http: Callable[..., asyncio.Protocol] | str | None,
     on_closing: Callable[[], None] = _nothing,
+    tls: SSLContext | None = None,
 ) -> Server:
     """A server for an application.
 
@@ -190,6 +192,7 @@ def make_server(
         http: What makes the protocol of a connection: `connection_for(mock)`, which is None where ours does not fit, or
             one that uvicorn knows by name.
         on_closing: Called when no more connections will be accepted, before answers in flight are waited for.
+        tls: For https; None serves plain HTTP.
     """
     if http is None:
         log.warning(unfit())
@@ -208,6 +211,9 @@ def make_server(
         timeout_graceful_shutdown=grace_seconds,  # type: ignore[arg-type]
         backlog=BACKLOG,
     )
+    if tls is not None:
+        config.load()
+        config.ssl = tls
     return Server(config, on_ready, on_closing)
 
 
@@ -229,6 +235,7 @@ def run(
     grace_seconds: float,
     refuser: Refuser,
     on_closing: Callable[[], None] = _nothing,
+    tls: SSLContext | None = None,
 ) -> None:
     """Serve until a signal comes; returns when the answers in flight are done or their grace time is over.
 
@@ -239,6 +246,7 @@ def run(
         grace_seconds: How long answers in flight may go on after a signal.
         refuser: Who says what a request gets that cannot be read.
         on_closing: Called when no more connections will be accepted, before answers in flight are waited for.
+        tls: For https; None serves plain HTTP.
     """
 
     def ready() -> None:
@@ -251,7 +259,7 @@ def run(
     told.addFilter(_is_worth_telling)
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            server = make_server(app, ready, grace_seconds, connection_for(refuser), on_closing)
+            server = make_server(app, ready, grace_seconds, connection_for(refuser), on_closing, tls)
             runner.run(server.serve(sockets=[listening]))
     finally:
         told.removeFilter(_is_worth_telling)
