@@ -173,7 +173,7 @@ WRONG_VARIABLES = [
         "GENSTUDIO_MOCK_PROT",
         (
             "GENSTUDIO_MOCK_PROT: unknown variable; "
-            "did you mean GENSTUDIO_MOCK_PORT, GENSTUDIO_MOCK_HOST, GENSTUDIO_MOCK_PROFILES?"
+            "did you mean GENSTUDIO_MOCK_PORT, GENSTUDIO_MOCK_HOST, GENSTUDIO_MOCK_TLS?"
         ),
     ),
     ("GENSTUDIO_MOCK_PORT", "GENSTUDIO_MOCK_PORT: 'many' is not allowed; allowed: an integer from 0 to 65535"),
@@ -312,7 +312,8 @@ def test_a_private_mock_answers_the_same_elsewhere(tmp_path: Path) -> None:
     """What a configuration says of answers stays; where it listens, whom it lets in and how it ends does not."""
     listening = {
         "host": "::1", "port": 9000, "uds": tmp_path, "port_file": tmp_path, "api_key": ("sk-a",), "control": False,
-        "control_token": "t", "grace_seconds": 9.0,
+        "control_token": "t", "grace_seconds": 9.0, "tls": "self-signed", "tls_ca": tmp_path, "tls_cert": tmp_path,
+        "tls_key": tmp_path, "tls_name": ("a",),
     }  # fmt: skip
     answers = {"edition": "2025-reference", "fixtures": (tmp_path,), "strict": True, "pace": "profile", "seed": 3}
 

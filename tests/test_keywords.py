@@ -69,6 +69,11 @@ FOLDER = Path(__file__).parent
 GIVEN: dict[str, list[tuple[Any, Any]]] = {
     "host": [("::1", "::1")],
     "port": [(0, 0), ("8000", 8000)],
+    "tls": [("self-signed", "self-signed")],
+    "tls_ca": [(FOLDER, FOLDER), (str(FOLDER), FOLDER)],
+    "tls_name": [(["a", "b"], ("a", "b"))],
+    "tls_cert": [(FOLDER, FOLDER), (str(FOLDER), FOLDER)],
+    "tls_key": [(FOLDER, FOLDER), (str(FOLDER), FOLDER)],
     "edition": [("2025-reference", "2025-reference")],
     "profiles": [([FOLDER], (FOLDER,)), ([str(FOLDER)], (FOLDER,))],
     "fixtures": [((FOLDER, str(FOLDER)), (FOLDER, FOLDER))],

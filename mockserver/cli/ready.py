@@ -44,7 +44,7 @@ def tell_ready(
 
     if config.port_file:
         port_file.write(listening.getsockname()[1])
-    address = address_of(listening)
+    address = address_of(listening, "https" if config.tls != "off" or config.tls_cert else "http")
     with contextlib.suppress(BrokenPipeError):  # nobody reads it; the mock serves all the same
         if config.log_format == "json":
             console.print(ready_line(address, edition, config, guard))
@@ -75,6 +75,8 @@ def curl(address: str, edition: Edition, config: Config) -> list[str]:
     opening, base = ["curl", "-N"], address
     if address.startswith("unix:"):
         opening, base = [*opening, "--unix-socket", address.removeprefix("unix:")], "http://localhost"
+    if config.tls_ca:
+        opening = [*opening, "--cacert", str(config.tls_ca)]
     key = OWN_KEY if config.api_key else ANY_KEY
     return [
         shlex.join([*opening, base + Route(model, chip).path]),
@@ -106,6 +108,8 @@ def ready_block(address: str, edition: Edition, config: Config, guard: Guard | N
         rows.append((("workers", "dim"), f"{config.workers} processes; {TOGETHER if config.state else APART}"))
     if config.state:
         rows.append((("state", "dim"), SETTINGS["state"].show(config.state)))
+    if config.tls_ca:
+        rows.append((("trust", "dim"), f"{config.tls_ca} holds the authority of its certificate"))
     if guard and config.ui and not address.startswith("unix:"):
         rows.append((("look", "dim"), f"{address}/_mock/ui/ in a browser"))
     if guard and guard.token:
@@ -157,6 +161,8 @@ def ready_line(address: str, edition: Edition, config: Config, guard: Guard | No
         line["workers"] = config.workers
     if config.state:
         line["state"] = SETTINGS["state"].show(config.state)
+    if config.tls_ca:
+        line["ca"] = str(config.tls_ca)
     if guard and guard.token and not config.control_token:
         line["control_token"] = guard.token
     return json.dumps(line, ensure_ascii=False)

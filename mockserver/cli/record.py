@@ -13,6 +13,7 @@ from mockserver.cli.scrubbing import add_scrub_arguments, scrubbing_of
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
 from mockserver.core.route import BASE_TEMPLATE, Route
+from mockserver.core.web_address import bare_host
 from mockserver.files.secrets import SHORTEST_SECRET
 from mockserver.recording.modes import DEFAULT, MODES
 from mockserver.recording.show import visible
@@ -86,7 +87,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Serve the recording proxy until a signal comes."""
-    from mockserver.core.web_address import bare_host
     from mockserver.files.secrets import proxy_secrets
     from mockserver.pipeline.refuse import refuse
     from mockserver.profile.edition import default_edition, load_edition
@@ -137,6 +137,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     listening = tcp_socket(args.host, args.port)  # last: nothing is opened where something else is wrong
     guard = Guard(names=frozenset({bare_host(args.host).lower()}), any_address=not is_loopback(listening))
     proxy = RecordingProxy(upstream, recorder, refusal, maps=maps, key=key, speed=args.speed, guard=guard)
+
     where = address_of(listening)
 
     def ready() -> None:

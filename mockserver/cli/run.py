@@ -39,6 +39,8 @@ EXAMPLES = (
     ("genstudio-mock run --fault 'status;status=503' -- ./check.sh", "everything fails"),
 )
 ANY_KEY: Final = "any-key"
+TLS: Final = ("tls", "tls_name", "tls_cert", "tls_key")
+"""Settings of where it listens that a command may have a say in."""
 OWN: Final = frozenset({"model", "api_key", "grace_seconds"})
 """Settings that this command uses in its own way, or has no use for."""
 UNMATCHED: Final = "refusal:no-match"
@@ -66,10 +68,15 @@ def run(argv: Sequence[str], console: Console) -> int:
     from mockserver.testing.mock_server import MockServer
     from mockserver.testing.session import Session
 
-    with MockServer(config) as mock:
+    with contextlib.ExitStack() as held:
+        mock = held.enter_context(MockServer(config))
         session = Session(mock, "", model, found.chip)  # no key: the namespace that all keys of this mock share
         try:
             variables = {**session.env(), "OPENAI_API_KEY": ANY_KEY, **past_proxy(console.environ, mock.url)}
+            if mock.ca is not None:
+                from mockserver.server.tls import trusting
+
+                variables |= held.enter_context(trusting(console.environ, mock.ca))
             for fault in found.fault:
                 session.arm(fault)
         except MockError as error:
@@ -84,7 +91,7 @@ def parser() -> Parser:
     made = Parser("run", SAYS, EXAMPLES)
     made.add_settings(
         name for name, row in SETTINGS.items()
-        if row.group in {CONTENT, ANSWERS} and not row.file_only and name not in OWN
+        if (row.group in {CONTENT, ANSWERS} or name in TLS) and not row.file_only and name not in OWN
     )  # fmt: skip
     made.add_argument("--model", metavar="NAME", help="model to ask; one that the edition lacks is added")
     made.add_argument("--chip", metavar="NAME", help="chip to ask (default: the edition's first)")
@@ -107,7 +114,7 @@ def _own(config: Config, model: str | None) -> Config:
     """The configuration of a mock for one command, in which the model that it asks is known."""
     from mockserver.settings.assemble import edition_of
 
-    config = private(config)
+    config = replace(private(config), **{name: getattr(config, name) for name in TLS})
     if model is None or model in edition_of(config).models:
         return config
     name = SETTINGS["model"].read([model], Place("--model", Path()), text=True)

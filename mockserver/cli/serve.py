@@ -78,6 +78,7 @@ def serve(config: Config, console: Console) -> int:
     from mockserver.server.port_file import PortFile
     from mockserver.server.serving import ended_by_sigterm, tcp_socket, unix_socket
     from mockserver.server.serving import run as run_server
+    from mockserver.server.tls import tls_of
     from mockserver.settings.assemble import build
 
     if config.uds and config.port_file:
@@ -91,6 +92,9 @@ def serve(config: Config, console: Console) -> int:
         held.callback(port_file.remove)
         held.enter_context(ended_by_sigterm())
         mock = build(config, tell)
+        tls = held.enter_context(tls_of(config))
+        if tls and tls.ca:
+            config = replace(config, tls_ca=tls.ca)
         listening = unix_socket(config.uds) if config.uds else tcp_socket(config.host, config.port)
         held.callback(listening.close)
         if config.uds:
@@ -99,7 +103,7 @@ def serve(config: Config, console: Console) -> int:
         run_server(
             App(mock, guard, page=config.ui), listening,
             lambda: tell_ready(listening, mock.edition, guard, config, console, port_file), config.grace_seconds, mock,
-            mock.namespaces, port_file.remove,
+            mock.namespaces, port_file.remove, tls.context if tls else None,
         )  # fmt: skip
     return 0
 

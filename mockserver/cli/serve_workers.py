@@ -32,6 +32,7 @@ def serve_workers(config: Config, console: Console) -> int:
     from mockserver.server.port_file import PortFile
     from mockserver.server.serving import ended_by_sigterm, unix_socket
     from mockserver.server.serving import run as run_server
+    from mockserver.server.tls import tls_of
     from mockserver.server.uvicorn_fit import connection_class
     from mockserver.server.workers import Workers, need_fork, sockets_for
     from mockserver.settings.assemble import build
@@ -61,6 +62,9 @@ def serve_workers(config: Config, console: Console) -> int:
             held.callback(one.close)
         if config.uds:
             held.callback(config.uds.unlink, missing_ok=True)
+        tls = held.enter_context(tls_of(config))
+        if tls and tls.ca:
+            config = replace(config, tls_ca=tls.ca)
         guard = guard_of(sockets[0], config.host, config.control_token) if config.control else None
 
         def work(number: int, ready: Callable[[], None]) -> None:
@@ -70,7 +74,9 @@ def serve_workers(config: Config, console: Console) -> int:
                     other.close()
             with logging() as told, ended_by_sigterm():
                 mock.on_exchange = told
-                run_server(App(mock, guard, page=config.ui), own, ready, config.grace_seconds, mock, mock.namespaces)
+                app = App(mock, guard, page=config.ui)
+                context = tls.context if tls else None
+                run_server(app, own, ready, config.grace_seconds, mock, mock.namespaces, tls=context)
 
         gc.freeze()  # what is here before the fork stays shared memory: no process's collector writes to it
         return Workers(

@@ -88,14 +88,14 @@ def https_proxy(host: str, environ: Mapping[str, str]) -> Proxy | None:
 
 
 def past_proxy(environ: Mapping[str, str], url: str) -> dict[str, str]:
-    """`NO_PROXY`, in both its spellings, with the host of an http URL added to it.
+    """`NO_PROXY`, in both its spellings, with the host of a URL added to it.
 
     Where a proxy is set, clients would ask it for a server on this machine too, and it knows nothing of our loopback.
 
     Returns:
         Nothing where no proxy is set, or where the host is excepted already, whichever spelling a client reads.
     """
-    if not [*_values("http_proxy", environ), *_values("all_proxy", environ)]:
+    if not [*_values(f"{urlsplit(url).scheme}_proxy", environ), *_values("all_proxy", environ)]:
         return {}
     host = urlsplit(url).hostname or ""
     rules = list(_values(BYPASS, environ))

@@ -23,6 +23,7 @@ from mockserver.server.uvicorn_fit import connection_for, unfit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from ssl import SSLContext
 
     from starlette.types import Receive, Scope, Send
 
@@ -188,13 +189,13 @@ def unix_socket(path: Path) -> socket.socket:
     return made
 
 
-def address_of(listening: socket.socket) -> str:
+def address_of(listening: socket.socket, scheme: str = "http") -> str:
     """The URL under which a listening socket is reached from this machine, or `unix:` and the path."""
     name = listening.getsockname()
     if isinstance(name, str):
         return f"unix:{name}"
     host, port = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name[0], name[0]), name[1]  # noqa: S104 - read, not bound
-    return f"http://{in_url(host)}:{port}"
+    return f"{scheme}://{in_url(host)}:{port}"
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -220,6 +221,7 @@ def make_server(
     http: Callable[..., asyncio.Protocol] | str | None,
     namespaces: Namespaces | None = None,
     on_closing: Callable[[], None] = _nothing,
+    tls: SSLContext | None = None,
 ) -> Server:
     """A server for an application.
 
@@ -231,6 +233,7 @@ def make_server(
             one that uvicorn knows by name.
         namespaces: Opened before connections are accepted, and closed when none is left.
         on_closing: Called when no more connections will be accepted, before answers in flight are waited for.
+        tls: For https; None serves plain HTTP.
     """
     if http is None:
         log.warning(unfit())
@@ -249,6 +252,9 @@ def make_server(
         timeout_graceful_shutdown=grace_seconds,  # type: ignore[arg-type]
         backlog=BACKLOG,
     )
+    if tls is not None:
+        config.load()
+        config.ssl = tls
     return Server(config, on_ready, namespaces, on_closing)
 
 
@@ -271,6 +277,7 @@ def run(
     refuser: Refuser,
     namespaces: Namespaces | None = None,
     on_closing: Callable[[], None] = _nothing,
+    tls: SSLContext | None = None,
 ) -> None:
     """Serve until a signal comes; returns when the answers in flight are done or their grace time is over.
 
@@ -282,6 +289,7 @@ def run(
         refuser: Who says what a request gets that cannot be read.
         namespaces: Opened before connections are accepted, and closed when none is left.
         on_closing: Called when no more connections will be accepted, before answers in flight are waited for.
+        tls: For https; None serves plain HTTP.
     """
 
     def ready() -> None:
@@ -295,7 +303,7 @@ def run(
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             connection = connection_for(refuser, getattr(app, "chats", None))
-            server = make_server(app, ready, grace_seconds, connection, namespaces, on_closing)
+            server = make_server(app, ready, grace_seconds, connection, namespaces, on_closing, tls)
             runner.run(server.serve(sockets=[listening]))
     finally:
         told.removeFilter(_is_worth_telling)

@@ -137,6 +137,21 @@ class Config:
         "Redis or Valkey server that keeps what processes have in common (default: each keeps its own)", "URL",
     )  # fmt: skip
     state_ttl: float = _row(86_400.0, kinds.LIFETIME, LISTEN, "how long the state keeps what nobody touches", "SECONDS")
+    tls: Literal["off", "self-signed"] = _row(
+        "off", kinds.choice("off", "self-signed"), LISTEN,
+        "https with a certificate made at the start, by an authority that --tls-ca holds", "off|self-signed",
+    )  # fmt: skip
+    tls_ca: Path | None = _row(
+        None, kinds.PATH, LISTEN,
+        "file that holds the authority of --tls self-signed while it serves (default: a temporary one)", "PATH",
+    )  # fmt: skip
+    tls_name: tuple[str, ...] = _row(
+        (), kinds.TEXT, LISTEN, "further name or address in the certificate of --tls self-signed", "NAME", many=True
+    )
+    tls_cert: Path | None = _row(None, kinds.PATH, LISTEN, "https with this certificate (PEM, with its chain)", "PATH")
+    tls_key: Path | None = _row(
+        None, kinds.PATH, LISTEN, "key of --tls-cert, without a passphrase (default: in the same file)", "PATH"
+    )
     edition: str | None = _row(
         None, kinds.TEXT, CONTENT, "state of the documents to imitate (default: the profiles' own)", "NAME"
     )

@@ -51,6 +51,11 @@ class Keywords(AppKeywords, total=False):
 
     host: str
     port: int
+    tls: Literal["off", "self-signed"]
+    tls_ca: Path | str
+    tls_name: Sequence[str]
+    tls_cert: Path | str
+    tls_key: Path | str
     grace_seconds: float
     state: str
     state_ttl: float

@@ -18,4 +18,5 @@ def private(config: Config) -> Config:
     return replace(
         config, host="127.0.0.1", port=0, uds=None, port_file=None, api_key=(), control=True, control_token=None,
         grace_seconds=0.0, workers=1, state=None,
+        tls="off", tls_ca=None, tls_name=(), tls_cert=None, tls_key=None,
     )  # fmt: skip

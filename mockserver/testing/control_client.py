@@ -1,16 +1,20 @@
-"""The control API of a mock that runs somewhere, over plain HTTP. Only the standard library is imported."""
+"""The control API of a mock that runs somewhere, over HTTP. Only the standard library is imported."""
 
 from __future__ import annotations
 
 import http.client
 import json
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from mockserver import __version__
 from mockserver.core.errors import suggestion
 from mockserver.core.route import Route
+
+if TYPE_CHECKING:
+    import ssl
+    from pathlib import Path
 
 CONTROL: Final = "/_mock"
 CALL_TIMEOUT_S: Final = 10.0
@@ -53,22 +57,24 @@ class ControlClient:
     Args:
         url: The mock's address, say `http://127.0.0.1:8777`.
         token: What its control API asks for off loopback.
+        ca: Certificates (PEM) to trust beside the system's, for https.
 
     Raises:
-        MockError: that is no address.
+        MockError: that is no address, or the certificates cannot be read.
     """
 
     _edition: ServedEdition | None = None
     _fault_types: dict[str, dict[str, str]] | None = None
 
-    def __init__(self, url: str, token: str | None = None) -> None:
+    def __init__(self, url: str, token: str | None = None, ca: Path | None = None) -> None:
         parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
-            raise MockError(f"{url!r} is not the address of a mock; allowed: http://HOST:PORT")
-        self._url = f"http://{parts.netloc}"
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise MockError(f"{url!r} is not the address of a mock; allowed: http(s)://HOST:PORT")
+        self._url = f"{parts.scheme}://{parts.netloc}"
+        self._tls = _trusted(ca) if parts.scheme == "https" else None
         self._edition = None
         self._token = token
-        self._address = (parts.hostname, parts.port or 80)
+        self._address = (parts.hostname, parts.port or (443 if self._tls else 80))
 
     @property
     def url(self) -> str:
@@ -149,7 +155,7 @@ class ControlClient:
         Raises:
             MockError: the mock cannot be reached or refuses.
         """
-        headers = {"Host": self.url.removeprefix("http://")}
+        headers = {"Host": self.url.partition("://")[2]}
         if key:
             headers["Authorization"] = f"Bearer {key}"
         if self._token is not None:
@@ -157,7 +163,11 @@ class ControlClient:
         data = None
         if body is not None:
             data, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
-        connection = http.client.HTTPConnection(*self._address, timeout=timeout_s)
+        connection = (
+            http.client.HTTPConnection(*self._address, timeout=timeout_s)
+            if self._tls is None
+            else http.client.HTTPSConnection(*self._address, timeout=timeout_s, context=self._tls)
+        )
         try:
             connection.request(method, CONTROL + path, data, headers)
             response = connection.getresponse()
@@ -175,6 +185,19 @@ class ControlClient:
             reason = value.get("error", value) if isinstance(value, dict) else value
             raise MockError(f"{method} {CONTROL}{path}: {response.status}: {reason}", str(reason))
         return text
+
+
+def _trusted(ca: Path | None) -> ssl.SSLContext:
+    """What the system trusts, and these certificates."""
+    import ssl
+
+    context = ssl.create_default_context()
+    if ca is not None:
+        try:
+            context.load_verify_locations(ca)
+        except OSError as error:
+            raise MockError(f"{ca}: cannot be read as certificates (PEM): {error}") from None
+    return context
 
 
 def _api_of(version: str) -> list[str]:

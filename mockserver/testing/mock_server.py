@@ -12,6 +12,8 @@ from mockserver.testing.running_mock import RunningMock
 
 if TYPE_CHECKING:
     import socket
+    from pathlib import Path
+    from ssl import SSLContext
 
     from starlette.types import Receive, Scope, Send
 
@@ -51,6 +53,9 @@ class MockServer(RunningMock):
             `log_level`) do not count; None takes the defaults, but a free port and no grace time.
         settings: Single settings; they count before the configuration's.
 
+    Attributes:
+        ca: The file with the authority of its certificate, with `tls="self-signed"`; None otherwise.
+
     Raises:
         OperatorError: a setting is unknown or its value is not allowed.
     """
@@ -58,6 +63,8 @@ class MockServer(RunningMock):
     def __init__(self, config: Config | None = None, **settings: Unpack[Keywords]) -> None:
         self._config = config_of(settings, config)
         self._running: _Running | None = None
+        self._held = contextlib.ExitStack()
+        self.ca: Path | None = None
 
     def start(self) -> Self:
         """Listen; returns when connections are accepted.
@@ -74,13 +81,21 @@ class MockServer(RunningMock):
 
         if self._running is not None:
             raise RuntimeError("this mock is started already; stop it first, or make another one")
+        from mockserver.server.tls import tls_of
+
         mock = build(self._config)
         connection_class()  # nothing is opened where uvicorn cannot be used
-        listening = tcp_socket(self._config.host, self._config.port)
         config = self._config
+        with contextlib.ExitStack() as opening:
+            tls = opening.enter_context(tls_of(config))
+            listening = tcp_socket(config.host, config.port)
+            self._held = opening.pop_all()
         guard = guard_of(listening, config.host, config.control_token) if config.control else None
-        super().__init__(address_of(listening), guard.token if guard else None)
-        running = _Running(App(mock, guard, page=self._config.ui), listening, self._config.grace_seconds, mock)
+        self.ca = tls.ca if tls else None
+        address = address_of(listening, "https" if tls else "http")
+        super().__init__(address, guard.token if guard else None, self.ca or config.tls_cert)
+        app, context = App(mock, guard, page=config.ui), tls.context if tls else None
+        running = _Running(app, listening, config.grace_seconds, mock, context)
         running.start()
         self._running = running
         return self
@@ -92,6 +107,7 @@ class MockServer(RunningMock):
             RuntimeError: the thread did not end in time.
         """
         running, self._running = self._running, None
+        self._held.close()
         if running is not None and not running.stop():
             raise RuntimeError("the mock did not end in time; its thread is a daemon and goes with the program")
 
@@ -118,7 +134,9 @@ class MockServer(RunningMock):
 class _Running:
     """The server on its own loop, in a thread of its own."""
 
-    def __init__(self, app: App, listening: socket.socket, grace_seconds: float, mock: Mock) -> None:
+    def __init__(
+        self, app: App, listening: socket.socket, grace_seconds: float, mock: Mock, tls: SSLContext | None
+    ) -> None:
         from mockserver.server.serving import make_server, new_event_loop
         from mockserver.server.uvicorn_fit import connection_for
 
@@ -128,8 +146,8 @@ class _Running:
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         grace = grace_seconds + STOP_SECONDS
-        connection = connection_for(mock, app.chats)
-        self._server = make_server(_Cancellable(app), self._ready.set, grace, connection, mock.namespaces)
+        connection, namespaces = connection_for(mock, app.chats), mock.namespaces
+        self._server = make_server(_Cancellable(app), self._ready.set, grace, connection, namespaces, tls=tls)
         self._thread = threading.Thread(target=self._serve, name="genstudio-mock", daemon=True)
 
     def start(self) -> None:

@@ -14,9 +14,10 @@ class RunningMock(ControlClient):
     Args:
         url: Its address, say `http://127.0.0.1:8777`.
         token: What its control API asks for off loopback.
+        ca: Certificates (PEM) to trust beside the system's, for https.
 
     Raises:
-        MockError: that is no address.
+        MockError: that is no address, or the certificates cannot be read.
     """
 
     def session(self, api_key: str | None = None) -> Session:
