@@ -331,6 +331,19 @@ def test_what_decides_is_written_as_an_encoder_writes_it(messages: list[Message]
     assert _written("an edition", 3, wish, "a “model”", messages) == json.dumps(decides, sort_keys=True)
 
 
+def test_a_long_text_decides_to_its_last_character() -> None:
+    """Of a long prompt a digest decides: another end makes other words, and another prompt's digest is no text's."""
+    made = Synthetic(load("2025-reference"), 0)
+    long = "word " * 2000
+    same, other = made.answer(ask(long + "a")), made.answer(ask(long + "b"))
+
+    assert made.answer(ask(long + "a")) == same
+    assert made.answer(ask(long + "a")) is not same
+    assert other.text != same.text
+    assert _written("e", 0, None, "m", [user(long)]) != _written("e", 0, None, "m", [user("#")])
+    assert made.answer(ask('"content": #')) is made.answer(ask('"content": #'))
+
+
 def test_the_order_of_requests_changes_nothing() -> None:
     """What was asked before leaves no trace in an answer."""
     asked = [ask(text, seed=seed, model=model) for text in ASKED.values() for seed in range(5) for model in (PLAIN, ON)]

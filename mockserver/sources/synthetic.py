@@ -34,6 +34,11 @@ KEPT_ANSWERS: Final = 256
 MOST_TOKENS: Final = 32_768
 """The longest text that a request can ask for."""
 _KEPT_REQUEST = 16_384  # characters; answers to longer requests are made anew, so that the memory is bounded
+_QUOTED: Final = 4096
+"""Characters of a text that decides by itself; of a longer one its digest does."""
+_DIGEST_MARK: Final = "#"
+_DIGESTED: Final = f'"content": {_DIGEST_MARK}'
+"""Stands in what decides only where a digest does: within a text its quotation mark would be escaped."""
 _SHAPING = ("tools", "tool_choice", "parallel_tool_calls", "response_format", "enable_thinking")
 _NO_FORM = [None] * len(_SHAPING)
 _Key = tuple[str, str, tuple[int, int] | None, int | None, str]
@@ -84,7 +89,7 @@ class Synthetic:
             self._kept.move_to_end(key)
             return found
         made = self._make(request, style, seed, wanted, most)
-        if len(asked) + len(shaping) <= _KEPT_REQUEST:
+        if len(asked) + len(shaping) <= _KEPT_REQUEST and _DIGESTED not in asked:
             self._kept[key] = made
             if len(self._kept) > KEPT_ANSWERS:
                 self._kept.popitem(last=False)
@@ -133,15 +138,21 @@ class Synthetic:
 
 
 def _written(edition: str, seed: int, wish: object, model: str, messages: Sequence[Mapping[str, Any]]) -> str:
-    """What decides the words, as JSON with its keys in order; the usual message takes no encoder."""
+    """What decides the words, as JSON with its keys in order; the usual message needs no encoder."""
     said = ", ".join([_message(one) for one in messages])
     return f"[{_quoted(edition)}, {seed}, {'null' if wish is None else _in_order(wish)}, {_quoted(model)}, [{said}]]"
+
+
+def _digest(text: str) -> str:
+    """A long text by its digest: quoting it takes four times as long, and what is quoted would be digested too."""
+    return _DIGEST_MARK + hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _message(one: Mapping[str, Any]) -> str:
     content, role = one.get("content"), one.get("role")
     if len(one) == 2 and isinstance(content, str) and isinstance(role, str):
-        return f'{{"content": {_quoted(content)}, "role": {_quoted(role)}}}'
+        said = _quoted(content) if len(content) <= _QUOTED else _digest(content)
+        return f'{{"content": {said}, "role": {_quoted(role)}}}'
     return _in_order(one)
 
 
