@@ -29,9 +29,12 @@ from hypothesis.stateful import initialize, run_state_machine_as_test
 from mockserver.core.exchange import ChatRequest, Ending, Exchange, Plan, Request
 from mockserver.server.guard import PREFIX
 from mockserver.server.journal import MOST_BYTES, MOST_EXCHANGES
+from mockserver.server.namespace import StateLostError
 from mockserver.server.state import scripts
 from mockserver.server.state.exchange_bytes import bytes_of, exchange_of
 from mockserver.server.state.link import Link
+from mockserver.server.state.outbox import Outbox
+from mockserver.server.state.shared_journal import SharedJournal
 from mockserver.testing.mock_server import MockServer
 from tests.command import ROOT, called
 from tests.control_machine import ControlMachine
@@ -417,6 +420,38 @@ def test_a_state_that_goes_and_comes_back(name: str) -> None:
         assert chat(mock, "own") == (200, "wartet")
         assert [one["status"] for one in call(mock, "GET", "/exchanges", "")] == [200] * 3
         assert call(mock, "GET", "/faults", "") == []
+
+
+def test_too_long_without_a_state() -> None:
+    """The newest exchanges wait, and the log counts those that went."""
+
+    class Lost(Link):
+        """A line that is cut at first."""
+
+        sent: list[int]
+
+        async def run(self, _script: str, *arguments: Any) -> Any:
+            if self.lost:
+                raise StateLostError(self.lost)
+            self.sent.append(len(arguments[2:]) // 3)
+
+    async def run() -> list[int]:
+        link = Lost("redis://localhost", 60, None, None)  # type: ignore[arg-type]  # nobody is told
+        link.lost, link.sent = "cut", []
+        outbox = Outbox(link, None)  # type: ignore[arg-type]  # nothing is in flight
+        journal = SharedJournal("default", None)  # type: ignore[arg-type]
+        for _ in range(MOST_EXCHANGES + 7):
+            outbox.add(journal, Exchange(Request("GET", "/")))
+        with pytest.raises(StateLostError, match=r"^cut$"):
+            await outbox.flush()
+        link.lost = None
+        await outbox.flush()
+        return link.sent
+
+    with told("7 exchanges are not in the journal: the state was lost for too long") as dropped:
+        sent = asyncio.run(run())
+        dropped.wait()
+    assert (sum(sent), max(sent)) == (MOST_EXCHANGES, 50)
 
 
 def test_a_state_that_does_not_answer_holds_no_chat_up(server: StateServer, two: tuple[MockServer, MockServer]) -> None:

@@ -11,15 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import logging
 import os
-from collections import deque
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mockserver.pipeline.incoming import FAULT_HEADER
 from mockserver.server.control.request import ControlError
-from mockserver.server.journal import MOST_BYTES, MOST_EXCHANGES, weight
 from mockserver.server.namespace import (
     DEFAULT,
     MOST_NAMESPACES,
@@ -31,6 +28,7 @@ from mockserver.server.state import scripts
 from mockserver.server.state.document import NOTHING, named_in, rows_of
 from mockserver.server.state.exchange_bytes import bytes_of, exchange_of
 from mockserver.server.state.link import PREFIX, Link
+from mockserver.server.state.outbox import Outbox
 from mockserver.server.state.shared_calls import DECIDING
 from mockserver.server.state.shared_namespace import SharedNamespace
 
@@ -42,17 +40,9 @@ if TYPE_CHECKING:
     from mockserver.server.namespace import Namespace
     from mockserver.server.state.shared_journal import SharedJournal
 
-log = logging.getLogger("mockserver")
-
 T = TypeVar("T")
 UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, ControlError)
 """What comes of a state that another program has written."""
-GATHER_S: Final = 0.01
-"""How long exchanges that ended are gathered before they are sent."""
-BATCH: Final = 50
-"""Exchanges sent at once: what makes them into bytes holds the loop for about 2 ms."""
-BATCH_BYTES: Final = 2**20
-"""From so many bytes on a batch takes no more."""
 
 
 class SharedNamespaces(Namespaces):
@@ -75,15 +65,8 @@ class SharedNamespaces(Namespaces):
         self.default: SharedNamespace = SharedNamespace(DEFAULT, DEFAULT, f"{seed}:", self)
         self._claimed: dict[str, SharedNamespace] = {}  # type: ignore[assignment]  # by digest
         self._keys: dict[str, str] = {}
-        self._outbox: deque[tuple[str, str, Exchange, int]] = deque()
-        self._outbox_bytes = 0
-        self._unsent: tuple[str, list[Any]] | None = None
-        self._some = asyncio.Event()
-        self._telling: set[str] = set()
-        self._sending = asyncio.Lock()
         self._learning = asyncio.Lock()
-        self._sender: asyncio.Task[None] | None = None
-        self._lost_exchanges = 0
+        self._outbox = Outbox(self.link, self._tell_open_of)
 
     @property
     def offset_ms(self) -> float:
@@ -98,17 +81,11 @@ class SharedNamespaces(Namespaces):
     async def open(self) -> None:
         """Connect and learn all; raises StateLostError."""
         await self.link.open()
-        self._sender = asyncio.create_task(self._send())
+        self._outbox.open()
 
     async def close(self) -> None:
         """Send what is left, and disconnect."""
-        if self._sender is not None:
-            self._sender.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sender
-            self._sender = None
-            with contextlib.suppress(StateLostError):
-                await self._flush()
+        await self._outbox.close()
         await self.link.close()
 
     # which namespace
@@ -324,22 +301,14 @@ class SharedNamespaces(Namespaces):
 
     def ended(self, journal: SharedJournal, exchange: Exchange) -> None:
         """An exchange ended here: it is sent soon."""
-        size = weight(exchange)
-        self._outbox.append((journal.namespace, journal.epoch, exchange, size))
-        self._outbox_bytes += size
-        while len(self._outbox) > MOST_EXCHANGES or (self._outbox_bytes > MOST_BYTES and len(self._outbox) > 1):
-            self._outbox_bytes -= self._outbox.popleft()[3]
-            self._lost_exchanges += 1
-        if not self._some.is_set():
-            self._some.set()
+        self._outbox.add(journal, exchange)
 
     def told(self, journal: SharedJournal) -> None:
         """What is in flight here changed, and somebody waits for that."""
         if asyncio.get_running_loop().time() > journal.watched_until:
             journal.watched_until = 0.0
-            return
-        self._telling.add(journal.namespace)
-        self._some.set()
+        else:
+            self._outbox.tell(journal.namespace)
 
     async def gather(self, journal: SharedJournal, *, watch_s: float = 0.0) -> None:
         """Read what ended, and have all tell what they have in flight; for a while at each change too."""
@@ -381,7 +350,7 @@ class SharedNamespaces(Namespaces):
         return [DEFAULT, *self._claimed]
 
     async def _gather(self, namespaces: list[str], watch_s: float = 0.0) -> None:
-        await self._flush()
+        await self._outbox.flush()
         await self.link.tell("gather", namespaces=namespaces, watch_s=watch_s)
 
     async def _count(self) -> None:
@@ -400,7 +369,7 @@ class SharedNamespaces(Namespaces):
         if told["do"] == "changed":
             await self._learn_namespaces()
         if told["do"] == "gather":
-            await self._flush()
+            await self._outbox.flush()
         for name in told.get("namespaces", ()):
             one = self._at(name)
             if one is None:
@@ -431,46 +400,10 @@ class SharedNamespaces(Namespaces):
             parts.append(b"%d %d\n%b" % (exchange.number, len(data), data))
         await self.link.run(scripts.OPEN, one.key, self.link.member, b"".join(parts) if here else b"")
 
-    async def _send(self) -> None:
-        """Send what ended, a batch after the other."""
-        while True:
-            await self._some.wait()
-            await asyncio.sleep(GATHER_S)
-            self._some.clear()
-            try:
-                await self._flush()
-                while self._telling:
-                    one = self._at(self._telling.pop())
-                    if one is not None:
-                        await self._tell_open(one)
-            except StateLostError:
-                await asyncio.sleep(GATHER_S * 10)
-                self._some.set()
-
-    async def _flush(self) -> None:
-        """Send all that ended here; one batch is taken once, also where it is sent again."""
-        async with self._sending:
-            while self._unsent is not None or self._outbox:
-                if self._unsent is None:
-                    entries: list[Any] = []
-                    size = 0
-                    while self._outbox and len(entries) < 3 * BATCH and size < BATCH_BYTES:
-                        name, epoch, exchange, weighs = self._outbox.popleft()
-                        entries += (name, epoch, _entry(exchange))
-                        size += weighs
-                    self._outbox_bytes -= size
-                    self._unsent = os.urandom(6).hex(), entries
-                token, entries = self._unsent
-                await self.link.run(scripts.APPEND, token, self.link.member, *entries)
-                self._unsent = None
-            if self._lost_exchanges:
-                count, self._lost_exchanges = self._lost_exchanges, 0
-                log.warning("%d exchanges are not in the journal: the state was lost for too long", count)
-
-
-def _entry(exchange: Exchange) -> bytes:
-    ended_ms = exchange.at_ms + exchange.duration_ms
-    return b"%d %.3f %.3f %b" % (exchange.number, exchange.at_ms, ended_ms, bytes_of(exchange))
+    async def _tell_open_of(self, name: str) -> None:
+        one = self._at(name)
+        if one is not None:
+            await self._tell_open(one)
 
 
 def _ended(entry: bytes) -> Exchange:
