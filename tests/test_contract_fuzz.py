@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from mockserver.contract import fuzz, fuzz_files, strategies, streams
-from mockserver.contract.fuzz import difference, find_bug
+from mockserver.contract import fuzz, fuzz_files, fuzz_server, shrink, strategies, streams
+from mockserver.contract.fuzz import Options, difference, find_bug, find_bugs
 from mockserver.contract.harmless import HARMLESS, LEFT_OUT, WITHOUT_EFFECT, harmless
 from mockserver.core.errors import OperatorError
 from mockserver.core.exchange import Answer, ToolCall, Usage
@@ -21,7 +21,9 @@ from mockserver.pipeline.read import objects_of
 from mockserver.profile import quirks
 from mockserver.recording.show import time_line
 from mockserver.sources.recordings import load as load_recordings
-from tests.buggy_clients import BUGS, decodes_each_read, reads, uses_splitlines, wants_a_space
+from tests.buggy_clients import BUGS, KNOWN_BUGS, answer, decodes_each_read, reads, uses_splitlines, wants_a_space
+from tests.buggy_readers import BUGS as KINDS
+from tests.buggy_readers import COUNTED_BY_NAME, OTHERS
 from tests.conftest import load
 
 if TYPE_CHECKING:
@@ -48,7 +50,11 @@ def reads_rightly(framing: str) -> Callable[[str], Said]:
 
     def read_all(base_url: str) -> dict[str, Any]:
         reader = WIRE_FORMATS[framing].reader()
-        events = [event for data in reads(base_url) for event in reader.feed(data)] + reader.close()
+        events: list[Any] = []
+        with answer(base_url) as response:
+            while not any(one is DONE for one in events) and (data := response.read1(65536)):
+                events += reader.feed(data)
+        events += reader.close()
         chunks: list[dict[str, Any]] = [one for one in events if isinstance(one, dict)]
         assert all(one is DONE for one in events[len(chunks) :])
         choices = [choice for chunk in chunks for choice in chunk["choices"]]
@@ -79,7 +85,46 @@ def test_a_planted_bug_is_found_and_shrunk(client: Callable[[str], str]) -> None
 
     assert failure is not None
     assert len(failure.stream.frames) <= most_frames
-    assert all(fuzz_again(client, one) == "" for one in streams.smaller(wire, failure.stream)), "it could be smaller"
+    assert all(fuzz_again(client, one) == "" for one in shrink.smaller(wire, failure.stream)), "it could be smaller"
+
+
+@pytest.mark.parametrize(
+    ("client", "most_frames", "says"),
+    [
+        pytest.param(client, *row, id=f"{kind}: {client.__name__}")
+        for kind, bugs in {**KINDS, "others": OTHERS}.items()
+        for client, row in bugs.items()
+    ],
+)
+def test_a_bug_of_each_kind_is_found_by_its_cause(
+    client: Callable[[str], Said], most_frames: int, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is found within the default number of streams, shrunk, and what is said of it names what it is about."""
+    monkeypatch.setattr(fuzz_server, "HELD_OPEN_S", 0.5)
+    further: tuple[str, ...] | None = None
+    if client in KINDS["pauses"]:
+        further = ()  # what they are impatient with is tried at once
+    elif client in COUNTED_BY_NAME:
+        further = (*harmless(NVIDIA), *COUNTED_BY_NAME[client])
+
+    failure = find_bug(client, NVIDIA, further=further, most_pause_ms=600 if client in KINDS["pauses"] else 1)
+
+    assert failure is not None
+    assert says in "; ".join([*failure.stream.quirks, *failure.words, failure.problem])
+    assert len(failure.stream.frames) <= most_frames
+
+
+def test_what_many_lose_counts_only_by_name() -> None:
+    """A byte order mark is no bug of a client that loses it, unless that is asked for; the report tells it as known."""
+    (client, names), *_ = KNOWN_BUGS.items()
+
+    found = find_bugs(client, NVIDIA, Options(most_pause_ms=0))
+    failure = find_bug(client, NVIDIA, further=("role-merged", "bom"))
+
+    assert (found.failures, [one.stream.quirks for one in found.known]) == ((), [names])
+    assert str(found.known[0]).splitlines()[1].startswith("known, the standard allows it: an event stream may begin ")
+    assert failure is not None
+    assert set(failure.stream.quirks) == set(names)
 
 
 def fuzz_again(client: Callable[[str], str], stream: streams.Stream) -> str:
