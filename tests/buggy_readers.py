@@ -145,7 +145,7 @@ def dies_on_an_empty_event(base_url: str) -> str:
 def wants_json_right_behind_data(base_url: str) -> str:
     """Takes a line for data only where the JSON begins at once."""
     lines = lines_of(body_of(base_url))
-    kept = [line for line in lines if not re.match(r"data:\s{2}", line)]
+    kept = [line for line in lines if not re.match(r"data:\s*\t", line)]
     return text_of("\n".join(kept))
 
 

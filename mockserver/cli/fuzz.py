@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from mockserver.cli.terminal import Console
-    from mockserver.contract.fuzz import Found, Trial
+    from mockserver.contract.fuzz import Fuzzed, Trial
     from mockserver.pipeline.wire_settings import WireSettings
 
 EXAMPLE = "genstudio-mock fuzz --chip {} -- python client.py"
@@ -181,11 +181,11 @@ def _check(args: argparse.Namespace) -> None:
 MOST_PAUSE_MS: Final = 600_000
 
 
-def _tell(args: argparse.Namespace, words: Sequence[str], edition: str, found: Found, out: TextIO) -> int:
+def _tell(args: argparse.Namespace, words: Sequence[str], edition: str, found: Fuzzed, out: TextIO) -> int:
     """Save what was found, and print the report; returns the exit code."""
     from mockserver.contract.failure import ASKED
     from mockserver.contract.fuzz_files import save
-    from mockserver.contract.fuzz_report import WRITERS, Run, terminal
+    from mockserver.contract.fuzz_report import WRITERS, FuzzRun, terminal
 
     saved, served = {}, {}
     for failure in [*found.failures, *(found.known if args.save else ())]:
@@ -194,7 +194,7 @@ def _tell(args: argparse.Namespace, words: Sequence[str], edition: str, found: F
         url = f"http://127.0.0.1:{args.port}{failure.exchange.request.path}"
         saved[id(failure)] = paths
         served[id(failure)] = f"genstudio-mock fuzz --serve {paths[0]} & curl -sN {url} -d '{ASKED.decode()}'"
-    run = Run(args.chip, edition, found, saved, served)
+    run = FuzzRun(args.chip, edition, found, saved, served)
     out.write(WRITERS[args.report](run) if args.report else terminal(run))
     return run.exit_code
 

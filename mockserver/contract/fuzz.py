@@ -20,7 +20,7 @@ from mockserver.contract.failure import ASKED, PATH, Failure, exchange_of, truth
 from mockserver.contract.fuzz_server import HELD_OPEN_S, StreamServer, load, serving
 from mockserver.contract.harmless import KNOWN, harmless
 from mockserver.contract.harmless import known as known_of
-from mockserver.contract.judge import Program, Said, difference, judge
+from mockserver.contract.judge import Said, TimedClient, difference, judge
 from mockserver.contract.shrink import smaller, without
 from mockserver.contract.streams import RICH, SPREAD, alone, composed, sweep
 from mockserver.core.exchange import Exchange, Request
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mockserver.pipeline.wire_settings import WireSettings
 
 __all__ = [
-    "ASKED", "Covered", "Failure", "Found", "Options", "Said", "Trial", "difference", "exchange_of", "find_bug",
+    "ASKED", "Covered", "Failure", "Fuzzed", "Options", "Said", "Trial", "difference", "exchange_of", "find_bug",
     "find_bugs", "harmless", "judge", "load", "serving", "truth_of",
 ]  # fmt: skip
 
@@ -109,7 +109,7 @@ class Covered:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Fuzzed:
     """What came of a run.
 
     Attributes:
@@ -193,7 +193,7 @@ def find_bugs(
     wire: WireSettings,
     options: Options = Options(),
     progress: Callable[[Trial], None] = _say_nothing,
-) -> Found:
+) -> Fuzzed:
     """Like `find_bug`, for several bugs in one run, what is known to be lost by many, and what was covered.
 
     What breaks the client is left out of the streams that follow, so that each further failure is another bug.
@@ -219,7 +219,7 @@ def find_bugs(
         if options.keep_going or not failures:
             known, more = _known(trials, options, failures)
             failures += more
-    return Found(trials.searched, tuple(failures), tuple(known), trials.covered)
+    return Fuzzed(trials.searched, tuple(failures), tuple(known), trials.covered)
 
 
 def _known(trials: _Trials, options: Options, failures: Sequence[Failure]) -> tuple[list[Failure], list[Failure]]:
@@ -368,6 +368,6 @@ class _Trials:
 
     def _read(self, base_url: str) -> Said:
         client = self._client
-        said = client(base_url, self._more_s) if isinstance(client, Program) else client(base_url)
+        said = client(base_url, self._more_s) if isinstance(client, TimedClient) else client(base_url)
         self.told = frozenset(said) if isinstance(said, Mapping) else frozenset()
         return said

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mockserver.contract.failure import Failure
-    from mockserver.contract.fuzz import Covered, Found
+    from mockserver.contract.fuzz import Covered, Fuzzed
 
 WIDTH: Final = 116
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class FuzzRun:
     """A run of the fuzzer.
 
     Attributes:
@@ -36,7 +36,7 @@ class Run:
 
     chip: str
     edition: str
-    found: Found
+    found: Fuzzed
     saved: Mapping[int, Sequence[Path]] = field(default_factory=dict)
     served: Mapping[int, str] = field(default_factory=dict)
 
@@ -46,7 +46,7 @@ class Run:
         return 1 if self.found.failures else 0
 
 
-def terminal(run: Run) -> str:
+def terminal(run: FuzzRun) -> str:
     """Each failure with its bytes and its files, what is known, and what was covered."""
     found = run.found
     parts = [_told(run, one) for one in [*found.failures, *found.known]]
@@ -66,7 +66,7 @@ def terminal(run: Run) -> str:
     return "\n".join([*parts, summary, *covered_lines(found.covered)]) + "\n"
 
 
-def _told(run: Run, failure: Failure) -> str:
+def _told(run: FuzzRun, failure: Failure) -> str:
     lines = [str(failure)]
     paths = run.saved.get(id(failure))
     if paths:
@@ -101,7 +101,7 @@ def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
-def as_json(run: Run) -> str:
+def as_json(run: FuzzRun) -> str:
     """Everything, for programs."""
     covered = run.found.covered
     data = {
@@ -123,7 +123,7 @@ def as_json(run: Run) -> str:
     return json.dumps(data, indent=1) + "\n"
 
 
-def _data(run: Run, failure: Failure) -> dict[str, Any]:
+def _data(run: FuzzRun, failure: Failure) -> dict[str, Any]:
     return {
         "problem": failure.problem,
         "known": failure.known,
@@ -137,7 +137,7 @@ def _data(run: Run, failure: Failure) -> dict[str, Any]:
     }
 
 
-def junit(run: Run) -> str:
+def junit(run: FuzzRun) -> str:
     """One suite: a case for each form that was tried, one for each bug; what is known is skipped."""
     suite = quoteattr(f"fuzz.{run.chip}")
     found = run.found
@@ -159,4 +159,4 @@ def junit(run: Run) -> str:
     return "\n".join([*lines, "</testsuite>", "</testsuites>"]) + "\n"
 
 
-WRITERS: Final[dict[str, Callable[[Run], str]]] = {"json": as_json, "junit": junit}
+WRITERS: Final[dict[str, Callable[[FuzzRun], str]]] = {"json": as_json, "junit": junit}

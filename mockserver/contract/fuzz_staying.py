@@ -46,7 +46,7 @@ class StayingProgram:
         self._environ = environ
         self._patience = timeout_s
         self._slowest = 0.0
-        self._running: _Running | None = None
+        self._running: _Process | None = None
 
     def __call__(self, base_url: str, more_s: float = 0.0) -> Mapping[str, Any]:
         """Let it read one stream.
@@ -62,7 +62,7 @@ class StayingProgram:
         """
         if self._running is None:
             environ = {**self._environ, **client_environ(base_url), **past_proxy(self._environ, base_url)}
-            self._running = _Running(self._words, environ)
+            self._running = _Process(self._words, environ)
         started = time.monotonic()
         try:
             read = dict(object_of(self._running.answer(base_url, self._patience + more_s)))
@@ -85,7 +85,7 @@ class StayingProgram:
             running.end()
 
 
-class _Running:
+class _Process:
     """The program while it runs, and a thread that reads what it prints."""
 
     def __init__(self, words: list[str], environ: Mapping[str, str]) -> None:

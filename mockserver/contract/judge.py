@@ -18,7 +18,7 @@ Said = str | Mapping[str, Any]
 
 
 @runtime_checkable
-class Program(Protocol):
+class TimedClient(Protocol):
     """A client that is ended where it takes too long, and is to be given more time where a stream pauses."""
 
     def __call__(self, base_url: str, more_s: float = 0.0) -> Said:
