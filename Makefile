@@ -11,7 +11,7 @@ OLDEST_TESTS ?= $(addprefix tests/test_, $(addsuffix .py, admit client_saw clock
   faults_on_the_wire fixture_files jsonvalue_refusals live packaging pattern performer plugin profiles recording_proxy \
   recording_secrets recording_wire serve server session synthetic uvicorn_fit wire contract_judging contract_strategies))
 
-.PHONY: serve test test-oldest test-clients check format tables field screenshots bench image clean
+.PHONY: serve test test-oldest test-clients check format tables field contract-score screenshots bench image clean
 
 serve: $(VENV)/.runtime  ## Serve on 127.0.0.1:8777; more flags with ARGS="--port 9000 --edition 2025-reference"
 	@exec $(BIN)/genstudio-mock serve $(ARGS)
@@ -39,6 +39,9 @@ tables: $(VENV)/.dev  ## Write the tables of the documents that mirror code
 
 field: $(VENV)/.dev  ## Try the SDKs on every dialect of edition field, and write the matrix into both READMEs; needs npm
 	$(BIN)/python -m tests.field_matrix
+
+contract-score: $(VENV)/.dev  ## Measure what the contract, fuzz and learn find, and write docs/contract.md; ARGS=mutants runs one part
+	$(BIN)/python -m tests.score $(ARGS)
 
 screenshots: $(VENV)/.dev  ## Take the READMEs' pictures of the inspector anew; ARGS=DIR takes all views there
 	$(BIN)/python -m tests.screenshots $(ARGS)

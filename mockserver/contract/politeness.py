@@ -16,18 +16,24 @@ if TYPE_CHECKING:
 FALLBACK_WAIT_S: Final = 2.0
 POLITE_PER_MINUTE: Final = 12.0
 """Requests a minute where the target is not on this machine: the service's free tier allows no more."""
+MOST_BYTES_ELSEWHERE: Final = 64 * 1024
+"""Of a request to a target that is not on this machine: what is larger is not asked."""
 TEMPLATE_TOKENS: Final = 32
 """What a model's template may add to a prompt before any answer has told: the tutorial's sample has 17."""
 
 
-def usual_rate(base_url: str) -> float:
-    """Requests a second where nobody says otherwise: no limit (0) on this machine, else `POLITE_PER_MINUTE`."""
+def is_here(base_url: str) -> bool:
+    """Whether a target is on this machine."""
     host = urlsplit(base_url).hostname or ""
     try:
-        here = ip_address(host).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
-        here = host == "localhost"
-    return 0.0 if here else POLITE_PER_MINUTE / 60
+        return host == "localhost"
+
+
+def usual_rate(base_url: str) -> float:
+    """Requests a second where nobody says otherwise: no limit (0) on this machine, else `POLITE_PER_MINUTE`."""
+    return 0.0 if is_here(base_url) else POLITE_PER_MINUTE / 60
 
 
 def most_prompt_tokens(body: object) -> int:

@@ -18,7 +18,15 @@ from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.clauses.relations import DIALOGUE, Relation
 from mockserver.contract.clauses.table import judge
 from mockserver.contract.http_client import PLACEHOLDER, Address, UnreachableError
-from mockserver.contract.politeness import TEMPLATE_TOKENS, most_prompt_tokens, no_target, usual_rate, wait_asked
+from mockserver.contract.politeness import (
+    MOST_BYTES_ELSEWHERE,
+    TEMPLATE_TOKENS,
+    is_here,
+    most_prompt_tokens,
+    no_target,
+    usual_rate,
+    wait_asked,
+)
 from mockserver.contract.result import Budget, Clock, Finding, Result, counted
 from mockserver.core.exchange import Ending, Exchange, Request
 from mockserver.core.extras import to_install
@@ -286,6 +294,8 @@ class Runner:
         route = parse(self._address.path(self._model, self._chip.name))
         if route is not None and route.deployment:
             found = [one for one in found if not isinstance(one.body, dict) or one.body.get("model") == self._model]
+        if not is_here(self._address.base_url):
+            found = [one for one in found if len(one.data) <= MOST_BYTES_ELSEWHERE]
         return (one for one in found if one.chip is None or self._address.names_chip)
 
     # --- a dialogue ---

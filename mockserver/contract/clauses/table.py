@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from mockserver.contract.clauses import answer, refusal, stream
 from mockserver.contract.clauses.clause import NOT_APPLICABLE, Check, Severity, by_claim, word_of
 from mockserver.contract.clauses.reading import Reading
-from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS, Relation
+from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS, SYSTEM, Relation
 from mockserver.contract.clauses.wire_form import WIRE_CHECKS
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     _clause("ends", _MUST, answer.ends, "RFC 9112, section 8"),
     _clause("utf8", _MUST, answer.utf8, "RFC 8259, section 8.1; WHATWG HTML, event streams"),
     _clause("readable", _MUST, answer.readable, "RFC 8259; WHATWG HTML, event streams"),
+    _clause("unique-keys", _SHOULD, answer.unique_keys, "RFC 8259, section 4: names should be unique"),
     _clause("as-asked", _MUST, answer.as_asked, f"{_TUTORIAL}, single turn, both forms"),
     _clause("body-type", _MUST, answer.body_type, f"{_REFERENCE}, responses"),
     _clause("content-length", _MUST, answer.content_length, "RFC 9110, section 8.6"),
@@ -98,7 +99,7 @@ CHECKS: Final[tuple[Check, ...]] = (
 )
 
 
-CLAUSES: Final[tuple[Check | Relation, ...]] = (*CHECKS, *RELATIONS, DIALOGUE)
+CLAUSES: Final[tuple[Check | Relation, ...]] = (*CHECKS, *RELATIONS, SYSTEM, DIALOGUE)
 """Every clause: those over one exchange, those over two, and that over a dialogue."""
 ON_ANY_BYTES: Final = frozenset({"status", "ends", "utf8", "content-length"})
 """Clauses that hold for whatever comes; the others are about an answer to a valid request, or about a refusal."""
