@@ -444,8 +444,9 @@ def test_a_staying_client_that_cannot_be_started_is_told(tmp_path: Path) -> None
 # --- reports ------------------------------------------------------------------------------------------------------
 
 
-def test_several_bugs_in_one_run(tmp_path: Path) -> None:
+def test_several_bugs_in_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With --keep-going each bug is found by itself: what breaks the client already is left out of what follows."""
+    monkeypatch.chdir(tmp_path)
     path = tmp_path / "client.py"
     path.write_text(STAYS)
     quirks = "data-nospace,cr,usage-chunk,keys-reversed"

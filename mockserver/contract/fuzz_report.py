@@ -67,7 +67,8 @@ def terminal(run: FuzzRun) -> str:
 
 
 def _told(run: FuzzRun, failure: Failure) -> str:
-    lines = [str(failure)]
+    brief = [failure.problem, f"known, {failure.known}", *failure.words]
+    lines = brief if failure.known else [str(failure)]
     paths = run.saved.get(id(failure))
     if paths:
         lines += [f"saved {', '.join(map(str, paths))}", f"again: pytest {paths[-1]}", f"drawn: {paths[2]}"]
