@@ -292,5 +292,5 @@ BUGS: Final[dict[Callable[[str], str], tuple[str, int]]] = {
     one_line_a_read: ("chip3", 3),
 }
 """Each bug with the chip that shows it, and how many frames the smallest stream may have."""
-KNOWN_BUGS: Final = {keeps_the_bom: ("bom", "role-merged")}
+KNOWN_BUGS: Final[dict[Callable[[str], str], tuple[str, ...]]] = {keeps_the_bom: ("bom", "role-merged")}
 """Bugs that show on what many clients lose, with the quirks of the smallest stream."""

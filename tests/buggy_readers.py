@@ -434,5 +434,5 @@ OTHERS: Final[dict[Callable[[str], Said], tuple[int, str]]] = {
     strips_the_whole: (4, "the text is white space alone"),
 }
 """Bugs of kinds of our own."""
-COUNTED_BY_NAME: Final = {encodes_each_piece: (HALVES,)}
+COUNTED_BY_NAME: Final[dict[Callable[[str], Said], tuple[str, ...]]] = {encodes_each_piece: (HALVES,)}
 """Bugs that show on what many clients lose, with what is to be added so that it counts."""

@@ -25,7 +25,11 @@ KINDS: Final[dict[str, list[Callable[[str], Said]]]] = {
     "others": list(buggy_readers.OTHERS),
 }
 CHIPS: Final[dict[object, str]] = {client: chip for client, (chip, _) in buggy_clients.BUGS.items()}
-NAMED: Final[dict[object, tuple[str, ...]]] = {**buggy_clients.KNOWN_BUGS, **buggy_readers.COUNTED_BY_NAME}
+NAMED: Final[dict[object, tuple[str, ...]]] = {
+    client: names
+    for table in (buggy_clients.KNOWN_BUGS, buggy_readers.COUNTED_BY_NAME)
+    for client, names in table.items()
+}
 """Quirks and forms that count only where they are named."""
 RIGHT: Final = 1000
 """Streams that a right client reads."""
