@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mockserver.pipeline.wire_settings import WireSettings
 
 PLAIN: Final = Answer(("0",), Usage(5, 2), "stop")
+IN_THE_FIRST_LINE: Final = 12
+"""A place that is inside of nothing else, in whatever dialect."""
 LONG: Final = 24
 """Characters of a piece beyond which whole parts of it are taken away, not one character after the other."""
 
@@ -38,6 +40,8 @@ def smaller(base: WireSettings, stream: Stream) -> Iterator[Stream]:
 def _options(names: tuple[str, ...], answer: Answer, cuts: Cuts) -> Iterator[tuple[tuple[str, ...], Answer, Cuts]]:
     yield (), PLAIN, _plain(cuts)
     yield from (((name,), PLAIN, _plain(cuts)) for name in names)
+    if cuts.inside:  # whom any half line breaks is not shown half a character
+        yield (), PLAIN, replace(_plain(cuts), inside=(("anywhere", IN_THE_FIRST_LINE),))
     if cuts.pauses:
         yield names, answer, replace(cuts, pauses=())
         yield from (((), PLAIN, replace(_plain(cuts), pauses=(one,))) for one in cuts.pauses)
@@ -147,6 +151,7 @@ def without(base: WireSettings, stream: Stream, broken_by: Stream) -> Stream | N
     elif cause.cuts.inside:
         avoided = {_kind_of_cut(cause)} if _kind_of_cut(cause) else {ANYWHERE}
         cuts = replace(cuts, avoided=tuple(sorted(avoided | set(cuts.avoided))))
+        answer = _short(answer)  # what is long is cut by the network, wherever it likes
     elif cause.cuts.joined:
         cuts = replace(cuts, joined=())
     elif plain.finish_reason == "length":
@@ -167,6 +172,11 @@ def _kind_of_cut(stream: Stream) -> str:
         if kind:
             return kind
     return ""
+
+
+def _short(answer: Answer) -> Answer:
+    pieces = tuple(piece[:LONG] for piece in answer.pieces[:LONG])
+    return replace(answer, pieces=pieces, usage=Usage(answer.usage.prompt_tokens, len(pieces) + 1))
 
 
 def _without_text(answer: Answer, broken_by: Answer) -> Answer:
