@@ -40,7 +40,7 @@ def smaller(base: WireSettings, stream: Stream) -> Iterator[Stream]:
 def _options(names: tuple[str, ...], answer: Answer, cuts: Cuts) -> Iterator[tuple[tuple[str, ...], Answer, Cuts]]:
     yield (), PLAIN, _plain(cuts)
     yield from (((name,), PLAIN, _plain(cuts)) for name in names)
-    if cuts.inside:  # whom any half line breaks is not shown half a character
+    if not all(_is_plain(one) for one in cuts.inside):  # whom any half line breaks is not shown half a character
         yield (), PLAIN, replace(_plain(cuts), inside=(("anywhere", IN_THE_FIRST_LINE),))
     if cuts.pauses:
         yield names, answer, replace(cuts, pauses=())
@@ -68,9 +68,16 @@ def _options(names: tuple[str, ...], answer: Answer, cuts: Cuts) -> Iterator[tup
     yield from ((names, simpler, cuts) for simpler in _simpler(answer))
 
 
+def _is_plain(cut: tuple[str, int]) -> bool:
+    kind, number = cut
+    return kind == "anywhere" and number <= IN_THE_FIRST_LINE
+
+
 def _moved(inside: tuple[tuple[str, int], ...]) -> Iterator[tuple[tuple[str, int], ...]]:
     """The cuts with one of them a place further ahead, or at the first."""
     for at, (kind, number) in enumerate(inside):
+        if _is_plain((kind, number)):
+            continue
         yield from ((*inside[:at], (kind, n), *inside[at + 1 :]) for n in (0, number - 1) if 0 <= n < number)
 
 
