@@ -12,19 +12,19 @@ import subprocess
 import sys
 import time
 import urllib.request
-from typing import TYPE_CHECKING
+from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from mockserver.cli import fuzz as fuzz_command
 from mockserver.contract import fuzz, fuzz_files, fuzz_server
 from mockserver.contract.fuzz_program import Program
+from mockserver.contract.fuzz_staying import StayingProgram
+from mockserver.contract.harmless import known
 from mockserver.contract.library import edition_of
 from tests.buggy_clients import waits_for_done
 from tests.snippets import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CLIENT = r"""
 import os, sys, json, urllib.request
@@ -77,12 +77,16 @@ def test_a_command_is_fuzzed_and_its_test_fails_until_it_is_mended(tmp_path: Pat
     code, out, err = run("--chip", "nvidia", "--output", str(saved), "--", sys.executable, script)
 
     assert code == 1
-    assert out.splitlines()[:2] == [
+    assert out.splitlines()[:3] == [
         "silent: the client read nothing and raised nothing; the stream says '0'",
+        "data: is not followed by a space",
         "a stream of 4 frames in 4 writes (with data-nospace):",
     ]
-    assert err.startswith("1/100 ok\n")
-    assert " looking for a smaller one: " in err.splitlines()[-1]
+    first, second, *_, last = err.splitlines()
+    assert first.startswith("1/150 as the chip sends it, cut inside a character, cut inside data:, ")
+    assert first.endswith(": ok")
+    assert second.startswith("2/150 data-nospace, cut inside a character, ")
+    assert " looking for a smaller one: " in last
     test = next(saved.glob("test_*.py"))
     assert f"again: pytest {test}" in out
     assert _pytest(test) == 1
@@ -113,8 +117,9 @@ def test_a_command_that_reads_rightly_is_exit_code_0(script: str) -> None:
     """Without quirks that it cannot bear, the same program passes."""
     code, out, err = run("--chip", "nvidia", "--quirks", "none", "--examples", "3", "--", sys.executable, script)
 
-    assert (code, out) == (0, "3 streams, all read rightly\n")
-    assert err.splitlines() == ["1/3 ok", "2/3 ok", "3/3 ok"]
+    assert code == 0
+    assert out.splitlines()[:2] == ["3 streams, all read rightly", "forms (1): as the chip sends it 3"]
+    assert [line.rpartition(": ")[2] for line in err.splitlines()] == ["ok", "ok", "ok"]
 
 
 FORGETFUL = """
@@ -169,7 +174,8 @@ def test_clients_in_other_languages(words: list[str], tmp_path: Path) -> None:
     good = run("--chip", "nvidia", "--quirks", "crlf,data-nospace", "--examples", "3", "--", *words)
     bad = run("--chip", "nvidia", "--quirks", "cr", "--examples", "2", "--output", str(tmp_path), "--", *words)
 
-    assert good[:2] == (0, "3 streams, all read rightly\n")
+    assert good[0] == 0
+    assert good[1].startswith("3 streams, all read rightly\nforms (3): ")
     assert bad[0] == 1
     assert "(with cr)" in bad[1]
 
@@ -335,10 +341,15 @@ def test_harmless_quirks_can_be_left_out() -> None:
     """`--quirks=-name` tries all harmless ones but that."""
     wire = edition_of("2024-tutorial").chips["nvidia"].wire
 
-    names = fuzz_command._further("-bom,-cr", wire)
+    names = fuzz_command._further("-crlf,-cr,+bom,-data-lines", wire)
 
     assert names is not None
-    assert set(fuzz.harmless(wire)) - set(names) == {"bom", "cr"}
+    assert set(fuzz.harmless(wire)) ^ set(names) == {"crlf", "cr", "bom", "data-lines"}
+    assert set(known(wire)) - set(fuzz_command._known("-half-characters,+bom", wire) or ()) == {
+        "bom",
+        "half-characters",
+    }
+    assert fuzz_command._known("crlf", wire) == ()
 
 
 def test_the_saved_test_is_plain_ascii(tmp_path: Path) -> None:
@@ -364,3 +375,100 @@ def test_without_hypothesis_the_line_says_what_to_install(monkeypatch: pytest.Mo
     assert (code, out) == (2, "")
     brings = "pip install 'hypothesis>=6.100' 'pytest>=7.4' 'rich>=13.7'"
     assert err == f"genstudio-mock: fuzz: hypothesis is not installed; {brings}\n"
+
+
+# --- a client that stays ------------------------------------------------------------------------------------------
+
+STAYS = r"""
+import json, os, sys, urllib.request
+print(os.getpid(), file=open("pids", "a"))
+for line in sys.stdin:
+    body = urllib.request.urlopen(urllib.request.Request(line.strip() + "/chat/completions", b"{}")).read().decode()
+    text = ""
+    for data in body.split("\n"):
+        if data.startswith("data: {"):
+            for choice in json.loads(data[6:])["choices"]:
+                text += choice["delta"].get("content") or ""
+    print(json.dumps({"text": text}), flush=True)
+"""
+
+
+def test_a_client_stays_for_many_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --stay one process reads every stream; its saved test starts one too."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "client.py").write_text(STAYS)
+    words = ["--chip", "nvidia", "--stay", "--output", str(tmp_path), "--max-pause-ms", "0", "--"]
+
+    good = run("--quirks", "none", "--examples", "20", *words, sys.executable, "client.py")
+    pids = (tmp_path / "pids").read_text().split()
+    bad = run(*words, sys.executable, "client.py")
+
+    assert good[0] == 0, good
+    assert len(pids) == 1
+    assert bad[0] == 1
+    assert "(with data-nospace)" in bad[1]
+    assert _pytest(next(tmp_path.glob("test_*.py"))) == 1
+
+
+STAYING_FAILS = {
+    "says an error": ("print('{\"error\": \"no choices\"}', flush=True)", RuntimeError, "no choices"),
+    "ends": ("sys.exit(3)", RuntimeError, "exit code 3: it printed nothing on standard error"),
+    "ends well": (
+        "sys.exit(0)", RuntimeError,
+        "exit code 0: it ended before its standard input did; it is to print one line for each line that it gets",
+    ),
+    "prints no JSON": ("print('hi', flush=True)", ValueError, "it was to print one JSON object and printed 'hi\\n'"),
+    "hangs": ("time.sleep(600)", TimeoutError, "it printed no line within 2 s"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fail", STAYING_FAILS)
+def test_how_a_client_that_stays_fails(fail: str) -> None:
+    """The problem names what it did; it is started anew for the next stream."""
+    code, kind, problem = STAYING_FAILS[fail]
+    client = StayingProgram([sys.executable, "-c", f"import sys, time\nfor line in sys.stdin:\n {code}"], os.environ, 2)
+    try:
+        for _ in range(1 if fail == "hangs" else 2):
+            with pytest.raises(kind) as caught:
+                client("http://127.0.0.1:1")
+            assert str(caught.value) == problem
+    finally:
+        client.close()
+
+
+def test_a_staying_client_that_cannot_be_started_is_told(tmp_path: Path) -> None:
+    """As with one that does not stay."""
+    with pytest.raises(RuntimeError, match=r"exit code 127: .*gone: No such file or directory"):
+        StayingProgram([str(tmp_path / "gone")], os.environ)("http://127.0.0.1:1")
+
+
+# --- reports ------------------------------------------------------------------------------------------------------
+
+
+def test_several_bugs_in_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --keep-going each bug is found by itself: what breaks the client already is left out of what follows."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "client.py"
+    path.write_text(STAYS)
+    quirks = "data-nospace,cr,usage-chunk,keys-reversed"
+    words = ["--chip", "nvidia", "--stay", "--keep-going", "--quirks", quirks, "--output", str(tmp_path)]
+    words += ["--max-pause-ms", "0", "--examples", "30", "--", sys.executable, str(path)]
+
+    code, out, _ = run(*words[:4], "--report", "json", *words[4:])
+    told = json.loads(out)
+    xml = ET.fromstring(run(*words[:4], "--report", "junit", *words[4:])[1])  # noqa: S314 - our own
+    text = run(*words)[1]
+
+    assert code == 1
+    assert [one["quirks"] for one in told["failures"]] == [["data-nospace"], ["cr"]]
+    assert told["failures"][0]["words"] == ["data: is not followed by a space"]
+    assert set(told["covered"]["forms"]) == {"as the chip sends it", *quirks.split(",")}
+    assert [Path(one["files"][0]).suffix for one in told["failures"]] == [".json", ".json"]
+    assert [one.attrib for one in xml] == [{
+        "name": "fuzz.nvidia", "tests": "5", "failures": "2", "errors": "0", "skipped": "0",
+    }]  # fmt: skip
+    assert [one.get("name") for one in xml.iter("testcase") if one.find("failure") is not None] == [
+        "bug: data: is not followed by a space",
+        "bug: Lines of an event stream end with CR alone, which the standard allows",
+    ]
+    assert "\n2 bugs, each with its smallest stream; " in text

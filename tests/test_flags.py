@@ -46,7 +46,7 @@ USED = {
     "contract": TARGET | {"--output", "--report", "--json", "--quiet"},
     "learn": TARGET | {"--output", "--json", "--quiet"},
     "drift": TARGET | {"--output", "--report", "--json", "--quiet"},
-    "fuzz": {"--output", "--quiet"},
+    "fuzz": {"--output", "--quiet", "--report"},
     "verdict": {"--base-url", "--api-key-env", "--report", "--json"},
     "profiles": set[str](),
     "validate": set[str](),

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mockserver.cli.run import execute
+from mockserver.contract.fuzz_program import Program
 from tests.snippets import ROOT, blocks
 from tests.third_party import node_programs
 
@@ -315,3 +317,11 @@ def test_a_killed_run_leaves_no_command(tmp_path: Path) -> None:
         assert process.stdout.readline() == "begun\n"
         process.kill()
         assert process.stdout.read() == ""  # the end of the file, when nobody holds it open any more
+
+
+def test_a_command_is_found_as_the_system_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`npm` is `npm.cmd` on Windows, which only a look at PATH tells; `run` and `fuzz` both look."""
+    monkeypatch.setattr(shutil, "which", lambda name, path=None: sys.executable if name == "npm" else None)  # noqa: ARG005
+
+    assert execute(["npm", "-c", "raise SystemExit(7)"], os.environ) == 7
+    assert Program(["npm", "-c", "print('read', end='')"], os.environ)("http://x") == "read"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -133,7 +134,7 @@ def execute(command: Sequence[str], environ: Mapping[str, str]) -> int:
     with _Passing() as passing:
         try:
             process = subprocess.Popen(  # noqa: S603 - what the user asked for
-                command,
+                [shutil.which(command[0], path=environ.get("PATH")) or command[0], *command[1:]],  # npm may be npm.cmd
                 env=dict(environ),
                 preexec_fn=ended_with_us(),  # noqa: PLW1509 - it takes no lock
             )

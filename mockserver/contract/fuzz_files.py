@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mockserver import __version__
-from mockserver.contract.fuzz import truth_of
+from mockserver.contract.failure import truth_of
+from mockserver.contract.fuzz_server import ORIGIN
 from mockserver.core.errors import OperatorError
 from mockserver.files.atomic import write_whole
 from mockserver.files.exchange_file import Provenance, body_sha256, file_of, written
@@ -15,7 +16,7 @@ from mockserver.page.standalone import exchange_document
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mockserver.contract.fuzz import Failure
+    from mockserver.contract.failure import Failure
 
 
 def save(failure: Failure, folder: Path, client_lines: str, edition: str = "") -> list[Path]:
@@ -33,7 +34,7 @@ def save(failure: Failure, folder: Path, client_lines: str, edition: str = "") -
         OperatorError: the folder cannot be written.
     """
     tool = f"genstudio-mock {__version__}"
-    provenance = Provenance(recorded_at="", edition=edition, origin="fuzz", tool=tool, body_sha256="")
+    provenance = Provenance(recorded_at="", edition=edition, origin=ORIGIN, tool=tool, body_sha256="")
     text = written(file_of(failure.exchange, provenance))
     name = f"stream_{body_sha256([text.encode()])[:6]}"
     test = (
@@ -52,7 +53,7 @@ def save(failure: Failure, folder: Path, client_lines: str, edition: str = "") -
     page = exchange_document(failure.problem, [drawn_kept(failure.exchange, name, edition) or {}])
     files = {
         f"{name}.json": text,
-        f"{name}.hex": failure.explain(),
+        f"{name}.hex": failure.explain(whole=True),
         f"{name}.html": page,
         f"test_{name}.py": test,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,14 +37,18 @@ class Program:
     def __init__(
         self, words: Sequence[str], environ: Mapping[str, str], timeout_s: float = 10.0, *, as_json: bool = False
     ) -> None:
-        self._words = list(words)
+        self._words = found(words)
         self._environ = environ
         self._patience = timeout_s
         self._slowest = 0.0
         self._as_json = as_json
 
-    def __call__(self, base_url: str) -> str | Mapping[str, Any]:
+    def __call__(self, base_url: str, more_s: float = 0.0) -> str | Mapping[str, Any]:
         """Run it once.
+
+        Args:
+            base_url: Where the stream is.
+            more_s: How long the stream itself pauses, for which the program is given more time.
 
         Raises:
             TimeoutError: it did not end.
@@ -52,28 +57,33 @@ class Program:
         """
         started = time.monotonic()
         try:
-            output = self._run({**self._environ, **client_environ(base_url), **past_proxy(self._environ, base_url)})
+            output = self._run(
+                {**self._environ, **client_environ(base_url), **past_proxy(self._environ, base_url)}, more_s
+            )
         except TimeoutError:
             self._patience = min(self._patience, max(LEAST_PATIENCE_S, 10 * self._slowest))
             raise
-        self._slowest = max(self._slowest, time.monotonic() - started)
+        self._slowest = max(self._slowest, time.monotonic() - started - more_s)
         text = output.decode("utf-8", "backslashreplace")
-        return _object(text) if self._as_json else text
+        return object_of(text) if self._as_json else text
 
-    def _run(self, environ: Mapping[str, str]) -> bytes:
+    def close(self) -> None:
+        """Nothing: it runs no longer than it is called."""
+
+    def _run(self, environ: Mapping[str, str], more_s: float) -> bytes:
         with tempfile.TemporaryFile() as errors:
             run = _Run(self._words, environ, errors)
             try:
                 run.start()
-                run.join(self._patience)
+                run.join(self._patience + more_s)
                 if run.is_alive():
-                    raise TimeoutError(f"it did not end within {self._patience:g} s")
+                    raise TimeoutError(f"it did not end within {self._patience + more_s:g} s")
             finally:
                 run.end()
             if len(run.output) > MOST_BYTES:
                 raise RuntimeError(f"it printed over {MOST_BYTES} bytes")
             if run.code:
-                raise RuntimeError(f"{_ended(run.code)}: {run.failure or _last_line(errors)}")
+                raise RuntimeError(f"{how_it_ended(run.code)}: {run.failure or last_line(errors)}")
         return bytes(run.output)
 
 
@@ -125,9 +135,14 @@ class _Run(threading.Thread):
         with self._lock:
             self._over = True
         if self._process is not None and self._process.returncode is None:
-            _kill(self._process)
+            end_all(self._process)
         if self.ident is not None:
             self.join(LEAST_PATIENCE_S)
+
+
+def found(words: Sequence[str]) -> list[str]:
+    """A command line with its program as the system finds it: `npm` is `npm.cmd` on Windows."""
+    return [shutil.which(words[0]) or words[0], *words[1:]]
 
 
 def client_environ(base_url: str) -> dict[str, str]:
@@ -135,7 +150,8 @@ def client_environ(base_url: str) -> dict[str, str]:
     return {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": "sk-test", "PYTHONUTF8": "1"}
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def end_all(process: subprocess.Popen[bytes]) -> None:
+    """End a process that leads a session of its own, with all that it started, and wait until it is gone."""
     if sys.platform == "win32":
         words = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
         subprocess.run(words, capture_output=True, check=False)  # noqa: S603 - our own process
@@ -145,7 +161,8 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _ended(code: int) -> str:
+def how_it_ended(code: int) -> str:
+    """An exit code in words; a negative one is a signal."""
     if code > 0:
         return f"exit code {code}"
     try:
@@ -154,7 +171,7 @@ def _ended(code: int) -> str:
         return f"killed by signal {-code}"
 
 
-def _last_line(errors: IO[bytes]) -> str:
+def last_line(errors: IO[bytes]) -> str:
     """The last line on standard error that says something: that of a traceback, not the progress before it."""
     size = errors.seek(0, os.SEEK_END)
     errors.seek(max(size - 4096, 0))
@@ -162,7 +179,8 @@ def _last_line(errors: IO[bytes]) -> str:
     return next((line for line in reversed(lines) if line), "it printed nothing on standard error")
 
 
-def _object(text: str) -> Mapping[str, Any]:
+def object_of(text: str) -> Mapping[str, Any]:
+    """The JSON object that a program printed; raises ValueError where it printed something else."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

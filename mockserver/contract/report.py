@@ -16,6 +16,7 @@ from mockserver.contract.clauses.table import CHECKS, CLAUSES
 from mockserver.contract.clauses.wire_form import ledger
 from mockserver.contract.evidence import unseen_bytes
 from mockserver.contract.result import ExitCode, counted
+from mockserver.contract.xml_text import xml_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -257,7 +258,7 @@ def junit(run: Run) -> str:
         for name, _ in clauses:
             inner = "<skipped/>" if result.outcome(name) is Outcome.NOT_APPLICABLE else ""
             if name in raised:
-                inner = f"<error message={quoteattr(_xml(raised_line(raised[name])))}/>"
+                inner = f"<error message={quoteattr(xml_text(raised_line(raised[name])))}/>"
             inner = _junit_finding(run, found[name]) if name in found else inner
             lines.append(f"<testcase classname={suite} name={quoteattr(name)}>{inner}</testcase>")
         lines.append("</testsuite>")
@@ -266,15 +267,10 @@ def junit(run: Run) -> str:
 
 def _junit_finding(run: Run, one: Finding) -> str:
     told = "\n".join([one.clause.sentence, one.evidence, *unseen_bytes(one), curl(run, one)])
-    text = escape(_xml(told))
+    text = escape(xml_text(told))
     if not run.counts(one):
         return f"<system-out>{text}</system-out>"
-    return f"<failure message={quoteattr(_xml(one.evidence))}>{text}</failure>"
-
-
-def _xml(text: str) -> str:
-    """Text without the characters that XML 1.0 cannot hold."""
-    return "".join(one if one in "\t\n" or (one >= " " and one not in "\ufffe\uffff") else "?" for one in text)
+    return f"<failure message={quoteattr(xml_text(one.evidence))}>{text}</failure>"
 
 
 # --- for people ---------------------------------------------------------------------------------------------------

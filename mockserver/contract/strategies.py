@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _TELLING_CHARACTERS: Final = '你好 aZ0"\\/{}[]:,\n\r\t\x00\x1f\u0085\u2028\u2029é🤖👩\u200d💻\ufeffdata:'
 _TELLING_PIECES: Final = (
     "[DONE]", "data: [DONE]", "\n\n", "\r\n\r\n", "\n\ndata: {}\n\n", ": keep-alive", '"}', "}{", "\\u4f60", "\\",
-    "null", " ",
+    "null", " ", "你" * 400,
 )  # fmt: skip
 """What a reader takes for framing that looks for it in the wrong place."""
 
@@ -162,28 +162,39 @@ def samples(edition: Edition, model: str, max_tokens: int, count: int, number: i
 def answers(
     *, max_pieces: int = 6, tools: bool = False, finishes: Sequence[str] = ("stop", "length")
 ) -> st.SearchStrategy[Answer]:
-    """Answers with content alone, or now and then with tool calls; their usage counts the pieces and the end."""
+    """Answers with content alone, or now and then with one or two tool calls; usage counts the pieces and the end."""
 
-    def build(pieces: list[str], finish: str, arguments: str | None) -> Answer:
+    def build(pieces: list[str], finish: str, arguments: list[str]) -> Answer:
         usage = Usage(5, len(pieces) + 1)
-        if arguments is None:
+        if not arguments:
             return Answer(tuple(pieces), usage, finish)
-        halves = (arguments[: len(arguments) // 2], arguments[len(arguments) // 2 :])
-        return Answer(tuple(pieces), usage, "tool_calls", tool_calls=(ToolCall("call_1", "look", halves),))
+        calls = tuple(
+            ToolCall(f"call_{number}", name, (text[: len(text) // 2], text[len(text) // 2 :]))
+            for number, (name, text) in enumerate(zip(("look", "see"), arguments, strict=False), 1)
+        )
+        return Answer(tuple(pieces), usage, "tool_calls", tool_calls=calls)
 
     arguments = st.builds(lambda text: json.dumps({"q": text}, ensure_ascii=False), texts())
+    pieces = texts(min_size=1, max_size=4) | st.sampled_from(_TELLING_PIECES)
     return st.builds(
         build,
-        st.lists(texts(min_size=1, max_size=4) | st.sampled_from(_TELLING_PIECES), min_size=1, max_size=max_pieces),
+        st.lists(pieces, min_size=1, max_size=max_pieces),
         st.sampled_from(tuple(finishes)),
-        st.none() | arguments if tools else st.none(),
+        st.lists(arguments, max_size=2) if tools else st.just([]),
     )
 
 
-def cuttings() -> st.SearchStrategy[Cuts]:
-    """Ways to cut, drawn apart from what is cut."""
+def cuttings(most_pause_ms: int = 0) -> st.SearchStrategy[Cuts]:
+    """Ways to cut, drawn apart from what is cut; the pauses are short, so that many streams are tried."""
     inside = st.lists(st.tuples(st.sampled_from(CUTS), st.integers(0, 40)), max_size=4, unique=True)
-    return st.builds(Cuts, inside.map(tuple), st.lists(st.integers(0, 8), max_size=3, unique=True).map(tuple))
+    joined = st.lists(st.integers(0, 8), max_size=3, unique=True)
+    pause = st.tuples(st.integers(0, 12), st.integers(1, max(min(most_pause_ms, LONGEST_DRAWN_MS), 1)))
+    pauses = st.lists(pause, max_size=1) if most_pause_ms else st.just([])
+    return st.builds(lambda *drawn: Cuts(*map(tuple, drawn)), inside, joined, pauses)
+
+
+LONGEST_DRAWN_MS: Final = 40
+"""Of a pause that is drawn; the longest that is allowed comes in a stream of its own."""
 
 
 def partitions(frames: Sequence[bytes]) -> st.SearchStrategy[tuple[bytes, ...]]:
@@ -200,17 +211,20 @@ def streams(
     max_pieces: int = 6,
     tools: bool = False,
     finishes: Sequence[str] = ("stop", "length"),
+    most_pause_ms: int = 0,
 ) -> Stream:
     """Valid streams of a dialect, cut into network writes.
 
     Args:
         draw: Hypothesis's.
         base: The dialect.
-        further: Quirks of which up to three are added; None for all harmless ones.
+        further: Quirks and forms of which up to three are added; None for all harmless ones.
         max_pieces: Of an answer's text.
         tools: Whether some answers call a function.
         finishes: Finish reasons of those that do not.
+        most_pause_ms: The longest pause between two writes; 0 for none.
     """
     further = harmless(base) if further is None else further
     names = draw(st.lists(st.sampled_from(tuple(further)), max_size=3, unique=True)) if further else []
-    return composed(base, names, draw(answers(max_pieces=max_pieces, tools=tools, finishes=finishes)), draw(cuttings()))
+    answer = draw(answers(max_pieces=max_pieces, tools=tools, finishes=finishes))
+    return composed(base, names, answer, draw(cuttings(most_pause_ms)))

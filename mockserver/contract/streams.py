@@ -1,4 +1,4 @@
-"""Streamed answers of a dialect, their cuts into network writes, and simpler ones; nothing is drawn here.
+"""Streamed answers of a dialect and their cuts into network writes; nothing is drawn here.
 
 Everything is built with the pipeline's own stages, so what is valid here is what the mock would send.
 """
@@ -6,13 +6,17 @@ Everything is built with the pipeline's own stages, so what is valid here is wha
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final
 
-from mockserver.core.exchange import Answer, Head, Usage
-from mockserver.pipeline.render import render_stream
+from mockserver.contract import forms
+from mockserver.contract.cut_words import kind_and_words, within
+from mockserver.contract.forms import FORMS, NEVER_ENDS
+from mockserver.core.exchange import Answer, Head, ToolCall, Usage
+from mockserver.pipeline.frame import content_type
+from mockserver.pipeline.render import stream_objects
 from mockserver.profile import quirks
 
 if TYPE_CHECKING:
@@ -30,10 +34,14 @@ class Cuts:
     Attributes:
         inside: Further cuts, each the n-th place of a kind of `CUTS`; n is counted around.
         joined: Numbers of the frames whose ends are no cuts.
+        pauses: Milliseconds that pass before the n-th write, from 0; n is counted around.
+        avoided: Kinds of places (`cut_words`) where no cut may fall, whatever was drawn.
     """
 
     inside: tuple[tuple[str, int], ...] = ()
     joined: tuple[int, ...] = ()
+    pauses: tuple[tuple[int, int], ...] = ()
+    avoided: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,7 @@ class Stream:
         wire: The dialect.
         frames: The body, frame by frame.
         writes: The same bytes as they are written to the network.
-        quirks: Names of the quirks that were added to the dialect.
+        quirks: Names of the quirks and forms that were added to the dialect.
         cuts: How the writes were made of the frames.
     """
 
@@ -56,20 +64,45 @@ class Stream:
     quirks: tuple[str, ...] = ()
     cuts: Cuts = Cuts()
 
+    @property
+    def pauses_ms(self) -> list[int]:
+        """What passes before each write."""
+        passing = [0] * len(self.writes)
+        for number, ms in self.cuts.pauses:
+            passing[number % len(passing)] = max(ms, passing[number % len(passing)])
+        return passing
+
+    @property
+    def never_ends(self) -> bool:
+        """Whether the body has no end behind its done marker; only where there is one can a client tell."""
+        return NEVER_ENDS in self.quirks and can_stay_open(self.wire)
+
+
+def can_stay_open(wire: WireSettings) -> bool:
+    """Whether a stream of a dialect says that it is over before its body ends."""
+    frame = wire.frame
+    return frame.framing == "sse" and frame.done and frame.delivery == "streamed"
+
 
 def composed(base: WireSettings, names: Sequence[str], answer: Answer, cuts: Cuts) -> Stream:
-    """A stream of a dialect with further quirks; usage is asked for."""
-    wire = reduce(quirks.changed, names, base)
-    frames = tuple(render_stream(answer, _HEAD, wire, include_usage=True))
+    """A stream of a dialect with further quirks and forms; usage is asked for."""
+    wire = reduce(quirks.changed, (name for name in names if name not in FORMS), base)
+    fitting = [name for name in names if name in FORMS and (wire.frame.framing == "sse" or not FORMS[name].events)]
+    objects = stream_objects(answer, _HEAD, wire, include_usage=True)
+    frames = tuple(forms.frames(objects, fitting, wire.frame))
     return Stream(answer, wire, frames, partition(frames, cuts), tuple(names), cuts)
 
 
-CUTS: Final = ("inside a character", "inside CRLF", "between newlines", "inside data:", "inside an escape", "anywhere")
+CUTS: Final = (
+    "inside a character", "inside CRLF", "between newlines", "inside data:", "inside an escape", "anywhere",
+    "inside an escaped pair", "every few bytes",
+)  # fmt: skip
 _MARKS: Final = {
-    "inside CRLF": (b"\r\n", 1),
-    "between newlines": (b"\n\n", 1),
-    "inside data:": (b"data:", 2),
-    "inside an escape": (b"\\u", 3),
+    "inside CRLF": (re.compile(rb"\r\n"), 1),
+    "between newlines": (re.compile(rb"(?=\n\n|\r\r)"), 1),
+    "inside data:": (re.compile(rb"data:"), 2),
+    "inside an escape": (re.compile(rb"\\u"), 3),
+    "inside an escaped pair": (re.compile(rb"\\ud[89ab](?=..\\ud[c-f])"), 6),
 }
 
 
@@ -79,80 +112,113 @@ def partition(frames: Sequence[bytes], cuts: Cuts) -> tuple[bytes, ...]:
     ends = list(accumulate(map(len, frames)))[:-1]
     kept = {end for number, end in enumerate(ends) if number not in cuts.joined}
     for kind, number in cuts.inside:
+        if kind == "every few bytes":
+            kept |= set(range(5 + number, min(len(body), MOST_CUTS * (5 + number)), 5 + number))
+            continue
         places = _places(body, kind)
         kept |= {places[number % len(places)]} if places else set()
+    if cuts.avoided:
+        kept = {at for at in kept if not any(within(kind_and_words(body, at)[0], one) for one in cuts.avoided)}
     return tuple(body[a:b] for a, b in pairwise([0, *sorted(kept), len(body)]) if a < b)
 
 
-def _places(body: bytes, kind: str) -> list[int]:
+MOST_CUTS: Final = 40
+"""Of those every few bytes: behind each cut it is waited."""
+
+
+def _places(body: bytes, kind: str) -> Sequence[int]:
     """Offsets where a cut of this kind falls."""
     if kind == "anywhere":
-        return list(range(1, len(body)))
+        return range(1, len(body))
     if kind == "inside a character":
-        return [at for at, byte in enumerate(body) if byte & 0xC0 == 0x80]
-    mark, offset = _MARKS[kind]
-    return [found.start() + offset for found in re.finditer(re.escape(mark), body)]
+        return [found.start() for found in _CONTINUATION.finditer(body)]
+    pattern, offset = _MARKS[kind]
+    return [found.start() + offset for found in pattern.finditer(body)]
 
+
+_CONTINUATION: Final = re.compile(rb"[\x80-\xbf]")
 
 RICH: Final = Answer(("你好", " é\u2028", "x\u0085y", "data: [DONE]", "\n\n", '🤖\\"}', "[DONE]", " end "), Usage(5, 9))
 """An answer with most of what breaks line readers."""
 SPREAD: Final = Cuts((("inside a character", 1), ("inside data:", 2), ("inside an escape", 0), ("anywhere", 30)), (4,))
 
 
-def sweep(base: WireSettings, further: Sequence[str]) -> list[Stream]:
-    """Streams that no chance should miss: a rich one as the chip sends it, and with each further quirk alone.
+CALLS: Final = Answer(
+    ("so",), Usage(5, 7), "tool_calls",
+    tool_calls=(ToolCall("call_1", "look", ('{"q": ', '"你好"}')), ToolCall("call_2", "see", ('{"a"', ": 1", "}"))),
+)  # fmt: skip
+"""An answer that calls two functions, each in several pieces."""
+KIB: Final = 1024
+LENGTHS: Final = (KIB, 16 * KIB, 64 * KIB)
+"""Characters of the long pieces, and of the long texts."""
+SEVERAL: Final = 32
 
-    Quirks of the framing come once more with text in the first and the last frame, where its loss shows.
-    """
-    ends = [name for name in ("role-merged", "finish-merged") if name in further]
-    names = [(), *((name,) for name in further)]
-    names += [(name, *ends) for name in further if ends and quirks.find(name)[0].stage == "frame"]
-    return [composed(base, each, RICH, SPREAD) for each in names]
+
+def long_answers() -> Iterator[Answer]:
+    """Answers with a long piece, which makes a long line, and with as much text in many pieces."""
+    for length in LENGTHS:
+        yield _said(("0" * (length - 1) + "é",))
+        yield _said(("é" + "你" * (length // SEVERAL - 1),) * SEVERAL)
+    yield _said(("0",) * KIB)
 
 
-def smaller(base: WireSettings, stream: Stream) -> Iterator[Stream]:
-    """Simpler streams than this one, the simplest first; a bug that one of them shows too is better shown by it.
+def _said(pieces: tuple[str, ...]) -> Answer:
+    return Answer(pieces, Usage(5, len(pieces) + 1))
+
+
+def sweep(base: WireSettings, further: Sequence[str], *, tools: bool = False, most_pause_ms: int = 0) -> list[Stream]:
+    """Streams that no chance should miss: a rich one as the chip sends it, and with each further quirk or form alone.
+
+    Quirks of the framing come once more with text in the first and the last frame, where its loss shows. Then come long
+    lines and texts, calls of functions, and last what takes time: pauses, and a body that never ends.
 
     Args:
-        base: The dialect before quirks were added.
-        stream: The stream.
+        base: The dialect.
+        further: Quirks and forms that may be added.
+        tools: Whether answers may call functions.
+        most_pause_ms: The longest pause between two writes; 0 for none.
     """
-    names, answer, cuts = stream.quirks, stream.answer, stream.cuts
-    plain = Answer(("0",), Usage(5, 2), "stop")
-    options: list[tuple[Sequence[str], Answer, Cuts]] = [((), plain, Cuts())]
-    options += [((name,), plain, Cuts()) for name in names]
-    options += [(names[:at] + names[at + 1 :], answer, cuts) for at in range(len(names))]
-    options += [(names, answer, Cuts())]
-    options += [(names, answer, replace(cuts, inside=(one,), joined=())) for one in cuts.inside]
-    options += [(names, answer, replace(cuts, joined=())), (names, answer, replace(cuts, inside=()))]
-    options += [(names, answer, replace(cuts, inside=tuple(o for o in cuts.inside if o != one))) for one in cuts.inside]
-    options += [(names, answer, replace(cuts, joined=tuple(o for o in cuts.joined if o != one))) for one in cuts.joined]
-    options += [(names, simpler, cuts) for simpler in _simpler(answer)]
-    seen = {(stream.quirks, stream.answer, stream.cuts)}
-    for option in options:
-        if option not in seen:
-            seen.add((tuple(option[0]), *option[1:]))
-            yield composed(base, *option)
+    found = alone(base, ("", *(name for name in further if name != NEVER_ENDS)), further, tools=tools)
+    found += [composed(base, (), RICH, cuts) for cuts in (Cuts((("every few bytes", 15),)), Cuts((), tuple(range(20))))]
+    if "ascii-escapes" in further:
+        found.append(composed(base, ("ascii-escapes",), RICH, Cuts((("inside an escaped pair", 0),))))
+    found += [composed(base, (), answer, Cuts((("inside a character", 7),))) for answer in long_answers()]
+    found = _once(found)
+    if most_pause_ms:
+        halting = ((0, most_pause_ms), (2, most_pause_ms), (5, max(most_pause_ms // 10, 1)), (-1, most_pause_ms))
+        found.append(composed(base, (), RICH, Cuts((("inside a character", 0), ("anywhere", 30)), (), halting)))
+    if NEVER_ENDS in further:
+        found.append(composed(base, (NEVER_ENDS,), RICH, SPREAD))
+    return found
 
 
-def _simpler(answer: Answer) -> Iterator[Answer]:
-    """Answers that say less: fewer calls and pieces, then shorter and plainer pieces."""
-    if answer.tool_calls:
-        yield replace(answer, tool_calls=(), finish_reason="stop")
-    if answer.finish_reason == "length":
-        yield replace(answer, finish_reason="stop")
-    pieces = answer.pieces
-    fewer: list[tuple[str, ...]] = [(piece,) for piece in pieces if len(pieces) > 1]
-    fewer += [pieces[:at] + pieces[at + 1 :] for at in range(len(pieces)) if len(pieces) > 1]
-    for at, piece in enumerate(pieces):
-        shorter = [*piece, *(piece[:n] + piece[n + 1 :] for n in range(len(piece)))] if len(piece) > 1 else []
-        texts = shorter or _plainer(piece)
-        fewer += [(*pieces[:at], text, *pieces[at + 1 :]) for text in dict.fromkeys(texts)]
-    for one in fewer:
-        yield replace(answer, pieces=one, usage=Usage(answer.usage.prompt_tokens, len(one) + 1))
+def alone(base: WireSettings, names: Sequence[str], further: Sequence[str], *, tools: bool = False) -> list[Stream]:
+    """A stream with each of the names, where an empty one adds nothing to the dialect.
+
+    Args:
+        base: The dialect.
+        names: Quirks and forms.
+        further: Those that may be added to them.
+        tools: Whether answers may call functions; the framing does not care what is said.
+    """
+    ends = [name for name in ("role-merged", "finish-merged") if name in further]
+    sets = [(name,) if name else () for name in names]
+    found = [composed(base, each, RICH, SPREAD) for each in sets]
+    if ends:
+        found += [composed(base, (name, *ends), RICH, SPREAD) for name in names if name and _of_the_framing(name)]
+    if tools:
+        sets = [each for each in sets if not (each and _of_the_framing(each[0]))]
+        found += [composed(base, each, CALLS, SPREAD) for each in sets]
+    return _once(found)
 
 
-def _plainer(character: str) -> tuple[str, ...]:
-    """Plainer characters that may break a client in the same way."""
-    order = ("0", "é", "你")
-    return order[: order.index(character)] if character in order else order
+def _once(found: Sequence[Stream]) -> list[Stream]:
+    """The streams without those whose quirks change nothing in what they say."""
+    kept: dict[tuple[object, ...], Stream] = {}
+    for one in found:
+        kept.setdefault((one.writes, content_type(one.wire.frame), one.wire.frame.delivery), one)
+    return list(kept.values())
+
+
+def _of_the_framing(name: str) -> bool:
+    return FORMS[name].events if name in FORMS else quirks.find(name)[0].stage == "frame"
