@@ -108,7 +108,7 @@ def test_a_bug_of_each_kind_is_found_by_its_cause(
     elif client in COUNTED_BY_NAME:
         further = (*harmless(NVIDIA), *COUNTED_BY_NAME[client])
 
-    failure = find_bug(client, NVIDIA, further=further, most_pause_ms=600 if client in KINDS["pauses"] else 1)
+    failure = find_bug(client, NVIDIA, further=further, most_pause_ms=1000 if client in KINDS["pauses"] else 1)
 
     assert failure is not None
     assert says in "; ".join([*failure.stream.quirks, *failure.words, failure.problem])
