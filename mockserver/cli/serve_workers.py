@@ -58,6 +58,8 @@ def serve_workers(config: Config, console: Console) -> int:
             held.callback(one.close)
         if config.uds:
             held.callback(config.uds.unlink, missing_ok=True)
+        if len(sockets) == 1:
+            tell("all workers accept from one socket here, so one may take several connections while others are idle")
         guard = guard_of(sockets[0], config.host, config.control_token) if config.control else None
 
         def work(number: int, ready: Callable[[], None]) -> None:
