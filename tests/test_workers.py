@@ -170,9 +170,21 @@ def test_a_unix_socket_is_shared(tmp_path: Path) -> None:
             )  # fmt: skip
             assert json.loads(done.stdout)["status"] == "ok"
         process.terminate()
-        process.communicate(timeout=20)
+        _, err = process.communicate(timeout=20)
+
+        assert "all workers accept from one socket here, so one may take several" in err
 
     assert (process.returncode, path.exists()) == (0, False)
+
+
+def test_without_fork_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line: Windows has none."""
+    monkeypatch.delattr(os, "fork")
+
+    code, _, err = called("serve", "--workers", "2", "--port", "0")
+
+    text = "--workers: this system has no fork, so one process serves; start it without --workers\n"
+    assert (code, err) == (2, text)
 
 
 def test_what_fails_at_the_start_is_one_line() -> None:

@@ -65,6 +65,8 @@ def serve_workers(config: Config, console: Console) -> int:
         tls = held.enter_context(tls_of(config))
         if tls and tls.ca:
             config = replace(config, tls_ca=tls.ca)
+        if len(sockets) == 1:
+            tell("all workers accept from one socket here, so one may take several connections while others are idle")
         guard = guard_of(sockets[0], config.host, config.control_token) if config.control else None
 
         def work(number: int, ready: Callable[[], None]) -> None:
