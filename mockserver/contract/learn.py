@@ -117,6 +117,9 @@ def observations(base: WireSettings, exchanges: Mapping[str, Exchange]) -> list[
         for axis in (*quirks.AXES, *parts)
         if any(axis in seen for seen in shown.values())
     }
+    if _never_counted(readings.values()):
+        for axis in [axis for axis in most if axis.field in {"usage_when", "usage_unasked"}]:
+            del most[axis]  # who never sends usage, asked or not, does not send it on request
     wire = dialect.settled(base, most.items())
     found = []
     for axis, value in most.items():
@@ -146,6 +149,12 @@ def observations(base: WireSettings, exchanges: Mapping[str, Exchange]) -> list[
         says = quirk.name if quirk else f"{axis.part} {value}".strip()
         found.append(Observation(axis, quirk, says, telling[0], len(by_name) - len(wrong), len(by_name)))
     return found
+
+
+def _never_counted(readings: Iterable[Reading]) -> bool:
+    """Whether streams were asked for usage and none has any."""
+    streams = [one for one in readings if one.whole and not one.blocked]
+    return any(one.wants_usage for one in streams) and not any(one.usages for one in streams)
 
 
 def learned(edition: Edition, model: str, chip: str, exchanges: Mapping[str, Exchange], date: str) -> Learned:

@@ -17,10 +17,19 @@ _DATE: Final = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d
 
 
 def _body(r: Reading) -> Any:
+    return _json(r.body)
+
+
+def _json(data: bytes | str) -> Any:
     try:
-        return strict_json.loads(r.body)
+        return strict_json.loads(data)
     except ValueError:
         return None
+
+
+def _keys(value: object) -> object:
+    """The keys of a body, at all depths; what is no JSON has none."""
+    return {name: _keys(inner) for name, inner in value.items()} if isinstance(value, dict) else None
 
 
 def error_type(r: Reading, _c: Context) -> Verdict:
@@ -38,6 +47,9 @@ def error_type(r: Reading, _c: Context) -> Verdict:
 def error_shape(r: Reading, c: Context) -> Verdict:
     """A refusal has the shape of its family: {code, msg} of the gateway, {error: {…}} of the model's server."""
     body = _body(r)
+    row = c.edition.file.errors[c.refusal] if c.refusal else None
+    if row is not None and row.body is not None and r.status == row.status:
+        return holds_if(_keys(body) == _keys(_json(row.body)), f"the body is {r.body[:60]!r}; due one as {row.body[:60]!r}")
     if not 400 <= r.status <= 599 or not isinstance(body, dict):
         return NOT_APPLICABLE
     gateway = type(body.get("code")) is int and isinstance(body.get("msg"), str)
@@ -45,7 +57,6 @@ def error_shape(r: Reading, c: Context) -> Verdict:
     upstream = isinstance(error, dict) and isinstance(error.get("message"), str)
     if not gateway and not upstream:
         return broken(f"the body has {', '.join(body) or 'no keys'}; due code and msg, or error with message")
-    row = c.edition.file.errors[c.refusal] if c.refusal else None
     if row is None or r.status != row.status:
         return HOLDS  # another refusal than the due one has a shape of its own
     due = row.family
