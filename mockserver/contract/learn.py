@@ -15,7 +15,7 @@ from itertools import pairwise
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Final
 
-from mockserver.contract import cases, in_process, restated
+from mockserver.contract import cases, in_process, learn_edition, restated
 from mockserver.contract.clauses import dialect
 from mockserver.contract.clauses.clause import Context, Outcome
 from mockserver.contract.clauses.reading import Reading
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from mockserver.contract.cases import Case
     from mockserver.contract.clauses.reading import Shown
+    from mockserver.contract.http_client import Address
     from mockserver.contract.result import Result
     from mockserver.core.exchange import Exchange
     from mockserver.pipeline.wire_settings import WireSettings
@@ -99,6 +100,12 @@ def blank(edition: Edition, chip: str) -> ChipProfile:
     wire = reduce(quirks.changed, (claim.name for claim in claims), quirks.STANDARD)
     latency = ChipSpeed(first_token_ms=0, inter_token_ms=0, claim="assumed", source="not measured")
     return ChipProfile(chip, "Not known yet.", claims, wire, latency)
+
+
+def profile_of(edition: Edition, chip: str, file: ChipFile) -> ChipProfile:
+    """A chip's file put together with what all chips of its edition share."""
+    wire = reduce(quirks.changed, (claim.name for claim in file.quirks), blank(edition, chip).wire)
+    return ChipProfile(chip, file.summary, (*edition.file.quirks, *file.quirks), wire, file.latency)
 
 
 def observations(base: WireSettings, exchanges: Mapping[str, Exchange]) -> list[Observation]:
@@ -276,13 +283,60 @@ def _quoted(text: str) -> str:
 # --- the check ----------------------------------------------------------------------------------------------------
 
 
-def rehearse(edition: Edition, chip: ChipProfile, model: str) -> Result:
-    """The contract against a mock with the learned profile, in this process."""
+def rehearse(edition: Edition, chip: ChipProfile, model: str, *, refusals: bool = True) -> Result:
+    """The contract against a mock with the learned profile, in this process.
+
+    Args:
+        edition: What the chips share.
+        chip: The learned profile.
+        model: The model.
+        refusals: Whether requests with one rule broken are asked too.
+    """
     changed = in_process.with_chip(edition, chip)
     send = in_process.transport(in_process.service(changed), edition.file.defaults.created * 1000)
     clock = Clock(lambda: 0.0, lambda _seconds: None)
     runner = Runner(send, changed, chip, model, clock=clock, budget=Budget(requests=200, tokens=100_000))
-    return runner.run([cases.Phase.EXAMPLES, cases.Phase.BROKEN, cases.Phase.DIALOGUE])
+    return runner.run([cases.Phase.EXAMPLES, *([cases.Phase.BROKEN] if refusals else []), cases.Phase.DIALOGUE])
+
+
+def asked_of_mock(
+    edition: Edition, chip: ChipProfile, model: str, asked: Iterable[Case], address: Address | None = None
+) -> dict[str, Exchange]:
+    """What a mock in this process answers to cases, by their names.
+
+    Args:
+        edition: What the chips share.
+        chip: The chip that answers.
+        model: The model.
+        asked: The cases.
+        address: Gives the path; None asks on the service's own.
+    """
+    changed = in_process.with_chip(in_process.with_model(edition, model), chip)
+    send = in_process.transport(in_process.service(changed), edition.file.defaults.created * 1000, chip=chip.name)
+    runner = Runner(send, changed, chip, model, clock=Clock(lambda: 0.0, lambda _s: None), address=address)
+    return {case.name: send(runner.request(case)) for case in asked}
+
+
+def form_of(
+    edition: Edition, chip: ChipProfile, model: str, asked: Sequence[tuple[Case, Exchange]]
+) -> tuple[int, Counter[str]]:
+    """How many exchanges have the very form that the mock gives them, and what differs, with counts.
+
+    An answer is said again under the profile, a refusal is asked of the mock; status, headers and bytes are compared.
+    """
+    ours = asked_of_mock(edition, chip, model, [case for case, _ in asked])
+    same, differs = 0, Counter[str]()
+    for case, came in asked:
+        mine = ours[case.name]
+        found = learn_edition.unlike(came, mine)
+        restatable = restated.compared([came], chip.wire)
+        if restatable.answers and Reading(mine).answered:
+            found += [f"{one.path}: recorded {one.came}, the mock {one.ours}" for one in restatable.differences]
+            if not restatable.differences and not restated.same_bytes(came, chip.wire):
+                found.append("the bytes of a body whose values are the same")
+        same += not found
+        differs.update(dict.fromkeys(found, 1))
+    return same, differs
 
 
 def unlike(edition: Edition, chip: ChipProfile, model: str, exchanges: Mapping[str, Exchange]) -> list[str]:

@@ -85,7 +85,9 @@ class RequestRules(BaseModel):
     unique_tool_names: UniqueToolNames | None = None
     """None lets every model take two tools with one name."""
     fields: dict[str, FieldRule]
-    lets_in: tuple[Literal["missing-key", "malformed-key", "wrong-content-type", "unknown-model", "unknown-role"], ...] = ()
+    lets_in: tuple[
+        Literal["missing-key", "malformed-key", "wrong-content-type", "unknown-model", "unknown-role"], ...
+    ] = ()
     """What is not refused, though the documents say so."""
     not_kept: tuple[Literal["max_tokens", "max_completion_tokens", "stop"], ...] = ()
     """Fields that are taken and have no effect."""

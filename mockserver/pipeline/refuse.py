@@ -46,7 +46,7 @@ class ErrorShape(BaseModel):
     """Of the family `own`: the whole body. `{message}` stands for the message as JSON text without its quotes."""
     content_type: str = "application/json; charset=utf-8"
     """Empty sends no Content-Type."""
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field(default_factory=dict)
     """Further headers of this kind of refusal."""
     claim: Literal["documented", "observed", "assumed"]
     source: str
@@ -94,7 +94,9 @@ def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = ()) -> Plan:
     described = of_body(kind_of_body, data)
     return Plan(
         shape.status,
-        with_headers((*(described if kind_of_body else described[1:]), *headers, *extra), [*own, *shape.headers.items()]),
+        with_headers(
+            (*(described if kind_of_body else described[1:]), *headers, *extra), [*own, *shape.headers.items()]
+        ),
         (data,),
         (refusal.delay_ms,) if refusal.delay_ms else None,
         source=f"refusal:{refusal.kind}",

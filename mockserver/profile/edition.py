@@ -141,7 +141,7 @@ class Moderation(Data):
 class ResponseRules(Data):
     """What every response of an edition has, whatever the chip."""
 
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field(default_factory=dict)
     """Further headers with their constant values."""
     body_type: str = "application/json"
     """Content-Type of an answer that is not streamed."""
