@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mockserver.contract.cases import Case
 
 CHIP = TUTORIAL.chips["nvidia"]
-ASKED = learn_edition.refusals(TUTORIAL, MODEL, 40, names_chip=False, names_model=True)
+ASKED = learn_edition.refusals(TUTORIAL, MODEL, 40, names_chip=False)
 OURS = learn.asked_of_mock(TUTORIAL, CHIP, MODEL, ASKED)
 GOOD = learn.asked_of_mock(TUTORIAL, CHIP, MODEL, learn_edition.fresh(MODEL, 32)[:6])
 

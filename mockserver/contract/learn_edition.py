@@ -38,10 +38,10 @@ _FEWEST_EQUAL: Final = 3
 """So many responses must carry a header with one value before it is taken for constant."""
 
 
-def refusals(edition: Edition, model: str, most: int, *, names_chip: bool, names_model: bool) -> list[Case]:
+def refusals(edition: Edition, model: str, most: int, *, names_chip: bool) -> list[Case]:
     """The requests with one rule broken that are asked, the most telling first; at most `most`."""
     found = cases.breaks(edition, model)
-    return [one for one in found if (names_chip or one.chip is None) and (names_model or one.body != b"")][:most]
+    return [one for one in found if (names_chip or one.chip is None)][:most]
 
 
 def fresh(model: str, max_tokens: int) -> list[Case]:
@@ -103,6 +103,14 @@ _LETS_IN: Final = {
     "unknown-model": "unknown-model",
     "unknown-role": "invalid-field:messages[0].role",
 }
+
+
+CLAUSES: Final[dict[str, tuple[str, ...]]] = {
+    "max_tokens": ("limit-kept", "length-where-cut"),
+    "max_completion_tokens": ("limit-kept", "length-where-cut"),
+    "stop": ("stop-kept",),
+}
+"""The clauses that a mock breaks by intention where a field has no effect, as its target does."""
 
 
 def _kind(case: Case) -> str:
