@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mockserver.cli import learn as learn_command
 from mockserver.contract import drift, learn, learn_edition
 from mockserver.contract.clauses.clause import Context, Severity
 from mockserver.contract.clauses.reading import Reading
+from mockserver.contract.http_client import Address, HttpTransport
 from mockserver.core.data import shipped
-from mockserver.core.exchange import Exchange, Plan
+from mockserver.core.exchange import Exchange, Plan, Request
 from mockserver.profile.edition import load_edition
-from tests.learning import MODEL, TUTORIAL
+from tests.contract_live import Quiet, serving_with
+from tests.learning import MODEL, TUTORIAL, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,6 +129,39 @@ def test_a_limit_that_has_no_effect_is_none(name: str) -> None:
     assert len(kept.text) < len(Reading(passed).text)
     after = learn_edition.learned(TUTORIAL, [], [passed], {}, "2026-11-28")
     assert name in after.request.not_kept
+
+
+def test_a_further_header_is_sent_and_kept_nowhere() -> None:
+    """What a gateway wants reaches it; where it echoes the value, the exchange has a placeholder."""
+    sent = "portkey-own-value"
+
+    class Echoing(Quiet):
+        def do_POST(self) -> None:  # noqa: N802 - the base class calls it
+            self.request_body()
+            data = json.dumps({"got": self.headers["x-gateway"]}).encode()
+            self.send_response(400)
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+    with serving_with(Echoing) as url:
+        address = Address(url, headers=(("x-gateway", sent),))
+        exchange = HttpTransport(address, "sk-test", lambda: 0.0)(Request("POST", "/", {}, b"{}"))
+
+    assert Reading(exchange).body == b'{"got": "$HEADER"}'
+    assert sent not in repr((exchange, address))
+
+
+@pytest.mark.parametrize("text", ["no-colon", "na me: value", "Authorization: Bearer x", "x-a: caf\u00e9"])
+def test_a_wrong_header_is_one_line_without_its_value(text: str) -> None:
+    """What is no header, or is the command's own, is told by its name at most."""
+    code, _, err = run(learn_command, "--base-url", "http://127.0.0.1:9", "--model", MODEL, "--chip", "x",
+                       "--header", text)  # fmt: skip
+
+    assert code == 2
+    assert err.startswith("genstudio-mock: --header: ")
+    assert "Bearer" not in err
+    assert "caf" not in err
 
 
 def test_drift_tells_another_form_of_a_refusal() -> None:

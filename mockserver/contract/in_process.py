@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _SENTENCE: Final = "人工智能让机器学习、推理和表达。Machines read 文字 as tokens 🤖。"
 _REPEAT: Final = "请重复:"
 _ENTROPY: Final = b"0" * 32
-_WRONG_METHOD: Final = Refusal("wrong-method", "GET is not allowed; allowed: POST", headers=((b"allow", b"POST"),))
 
 
 def speak(request: ChatRequest) -> Answer:
@@ -78,7 +77,9 @@ def transport(
         if route is None:
             plan = made.errors.plan(Refusal("unknown-path", f"{request.path!r} is not served"), _ENTROPY, now_ms)
         elif request.method != "POST":
-            plan = made.errors.plan(_WRONG_METHOD, _ENTROPY, now_ms, route.chip or chip)
+            told = f"{request.method} is not allowed on {request.path}; allowed: POST"
+            refusal = Refusal("wrong-method", told, headers=((b"allow", b"POST"),))
+            plan = made.errors.plan(refusal, _ENTROPY, now_ms, route.chip or chip)
         else:
             answering = route.chip or chip or made.rules.default_chip
             deployed = bool(route.deployment)
