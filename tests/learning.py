@@ -46,6 +46,7 @@ class OtherServer(Quiet):
         try:
             asked = json.loads(self.request_body())
             assert isinstance(asked["messages"], list)
+            assert asked.get("max_tokens") is None or type(asked["max_tokens"]) is int
         except (ValueError, KeyError, TypeError, AssertionError):
             self.answer(400, {"error": {"message": "bad request", "type": "invalid_request_error"}})
             return

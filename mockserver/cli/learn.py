@@ -13,12 +13,14 @@ from mockserver import __version__
 from mockserver.cli.arguments import Parser, add_quiet
 from mockserver.cli.progress import Progress
 from mockserver.cli.target import add_target_arguments, address_of, budget_of, guarded, say_path
-from mockserver.contract import in_process, learn, restated
+from mockserver.contract import in_process, learn, learn_edition
 from mockserver.contract.http_client import Address, HttpTransport, key_of
 from mockserver.contract.result import ExitCode, counted
 from mockserver.contract.runner import BudgetSpentError, Runner
+from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError, printable
 from mockserver.files.atomic import write_whole
+from mockserver.files.bounded import read_bounded
 from mockserver.files.exchange_file import Provenance, exchange_of, file_of, read, written
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from mockserver.contract.cases import Case
     from mockserver.contract.result import Clock
     from mockserver.core.exchange import Exchange
-    from mockserver.profile.edition import ChipProfile, Edition
+    from mockserver.profile.edition import Edition, EditionFile
 
 
 SAYS = """\
@@ -85,43 +87,101 @@ def _learn(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
         return ExitCode.HOLDS
     path = args.output / edition.name / f"{args.chip}.toml"
     folder = path.with_name(f"{args.chip}-probes")
+    runner = _runner(args, environ, err, edition, clock or library.REAL_CLOCK)
     with Progress(err, environ, quiet=args.quiet) as steps:
-        exchanges = _ask(args, environ, err, steps, probes, folder, edition, clock or library.REAL_CLOCK)
+        exchanges = _ask(args, steps, probes, folder, edition, runner, clock or library.REAL_CLOCK)
     if not any(exchange.plan is not None and exchange.plan.status == 200 for exchange in exchanges.values()):
         raise OperatorError(f"learn: none of {len(exchanges)} probes was answered with 200; see {folder}")
     date = max(read(folder / f"{name}.json").provenance.recorded_at for name in exchanges)[:10]
     found = learn.learned(edition, args.model, args.chip, exchanges, date)
+    fresh = learn_edition.fresh(args.model, args.max_tokens)
+    address = address_of(args)
+    most = max(budget_of(args).requests - len(probes) - len(fresh), 0)
+    broken = learn_edition.refusals(edition, args.model, most, names_chip=address.names_chip)
+    with Progress(err, environ, quiet=args.quiet) as steps:
+        refused = _more(runner, broken, "refusals", steps)
+    chip = learn.profile_of(edition, args.chip, found.file)
+    ours = learn.asked_of_mock(edition, chip, args.model, [case for case, _ in refused])
+    changed = learn_edition.learned(edition, refused, list(exchanges.values()), ours, date)
+    wrote = _edition(args, edition, changed)
     file, notes = found.file, [f"note: {note}" for note in found.notes]
     if found.implied:
         notes.insert(0, f"these follow from them, and change no byte more: {', '.join(found.implied)}")
     write_whole(path, learn.text_of(file, notes))
-    quirks = [f"{claim.name}: {claim.source}" for claim in file.quirks]
+    with Progress(err, environ, quiet=args.quiet) as steps:
+        checked = [(probes[name], came) for name, came in exchanges.items()]
+        checked += [*refused, *_more(runner, fresh, "fresh questions", steps)]
+    code, said = _check(args, edition, exchanges, checked, refusals=wrote is None)
     if args.json:
-        code, checked = _check(args, edition, exchanges)
         claims = [claim.model_dump(mode="json") for claim in file.quirks]
-        told = {"chip": args.chip, "path": str(path), "quirks": claims, "notes": notes, "checked": checked}
-        print(json.dumps({**told, "holds": code is ExitCode.HOLDS}, ensure_ascii=False, indent=1), file=out)
+        told = {"chip": args.chip, "path": str(path), "quirks": claims, "notes": notes, "checked": said}
+        told |= {"edition": None if wrote is None else str(wrote), "holds": code is ExitCode.HOLDS}
+        print(json.dumps(told, ensure_ascii=False, indent=1), file=out)
         return code
+    quirks = [f"{claim.name}: {claim.source}" for claim in file.quirks]
     print(
         "\n  ".join([f"{args.chip}: {counted(len(quirks), 'quirk')}", *quirks, *notes, file.latency.source]), file=out
     )
     print(f"wrote {path}; genstudio-mock serve --profiles {args.output} speaks so", file=out)
-    code, checked = _check(args, edition, exchanges)
-    if code is not ExitCode.HOLDS:
-        print("the mock with this profile is not like the recordings:", *checked, sep="\n  ", file=out)
+    if wrote:
+        print(f"wrote {wrote}: how it refuses, which rules it keeps, the headers of every response", file=out)
+    if code is ExitCode.HOLDS:
+        print(f"checked: the mock with this profile keeps its contract; {said[0]}", file=out)
     else:
-        print(f"checked: the mock with this profile keeps its contract; {'; '.join(checked)}", file=out)
+        print("the mock with this profile is not like the recordings:", file=out)
+    for line in said[code is ExitCode.HOLDS :]:
+        print(f"  {line}", file=out)
     return code
+
+
+def _edition(args: argparse.Namespace, edition: Edition, changed: EditionFile) -> Path | None:
+    """Write the edition's file beside the chip's where the target differs from it; its path, None where it does not."""
+    path: Path = args.output / edition.name / "edition.toml"
+    if changed == edition.file:
+        return None
+    roots: list[Path] = [*args.profiles, shipped("profiles")]
+    source = next(root for root in roots if (root / edition.name / "edition.toml").is_file())
+    before = read_bounded(source / edition.name / "edition.toml").decode()
+    write_whole(path, learn_edition.edited(before, edition.file, changed))
+    return path
+
+
+def _more(runner: Runner, cases: Sequence[Case], what: str, steps: Progress) -> list[tuple[Case, Exchange]]:
+    """Ask further cases as far as the budget goes; those without an answer are left out."""
+    found = []
+    for number, case in enumerate(cases, 1):
+        try:
+            exchange = runner.ask(case)
+        except BudgetSpentError as stopped:
+            left = counted(len(cases) - number + 1, "case")
+            steps.note(f"{what}: {left} left out: {str(stopped) or 'the budget does not reach'}")
+            break
+        status = "no answer" if exchange.plan is None else exchange.plan.status
+        steps.step(number, len(cases), f"{case.name}: {status}", about=what)
+        if exchange.plan is not None:
+            found.append((case, exchange))
+    return found
+
+
+def _runner(
+    args: argparse.Namespace, environ: Mapping[str, str], err: TextIO, edition: Edition, clock: Clock
+) -> Runner:
+    """Who asks the target, within the budget."""
+    address = address_of(args)
+    if not args.quiet:
+        say_path(args, err)
+    send = HttpTransport(address, key_of(args.api_key_env, environ), clock.seconds)
+    profile = learn.blank(edition, args.chip)
+    return Runner(send, edition, profile, args.model, clock=clock, budget=budget_of(args), address=address)
 
 
 def _ask(
     args: argparse.Namespace,
-    environ: Mapping[str, str],
-    err: TextIO,
     steps: Progress,
     probes: Mapping[str, Case],
     folder: Path,
     edition: Edition,
+    runner: Runner,
     clock: Clock,
 ) -> dict[str, Exchange]:
     """Send the probes and keep each answer as an exchange file, which `serve --fixtures` plays too.
@@ -136,12 +196,6 @@ def _ask(
     kept = {name: file for name, case in probes.items() if (file := _kept(folder / f"{name}.json", place, case))}
     if len(kept) == len(probes):
         kept = {}
-    address = address_of(args)
-    if not args.quiet:
-        say_path(args, err)
-    send = HttpTransport(address, key_of(args.api_key_env, environ), clock.seconds)
-    profile, budget = learn.blank(edition, args.chip), budget_of(args)
-    runner = Runner(send, edition, profile, args.model, clock=clock, budget=budget, address=address)
     found: dict[str, Exchange] = {}
     for number, (name, case) in enumerate(probes.items(), 1):
         path = folder / f"{name}.json"
@@ -157,7 +211,7 @@ def _ask(
             break
         plan = exchange.plan
         if plan is None:
-            steps.step(number, len(probes), f"{case.name}: no answer", kept=True)
+            steps.step(number, len(probes), f"{case.name}: no answer")
             continue
         exchange = replace(exchange, request=replace(exchange.request, path=place))
         write_whole(path, written(file_of(exchange, _provenance(edition, clock))))
@@ -180,28 +234,26 @@ def _provenance(edition: Edition, clock: Clock) -> Provenance:
 
 
 def _check(
-    args: argparse.Namespace, edition: Edition, exchanges: dict[str, Exchange]
-) -> tuple[ExitCode, Sequence[str]]:
-    """Whether the mock with the new profile keeps its contract and has the recorded wire form, and what tells so."""
+    args: argparse.Namespace,
+    edition: Edition,
+    exchanges: dict[str, Exchange],
+    checked: Sequence[tuple[Case, Exchange]],
+    *,
+    refusals: bool,
+) -> tuple[ExitCode, list[str]]:
+    """Whether the mock with the new profile keeps its contract and has the recorded form, and what tells so."""
     from mockserver.contract import library
 
-    chip = library.edition_of(edition.name, [args.output, *args.profiles]).chips[args.chip]
+    edition = library.edition_of(edition.name, [args.output, *args.profiles])
+    chip = edition.chips[args.chip]
     edition = in_process.with_model(edition, args.model)
-    result = learn.rehearse(edition, chip, args.model)
-    faults = [f"{one.clause.id}: {one.evidence}" for one in result.broken]
+    result = learn.rehearse(edition, chip, args.model, refusals=refusals)
+    meant = {clause for name in edition.file.request.not_kept for clause in learn_edition.CLAUSES[name]}
+    faults = [f"{one.clause.id}: {one.evidence}" for one in result.broken if one.clause.id not in meant]
     faults += learn.unlike(edition, chip, args.model, exchanges)
     if faults:
         return ExitCode.BROKEN, faults
-    return ExitCode.HOLDS, _restated(chip, exchanges)
-
-
-def _restated(chip: ChipProfile, exchanges: dict[str, Exchange]) -> list[str]:
-    """What the mock says of the recorded answers, key by key; what is not an answer is compared by its status alone."""
-    found = restated.compared(exchanges.values(), chip.wire)
-    others = len(exchanges) - found.answers
-    lines = [f"of {counted(found.answers, 'answer')} it says {found.same} again with the same keys, nulls and values"]
-    if found.differences:
-        lines.append("differs:\n  " + "\n  ".join(map(printable, map(str, found.differences))))
-    if others:
-        lines.append(f"not compared: {counted(others, 'exchange')} without a whole answer")
-    return lines
+    same, differs = learn.form_of(edition, chip, args.model, checked)
+    listed = [f"{printable(what)} (in {count})" for what, count in differs.most_common()]
+    told = f"{same} of {counted(len(checked), 'exchange')} have the same form{'; differs:' if listed else ''}"
+    return ExitCode.HOLDS, [told, *listed]

@@ -50,6 +50,7 @@ class Case:
         twin_of: Name of the other case.
         claim: How the rule is known that it keeps or breaks.
         needs_model_in_path: Whether it has a sense only where the path names a model.
+        param: The field at fault where the refusal is `invalid-field`, as the edition's rows name it.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Case:
     twin_of: str | None = None
     claim: Claim = "documented"
     needs_model_in_path: bool = False
+    param: str = ""
 
     @property
     def data(self) -> bytes:
@@ -181,8 +183,10 @@ def breaks(edition: Edition, model: str, max_tokens: int = DEFAULT_MAX_TOKENS) -
     good = question("你好", model, max_tokens)
     valid = json.dumps(good).encode()
 
-    def case(name: str, body: Json | bytes, refusal: str = "invalid-field", **more: Any) -> Case:
-        return Case(name, Phase.BROKEN, body, refusal, **more)
+    def case(name: str, body: Json | bytes, refusal: str = "invalid-field", param: str = "", **more: Any) -> Case:
+        own = f"{refusal}:{param}"
+        row = own if own in edition.file.errors else refusal
+        return Case(name, Phase.BROKEN, body, row, param=param, **more)
 
     found = [
         case("no key", good, "missing-key", headers={b"authorization": None}),
@@ -191,30 +195,39 @@ def breaks(edition: Edition, model: str, max_tokens: int = DEFAULT_MAX_TOKENS) -
         case("unknown model", {**good, "model": "no-such-model"}, "unknown-model", model="no-such-model"),
         case("trailing comma", valid.replace(b"}]", b"},]"), "invalid-json"),
         case("half a body", valid[: len(valid) // 2], "invalid-json"),
-        case("no messages", _without(good, "messages")),
-        case("empty messages", {**good, "messages": []}),
-        case("unknown role", {**good, "messages": [{"role": "robot", "content": "你好"}]}),
+        case("no messages", _without(good, "messages"), param="messages"),
+        case("empty messages", {**good, "messages": []}, param="messages"),
+        case(_ROLE, {**good, "messages": [{"role": "robot", "content": "你好"}]}, param="messages[0].role"),
         case("GET", b"", "wrong-method", method="GET"),
         case("empty body", b"", "invalid-json"),
         case("not JSON at all", b"messages=hello", "wrong-content-type", headers={b"content-type": b"text/csv"}),
-        case("an array", b"[]"),
-        case("messages is a text", {**good, "messages": "你好"}),
-        case("content is a number", {**good, "messages": [{"role": "user", "content": 5}]}),
-        case("no content", {**good, "messages": [{"role": "user"}]}),
+        case("an array", b"[]", param="body"),
+        case("messages is a text", {**good, "messages": "你好"}, param="messages"),
+        case(
+            "content is a number", {**good, "messages": [{"role": "user", "content": 5}]}, param="messages[0].content"
+        ),
+        case("no content", {**good, "messages": [{"role": "user"}]}, param="messages[0].content"),
         case("not UTF-8", valid.replace(b'"user"', b'"\xff"'), "invalid-json"),
     ]
     if edition.file.request.model_required:
-        found.append(case("no model", _without(good, "model")))
+        found.append(case("no model", _without(good, "model"), param="model"))
     wrong = [
-        case(f"{name}: {json.dumps(value)}", {**good, name: value}, claim=rule.claim)
+        case(f"{name}: {json.dumps(value)}", {**good, name: value}, param=name, claim=rule.claim)
         for name, rule in edition.file.request.fields.items()
         for value in wrong_values(rule)
     ]
     wrong.sort(key=lambda one: one.name.split(":")[0] not in _TELLING)
     spaces = edition.file.request.body_limit_bytes + 1 - len(valid)
-    return [*found, *wrong, case("a giant body", valid + b" " * spaces, "body-too-large", claim="assumed")]
+    giant = case("a giant body", valid + b" " * spaces, "body-too-large", claim="assumed")
+    let_in = edition.file.request.lets_in
+    return [
+        one
+        for one in (*found, *wrong, giant)
+        if one.refusal not in let_in and not (one.name == _ROLE and "unknown-role" in let_in)
+    ]
 
 
+_ROLE: Final = "unknown role"
 _TELLING: Final = ("temperature", "max_tokens", "stream", "top_p", "n", "stop")
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from mockserver.contract import learn
+from mockserver.contract import learn, learn_edition
 from mockserver.contract.clauses import wire_form
 from mockserver.contract.clauses.clause import Outcome, Severity
 from mockserver.contract.clauses.reading import Reading
@@ -16,6 +17,7 @@ from mockserver.contract.clauses.table import judge
 from mockserver.contract.clauses.wire_form import WIRE_CHECKS
 from mockserver.contract.learn import times_of
 from mockserver.contract.result import counted
+from mockserver.core import strict_json
 from mockserver.core.errors import printable
 from mockserver.pipeline.chunk import REASONING_KEYS
 from mockserver.profile import quirks
@@ -58,7 +60,12 @@ def compare(context: Context, pairs: Sequence[tuple[str, Exchange, Exchange]]) -
         pairs: The case's name, the mock's exchange and the service's.
     """
     chip = context.chip
-    rows = [*_statuses(pairs), *_dialect(chip, [live for _, _, live in pairs]), *_broken(context, pairs)]
+    rows = [
+        *_statuses(pairs),
+        *_refusals(pairs),
+        *_dialect(chip, [live for _, _, live in pairs]),
+        *_broken(context, pairs),
+    ]
     alike: dict[tuple[bool, ...], list[tuple[Exchange, Exchange]]] = {}
     for _, ours, live in pairs:
         mine, theirs = Reading(ours), Reading(live)
@@ -101,6 +108,41 @@ def _statuses(pairs: Iterable[tuple[str, Exchange, Exchange]]) -> list[Row]:
         for name, ours, live in pairs
         if Reading(ours).status != Reading(live).status
     ]
+
+
+def _refusals(pairs: Iterable[tuple[str, Exchange, Exchange]]) -> list[Row]:
+    """Refusals of one status whose body has other keys, another code or type, or whose headers are others."""
+    found: dict[str, Row] = {}
+    for _, ours, live in pairs:
+        mine, theirs = Reading(ours), Reading(live)
+        if mine.status != theirs.status or not 400 <= mine.status <= 599:
+            continue
+        due, came = _refusal_form(mine.body), _refusal_form(theirs.body)
+        if due != came:
+            field = f"body of a {mine.status}"
+            found.setdefault(f"{field} {due} {came}", Row(field, due, printable(came), Severity.MUST))
+        for line in learn_edition.headers_unlike(theirs, mine):
+            what, _, how = line.partition(": ")
+            field = f"{what} of a {mine.status}"
+            found.setdefault(field, Row(field, "other", printable(how), Severity.SHOULD))
+    return list(found.values())
+
+
+def _refusal_form(body: bytes) -> str:
+    """The keys of a refusal's body in their order, and its code; what is no JSON object by its beginning."""
+    try:
+        document = strict_json.loads(body)
+    except ValueError:
+        return repr(body[:60])
+    if not isinstance(document, dict):
+        return repr(body[:60])
+    shown = {
+        key: {name: inner if name == "code" else "…" for name, inner in value.items()}
+        if isinstance(value, dict)
+        else (value if key == "code" else "…")
+        for key, value in document.items()
+    }
+    return json.dumps(shown, ensure_ascii=False)[:120]
 
 
 def _dialect(chip: ChipProfile, live: Iterable[Exchange]) -> list[Row]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import http.client
 import os
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PLACEHOLDER: Final = "$API_KEY"
+HEADER_PLACEHOLDER: Final = "$HEADER"
 DEFAULT_TIMEOUT_S: Final = 30.0
 READ_BYTES: Final = 64 * 1024
 
@@ -71,12 +72,15 @@ class Address:
         path_template: With `{model}` and `{chip}`; other OpenAI-compatible servers want `/v1/chat/completions`.
         ca_file: Trusts the certificates of this file instead of the system's.
         timeout_s: Seconds for the connection, and for the silence between two reads.
+        headers: Further request headers, for gateways that want more. As the key, they are put on the wire alone, and
+            values of eight characters or more are cut out of what comes back.
     """
 
     base_url: str
     path_template: str = PATH_TEMPLATE
     ca_file: str | None = None
     timeout_s: float = DEFAULT_TIMEOUT_S
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         try:
@@ -134,6 +138,8 @@ class HttpTransport:
         self._parts = urlsplit(address.base_url)
         self._tls = _tls(address.ca_file) if self._parts.scheme == "https" else None
         self._key = key
+        secrets = [(key, PLACEHOLDER), *((value, HEADER_PLACEHOLDER) for _, value in address.headers)]
+        self._secrets = [(one.encode("latin-1", "replace"), shown.encode()) for one, shown in secrets if len(one) >= 8]
         self._clock = clock
         self._longest = longest_s
         self._most = most_bytes
@@ -189,6 +195,8 @@ class HttpTransport:
         connection.putrequest(request.method, request.path, skip_host=own_host, skip_accept_encoding=True)
         for name, value in request.headers.items():
             connection.putheader(name, value.replace(PLACEHOLDER.encode(), self._key.encode("latin-1", "replace")))
+        for further, text in self._address.headers:
+            connection.putheader(further, text)
         connection.putheader("content-length", str(len(request.body)))
         try:
             connection.endheaders(request.body)
@@ -218,8 +226,9 @@ class HttpTransport:
         return (self._clock() - started) * 1000
 
     def _clean(self, data: bytes) -> bytes:
-        key = self._key.encode("latin-1", "replace")
-        return data.replace(key, PLACEHOLDER.encode()) if len(key) >= 8 else data
+        for secret, shown in self._secrets:
+            data = data.replace(secret, shown)
+        return data
 
 
 def _same_length(headers: tuple[tuple[bytes, bytes], ...], came: int, kept: int) -> tuple[tuple[bytes, bytes], ...]:

@@ -27,7 +27,6 @@ _SENTENCE: Final = "人工智能让机器学习、推理和表达。Machines rea
 _REPEAT: Final = "请重复:"
 _ENTROPY: Final = b"0" * 32
 _TOO_LARGE: Final = Refusal("body-too-large", "the body is larger than the edition allows")
-_WRONG_METHOD: Final = Refusal("wrong-method", "GET is not allowed; allowed: POST", headers=((b"allow", b"POST"),))
 
 
 def speak(request: ChatRequest) -> Answer:
@@ -81,7 +80,9 @@ def transport(
         elif len(request.body) > made.rules.request.body_limit_bytes:
             plan = made.errors.plan(_TOO_LARGE, _ENTROPY, now_ms, route.chip or chip)
         elif request.method != "POST":
-            plan = made.errors.plan(_WRONG_METHOD, _ENTROPY, now_ms, route.chip or chip)
+            told = f"{request.method} is not allowed on {request.path}; allowed: POST"
+            refusal = Refusal("wrong-method", told, headers=((b"allow", b"POST"),))
+            plan = made.errors.plan(refusal, _ENTROPY, now_ms, route.chip or chip)
         else:
             answering = route.chip or chip or made.rules.default_chip
             deployed = bool(route.deployment)

@@ -15,7 +15,7 @@ from itertools import pairwise
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Final
 
-from mockserver.contract import cases, in_process, restated
+from mockserver.contract import cases, in_process, learn_edition, restated
 from mockserver.contract.clauses import dialect
 from mockserver.contract.clauses.clause import Context, Outcome
 from mockserver.contract.clauses.reading import Reading
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from mockserver.contract.cases import Case
     from mockserver.contract.clauses.reading import Shown
+    from mockserver.contract.http_client import Address
     from mockserver.contract.result import Result
     from mockserver.core.exchange import Exchange
     from mockserver.pipeline.wire_settings import WireSettings
@@ -101,6 +102,12 @@ def blank(edition: Edition, chip: str) -> ChipProfile:
     return ChipProfile(chip, "Not known yet.", claims, wire, latency)
 
 
+def profile_of(edition: Edition, chip: str, file: ChipFile) -> ChipProfile:
+    """A chip's file put together with what all chips of its edition share."""
+    wire = reduce(quirks.changed, (claim.name for claim in file.quirks), blank(edition, chip).wire)
+    return ChipProfile(chip, file.summary, (*edition.file.quirks, *file.quirks), wire, file.latency)
+
+
 def observations(base: WireSettings, exchanges: Mapping[str, Exchange]) -> list[Observation]:
     """What the probes show of each axis, in the table's order; axes that none shows are absent.
 
@@ -117,6 +124,9 @@ def observations(base: WireSettings, exchanges: Mapping[str, Exchange]) -> list[
         for axis in (*quirks.AXES, *parts)
         if any(axis in seen for seen in shown.values())
     }
+    if _never_counted(readings.values()):
+        for axis in [axis for axis in most if axis.field in {"usage_when", "usage_unasked"}]:
+            del most[axis]  # who never sends usage, asked or not, does not send it on request
     wire = dialect.settled(base, most.items())
     found = []
     for axis, value in most.items():
@@ -146,6 +156,12 @@ def observations(base: WireSettings, exchanges: Mapping[str, Exchange]) -> list[
         says = quirk.name if quirk else f"{axis.part} {value}".strip()
         found.append(Observation(axis, quirk, says, telling[0], len(by_name) - len(wrong), len(by_name)))
     return found
+
+
+def _never_counted(readings: Iterable[Reading]) -> bool:
+    """Whether streams were asked for usage and none has any."""
+    streams = [one for one in readings if one.whole and not one.blocked]
+    return any(one.wants_usage for one in streams) and not any(one.usages for one in streams)
 
 
 def learned(edition: Edition, model: str, chip: str, exchanges: Mapping[str, Exchange], date: str) -> Learned:
@@ -267,13 +283,66 @@ def _quoted(text: str) -> str:
 # --- the check ----------------------------------------------------------------------------------------------------
 
 
-def rehearse(edition: Edition, chip: ChipProfile, model: str) -> Result:
-    """The contract against a mock with the learned profile, in this process."""
+def rehearse(edition: Edition, chip: ChipProfile, model: str, *, refusals: bool = True) -> Result:
+    """The contract against a mock with the learned profile, in this process.
+
+    Args:
+        edition: What the chips share.
+        chip: The learned profile.
+        model: The model.
+        refusals: Whether requests with one rule broken are asked too.
+    """
     changed = in_process.with_chip(edition, chip)
     send = in_process.transport(in_process.service(changed), edition.file.defaults.created * 1000)
     clock = Clock(lambda: 0.0, lambda _seconds: None)
     runner = Runner(send, changed, chip, model, clock=clock, budget=Budget(requests=200, tokens=100_000))
-    return runner.run([cases.Phase.EXAMPLES, cases.Phase.BROKEN, cases.Phase.DIALOGUE])
+    return runner.run([cases.Phase.EXAMPLES, *([cases.Phase.BROKEN] if refusals else []), cases.Phase.DIALOGUE])
+
+
+def asked_of_mock(
+    edition: Edition, chip: ChipProfile, model: str, asked: Iterable[Case], address: Address | None = None
+) -> dict[str, Exchange]:
+    """What a mock in this process answers to cases, by their names.
+
+    Args:
+        edition: What the chips share.
+        chip: The chip that answers.
+        model: The model.
+        asked: The cases.
+        address: Gives the path; None asks on the service's own.
+    """
+    changed = in_process.with_chip(in_process.with_model(edition, model), chip)
+    send = in_process.transport(in_process.service(changed), edition.file.defaults.created * 1000, chip=chip.name)
+    runner = Runner(send, changed, chip, model, clock=Clock(lambda: 0.0, lambda _s: None), address=address)
+    return {case.name: send(runner.request(case)) for case in asked}
+
+
+def form_of(
+    edition: Edition, chip: ChipProfile, model: str, asked: Sequence[tuple[Case, Exchange]]
+) -> tuple[int, Counter[str]]:
+    """How many exchanges have the very form that the mock gives them, and what differs, with counts.
+
+    An answer is said again under the profile, a refusal is asked of the mock; status, headers and bytes are compared.
+    """
+    ours = asked_of_mock(edition, chip, model, [case for case, _ in asked])
+    same, differs = 0, Counter[str]()
+    for case, came in asked:
+        mine = ours[case.name]
+        found = learn_edition.unlike(came, mine)
+        restatable = restated.compared([came], chip.wire)
+        if restatable.answers and Reading(mine).answered:
+            found += [f"{one.path}: recorded {one.came}, the mock {one.ours}" for one in restatable.differences]
+            if not restatable.differences and not restated.same_bytes(came, chip.wire):
+                found.append("the bytes of a body whose values are the same")
+        same += not found
+        differs.update(dict.fromkeys(found, 1))
+    return same, differs
+
+
+def _unlettered(form: str) -> str:
+    """A form of ids without its alphabet: twelve hex digits may happen to be digits."""
+    prefix, _, rest = form.rpartition(":")
+    return f"{prefix.rpartition(':')[0]}:{rest}"
 
 
 def unlike(edition: Edition, chip: ChipProfile, model: str, exchanges: Mapping[str, Exchange]) -> list[str]:
@@ -295,6 +364,7 @@ def unlike(edition: Edition, chip: ChipProfile, model: str, exchanges: Mapping[s
         for axis, value in theirs.items():
             named = dialect.name_of(axis, value) is not None and axis in ours
             contradicts = dialect.differs(chip.wire, theirs, axis, streamed=reading.wants_stream)
-            if named and ours[axis] != value and contradicts:
+            drawn = axis.field == "id_form" and _unlettered(str(value)) == _unlettered(str(ours.get(axis)))
+            if named and ours[axis] != value and contradicts and not drawn:
                 found.append(f"{name}: {axis.field}: recorded {value}, the mock {ours[axis]}")
     return found

@@ -43,6 +43,7 @@ class Target:
             ends in `/v1`.
         ca_file: Trusts the certificates of this file instead of the system's.
         timeout_s: Seconds for the connection, and for the silence between two reads.
+        headers: Further request headers; they are never kept or shown.
     """
 
     base_url: str
@@ -53,12 +54,13 @@ class Target:
     path_template: str = ""
     ca_file: str | None = None
     timeout_s: float = DEFAULT_TIMEOUT_S
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @property
     def address(self) -> Address:
         """Where it listens, checked; raises OperatorError for what is no address."""
         template = self.path_template or template_of(self.base_url)
-        return Address(self.base_url, template, self.ca_file, self.timeout_s)
+        return Address(self.base_url, template, self.ca_file, self.timeout_s, self.headers)
 
     def read_edition(self) -> Edition:
         """The edition, read where only its name is known."""

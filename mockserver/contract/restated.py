@@ -19,7 +19,7 @@ from mockserver.contract.clauses.reading import Reading
 from mockserver.core.exchange import Head
 from mockserver.core.route import parse
 from mockserver.pipeline.read import answer_of
-from mockserver.pipeline.render import body_object, stream_objects
+from mockserver.pipeline.render import body_object, render_body, render_stream, stream_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -80,6 +80,17 @@ def compared(exchanges: Iterable[Exchange], wire: WireSettings) -> Comparison:
         first = differing | first
     listed = tuple(replace(first[key], answers=count) for key, count in found.most_common())
     return Comparison(answers, same, listed)
+
+
+def same_bytes(exchange: Exchange, wire: WireSettings) -> bool:
+    """Whether the answer, said again, is the same to the byte; True where each chunk's own identity is drawn anew."""
+    reading = Reading(exchange)
+    if wire.head.chunk_id == "own" or wire.head.chunk_created != "same":
+        return True
+    answer, head = _said(reading, wire), _head(reading)
+    if reading.completion is not None:
+        return render_body(answer, head, wire) == reading.body
+    return b"".join(render_stream(answer, head, wire, include_usage=reading.wants_usage)) == reading.body
 
 
 def _kind(one: Unlike) -> str:

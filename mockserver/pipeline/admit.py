@@ -86,6 +86,12 @@ class RequestRules(BaseModel):
     unique_tool_names: UniqueToolNames | None = None
     """None lets every model take two tools with one name."""
     fields: dict[str, FieldRule]
+    lets_in: tuple[
+        Literal["missing-key", "malformed-key", "wrong-content-type", "unknown-model", "unknown-role"], ...
+    ] = ()
+    """What is not refused, though the documents say so."""
+    not_kept: tuple[Literal["max_tokens", "max_completion_tokens", "stop"], ...] = ()
+    """Fields that are taken and have no effect."""
 
 
 @immutable(frozen=True, slots=True)
@@ -128,12 +134,18 @@ def admit(
         namespace: The namespace that the request belongs to.
         query: The query, without its question mark.
     """
-    check_key(headers, settings.keys)
-    if path_model and not deployment:
+    lets_in = settings.rules.lets_in
+    try:
+        check_key(headers, settings.keys)
+    except Refusal as refusal:
+        if refusal.kind not in lets_in:
+            raise
+    any_model = "unknown-model" in lets_in
+    if path_model and not deployment and not (any_model and path_model not in settings.catalogue):
         check_combination(path_model, chip, settings.catalogue)
     document = parse(body, headers, settings.rules)
     model = chosen_model(document, path_model, settings.rules, deployment=deployment)
-    if model != path_model and not deployment:
+    if model != path_model and not deployment and not (any_model and model not in settings.catalogue):
         check_combination(model, chip, settings.catalogue, overrides=path_model)
     messages = check_messages(document, settings.rules)
     rules = settings.rules.fields
@@ -231,7 +243,7 @@ def parse(body: bytes, headers: Mapping[bytes, bytes], rules: RequestRules) -> J
     sent = headers.get(b"content-type")
     if sent is not None:
         kind = _kind(sent)
-        if kind not in rules.content_types:
+        if kind not in rules.content_types and "wrong-content-type" not in rules.lets_in:
             allowed = ", ".join(rules.content_types)
             raise Refusal(
                 "wrong-content-type",
@@ -352,7 +364,7 @@ def _check_message(where: str, message: object, rules: RequestRules) -> None:
     if not isinstance(message, dict):
         raise wrong_value(where, message, "an object with role and content")
     role = message.get("role", "user")
-    if role not in rules.roles if isinstance(role, str) else True:
+    if (role not in rules.roles and "unknown-role" not in rules.lets_in) if isinstance(role, str) else True:
         raise wrong_value(f"{where}.role", role, ", ".join(rules.roles))
     content = message.get("content")
     if content is None:

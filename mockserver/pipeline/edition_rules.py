@@ -9,6 +9,7 @@ from mockserver.core.immutable import immutable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from mockserver.core.exchange import Headers
     from mockserver.pipeline.admit import RequestRules
     from mockserver.pipeline.refuse import ErrorShape
     from mockserver.pipeline.wire_settings import WireSettings
@@ -49,7 +50,9 @@ class EditionRules:
         models: The catalogue's entries by their ids.
         wires: The wire form of each chip, in the documents' order.
         changed: A wire form after the changes of `X-Mock-Quirks`; raises ValueError for a quirk that is not there.
-        errors: How each kind of refusal looks on the wire.
+        errors: How each kind of refusal looks on the wire; `KIND:FIELD` where one field's refusal looks otherwise.
+        headers: Headers that every response carries, whatever the chip.
+        body_type: Content-Type of an answer that is not streamed.
     """
 
     name: str
@@ -59,6 +62,8 @@ class EditionRules:
     wires: Mapping[str, WireSettings]
     changed: Callable[[WireSettings, str], WireSettings]
     errors: Mapping[str, ErrorShape]
+    headers: Headers = ()
+    body_type: bytes = b"application/json"
 
     @property
     def default_chip(self) -> str:

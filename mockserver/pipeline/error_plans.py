@@ -23,8 +23,9 @@ class ErrorPlans:
 
     def __init__(self, rules: EditionRules) -> None:
         self._rows = rules.errors
-        self._kind_of = _usual_kinds(rules.errors)
+        self._kind_of = _usual_kinds({name: row for name, row in rules.errors.items() if ":" not in name})
         self._heads = {chip: wire.head for chip, wire in rules.wires.items()}
+        self._constant = rules.headers
         self._default_head = self._heads[rules.default_chip]
 
     def plan(self, refusal: Refusal, entropy: bytes, now_ms: int, chip: str = "") -> Plan:
@@ -32,11 +33,12 @@ class ErrorPlans:
         if refusal.status is not None:
             shape = own_shape(refusal.status, refusal.status if refusal.code is None else refusal.code)
         else:
-            shape = self._rows[refusal.kind]
+            shape = self._rows.get(f"{refusal.kind}:{refusal.param}") or self._rows[refusal.kind]
         return refuse(refusal, shape, self._headers(chip, entropy, now_ms))
 
     def _headers(self, chip: str, entropy: bytes, now_ms: int) -> Headers:
-        return response_headers(self._heads.get(chip, self._default_head), entropy, now_ms)
+        own = response_headers(self._heads.get(chip, self._default_head), entropy, now_ms)
+        return (*own, *self._constant)
 
     def with_status(
         self, status: int, text: str | None, wait_s: float | None, entropy: bytes, now_ms: int, chip: str = ""
@@ -65,7 +67,7 @@ class ErrorPlans:
         """The refusal that `X-Mock-Error` asks for."""
         if kind in self._rows:
             return Refusal(kind, f"asked for by X-Mock-Error: {kind}")
-        known = ", ".join(self._rows)
+        known = ", ".join(name for name in self._rows if ":" not in name)
         return Refusal("unknown-quirk", f"X-Mock-Error: {kind!r} is not a kind of error; known: {known}")
 
 

@@ -20,15 +20,21 @@ if TYPE_CHECKING:
 MOST_STOPS = 64  # more would make the search's time a matter of the client's choice
 
 
-def bounds(body: Mapping[str, Any]) -> tuple[int | None, tuple[str, ...]]:
+def bounds(body: Mapping[str, Any], not_kept: Sequence[str] = ()) -> tuple[int | None, tuple[str, ...]]:
     """The bounds of a request's body whose fields the admit stage has checked: `max_tokens` and the stop sequences.
 
     `max_completion_tokens` is the newer name of `max_tokens`; where both are given, the smaller counts, so that neither
     is exceeded. `null` means absent.
 
+    Args:
+        body: The request's body.
+        not_kept: Fields that have no effect.
+
     Raises:
         Refusal: more than `MOST_STOPS` stop sequences.
     """
+    if not_kept:
+        body = {name: value for name, value in body.items() if name not in not_kept}
     most, newer, stop = body.get("max_tokens"), body.get("max_completion_tokens"), body.get("stop")
     if newer is not None and (most is None or newer < most):
         most = newer

@@ -2,6 +2,7 @@
 
 Gateway: `{"code": <int>, "msg": <text>}` (observed, 401). Upstream: `{"error": {code, message, param, type}}`
 (observed, 400). `type` fits the status, since LiteLLM reads it before the status and decides by it whether to retry.
+What another server says instead is a body in full, in a row of its own.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mockserver.core.errors import printable
 from mockserver.core.exchange import Headers, Plan
@@ -36,13 +37,25 @@ class ErrorShape(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     status: int = Field(ge=400, le=599)
-    family: Literal["gateway", "upstream"]
+    family: Literal["gateway", "upstream", "own"]
     code: int | str
     message: str | None = None
     """The documents' own words. The reason then goes into the header `x-mock-detail`; None puts it in the message."""
     retry_after_s: int | None = Field(default=None, ge=0)
+    body: str | None = None
+    """Of the family `own`: the whole body. `{message}` stands for the message as JSON text without its quotes."""
+    content_type: str = "application/json; charset=utf-8"
+    """Empty sends no Content-Type."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """Further headers of this kind of refusal."""
     claim: Literal["documented", "observed", "assumed"]
     source: str
+
+    @model_validator(mode="after")
+    def _own_has_a_body(self) -> ErrorShape:
+        if (self.family == "own") != (self.body is not None):
+            raise ValueError('body belongs to family "own", and family "own" needs a body')
+        return self
 
 
 class OwnShape(ErrorShape):
@@ -60,14 +73,16 @@ def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = ()) -> Plan:
         headers: Headers that every answer carries.
     """
     message = shape.message or refusal.detail
-    body: dict[str, Any]
+    body: dict[str, Any] = {}
     if shape.family == "gateway":
         body = {"code": shape.code, "msg": message}
-    else:
+    elif shape.family == "upstream":
         kind = _TYPES.get(shape.status, "server_error" if shape.status >= 500 else "invalid_request_error")
         body = {"error": {"code": str(shape.code), "message": message, "param": refusal.param, "type": kind}}
     data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    kind_of_body = b"application/json; charset=utf-8"
+    if shape.body is not None:
+        data = shape.body.replace("{message}", json.dumps(message, ensure_ascii=False)[1:-1]).encode()
+    kind_of_body = shape.content_type.encode("latin-1")
     if refusal.body is not None:
         kind_of_body, data = refusal.body[0].encode("latin-1"), refusal.body[1]
     extra: list[tuple[bytes, bytes]] = []
@@ -76,9 +91,12 @@ def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = ()) -> Plan:
     if shape.retry_after_s is not None:
         extra.append((b"retry-after", b"%d" % shape.retry_after_s))
     own = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in refusal.headers]
+    described = of_body(kind_of_body, data)
     return Plan(
         shape.status,
-        with_headers((*of_body(kind_of_body, data), *headers, *extra), own),
+        with_headers(
+            (*(described if kind_of_body else described[1:]), *headers, *extra), [*own, *shape.headers.items()]
+        ),
         (data,),
         (refusal.delay_ms,) if refusal.delay_ms else None,
         source=f"refusal:{refusal.kind}",

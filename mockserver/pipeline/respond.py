@@ -143,8 +143,8 @@ class Service:
     def _say(self, request: ChatRequest, set_up: NothingSetUp) -> Answer | Plan:
         said = set_up.answer(request, self.answer)
         if isinstance(said, Plan):
-            return said
-        said = limit(said, *bounds(request.body))
+            return said  # a recording
+        said = limit(said, *bounds(request.body, self.rules.request.not_kept))
         said = moderate(said, self.texts(request), self.moderation)
         set_up.spend(said)
         return said
@@ -163,5 +163,5 @@ class Service:
         identity = head(request.model, wire.settings.head, entropy, asked.now_ms, own_id=own_id, created=created)
         headers, frames, steps = wire.write(said, identity, request)  # chunk, shape, frame
         at_ms = pace_of(said, steps, len(frames), set_up.pace or self.paces.get(request.chip), entropy)
-        headers = (*headers, *identity.headers)
+        headers = (*headers, *identity.headers, *self.rules.headers)
         return Plan(200, headers, frames, at_ms, source=said.source, detail=said.detail, stale=said.stale)

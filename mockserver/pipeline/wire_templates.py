@@ -51,7 +51,7 @@ class WireForms:
                 raise Refusal("unknown-quirk", f"X-Mock-Quirks: {error}", param="X-Mock-Quirks") from None
             if len(self._made) >= _MOST_FORMS:
                 self._made.clear()
-            found = self._made[chip, changes] = WireTemplates(settings)
+            found = self._made[chip, changes] = WireTemplates(settings, self._rules.body_type)
         return found
 
 
@@ -60,10 +60,12 @@ class WireTemplates:
 
     Attributes:
         settings: The settings.
+        body_type: Content-Type of an answer that is not streamed.
     """
 
-    def __init__(self, settings: WireSettings) -> None:
+    def __init__(self, settings: WireSettings, body_type: bytes = b"application/json") -> None:
         self.settings = settings
+        self.body_type = body_type
         frame, kind = settings.frame, content_type(settings.frame)
         self._opening: Headers = (*(((b"content-type", kind),) if kind else ()), (b"cache-control", b"no-cache"))
         self._escape = escape_ascii if frame.escapes == "ascii" else escape
@@ -89,7 +91,7 @@ class WireTemplates:
         """
         if not request.stream:
             data = self.body(answer, head)
-            return of_body(b"application/json", data), (data,), max(len(answer.reasoning) + len(answer.pieces), 1)
+            return of_body(self.body_type, data), (data,), max(len(answer.reasoning) + len(answer.pieces), 1)
         frames = self.stream(answer, head, include_usage=request.include_usage)
         if self.settings.frame.delivery == "buffered":
             whole = b"".join(frames)

@@ -146,6 +146,15 @@ class Moderation(Data):
         )
 
 
+class ResponseRules(Data):
+    """What every response of an edition has, whatever the chip."""
+
+    headers: dict[str, str] = Field(default_factory=dict)
+    """Further headers with their constant values."""
+    body_type: str = "application/json"
+    """Content-Type of an answer that is not streamed."""
+
+
 class EditionFile(Data):
     """`edition.toml`: what one state of the documents says of all chips."""
 
@@ -158,16 +167,19 @@ class EditionFile(Data):
     matrix: MatrixClaim
     key_order: OrderClaim = OrderClaim.model_construct(claim="documented", source="tutorial of 2024, both samples")
     request: RequestRules
+    responses: ResponseRules = ResponseRules()
     moderation: Moderation
     documented_statuses: tuple[int, ...] = ()
     """The statuses that the documents list, whatever is claimed of the bodies in `errors`."""
     errors: dict[str, ErrorShape]
+    """By kind; `KIND:FIELD` is the row of one field, say `invalid-field:temperature`, where it looks otherwise."""
     models: tuple[ModelEntry, ...] = Field(min_length=1)
 
     @field_validator("errors")
     @classmethod
     def _complete(cls, errors: dict[str, ErrorShape]) -> dict[str, ErrorShape]:
-        for name in errors:
+        for row in errors:
+            name = row.partition(":")[0]
             if name not in ERROR_KINDS:
                 raise ValueError(f"unknown kind {name!r}; {suggestion(name, ERROR_KINDS)}")
         missing = [kind for kind in ERROR_KINDS if kind not in errors]
@@ -264,8 +276,10 @@ class Edition:
         """What it hands to the stages."""
         wires = {name: chip.wire for name, chip in self.chips.items()}
         return EditionRules(
-            self.name, self.file.request, self.catalogue, self.models, wires, quirks.changed, self.file.errors
-        )
+            self.name, self.file.request, self.catalogue, self.models, wires, quirks.changed, self.file.errors,
+            tuple((n.encode("latin-1"), v.encode("latin-1")) for n, v in self.file.responses.headers.items()),
+            self.file.responses.body_type.encode("latin-1"),
+        )  # fmt: skip
 
 
 def unlisted(model: str) -> ModelEntry:

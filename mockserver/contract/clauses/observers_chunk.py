@@ -74,7 +74,7 @@ def _usage_when(r: Reading) -> Shown:
         return None
     if r.usages:
         return "always"
-    return "on-request"
+    return "on-request"  # one exchange cannot tell it from never; learn, which sees all, does
 
 
 def _usage_elsewhere(r: Reading) -> Shown:
@@ -168,6 +168,8 @@ def _usage_details(r: Reading) -> Shown:
 def _role_chunk(r: Reading) -> Shown:
     if not r.whole or r.blocked or not r.said or not (r.text or r.said[0].get("content") == ""):
         return None  # what the role's chunk has beside a call of a function is another matter
+    if not any(delta.get("role") for delta in r.said):
+        return None  # no role, so no place of it
     first = r.said[0]
     if _speaks(first) or _thinks(r.choices[0][1]):
         return "merged"

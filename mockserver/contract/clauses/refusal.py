@@ -11,20 +11,38 @@ from mockserver.core import strict_json
 if TYPE_CHECKING:
     from mockserver.contract.clauses.clause import Context
     from mockserver.contract.clauses.reading import Reading
+    from mockserver.pipeline.refuse import ErrorShape
 
 
 _DATE: Final = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
 
 
 def _body(r: Reading) -> Any:
+    return _json(r.body)
+
+
+def _json(data: bytes | str) -> Any:
     try:
-        return strict_json.loads(r.body)
+        return strict_json.loads(data)
     except ValueError:
         return None
 
 
-def error_type(r: Reading, _c: Context) -> Verdict:
+def _keys(value: object) -> object:
+    """The keys of a body, at all depths; what is no JSON has none."""
+    return {name: _keys(inner) for name, inner in value.items()} if isinstance(value, dict) else None
+
+
+def _is_own(r: Reading, row: ErrorShape) -> bool:
+    """Whether the refusal has a row whose body is in no family of the service's."""
+    return row.body is not None and r.status == row.status
+
+
+def error_type(r: Reading, c: Context) -> Verdict:
     """A refusal is announced as JSON and is JSON."""
+    row = c.edition.file.errors[c.refusal] if c.refusal else None
+    if row is not None and _is_own(r, row):
+        return NOT_APPLICABLE
     if not 400 <= r.status <= 599 or r.coding:
         return NOT_APPLICABLE
     sent = r.headers.get("content-type", "none")
@@ -38,6 +56,12 @@ def error_type(r: Reading, _c: Context) -> Verdict:
 def error_shape(r: Reading, c: Context) -> Verdict:
     """A refusal has the shape of its family: {code, msg} of the gateway, {error: {…}} of the model's server."""
     body = _body(r)
+    row = c.edition.file.errors[c.refusal] if c.refusal else None
+    if row is not None and _is_own(r, row):
+        return holds_if(
+            _keys(body) == _keys(_json(row.body or "")),
+            f"the body is {r.body[:60]!r}; due one as {(row.body or '')[:60]!r}",
+        )
     if not 400 <= r.status <= 599 or not isinstance(body, dict):
         return NOT_APPLICABLE
     gateway = type(body.get("code")) is int and isinstance(body.get("msg"), str)
@@ -47,7 +71,6 @@ def error_shape(r: Reading, c: Context) -> Verdict:
         return broken(f"the body has {', '.join(body) or 'no keys'}; due code and msg, or error with message")
     if not words.strip():
         return broken(f"{'msg' if gateway else 'error.message'} is empty; due words that say what is wrong")
-    row = c.edition.file.errors[c.refusal] if c.refusal else None
     if row is None or r.status != row.status:
         return HOLDS  # another refusal than the due one has a shape of its own
     due = row.family
@@ -80,9 +103,12 @@ def error_fits_status(r: Reading, _c: Context) -> Verdict:
     )
 
 
-def error_charset(r: Reading, _c: Context) -> Verdict:
-    """A refusal's content type names UTF-8."""
+def error_charset(r: Reading, c: Context) -> Verdict:
+    """A refusal's content type names UTF-8, or is the one that the edition's row gives a body of its own."""
     sent = r.headers.get("content-type", "")
+    row = c.edition.file.errors[c.refusal] if c.refusal else None
+    if row is not None and _is_own(r, row):
+        return holds_if(sent == row.content_type, f"content type {sent}; due {row.content_type}")
     if not 400 <= r.status <= 599 or not sent.lower().startswith("application/json"):
         return NOT_APPLICABLE
     return holds_if("charset=utf-8" in sent.lower().replace(" ", ""), f"content type {sent}; due charset=utf-8")

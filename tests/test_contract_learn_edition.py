@@ -1,0 +1,178 @@
+"""How a target refuses is learnt into an edition file, and the mock under it refuses so to the byte."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mockserver.cli import learn as learn_command
+from mockserver.contract import drift, learn, learn_edition
+from mockserver.contract.clauses.clause import Context, Severity
+from mockserver.contract.clauses.reading import Reading
+from mockserver.contract.http_client import Address, HttpTransport
+from mockserver.core.data import shipped
+from mockserver.core.exchange import Exchange, Plan, Request
+from mockserver.profile.edition import load_edition
+from tests.contract_live import Quiet, serving_with
+from tests.learning import MODEL, TUTORIAL, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mockserver.contract.cases import Case
+
+CHIP = TUTORIAL.chips["nvidia"]
+ASKED = learn_edition.refusals(TUTORIAL, MODEL, 40, names_chip=False)
+OURS = learn.asked_of_mock(TUTORIAL, CHIP, MODEL, ASKED)
+GOOD = learn.asked_of_mock(TUTORIAL, CHIP, MODEL, learn_edition.fresh(MODEL, 32)[:6])
+
+
+def refused(case: Case, status: int, document: Any, kind: str = "application/json") -> Exchange:
+    """What another server says to a case."""
+    data = document if isinstance(document, bytes) else json.dumps(document).encode()
+    headers = ((b"content-type", kind.encode()), (b"x-powered-by", b"Other"), (b"set-cookie", b"a=b"))
+    return replace(OURS[case.name], plan=Plan(status, headers, (data,)))
+
+
+def let_in(case: Case) -> Exchange:
+    """An answer to it."""
+    return replace(OURS[case.name], plan=next(iter(GOOD.values())).plan)
+
+
+def written(came: dict[str, Exchange], folder: Path) -> Any:
+    """The edition as it is read from what was learnt."""
+    asked = [(case, came[case.name]) for case in ASKED if case.name in came]
+    after = learn_edition.learned(TUTORIAL, asked, list(GOOD.values()), OURS, "2026-11-28")
+    path = folder / "2024-tutorial" / "edition.toml"
+    path.parent.mkdir()
+    text = (shipped("profiles") / "2024-tutorial" / "edition.toml").read_text("utf-8")
+    path.write_text(learn_edition.edited(text, TUTORIAL.file, after), "utf-8")
+    return load_edition("2024-tutorial", [folder, shipped("profiles")])
+
+
+def test_our_own_refusals_change_nothing() -> None:
+    """What the mock itself says is the edition's already."""
+    asked = [(case, OURS[case.name]) for case in ASKED]
+
+    assert learn_edition.learned(TUTORIAL, asked, list(GOOD.values()), OURS, "2026-11-28") == TUTORIAL.file
+
+
+def test_refusals_of_another_server_come_back_to_the_byte(tmp_path: Path) -> None:
+    """Family, code, extra keys, type and status, also where one field has a status of its own."""
+
+    def other(case: Case) -> Exchange:
+        if case.name.startswith("temperature"):
+            return refused(case, 422, {"detail": [{"loc": ["body", "temperature"]}]})
+        if case.name == "GET":
+            return refused(case, 405, b"<h1>no</h1>", "text/html")
+        return refused(case, 400, {"error": {"message": "bad", "code": 400, "hint": None}, "request": 1})
+
+    came = {case.name: other(case) for case in ASKED}
+    edition = written(came, tmp_path)
+    mock = learn.asked_of_mock(edition, edition.chips["nvidia"], MODEL, ASKED)
+
+    def form(one: Exchange) -> tuple[int, str | None, bytes]:
+        return (Reading(one).status, Reading(one).headers.get("content-type"), Reading(one).body)
+
+    assert {name: form(one) for name, one in mock.items()} == {name: form(one) for name, one in came.items()}
+
+
+def test_what_is_let_in_is_let_in(tmp_path: Path) -> None:
+    """A server that asks for no key and knows no ranges is played so; what it refuses stays refused."""
+    open_cases = {"no key", "key without Bearer", "unknown model", "unknown role", "not JSON at all"}
+    names = {case.name for case in ASKED if case.name in open_cases or case.param == "temperature"}
+    came = {case.name: let_in(case) if case.name in names else OURS[case.name] for case in ASKED}
+    edition = written(came, tmp_path)
+
+    assert set(edition.file.request.lets_in) == {
+        "missing-key", "malformed-key", "unknown-model", "unknown-role", "wrong-content-type",
+    }  # fmt: skip
+    mock = learn.asked_of_mock(edition, edition.chips["nvidia"], MODEL, ASKED)
+    still = {name for name, one in mock.items() if Reading(one).answered}
+    assert still == names - {"not JSON at all"}  # its body is no JSON either
+    assert edition.file.request.fields["temperature"].type == "any"
+
+
+def test_headers_that_every_response_has_are_played_and_no_cookie() -> None:
+    """A constant header is one of the edition's; what may be a secret is not."""
+    headers = ((b"x-powered-by", b"Other"), (b"set-cookie", b"session=secret"))
+
+    def with_headers(one: Exchange) -> Exchange:
+        assert one.plan is not None
+        return replace(one, plan=replace(one.plan, headers=(*one.plan.headers, *headers)))
+
+    asked = [(case, with_headers(OURS[case.name])) for case in ASKED]
+    answers = [with_headers(one) for one in GOOD.values()]
+    after = learn_edition.learned(TUTORIAL, asked, answers, OURS, "2026-11-28")
+    edition = replace(TUTORIAL, file=after)
+    mock = learn.asked_of_mock(edition, CHIP, MODEL, ASKED)
+
+    assert after.responses.headers == {"x-powered-by": "Other"}
+    assert {Reading(one).headers["x-powered-by"] for one in mock.values()} == {"Other"}
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "stop"])
+def test_a_limit_that_has_no_effect_is_none(name: str) -> None:
+    """A server that passes max_tokens, or writes the stop string, is played so."""
+    request = TUTORIAL.file.request.model_copy(update={"not_kept": (name,)})
+    edition = replace(TUTORIAL, file=TUTORIAL.file.model_copy(update={"request": request}))
+    body = {"max_tokens": 2} if name == "max_tokens" else {"stop": ["人"]}
+    case = replace(learn_edition.fresh(MODEL, 32)[0], body={
+        "messages": [{"role": "user", "content": "hi"}], **body})  # fmt: skip
+
+    kept = Reading(learn.asked_of_mock(TUTORIAL, CHIP, MODEL, [case])[case.name])
+    passed = learn.asked_of_mock(edition, CHIP, MODEL, [case])[case.name]
+
+    assert len(kept.text) < len(Reading(passed).text)
+    after = learn_edition.learned(TUTORIAL, [], [passed], {}, "2026-11-28")
+    assert name in after.request.not_kept
+
+
+def test_a_further_header_is_sent_and_kept_nowhere() -> None:
+    """What a gateway wants reaches it; where it echoes the value, the exchange has a placeholder."""
+    sent = "portkey-own-value"
+
+    class Echoing(Quiet):
+        def do_POST(self) -> None:  # noqa: N802 - the base class calls it
+            self.request_body()
+            data = json.dumps({"got": self.headers["x-gateway"]}).encode()
+            self.send_response(400)
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+    with serving_with(Echoing) as url:
+        address = Address(url, headers=(("x-gateway", sent),))
+        exchange = HttpTransport(address, "sk-test", lambda: 0.0)(Request("POST", "/", {}, b"{}"))
+
+    assert Reading(exchange).body == b'{"got": "$HEADER"}'
+    assert sent not in repr((exchange, address))
+
+
+@pytest.mark.parametrize("text", ["no-colon", "na me: value", "Authorization: Bearer x", "x-a: caf\u00e9"])
+def test_a_wrong_header_is_one_line_without_its_value(text: str) -> None:
+    """What is no header, or is the command's own, is told by its name at most."""
+    code, _, err = run(learn_command, "--base-url", "http://127.0.0.1:9", "--model", MODEL, "--chip", "x",
+                       "--header", text)  # fmt: skip
+
+    assert code == 2
+    assert err.startswith("genstudio-mock: --header: ")
+    assert "Bearer" not in err
+    assert "caf" not in err
+
+
+def test_drift_tells_another_form_of_a_refusal() -> None:
+    """One status, but another code, other keys or no trace header: each is a row."""
+    case = next(case for case in ASKED if case.name == "no key")
+    ours = OURS[case.name]
+    live = refused(case, 401, {"code": 7, "msg": "no"}, "application/json; charset=utf-8")
+
+    rows = drift.compare(Context(TUTORIAL, CHIP, MODEL), [("no key", ours, live)])
+
+    told = {row.field: row.severity for row in rows}
+    assert told["body of a 401"] is Severity.MUST
+    assert told["header traceresponse of a 401"] is Severity.SHOULD
+    assert drift.compare(Context(TUTORIAL, CHIP, MODEL), [("no key", ours, ours)]) == []
