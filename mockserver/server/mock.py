@@ -46,7 +46,7 @@ from mockserver.server.namespace import Namespaces
 from mockserver.server.performer import answer_unread, perform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from starlette.types import Receive, Scope, Send
 
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from mockserver.profile.edition import Edition
     from mockserver.server.clock import FixedClock, RealClock
     from mockserver.server.connection import Connection
+    from mockserver.server.metrics import Metrics
     from mockserver.server.namespace import Namespace
 
     Decide = Callable[[Request, Namespace, int], Response]
@@ -89,9 +90,26 @@ class Mock:
         self.clock = clock
         self.namespaces = Namespaces(service.seed, service.forget)
         self._on_exchange = on_exchange
+        self.metrics: Metrics | None = None
         self._body_limit = service.rules.request.body_limit_bytes
         self._wheel: Wheel | None = None
         self._turn = asyncio.Lock()
+
+    def measure(self, metrics: Metrics) -> None:
+        """Have each finished exchange counted, and the figures told at `/_mock/metrics`."""
+        told, self.metrics = self._on_exchange, metrics
+
+        def count(exchange: Exchange) -> None:
+            metrics.count(exchange)
+            if told is not None:
+                told(exchange)
+
+        self._on_exchange = count
+
+    def in_flight(self) -> Iterator[Exchange]:
+        """The exchanges that are going on, of all namespaces."""
+        for namespace in self.namespaces:
+            yield from namespace.journal.unfinished()
 
     @property
     def wheel(self) -> Wheel:
