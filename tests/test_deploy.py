@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]  # published without type hints
 
 from mockserver.settings.config import SETTINGS
 from tests.command import ROOT

@@ -7,7 +7,7 @@ import http.client
 import json
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mockserver.testing.session import Session
 
-SAID = [{"role": "user", "content": "你是谁?"}]
+SAID: Any = [{"role": "user", "content": "你是谁?"}]
 BODY = json.dumps({"messages": SAID, "stream": True})
 
 
@@ -60,7 +60,7 @@ def ask(session: Session, *, stream: bool = True, model: str = "m") -> None:
     before = len(session.exchanges())
     client = openai.OpenAI(base_url=session.base_url, api_key=session.api_key, max_retries=0)
     with client, contextlib.suppress(openai.APIError):
-        answer = client.chat.completions.create(model=model, messages=SAID, stream=stream)  # type: ignore[call-overload]
+        answer = client.chat.completions.create(model=model, messages=SAID, stream=stream)
         if stream:
             list(answer)
     session.wait_for(before + 1)
