@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 DOCS := .venv-docs
-EXTRAS := contract,re2,redis,tls,tokens,vcr
+EXTRAS := contract,metrics,re2,redis,tls,tokens,vcr
 PIP := -m pip install -q --disable-pip-version-check
 ARGS ?=
 PEERS ?=
@@ -13,7 +13,8 @@ OLDEST_TESTS ?= $(addprefix tests/test_, $(addsuffix .py, admit client_saw clock
   faults_on_the_wire fixture_files jsonvalue_refusals live packaging pattern performer plugin profiles recording_proxy \
   recording_secrets recording_wire serve server session synthetic uvicorn_fit wire contract_judging contract_strategies))
 
-.PHONY: serve test test-oldest test-clients check format tables field contract-score screenshots docs bench image clean
+.PHONY: serve test test-oldest test-clients check format tables field contract-score screenshots docs bench image release \
+  clean
 
 serve: $(VENV)/.runtime  ## Serve on 127.0.0.1:8777; more flags with ARGS="--port 9000 --edition 2025-reference"
 	@exec $(BIN)/genstudio-mock serve $(ARGS)
@@ -54,8 +55,13 @@ docs: $(DOCS)/.ready  ## Build the documents as a site, in build/site; a wrong l
 bench: $(VENV)/.dev  ## Measure, as ratios against a bare ASGI app in the same run; PEERS=1 measures other mocks too
 	PEERS=$(PEERS) $(BIN)/python -m bench $(ARGS)
 
-image:  ## Build the container image with buildah; see the head of Dockerfile for other tools
-	buildah bud --format docker --isolation chroot -t genstudio-mock .
+image:  ## Build the container image of this version with buildah; see the head of Dockerfile for other tools
+	version="$$($(PYTHON) -m mockserver --version | cut -d' ' -f2)" && \
+	  buildah bud --format docker --isolation chroot --build-arg VERSION="$$version" \
+	    --build-arg REVISION="$$(git rev-parse HEAD)" -t "genstudio-mock:$$version" $(ARGS) .
+
+release: $(VENV)/.dev  ## Check, build, tag and make the image of the version in mockserver/__init__.py; publishes nothing
+	$(BIN)/python deploy/release.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(OLDEST) $(DOCS) build dist .mypy_cache .ruff_cache .hypothesis

@@ -57,7 +57,7 @@ if TYPE_CHECKING:  # the same as `_PLACES`, for type checkers and editors; a tes
     from mockserver.testing.seen_exchange import SeenExchange
     from mockserver.testing.session import Session, SessionClock
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [  # noqa: RUF022 - in the order of the headings
     # a mock, and a test's handle on it

@@ -97,6 +97,7 @@ GIVEN: dict[str, list[tuple[Any, Any]]] = {
         (Moderation(after_pieces=2), Moderation(after_pieces=2)),
     ],
     "control": [(False, False)],
+    "metrics": [(True, True)],
     "ui": [(False, False)],
     "control_token": [("token", "token")],
     "grace_seconds": [(1, 1.0)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -14,9 +15,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from mockserver import __version__
 from tests.command import wheel_in
 
 ROOT = Path(__file__).resolve().parent.parent
+VERSION = __version__
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
@@ -76,17 +79,18 @@ def test_the_installed_command_finds_its_data(installed: Path, tmp_path: Path) -
     shown = run(installed, tmp_path, "profiles", "show", "chip3")
     checked = run(installed, tmp_path, "validate", str(installed / "mockserver" / "_data"))
 
-    assert told.stdout.strip().endswith(PROJECT["version"])
+    assert told.stdout.strip().endswith(VERSION)
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "json-lines" in shown.stdout
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_the_version_is_said_once_and_the_same() -> None:
-    """Package and project agree."""
-    from mockserver import __version__
-
-    assert __version__ == PROJECT["version"]
+    """In the package; the wheel's metadata are made from it, and the manifests name it."""
+    assert PROJECT["dynamic"] == ["version"]
+    for name in ("compose.yaml", "kubernetes/kustomization.yaml"):
+        named = re.findall(r"(?:image: genstudio-mock:|newTag: )(\S+)", (ROOT / "deploy" / name).read_text("utf-8"))
+        assert set(named) == {VERSION}, name
 
 
 def pins(name: str) -> dict[str, str]:

@@ -298,7 +298,7 @@ def test_places_where_no_mock_is() -> None:
     """A wrong address, nobody there, and a mock that asks for its token."""
     with pytest.raises(MockError) as wrong:
         RunningMock("localhost:8777")
-    assert str(wrong.value) == "'localhost:8777' is not the address of a mock; allowed: http://HOST:PORT"
+    assert str(wrong.value) == "'localhost:8777' is not the address of a mock; allowed: http(s)://HOST:PORT"
     with MockServer() as gone:
         url = gone.url
     with pytest.raises(MockError) as wrong:
@@ -312,9 +312,9 @@ def test_places_where_no_mock_is() -> None:
 
 
 OTHERS: dict[str, tuple[str, str | None]] = {
-    "patch": ("0.1.9", None),
-    "minor": ("0.2.0", "install 0.1 here, or start 0.2 there"),
-    "major": ("1.4.0", "install 0.1 here, or start 1 there"),
+    "patch": ("0.2.9", None),
+    "minor": ("0.3.0", "install 0.2 here, or start 0.3 there"),
+    "major": ("1.4.0", "install 0.2 here, or start 1 there"),
 }
 
 
@@ -324,7 +324,7 @@ def test_a_mock_of_another_version(
 ) -> None:
     """The mock may run in another environment: what cannot be understood is told before anything is asked."""
     theirs = mock.call("GET", "/health")["version"]
-    assert theirs.startswith("0.1.")
+    assert theirs.startswith("0.2.")
     monkeypatch.setattr(control_client, "__version__", ours)
     running = RunningMock(mock.url)
     if advice is None:

@@ -75,7 +75,7 @@ def run(argv: Sequence[str], console: Console) -> int:
         try:
             variables = {**session.env(), "OPENAI_API_KEY": ANY_KEY, **past_proxy(console.environ, mock.url)}
             if mock.ca is not None:
-                from mockserver.server.tls import trusting
+                from mockserver.settings.tls import trusting
 
                 variables |= held.enter_context(trusting(console.environ, mock.ca))
             for fault in found.fault:

@@ -78,8 +78,8 @@ def serve(config: Config, console: Console) -> int:
     from mockserver.server.port_file import PortFile
     from mockserver.server.serving import ended_by_sigterm, tcp_socket, unix_socket
     from mockserver.server.serving import run as run_server
-    from mockserver.server.tls import tls_of
     from mockserver.settings.assemble import build
+    from mockserver.settings.tls import tls_of
 
     if config.uds and config.port_file:
         raise OperatorError(f"--port-file {config.port_file}: there is no port with --uds; drop one of them")

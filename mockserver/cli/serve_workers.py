@@ -32,10 +32,10 @@ def serve_workers(config: Config, console: Console) -> int:
     from mockserver.server.port_file import PortFile
     from mockserver.server.serving import ended_by_sigterm, unix_socket
     from mockserver.server.serving import run as run_server
-    from mockserver.server.tls import tls_of
     from mockserver.server.uvicorn_fit import connection_class
     from mockserver.server.workers import Workers, need_fork, sockets_for
     from mockserver.settings.assemble import build
+    from mockserver.settings.tls import tls_of
 
     need_fork()
     port_file = PortFile(config.port_file)

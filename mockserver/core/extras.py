@@ -6,6 +6,7 @@ from typing import Final
 
 EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "contract": ("hypothesis>=6.100", "pytest>=7.4", "rich>=13.7"),
+    "metrics": ("prometheus-client>=0.20",),
     "re2": ("google-re2>=1.1",),
     "redis": ("redis>=5.0.1",),
     "tls": ("trustme>=1.1",),

@@ -50,7 +50,7 @@ from mockserver.server.namespace import Namespaces, StateLostError, StateNeededE
 from mockserver.server.performer import answer_unread, perform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from starlette.types import Receive, Scope, Send
 
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from mockserver.profile.edition import Edition
     from mockserver.server.clock import FixedClock, RealClock
     from mockserver.server.connection import Connection
+    from mockserver.server.metrics import Metrics
     from mockserver.server.namespace import Namespace
 
     Decide = Callable[[Request, Namespace, int], Response]
@@ -108,6 +109,7 @@ class Mock:
 
     Attributes:
         workers: How many processes serve the port, of which this is one.
+        metrics: Counts each finished exchange, for `/_mock/metrics`; None where nobody asked for figures.
     """
 
     def __init__(
@@ -123,11 +125,17 @@ class Mock:
         self.clock = clock
         self.namespaces = namespaces or Namespaces(service.seed, service.forget)
         self.on_exchange = on_exchange
+        self.metrics: Metrics | None = None
         self.workers = 1
         self.body_limit_bytes = service.rules.request.body_limit_bytes
         self._default_chip = service.rules.default_chip
         self._wheel: Wheel | None = None
         self._turn = asyncio.Lock()
+
+    def in_flight(self) -> Iterator[Exchange]:
+        """The exchanges that are going on, of all namespaces."""
+        for namespace in self.namespaces:
+            yield from namespace.journal.unfinished()
 
     @property
     def wheel(self) -> Wheel:
@@ -239,6 +247,8 @@ class Mock:
 
     def _end(self, exchange: Exchange, namespace: Namespace) -> None:
         namespace.journal.end(exchange)
+        if self.metrics is not None:
+            self.metrics.count(exchange)
         if self.on_exchange is not None:
             self.on_exchange(exchange)
 

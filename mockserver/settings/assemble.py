@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from mockserver.core.data import shipped
+from mockserver.core.errors import OperatorError
 from mockserver.core.exchange import texts_of
 from mockserver.pipeline.moderate import ModerationRules
 from mockserver.pipeline.respond import Service
@@ -40,7 +41,8 @@ def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None)
         on_exchange: Told of each finished exchange; None costs nothing.
 
     Raises:
-        OperatorError: a profile is wrong, a folder of fixtures is missing, or the edition is unknown.
+        OperatorError: a profile is wrong, a folder of fixtures is missing, or the edition is unknown;
+            or figures are asked for and cannot be had.
     """
     edition = edition_of(config)
     origin = sources(config, edition)
@@ -57,7 +59,19 @@ def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None)
         generation=origin.generation,
     )
     clock = RealClock() if config.clock == "real" else FixedClock(edition.file.defaults.created)
-    return Mock(edition, service, clock, on_exchange, shared_namespaces(config, edition, service))
+    mock = Mock(edition, service, clock, on_exchange, shared_namespaces(config, edition, service))
+    if config.metrics:
+        if not config.control:
+            raise OperatorError("--metrics: lies below /_mock/, which --no-control leaves out; drop one of them")
+        if config.workers > 1:
+            raise OperatorError(
+                "--metrics: each of the --workers would tell of itself alone; drop one of them, or start processes on "
+                "ports of their own with one --state, and have each of them asked"
+            )
+        from mockserver.server.metrics import Metrics
+
+        mock.metrics = Metrics(edition.chips, mock.in_flight)
+    return mock
 
 
 def shared_namespaces(config: Config, edition: Edition, service: Service) -> Namespaces | None:

@@ -204,6 +204,7 @@ class Config:
     )
     control: bool = _row(True, kinds.SWITCH, LISTEN, "serve the control API under /_mock/")
     ui: bool = _row(True, kinds.SWITCH, LISTEN, "serve the inspector, a page for browsers, at /_mock/ui/")
+    metrics: bool = _row(False, kinds.SWITCH, LISTEN, "serve figures for Prometheus at /_mock/metrics")
     control_token: str | None = _row(
         None,
         kinds.KEY,

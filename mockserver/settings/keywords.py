@@ -43,6 +43,7 @@ class AppKeywords(TypedDict, total=False):
     moderation: Mapping[str, Any] | Moderation
     control: bool
     ui: bool
+    metrics: bool
     control_token: str
 
 

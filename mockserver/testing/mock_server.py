@@ -81,7 +81,7 @@ class MockServer(RunningMock):
 
         if self._running is not None:
             raise RuntimeError("this mock is started already; stop it first, or make another one")
-        from mockserver.server.tls import tls_of
+        from mockserver.settings.tls import tls_of
 
         mock = build(self._config)
         connection_class()  # nothing is opened where uvicorn cannot be used

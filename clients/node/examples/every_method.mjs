@@ -97,7 +97,7 @@ assert.ok(!readFileSync("kept.json", "utf8").includes(session.apiKey));
 for (const name of ["kept.json", "bytes.sse", "written.json"]) rmSync(name);
 await session.close();
 assert.deepEqual(session.stale, []);
-assert.throws(() => new Mock("ftp://x"), /'ftp:\/\/x' is not the address of a mock; allowed: http:\/\/HOST:PORT/);
+assert.throws(() => new Mock("ftp://x"), /'ftp:\/\/x' is not the address of a mock; allowed: http\(s\):\/\/HOST:PORT/);
 await assert.rejects(startMock({ command: ["no-such-program"] }), /cannot be started: .*ENOENT.*startMock\(\{ command/);
 await assert.rejects(startMock({ args: ["--edition", "2031"] }), /edition: .*'2031'/);
 await started.stop();

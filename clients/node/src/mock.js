@@ -2,7 +2,8 @@
 
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { request } from "node:http";
+import { request as requestHttp } from "node:http";
+import { request as requestHttps } from "node:https";
 import { connect } from "node:net";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -30,8 +31,8 @@ export class Mock {
     } catch {
       parts = { protocol: "" };
     }
-    if (parts.protocol !== "http:") {
-      throw new MockError(`'${url}' is not the address of a mock; allowed: http://HOST:PORT`);
+    if (!["http:", "https:"].includes(parts.protocol)) {
+      throw new MockError(`'${url}' is not the address of a mock; allowed: http(s)://HOST:PORT`);
     }
     this.#url = parts.origin;
     this.#token = token;
@@ -183,6 +184,7 @@ function placeIn(line) {
 
 // Without a connection pool, so that nothing keeps a test runner from ending, and past any proxy.
 function ask(url, method, headers, data, timeoutMs) {
+  const request = url.startsWith("https:") ? requestHttps : requestHttp;
   return new Promise((resolve, reject) => {
     const asking = request(url, { method, headers, agent: false, signal: AbortSignal.timeout(timeoutMs) }, (answer) => {
       const parts = [];

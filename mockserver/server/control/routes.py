@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from mockserver.server.metrics import Metrics
     from mockserver.server.mock import Mock
     from mockserver.server.namespace import Namespace
 
 log = logging.getLogger("mockserver")
 
 DOCUMENT: Final = f"{PREFIX}/openapi.json"
+METRICS: Final = f"{PREFIX}/metrics"
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 NAMESPACE_HEADER: Final = b"x-mock-namespace"
 """Names a namespace instead of its API key, for who looks on and does not know the key."""
 
@@ -45,7 +48,22 @@ def routes(mock: Mock, guard: Guard | None) -> list[Route]:
             continue
         paths.setdefault(operation.path, {})[operation.method] = operation
     made = [Route(PREFIX + path, _endpoint(mock, guard, by_method), methods=None) for path, by_method in paths.items()]
+    if mock.metrics is not None:
+        made.append(Route(METRICS, _Asgi(_figures(mock.metrics)), methods=None))
     return made if guard is None else [*made, Route(DOCUMENT, _document(guard), methods=None)]
+
+
+def _figures(metrics: Metrics) -> Callable[[Request], Awaitable[Response]]:
+    """What Prometheus asks for; open as health is, since a scraper knows no token and nothing secret is told."""
+
+    async def endpoint(request: Request) -> Response:
+        if request.method not in {"GET", "HEAD"}:
+            refused = _error(405, f"{request.method} is not allowed on {METRICS}; allowed: GET, HEAD")
+            refused.headers["allow"] = "GET, HEAD"
+            return refused
+        return Response(metrics.text(), media_type=CONTENT_TYPE)
+
+    return endpoint
 
 
 def default(guard: Guard | None, otherwise: ASGIApp) -> ASGIApp:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
+import platform
 import ssl
 import tempfile
 from dataclasses import dataclass
@@ -106,7 +106,7 @@ def _made(config: Config) -> Iterator[Tls]:
         raise OperatorError(f"--tls self-signed: trustme is not installed; {to_install('tls')}") from None
     authority = trustme.CA(organization_name="genstudio-mock")
     host = bare_host(config.host)
-    names = [*NAMES, *([] if host in EVERY_ADDRESS else [host]), socket.gethostname(), *config.tls_name]
+    names = [*NAMES, *([] if host in EVERY_ADDRESS else [host]), *filter(None, [platform.node()]), *config.tls_name]
     try:
         cert = authority.issue_cert(*dict.fromkeys(names))
     except ValueError as error:
