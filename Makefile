@@ -3,15 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
-EXTRAS := contract,re2,tokens,vcr
+DOCS := .venv-docs
+EXTRAS := contract,re2,redis,tokens,vcr
 PIP := -m pip install -q --disable-pip-version-check
 ARGS ?=
+PEERS ?=
 # What meets the dependencies: the wire, the server, the control API, the client's side, files, recording, the contract.
 OLDEST_TESTS ?= $(addprefix tests/test_, $(addsuffix .py, admit client_saw clock config control control_document disturb \
   faults_on_the_wire fixture_files jsonvalue_refusals live packaging pattern performer plugin profiles recording_proxy \
   recording_secrets recording_wire serve server session synthetic uvicorn_fit wire contract_judging contract_strategies))
 
-.PHONY: serve test test-oldest test-clients check format tables field screenshots bench image clean
+.PHONY: serve test test-oldest test-clients check format tables field contract-score screenshots docs bench image clean
 
 serve: $(VENV)/.runtime  ## Serve on 127.0.0.1:8777; more flags with ARGS="--port 9000 --edition 2025-reference"
 	@exec $(BIN)/genstudio-mock serve $(ARGS)
@@ -40,17 +42,23 @@ tables: $(VENV)/.dev  ## Write the tables of the documents that mirror code
 field: $(VENV)/.dev  ## Try the SDKs on every dialect of edition field, and write the matrix into both READMEs; needs npm
 	$(BIN)/python -m tests.field_matrix
 
+contract-score: $(VENV)/.dev  ## Measure what the contract, fuzz and learn find, and write docs/contract.md; ARGS=mutants runs one part
+	$(BIN)/python -m tests.score $(ARGS)
+
 screenshots: $(VENV)/.dev  ## Take the READMEs' pictures of the inspector anew; ARGS=DIR takes all views there
 	$(BIN)/python -m tests.screenshots $(ARGS)
 
-bench: $(VENV)/.dev  ## Measure, as ratios against a bare ASGI app in the same run
-	$(BIN)/python -m bench $(ARGS)
+docs: $(DOCS)/.ready  ## Build the documents as a site, in build/site; a wrong link is an error
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m tests.site
+
+bench: $(VENV)/.dev  ## Measure, as ratios against a bare ASGI app in the same run; PEERS=1 measures other mocks too
+	PEERS=$(PEERS) $(BIN)/python -m bench $(ARGS)
 
 image:  ## Build the container image with buildah; see the head of Dockerfile for other tools
 	buildah bud --format docker --isolation chroot -t genstudio-mock .
 
 clean:
-	rm -rf $(VENV) $(OLDEST) build dist .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(DOCS) build dist .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -68,4 +76,10 @@ $(OLDEST)/.dev: pyproject.toml constraints-oldest.txt
 	$(PYTHON) -m venv --clear $(OLDEST)
 	$(OLDEST)/bin/python $(PIP) --upgrade 'pip>=25.1'
 	$(OLDEST)/bin/python $(PIP) --only-binary :all: -c constraints-oldest.txt -e '.[$(EXTRAS)]' --group tests
+	touch $@
+
+$(DOCS)/.ready: pyproject.toml
+	$(PYTHON) -m venv --clear $(DOCS)
+	$(DOCS)/bin/python $(PIP) --upgrade 'pip>=25.1'
+	$(DOCS)/bin/python $(PIP) --group docs
 	touch $@

@@ -7,22 +7,22 @@ both alike. Counts are fixed: the whole table takes about two minutes.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import time
 from dataclasses import dataclass
-from itertools import repeat
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from bench.client import ask, connect, dechunked, exchange, post, stream_together
+from bench.client import connect, dechunked, exchange, post, stream_together
+from bench.peers import peers
 from bench.plugin import plugin
 from bench.recording import recording
 from bench.report import Figure, Goal
 from bench.serve import CHUNKS, INTER_TOKEN_MS, MARK, PACED_CHUNKS
-from bench.servers import Bench, Command, Started, cores, pin
-from bench.users import users
-from mockserver.cli.ready import QUESTION
+from bench.servers import Bench, Started, cores
+from bench.soak import soak
+from bench.start import memory, start
+from bench.state import state
+from bench.users import LONG_TEXT, users
+from bench.workers import workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,14 +30,9 @@ if TYPE_CHECKING:
 
 
 SMALL_TEXT = "Say a few words, please. They are an example for the benchmark."
-LONG_TEXT = "Say many words, please."
 PACED_TEXT = "Say words slowly, please."
-ROUNDS = 7
-SMALL_ANSWERS = 2000
-LONG_ANSWERS = 60
-STARTS = 9
 STREAMS_APART_MS = 1.0
-PACED_ROUNDS: Final = {500: 3, 800: 3, 1000: 3, 2000: 1}
+PACED_ROUNDS: Final = {500: 3, 800: 3, 1000: 3, 2000: 3}
 PACED_GOALS_MS: Final = {500: 3, 800: 5, 1000: 8}
 
 
@@ -62,18 +57,6 @@ def write_fixtures(folder: Path) -> None:
         (place / f"{number}.json").write_text(json.dumps(document), "utf-8")
 
 
-def small_answer(bench: Bench) -> list[Figure]:
-    """Server CPU of a small answer that is not streamed: to a request seen before, and to one never seen."""
-    again = _cpu("small answer, asked before (µs of server CPU)", bench, "bare-small", SMALL_TEXT, Goal(3))
-    new = _cpu("small answer, never asked (µs of server CPU)", bench, "bare-small", SMALL_TEXT, Goal(3), new=True)
-    return [again, new]
-
-
-def chunk(bench: Bench) -> list[Figure]:
-    """Server CPU of one chunk of a stream that is sent as fast as the client reads."""
-    return [_cpu("one chunk, unpaced (µs of server CPU)", bench, "bare-stream", LONG_TEXT, Goal(1.5))]
-
-
 def paced(bench: Bench) -> list[Figure]:
     """Lateness of many paced streams on one core."""
     figures = []
@@ -85,54 +68,6 @@ def paced(bench: Bench) -> list[Figure]:
                     found.append(_lateness(server, count))
             figures += _lateness_figures(count, *both)
     return figures
-
-
-def first_answer(bench: Bench) -> list[Figure]:
-    """From the command to the answer of the request that its ready block prints, beside importing what it needs."""
-    imports = [sys.executable, "-c", "import starlette, uvicorn, pydantic"]
-    request = _small_request(bench, QUESTION)
-    ours, theirs = [], []
-    for _ in range(STARTS):
-        with Command(request, bench.core) as command:
-            ours.append(command.first_answer_ms)
-        started = time.perf_counter()
-        process = subprocess.Popen(imports)
-        if bench.core is not None:
-            pin(process.pid, bench.core)
-        assert process.wait() == 0
-        theirs.append((time.perf_counter() - started) * 1000)
-    return [Figure("command to first answer (ms); bare: imports alone", median(ours), median(theirs), Goal(2.5))]
-
-
-def memory(bench: Bench) -> list[Figure]:
-    """Resident memory of the command, fresh and after a thousand answers."""
-    request = _small_request(bench)
-    with Command(request, bench.core) as command:
-        fresh = command.resident_mb()
-        ask(command.address, repeat(request, 1000))
-        used = command.resident_mb()
-    return [
-        Figure("memory after start (MB resident)", fresh, goal=Goal(70, "mock")),
-        Figure("memory after 1,000 answers (MB resident)", used, goal=Goal(70, "mock")),
-    ]
-
-
-def _cpu(name: str, bench: Bench, bare_kind: str, text: str, goal: Goal, *, new: bool = False) -> Figure:
-    """CPU time of one answer, or of one of its chunks where it is streamed."""
-    stream = text == LONG_TEXT
-    count = LONG_ANSWERS if stream else SMALL_ANSWERS
-    found: list[list[float]] = [[], []]
-    with bench.server("mock") as mock, bench.server(bare_kind) as bare:
-        for turn in range(ROUNDS + 1):
-            users = [f"{turn:02}-{number:05}" if new else "" for number in range(count)]
-            for server, costs in zip((mock, bare), found, strict=True):
-                requests = [post(server.path, text, stream=stream, user=user) for user in users]
-                before = server.cpu_seconds()
-                ask(server.address, requests)
-                spent = server.cpu_seconds() - before
-                if turn:  # the first warms up
-                    costs.append(spent * 1e6 / count / (CHUNKS if stream else 1))
-    return Figure(name, median(found[0]), median(found[1]), goal)
 
 
 @dataclass(frozen=True)
@@ -174,18 +109,15 @@ def _lateness_figures(count: int, mock: Sequence[_Lateness], bare: Sequence[_Lat
     ]
 
 
-def _small_request(bench: Bench, text: str = SMALL_TEXT) -> bytes:
-    with bench.server("mock") as mock:
-        return post(mock.path, text)
-
-
 BENCHMARKS: Final[dict[str, Callable[[Bench], list[Figure]]]] = {
     "users": users,
-    "small": small_answer,
-    "chunk": chunk,
     "paced": paced,
-    "start": first_answer,
+    "start": start,
     "memory": memory,
+    "soak": soak,
+    "workers": workers,
     "plugin": plugin,
     "recording": recording,
+    "peers": peers,
+    "state": state,
 }

@@ -9,10 +9,10 @@ import time
 from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any
 
-from bench.cases import LONG_TEXT, SMALL_TEXT
+from bench.cases import SMALL_TEXT
 from bench.client import post
 from bench.serve import CHUNKS, made_mock
-from bench.users import new_prompt
+from bench.users import LONG_TEXT, new_prompt
 from mockserver.server.app import App
 from mockserver.server.connection import CONNECTION_KEY
 

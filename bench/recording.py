@@ -100,7 +100,7 @@ def proxy(port: int, folder: str) -> None:
 
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    words = ["--upstream", f"http://127.0.0.1:{port}", "--out", folder, "--mode", "all", "--port", "0"]
+    words = ["--base-url", f"http://127.0.0.1:{port}", "--output", folder, "--mode", "all", "--port", "0"]
     with Path(os.devnull).open("w") as nowhere:
         main(parser.parse_args(words), {}, sys.stdout, nowhere)
 

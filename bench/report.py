@@ -8,13 +8,14 @@ import platform
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-HEADINGS = ("", "mock", "bare", "ratio", "goal", "")
+HEADINGS = ("", "mock", "bare", "ratio", "least-most", "goal", "")
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,14 @@ class Figure:
         mock: The mock's figure.
         bare: The same of what it is compared with, measured in the same run; None where nothing is.
         goal: What is asked of it; None for a row that only informs.
+        spread: The least and the most of all turns: of the ratio, or of the mock's figure where there is no other.
     """
 
     name: str
     mock: float
     bare: float | None = None
     goal: Goal | None = None
+    spread: tuple[float, float] | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -60,12 +63,26 @@ class Figure:
         return judged is not None and judged <= self.goal.limit
 
 
+def measured(
+    name: str, ours: Sequence[float], theirs: Sequence[float] | None = None, goal: Goal | None = None
+) -> Figure:
+    """A row from all turns of the mock and of what took turns with it: medians, and the spread of the ratio."""
+    seen = ours if theirs is None else [one / other for one, other in zip(ours, theirs, strict=True)]
+    return Figure(name, median(ours), None if theirs is None else median(theirs), goal, (min(seen), max(seen)))
+
+
 def table(figures: Sequence[Figure]) -> str:
     """The figures in aligned columns: names to the left, numbers to the right."""
     rows = [HEADINGS, *(_cells(figure) for figure in figures)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(_aligned(cell, width, left=not n) for n, (cell, width) in _columns(row, widths)) for row in rows]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def markdown(figures: Sequence[Figure]) -> str:
+    """The figures as a table of Markdown."""
+    rows = ["| " + " | ".join(cell or "-" for cell in _cells(figure)) + " |" for figure in figures]
+    return "\n".join(("| | mock | bare | ratio | least-most | goal | |", "| --- |" + " --- |" * 6, *rows))
 
 
 def as_json(figures: Sequence[Figure], facts: Mapping[str, str]) -> dict[str, Any]:
@@ -90,6 +107,9 @@ def chart(figures: Sequence[Figure]) -> str:
             f'<rect x="440" y="{top}" width="{_along(ratio):.0f}" height="16" fill="{colour}"/>'
             f'<text x="{446 + _along(ratio):.0f}" y="{top + 12}">{ratio:.2f}x</text>'
         )
+        if figure.spread is not None:
+            least, most = (440 + _along(one) for one in figure.spread)
+            lines.append(f'<path d="M{least:.0f} {top + 8}H{most:.0f}" stroke="black"/>')
         if figure.goal is not None and figure.goal.of == "ratio":
             at = 440 + _along(figure.goal.limit)
             lines.append(f'<path d="M{at:.0f} {top - 3}v22" stroke="black" stroke-width="2"/>')
@@ -126,6 +146,7 @@ def _cells(figure: Figure) -> tuple[str, ...]:
         _number(figure.mock),
         "" if figure.bare is None else _number(figure.bare),
         "" if figure.ratio is None else f"{figure.ratio:.2f}x",
+        "" if figure.spread is None else "-".join(map(_number, figure.spread)),
         "" if goal is None else f"<= {goal.limit:g}{'x' if goal.of == 'ratio' else ''}",
         {None: "", True: "ok", False: "OVER"}[figure.reached],
     )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 1
 CHUNKS = 200
-"""Pieces of the long answer, and sends of the bare stream."""
+"""Pieces of the long answer."""
 PACED_CHUNKS = 150
 INTER_TOKEN_MS = 20.0
 MARK = b'"choices"'
@@ -55,11 +55,11 @@ async def bare_small(_scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": SMALL_BODY})
 
 
-async def bare_stream(_scope: Scope, receive: Receive, send: Send) -> None:
-    """One send a chunk, of ready bytes."""
+async def bare_stream(scope: Scope, receive: Receive, send: Send) -> None:
+    """One send a chunk, of ready bytes; as many as the path says."""
     await _read(receive)
     await send({"type": "http.response.start", "status": 200, "headers": EVENT_TYPE})
-    for _ in range(CHUNKS):
+    for _ in range(int(scope["path"][1:])):
         await send({"type": "http.response.body", "body": CHUNK, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 

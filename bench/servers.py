@@ -111,7 +111,15 @@ class Bench:
 
 
 class Command(Running):
-    """The mock as a user starts it, ready when it has given its first answer.
+    """The mock as a user starts it, or what is compared with it; ready when it has given its first answer.
+
+    Args:
+        request: What is asked first.
+        core: Where it runs; None leaves it to the system.
+        flags: Its flags beside the port.
+        root: The folder that it runs in, from which its modules come.
+        words: The command itself.
+        port_flag: How it is told its port.
 
     Attributes:
         address: Where it listens.
@@ -124,15 +132,17 @@ class Command(Running):
         core: int | None,
         flags: Sequence[str] = ("--log-level", "warning"),
         root: str | Path = ROOT,
+        words: Sequence[str] = (sys.executable, "-m", "mockserver", "serve"),
+        port_flag: str = "--port",
     ) -> None:
         port = free_port()
         self.address = ("127.0.0.1", port)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         started = time.perf_counter()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "mockserver", "serve", "--port", str(port), *flags],
+            [*words, port_flag, str(port), *flags],
             cwd=root,
-            stdout=subprocess.DEVNULL,
+            stdout=self._log,
             stderr=self._log,
         )
         if core is not None:

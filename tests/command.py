@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import subprocess
 import sys
@@ -25,3 +26,9 @@ def wheel_in(folder: Path) -> Path:
     code = f"import hatchling.build; print(hatchling.build.build_wheel({str(folder)!r}))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, encoding="utf-8")
     return folder / done.stdout.splitlines()[-1]
+
+
+def shown(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
+    """The flags that a command's help shows."""
+    actions = [action for action in parser._actions if action.help != argparse.SUPPRESS]
+    return {flag: action for action in actions for flag in action.option_strings}

@@ -24,6 +24,7 @@ from mockserver.profile import quirks
 from mockserver.profile.edition import load_edition
 from mockserver.server.app import App
 from mockserver.server.clock import FixedClock
+from mockserver.server.direct_chats import DirectChats
 from mockserver.server.mock import Mock
 from mockserver.server.protocol import MockProtocol
 from mockserver.settings.assemble import build
@@ -182,7 +183,13 @@ class Live:
 
 
 @contextlib.contextmanager
-def serve(service: Service, protocol: type[MockProtocol] = MockProtocol, *, grace_seconds: float = 1) -> Iterator[Live]:
+def serve(
+    service: Service,
+    protocol: type[MockProtocol] = MockProtocol,
+    *,
+    grace_seconds: float = 1,
+    door: type[DirectChats] = DirectChats,
+) -> Iterator[Live]:
     """Run the real server in a thread on a free port of 127.0.0.1, and stop it cleanly."""
     exchanges: list[Exchange] = []
     told = threading.Condition()
@@ -194,7 +201,9 @@ def serve(service: Service, protocol: type[MockProtocol] = MockProtocol, *, grac
 
     edition = load(service.rules.name)
     mock = Mock(edition, service, FixedClock(edition.file.defaults.created), tell)
-    with serving(App(mock), mock, protocol=protocol, grace_seconds=grace_seconds) as served:
+    app = App(mock)
+    app.chats = door(mock)
+    with serving(app, mock, protocol=protocol, grace_seconds=grace_seconds) as served:
         yield Live(edition.name, served.port, mock, exchanges, served.server, told)
 
 

@@ -38,9 +38,11 @@ class FakeLoop:
     Attributes:
         now: Seconds.
         timers: Every timer that was ever asked for.
+        passed_at: When the last timer was called.
     """
 
     now: float = 100.0
+    passed_at: float = 0.0
     timers: list[Timer] = field(default_factory=list)
 
     def time(self) -> float:
@@ -58,6 +60,7 @@ class FakeLoop:
         while due := [timer for timer in self.timers if not timer.cancelled and timer.when <= self.now + 1e-9]:
             first = min(due, key=lambda timer: timer.when)
             first.cancel()
+            self.passed_at = self.now
             first.callback()
 
     @property

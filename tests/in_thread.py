@@ -51,7 +51,9 @@ def serving(
     """
     listening = tcp_socket("127.0.0.1", 0)
     ready = threading.Event()
-    server = make_server(app, ready.set, grace_seconds, protocol_for(refuser or app, protocol))
+    server = make_server(
+        app, ready.set, grace_seconds, protocol_for(refuser or app, getattr(app, "chats", None), protocol)
+    )
     stop: list[Callable[[], object]] = []
 
     async def until_stopped() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from mockserver.cli.schema import SCHEMAS, as_file
 from mockserver.profile.quirk_families import FAMILIES
 from mockserver.profile.quirks import AXES
 from tests import cast_files, fault_docs, node_package, settings_table
 from tests.snippets import ROOT
 
+SCHEMA_FILES: Final = ROOT / "docs" / "schemas"
 QUIRKS_PAGE: Final = ROOT / "docs" / "quirks.md"
 
 
@@ -35,6 +37,8 @@ def main() -> None:
     for path, text in cast_files.documents().items():
         path.write_text(text, "utf-8")
     node_package.write()
+    for name in SCHEMAS:
+        (SCHEMA_FILES / f"{name}.schema.json").write_text(as_file(name), "utf-8")
     settings_table.DOCUMENT.write_text(settings_table.document(), "utf-8")
     for document, table in [(QUIRKS_PAGE, quirk_table()), *fault_docs.tables(fault_docs.observed())]:
         document.write_text(fault_docs.with_table(document.read_text("utf-8"), table), "utf-8")

@@ -85,7 +85,7 @@ class TestUse:
             (
                 "genstudio-mock: --versoin is not known before a command; did you mean --version?; "
                 "commands: serve, run, record, fixtures, contract, learn, drift, fuzz, verdict, profiles, validate, "
-                "schema"
+                "init, doctor, completion, schema"
             ),
         ),
         ("serve --prot 3", "genstudio-mock serve: unknown flag --prot; did you mean --port, --host, --profiles?"),
@@ -152,7 +152,7 @@ class TestUse:
 
     def test_a_wrong_variable_is_wrong_use(self) -> None:
         """A variable of ours that is unknown stops the start."""
-        names = "GENSTUDIO_MOCK_SEED, GENSTUDIO_MOCK_SPEED, GENSTUDIO_MOCK_UDS"
+        names = "GENSTUDIO_MOCK_SEED, GENSTUDIO_MOCK_SPEED, GENSTUDIO_MOCK_STATE"
         text = f"GENSTUDIO_MOCK_SED: unknown variable; did you mean {names}?\n"
 
         assert called("serve", environ={"GENSTUDIO_MOCK_SED": "1"}) == (2, "", text)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockserver.server.clock import FixedClock, RealClock
+from mockserver.server.clock import HOLD_SECONDS, LOOK_EVERY, FixedClock, RealClock
 from tests.fake_time import FakeLoop
 
 delays_ms = st.lists(st.floats(min_value=0, max_value=500, allow_nan=False), min_size=1, max_size=20)
@@ -46,6 +47,31 @@ def test_callbacks_of_one_millisecond_share_a_timer() -> None:
 
     assert called == list(range(1000))
     assert loop.pending == []
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["once", "and at once again"])
+def test_a_pass_of_the_wheel_is_short(again: bool) -> None:
+    """What is due takes its turn in passes of two milliseconds, in order, and what others write leaves in between."""
+    loop = FakeLoop()
+    wheel = loop.wheel()
+    due = loop.now + 0.02
+    called: list[int] = []
+    passes: set[float] = set()
+
+    def work(number: int) -> None:
+        called.append(number)
+        passes.add(loop.passed_at)
+        loop.now += 0.0005
+        if again and number < 10:
+            wheel.at(due, partial(work, 100 + number))
+
+    for number in range(100):
+        wheel.at(due, partial(work, number))
+    loop.advance(20)
+
+    assert called == list(range(110 if again else 100))
+    assert len(passes) >= 100 // LOOK_EVERY
+    assert LOOK_EVERY * 0.0005 > HOLD_SECONDS
 
 
 def test_an_earlier_deadline_moves_the_timer_forward() -> None:

@@ -15,7 +15,7 @@ from mockserver.contract.clauses import observers_chunk, observers_frame, observ
 from mockserver.contract.clauses.clause import Context, Outcome, Severity
 from mockserver.contract.clauses.dialect import alike
 from mockserver.contract.clauses.reading import Reading
-from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS, Relation
+from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS, SYSTEM, Relation
 from mockserver.contract.clauses.table import CHECKS, CLAUSES, judge
 from mockserver.contract.clauses.wire_form import MUST_FIELDS, OPAQUE_FIELDS, WIRE_CHECKS, claim_of, clause_of, ledger
 from mockserver.contract.result import Budget, Clock, Result
@@ -72,7 +72,7 @@ def test_every_clause_is_reached() -> None:
     """Over the two editions' most different chips every clause applies at least once, but for those on rare headers."""
     results = [run(load(edition), chip) for edition in MODELS for chip in ("nvidia", "chip3")]
 
-    ids = [one.id for one in CHECKS] + [one.id for one in (*RELATIONS, DIALOGUE)]
+    ids = [one.id for one in CLAUSES]
     silent = [one for one in ids if all(result.outcome(one) == "does not apply" for result in results)]
     unasked = {f"{stage}-{field}".replace("_", "-") for stage, field in NOT_ASKED}
     rare = {"retry-after", "retry-told", "frame-heartbeat"}  # in process nothing is silent
@@ -252,6 +252,7 @@ WRONG_ANSWERS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     "usage is lost": (_replace('"usage":{', '"use":{'), "usage-asked"),
     "the stop string stays": (_object(lambda one: _says(one, "九。")), "stop-kept"),
     "a tool call in pieces": (_replace('{\\"city\\":', "{city"), "tool-calls"),
+    "a key twice": (_replace('{"id":', '{"id":"x","id":'), "unique-keys"),
     "swapped keys": (_object(lambda one: one.update(id=one.pop("id", ""))), "key-order-printed"),
     "usage behind blocked": (_object(lambda one: one.update(usage=one.pop("usage", {}), x=1)), "key-order-printed"),
     "a byte order mark in a body": (
@@ -312,15 +313,20 @@ def reading(
     """An answer with one body."""
     usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
     choice = {"message": {"content": text}, "finish_reason": finish}
-    body = json.dumps({"choices": [choice], "usage": usage}).encode()
+    body = json.dumps({"id": "chatcmpl-1", "choices": [choice], "usage": usage}).encode()
     request = Request("POST", "/", {}, json.dumps(asked or {}).encode())
-    return Reading(Exchange(request, Plan(status, (), (body,)), frames_sent=1))
+    trace = (b"traceresponse", b"00-260921203125a888fe1b430031ebb464-e47d406fb43d95aa-01")
+    return Reading(Exchange(request, Plan(status, (trace,), (body,)), frames_sent=1))
 
 
 UNLIKE = {
     "stream-is-body": reading(text="再见"),
     "stream-counts-alike": reading(prompt=6),
     "stream-completion-alike": reading(completion=4),
+    "stream-finish-alike": reading(finish="length"),
+    "fresh-id": reading(),
+    "fresh-trace": reading(),
+    "system-counts": reading(),
     "length-where-cut": reading(completion=1, finish="stop", asked={"max_tokens": 1}),
     "unknown-fields": reading(status=400),
     "key-order": reading(status=400),
@@ -331,7 +337,7 @@ UNLIKE = {
 }
 
 
-@pytest.mark.parametrize("relation", [pytest.param(one, id=one.id) for one in (*RELATIONS, DIALOGUE)])
+@pytest.mark.parametrize("relation", [pytest.param(one, id=one.id) for one in (*RELATIONS, SYSTEM, DIALOGUE)])
 def test_every_relation_has_a_pair_that_it_rejects(relation: Relation) -> None:
     """A pair of exchanges that contradict each other breaks the relation that watches for it."""
     assert relation.compare(reading(), UNLIKE[relation.id]).outcome == "broken"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -160,3 +161,39 @@ def test_the_flag(url: str, tmp_path: Path) -> None:
 
     assert (code, out) == (1, "")
     assert " more should or observed." in (tmp_path / "report").read_text("utf-8")
+
+
+def test_what_weighs_most_comes_first(result: Result) -> None:
+    """Over all chips: must, should, observed, behind the matrix and an index that leads to each."""
+    other = replace(result, chip=TUTORIAL.chips["amd"], findings=[replace(one, chip="amd") for one in result.findings])
+    run = report.Run("http://h", "/p", "2024-tutorial", "m", [result, other])
+    due = [(one.severity, one.chip, one.clause.id) for one in report.by_weight([*result.findings, *other.findings])]
+    assert [severity for severity, _, _ in due] == sorted((one[0] for one in due), key=list(Severity).index)
+
+    terminal = report.terminal(run)
+    sections = re.findall(r"^(\w+): ([\w-]+) \((\w+)\) broken by", terminal, re.MULTILINE)
+    assert [(severity, chip, clause) for chip, clause, severity in sections] == due
+    index = re.findall(r"^(must|should|observed) +(\w+) +([\w-]+)  ", terminal, re.MULTILINE)
+    assert index == due
+    assert terminal.index("\nutf8 ") < terminal.index("\nmust ") < terminal.index(" broken by")
+
+    page = report.markdown(run)
+    anchors = re.findall(r"^- \*\*(\w+)\*\* \[(\w+): ([\w-]+)\]\(#([\w-]+)\)", page, re.MULTILINE)
+    assert [one[:3] for one in anchors] == due
+    headings = re.findall(r"^## (.+)$", page, re.MULTILINE)
+    assert [re.sub(r"[^a-z -]", "", one.lower()).replace(" ", "-") for one in headings] == [one[3] for one in anchors]
+    assert page.index("| clause |") < page.index("- **must**") < page.index("\n## ")
+
+    drawn = report.as_html(run)
+    links = re.findall(r'<a href="#(finding-\d+)">(\w+): ([\w-]+)</a> <span class="tag">(\w+)</span>', drawn)
+    assert [(severity, chip, clause) for _, chip, clause, severity in links] == due
+    assert re.findall(r'<section class="panel" id="(finding-\d+)">', drawn) == [one[0] for one in links]
+    assert drawn.index("<h2>Clauses") < drawn.index("<h2>Findings") < drawn.index('id="finding-1"')
+
+
+def test_nothing_found_has_no_index(result: Result) -> None:
+    """Neither heading nor list where all holds."""
+    run = run_of(of(result), SHOULD)
+
+    assert "<h2>Findings" not in report.as_html(run)
+    assert "- **" not in report.markdown(run)

@@ -248,7 +248,7 @@ def test_all_keys_together() -> None:
     """Every key of the form is read."""
     file = written(EVERY_KEY)
 
-    assert file.match.conditions == 7
+    assert file.match.asks().conditions == 7
     assert (file.priority, file.then, file.expires) == (-1, "cycle", date(2030, 12, 31))
     assert len(file.answers or ()) == 4
 

@@ -189,7 +189,7 @@ def test_a_shipped_fixture_names_its_source_and_one_text(path: Any) -> None:
 
     assert file is not None
     assert file.source
-    assert isinstance(file.match.said, Same)
+    assert isinstance(file.match.asks().said, Same)
 
 
 def test_no_shipped_fixture_wins_by_its_path_alone() -> None:
@@ -198,6 +198,6 @@ def test_no_shipped_fixture_wins_by_its_path_alone() -> None:
     fixtures.refresh(0)
 
     for one, other in combinations(fixtures, 2):
-        alike = one.rank[:-1] == other.rank[:-1] and one.file.match.said == other.file.match.said
-        streams = {one.file.match.stream, other.file.match.stream}
+        alike = one.rank[:-1] == other.rank[:-1] and one.asks.said == other.asks.said
+        streams = {one.asks.stream, other.asks.stream}
         assert not alike or streams == {True, False}, (one.name, other.name)

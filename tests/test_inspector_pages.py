@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.inner_pytest import Run
 
 pytest_plugins = "pytester"
+PAGE = ("--report", "html", "--output")
 MARKUP = "<img src=x onerror='window.hit=1'></script><script>window.hit=1</script>"
 
 
@@ -66,7 +67,7 @@ def shown(browser: Any, page: Path) -> tuple[str, Any]:
 def test_a_recording_is_drawn(browser: Any, recordings: Path, tmp_path: Path) -> None:
     """Its time line, its frames, what an SSE client hears of it, and the claims of its chip."""
     page = tmp_path / "page.html"
-    code, out, err = called("fixtures", "show", str(recordings / "chip3.json"), "--html", str(page))
+    code, out, err = called("fixtures", "show", str(recordings / "chip3.json"), *PAGE, str(page))
 
     assert (code, out, err) == (0, f"{page}\n", "")
     text, _ = shown(browser, page)
@@ -78,8 +79,8 @@ def test_a_recording_is_drawn(browser: Any, recordings: Path, tmp_path: Path) ->
 def test_two_recordings_are_drawn_side_by_side(browser: Any, recordings: Path, tmp_path: Path) -> None:
     """The exit code is that of `diff`; what differs is on the page."""
     page, files = tmp_path / "page.html", [str(recordings / f"{chip}.json") for chip in ("nvidia", "chip3")]
-    code, _, _ = called("fixtures", "diff", *files, "--html", str(page))
-    same, _, _ = called("fixtures", "diff", files[0], files[0], "--html", str(tmp_path / "same.html"))
+    code, _, _ = called("fixtures", "diff", *files, *PAGE, str(page))
+    same, _, _ = called("fixtures", "diff", files[0], files[0], *PAGE, str(tmp_path / "same.html"))
 
     assert (code, same) == (1, 0)
     assert "heard by an SSE client\t19\t0" in shown(browser, page)[0]
@@ -89,7 +90,7 @@ def test_two_recordings_are_drawn_side_by_side(browser: Any, recordings: Path, t
 def test_markup_in_a_recording_is_text(browser: Any, recordings: Path, tmp_path: Path) -> None:
     """It neither ends the place of the data nor becomes an element."""
     page = tmp_path / "page.html"
-    called("fixtures", "show", str(recordings / "markup.json"), "--html", str(page))
+    called("fixtures", "show", str(recordings / "markup.json"), *PAGE, str(page))
 
     text, hit = shown(browser, page)
     assert MARKUP in text
@@ -98,10 +99,10 @@ def test_markup_in_a_recording_is_text(browser: Any, recordings: Path, tmp_path:
 
 def test_a_page_that_cannot_be_written_is_one_line(recordings: Path, tmp_path: Path) -> None:
     """The line names the option."""
-    code, out, err = called("fixtures", "show", str(recordings / "chip3.json"), "--html", str(tmp_path / "no" / "x"))
+    code, out, err = called("fixtures", "show", str(recordings / "chip3.json"), *PAGE, str(tmp_path / "no" / "x"))
 
     assert (code, out) == (2, "")
-    assert f"--html {tmp_path / 'no' / 'x'}: " in err
+    assert f"--output {tmp_path / 'no' / 'x'}: " in err
     assert len(err.splitlines()) == 1
 
 
@@ -111,7 +112,7 @@ def test_the_reports_of_contract_and_drift_are_drawn(browser: Any, recordings: P
     model, few = ["--model", "mt-infini-3b", "--chip", "chip3"], ["--quiet", "--requests", "4"]
     with MockServer(edition="2025-reference", model=["mt-infini-3b"]) as mock:
         words = ["--base-url", mock.url, *model, "--edition", "2024-tutorial"]
-        code, _, _ = called("contract", *words, *few, "--report", "html", "--output", str(pages[0]))
+        code, _, _ = called("contract", *words, *few, *PAGE, str(pages[0]))
         drifted, out, _ = called("drift", *words, "--report", "html", "--fixtures", str(recordings))
     pages[1].write_text(out, "utf-8")
 

@@ -95,6 +95,8 @@ GIVEN: dict[str, list[tuple[Any, Any]]] = {
     "ui": [(False, False)],
     "control_token": [("token", "token")],
     "grace_seconds": [(1, 1.0)],
+    "state": [("redis://localhost:6379/1", "redis://localhost:6379/1")],
+    "state_ttl": [(60, 60.0)],
 }
 """What a program gives, and the value in the configuration that it becomes."""
 
@@ -118,7 +120,7 @@ def test_without_keywords_it_is_a_private_mock() -> None:
 
 PACES = SETTINGS["pace"].kind.allowed
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"sed": 1}, "sed: unknown setting; did you mean seed, speed?"),
+    ({"seeds": 1}, "seeds: unknown setting; did you mean seed, speed?"),
     ({"fixtures": Path("a")}, "fixtures: 'a' is not allowed; allowed: a list"),
     ({"api_key": "sk-a"}, "api_key: this value is not allowed; allowed: a list"),
     ({"pace": PaceSettings(jitter=2)}, f"pace: {PaceSettings(jitter=2)!r} is not allowed; allowed: {PACES}"),

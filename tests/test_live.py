@@ -92,7 +92,7 @@ WRONG: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     "value": (lambda: {"seed": -1}, "seed: -1 is not allowed; allowed: an integer from 0 to 4294967295"),
     "unknown edition": (
         lambda: {"edition": "1999"},
-        f"edition: '1999' is not in {shipped('profiles')}; known: 2024-tutorial, 2025-reference, field",
+        f"edition: '1999' is not in {shipped('profiles')}; known: 2024-tutorial, 2025-reference, field, openai",
     ),
     "busy port": (
         busy,

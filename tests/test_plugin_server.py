@@ -88,7 +88,7 @@ class TestServer:
 
         assert outcomes(result) == {"errors": 1}
         assert (
-            f"edition: '2025' is not in {shipped('profiles')}; known: 2024-tutorial, 2025-reference, field"
+            f"edition: '2025' is not in {shipped('profiles')}; known: 2024-tutorial, 2025-reference, field, openai"
             in result.outlines
         )
 

@@ -24,7 +24,7 @@ ODD = {"chip3", "chip4", "chip5"}
 
 def test_the_shipped_editions() -> None:
     """Two states of the documents, and the field's dialects; the tutorial's is the default."""
-    assert editions([SHIPPED]) == {*EDITIONS, "field"}
+    assert editions([SHIPPED]) == {*EDITIONS, "field", "openai"}
     assert default_edition([SHIPPED]) == "2024-tutorial"
 
 
@@ -408,7 +408,7 @@ def test_a_pattern_outside_of_the_syntax_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "near"),
-    [("2024-tutorail", "did you mean 2024-tutorial?"), ("x", "known: 2024-tutorial, 2025-reference, field")],
+    [("2024-tutorail", "did you mean 2024-tutorial?"), ("x", "known: 2024-tutorial, 2025-reference, field, openai")],
 )
 def test_an_unknown_edition_is_told_the_known_ones(name: str, near: str) -> None:
     """The message names the roots that were searched."""

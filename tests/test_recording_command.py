@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         ("http://a b", "give http(s)://"),
         ("http://a..b", "no host has such a name; example: "),
         ("http://a/路", "a path is ASCII, other characters are written as %E4%BD%A0; example: "),
-        ("http://me:secret@a", "credentials do not belong into the address; use --upstream-key-env NAME"),
+        ("http://me:secret@a", "credentials do not belong into the address; use --api-key-env NAME"),
     ],
 )
 def test_bad_upstreams(url: str, message: str) -> None:
@@ -147,18 +147,18 @@ def test_modes_are_told_everywhere() -> None:
     assert all(f"{mode}: {says}" in " ".join(told.split()) for mode, says in MODES.items())
 
 
-LOCAL = ("--upstream", "http://127.0.0.1:1")
+LOCAL = ("--base-url", "http://127.0.0.1:1")
 WRONG = [
-    (("--upstream", "x"), "--upstream 'x': give http(s)://host[:port][/path]; example: https://cloud.infini-ai.com"),
+    (("--base-url", "x"), "--base-url 'x': give http(s)://host[:port][/path]; example: https://cloud.infini-ai.com"),
     (
-        (*LOCAL, "--upstream-key-env", "NOT_SET"),
-        "--upstream-key-env NOT_SET: the variable is not set; example: export NOT_SET=sk-…",
+        (*LOCAL, "--api-key-env", "NOT_SET"),
+        "--api-key-env NOT_SET: the variable is not set; example: export NOT_SET=sk-…",
     ),
     (
-        (*LOCAL, "--upstream-key-env", "SHORT"),
-        "--upstream-key-env SHORT: a key is at least 6 printable ASCII characters",
+        (*LOCAL, "--api-key-env", "SHORT"),
+        "--api-key-env SHORT: a key is at least 6 printable ASCII characters",
     ),
-    (("--upstream", "https://a", "--upstream-ca", "none.pem"), "--upstream-ca none.pem: No such file or directory"),
+    (("--base-url", "https://a", "--ca", "none.pem"), "--ca none.pem: No such file or directory"),
     ((*LOCAL, "--map", "/maas"), "--map '/maas': give FROM=TO, two path prefixes; example: /maas/{model}/{chip}=/v1"),
     ((*LOCAL, "--map", "m=/v1"), "--map 'm=/v1': give FROM=TO, two path prefixes; example: /maas/{model}/{chip}=/v1"),
     ((*LOCAL, "--map", "/maas/{a}=/{b}"), "--map '/maas/{a}=/{b}': {b} is not in FROM; placeholders there: a"),
@@ -167,10 +167,10 @@ WRONG = [
     ((*LOCAL, "--timeout", "nan"), "--timeout nan: give seconds over 0; example: --timeout 120"),
     ((*LOCAL, "--speed", "-1"), "--speed -1: give a number, 0 or more; example: --speed 1"),
     ((*LOCAL, "--port", "99999"), "--port 99999: give 0 to 65535; 0 takes a free one"),
-    ((*LOCAL, "--out", "a-file"), "--out a-file: is no folder; give a folder, which is made where there is none"),
+    ((*LOCAL, "--output", "a-file"), "--output a-file: is no folder; give a folder, which is made where there is none"),
     (
-        (*LOCAL, "--out", "a-file/recordings"),
-        "--out a-file/recordings: a-file is no folder; give a folder, which is made where there is none",
+        (*LOCAL, "--output", "a-file/recordings"),
+        "--output a-file/recordings: a-file is no folder; give a folder, which is made where there is none",
     ),
 ]  # fmt: skip
 
@@ -202,10 +202,10 @@ def test_a_folder_that_may_not_be_written_to_is_told_at_the_start(
     out = tmp_path / "made" / "later"
 
     with pytest.raises(OperatorError) as caught:
-        check_record_arguments(parser.parse_args([*LOCAL, "--out", str(out)]))
-    check_record_arguments(parser.parse_args([*LOCAL, "--out", str(out), "--mode", "none"]))
+        check_record_arguments(parser.parse_args([*LOCAL, "--output", str(out)]))
+    check_record_arguments(parser.parse_args([*LOCAL, "--output", str(out), "--mode", "none"]))
 
-    assert str(caught.value) == f"--out {out}: {tmp_path} may not be written to; give a folder that may"
+    assert str(caught.value) == f"--output {out}: {tmp_path} may not be written to; give a folder that may"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_wrong_use_names_the_flag(words: tuple[str, ...], message: str, tmp_path
     """Where the rest of the text is another module's, the flag and the value are in it, in one line."""
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    arguments = parser.parse_args([*LOCAL, *words, "--out", str(tmp_path), "--port", "0"])
+    arguments = parser.parse_args([*LOCAL, *words, "--output", str(tmp_path), "--port", "0"])
 
     with pytest.raises(OperatorError) as caught:
         main(arguments, {}, io.StringIO(), io.StringIO())

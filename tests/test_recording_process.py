@@ -60,11 +60,11 @@ def test_record_as_a_process(tmp_path: Path) -> None:
     """It says where to send requests, records with the key of the environment, and leaves with 0 on SIGTERM."""
     with RawUpstream([LINES_HEAD, *chunked(LINE % b"a")]) as upstream:
         running = Running(
-            "--upstream",
+            "--base-url",
             upstream.url,
-            "--out",
+            "--output",
             str(tmp_path / "f"),
-            "--upstream-key-env",
+            "--api-key-env",
             "KEY",
             KEY="sk-environment-1",
         )
@@ -81,7 +81,7 @@ def test_record_as_a_process(tmp_path: Path) -> None:
 def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
     """After `kill -9` every answer that a client has seen whole is in a whole file, and no other JSON file is there."""
     with RawUpstream([LINES_HEAD, *chunked(LINE % b"a")]) as upstream:
-        running = Running("--upstream", upstream.url, "--out", str(tmp_path), "--mode", "all")
+        running = Running("--base-url", upstream.url, "--output", str(tmp_path), "--mode", "all")
         answered = [
             ask(running.port, body=json.dumps({"messages": [{"role": "user", "content": f"{n}"}]}).encode()).ending
             for n in range(10)
@@ -98,7 +98,7 @@ def test_a_kill_while_files_are_written(tmp_path: Path) -> None:
     head = [LINES_HEAD, *chunked(*[LINE % b"a"] * 3000)]
     with (
         RawUpstream([b"".join(head)]) as upstream,
-        Running("--upstream", upstream.url, "--out", str(tmp_path), "--mode", "all") as running,
+        Running("--base-url", upstream.url, "--output", str(tmp_path), "--mode", "all") as running,
         ThreadPoolExecutor(8) as pool,
     ):
         asked = [pool.submit(ask, running.port, body=chat_body(f"{number}")) for number in range(40)]
@@ -121,7 +121,7 @@ def test_a_signal_in_mid_stream(sent: signal.Signals, tmp_path: Path) -> None:
     head = [LINES_HEAD, chunked(LINE % b"a")[0]]
     with (
         RawUpstream(head, Ending.HANG) as upstream,
-        Running("--upstream", upstream.url, "--out", str(tmp_path), grace_seconds=0.1) as running,
+        Running("--base-url", upstream.url, "--output", str(tmp_path), grace_seconds=0.1) as running,
         socket.create_connection(("127.0.0.1", running.port), timeout=5) as client,
     ):
         client.sendall(posted(chat_body()))
@@ -138,7 +138,9 @@ def test_a_signal_in_mid_stream(sent: signal.Signals, tmp_path: Path) -> None:
 def test_the_port_is_in_a_file(tmp_path: Path) -> None:
     """`--port-file` has the port while connections are accepted, and is gone afterwards."""
     port_file = tmp_path / "port"
-    with Running("--upstream", "http://127.0.0.1:1", "--out", str(tmp_path), "--port-file", str(port_file)) as running:
+    with Running(
+        "--base-url", "http://127.0.0.1:1", "--output", str(tmp_path), "--port-file", str(port_file)
+    ) as running:
         assert port_file.read_text() == f"{running.port}\n"
         assert running.end(signal.SIGTERM) == (0, "")
 
@@ -154,7 +156,7 @@ def test_lines_that_nobody_reads_hold_nothing_up(tmp_path: Path) -> None:
         while True:
             os.write(writing, b"x" * 4096)
     os.set_blocking(writing, True)
-    words = ["--upstream", "http://127.0.0.1:1", "--out", str(tmp_path), "--port", "0"]
+    words = ["--base-url", "http://127.0.0.1:1", "--output", str(tmp_path), "--port", "0"]
     running = subprocess.Popen(
         [sys.executable, "-c", MAIN % 5.0, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=writing, text=True
     )
@@ -176,8 +178,8 @@ def test_lines_that_nobody_reads_hold_nothing_up(tmp_path: Path) -> None:
 
 def test_a_port_file_that_cannot_be_written(tmp_path: Path) -> None:
     """One line and exit code 2, though the address was had already."""
-    words = [sys.executable, "-m", "mockserver", "record", "--upstream", "http://127.0.0.1:1", "--port", "0"]
-    words += ["--out", str(tmp_path), "--port-file", "none/port"]
+    words = [sys.executable, "-m", "mockserver", "record", "--base-url", "http://127.0.0.1:1", "--port", "0"]
+    words += ["--output", str(tmp_path), "--port-file", "none/port"]
 
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
 

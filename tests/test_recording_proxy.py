@@ -97,7 +97,7 @@ ESCAPES = (
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("segment", ESCAPES)
 def test_no_path_leaves_the_upstreams_base(segment: str, method: str, tmp_path: Path) -> None:
-    """What may lead above the base path of `--upstream`, however it is written, is a 400 and asks nobody."""
+    """What may lead above the base path of `--base-url`, however it is written, is a 400 and asks nobody."""
     with RawUpstream([LINES_HEAD, *chunked(LINE)]) as upstream, recording_of(upstream.url + "/base", tmp_path) as proxy:
         seen = ask(proxy.port, f"/maas/{segment}/chat/completions", method=method)
 

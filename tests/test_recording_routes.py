@@ -77,7 +77,10 @@ def test_what_is_recorded_is_replayed_to_the_byte(route: Route, tmp_path: Path) 
 def test_the_commands_record_and_replay_all_forms(tmp_path: Path) -> None:
     """`genstudio-mock record` and then `serve --fixtures --strict`, as processes; each form has its own answer."""
     live = {}
-    with MockServer() as upstream, running("record", "--upstream", upstream.url, "--out", "kept", at=tmp_path) as port:
+    with (
+        MockServer() as upstream,
+        running("record", "--base-url", upstream.url, "--output", "kept", at=tmp_path) as port,
+    ):
         for route in FORMS.values():
             live[route] = ask(port, route.path, asked(), KEY)
     with running("serve", "--fixtures", "kept", "--strict", at=tmp_path) as port:

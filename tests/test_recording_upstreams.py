@@ -203,7 +203,7 @@ LINE = '{"choices": [{"index": 0, "delta": {"content": "我是"}}]}\n'.encode()
 
 
 def test_tls(tmp_path: Path) -> None:
-    """Behind nginx with TLS: trusted by `--upstream-ca`, refused without, and cut where nginx was cut."""
+    """Behind nginx with TLS: trusted by `--ca`, refused without, and cut where nginx was cut."""
     whole = [LINES_HEAD, *chunked(LINE, LINE)]
     with RawUpstream(whole) as upstream, tls_front(tmp_path, upstream.port) as port:
         url, ca = f"https://127.0.0.1:{port}", str(tmp_path / "cert.pem")

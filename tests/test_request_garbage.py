@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import KEY, Live, compose, load, serve
+from tests.doors import AsgiDoor, DirectDoor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,10 +21,10 @@ COUNT = 40
 OURS = ("mockserver", "uvicorn", "asyncio", "starlette")
 
 
-@pytest.fixture(scope="module")
-def live() -> Iterator[Live]:
-    """The mock."""
-    with serve(compose(load("2024-tutorial"))) as running:
+@pytest.fixture(scope="module", params=[AsgiDoor, DirectDoor])
+def live(request: pytest.FixtureRequest) -> Iterator[Live]:
+    """The mock, by each door."""
+    with serve(compose(load("2024-tutorial")), door=request.param) as running:
         yield running
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -180,6 +181,28 @@ def test_a_command_that_gives_up_on_a_hang(tmp_path: Path, fault: str) -> None:
 
 
 @unix
+def test_for_programs(tmp_path: Path) -> None:
+    """The same as JSON, in a file where one is named; standard error is then the command's own."""
+    words = ("--fault", "status;status=503", "--json", "--output", "seen.json", "--", "sh", "-c", CURL % "")
+    code, _, err = ran(*words, cwd=tmp_path)
+    seen = json.loads((tmp_path / "seen.json").read_text("utf-8"))
+
+    assert (code, err) == (0, "")
+    [exchange] = seen["exchanges"]
+    assert (exchange["status"], exchange["faults"], exchange["ending"]) == (503, ["status"], "complete")
+    assert not seen["verdict"]["resilient"]
+    assert [one["rule"] for one in seen["verdict"]["findings"]] == ["gave-up"]
+    assert json.loads(ran("--json", "--", "true", cwd=tmp_path)[2])["exchanges"] == []
+
+
+def test_nowhere_to_write(tmp_path: Path) -> None:
+    """It is said before the command runs."""
+    assert ran("--output", "no/seen", "--", "echo", "ran", cwd=tmp_path) == (
+        2, "", "--output no/seen: no is no directory\n"
+    )  # fmt: skip
+
+
+@unix
 def test_nobody_reads_the_report(tmp_path: Path) -> None:
     """The exit code is the command's all the same."""
     with started("--", "sh", "-c", "exit 5", cwd=tmp_path) as process:
@@ -196,7 +219,7 @@ WRONG: dict[str, str] = {
         "genstudio-mock run: chip 'chip33' is not in edition 2024-tutorial; did you mean chip3, chip5, chip4?"
     ),
     "--fault cutt -- true": "genstudio-mock run: type: 'cutt' is not a fault; did you mean cut?",
-    "--prot 3 -- true": "genstudio-mock run: unknown flag --prot; did you mean --profiles, --pace, --help?",
+    "--prot 3 -- true": "genstudio-mock run: unknown flag --prot; did you mean --profiles, --output, --pace?",
     "--model a/b -- true": "--model: 'a/b' is not allowed; allowed: letters, digits, dots, dashes and underscores",
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 import struct
@@ -16,8 +15,10 @@ from mockserver.core.exchange import Answer, Ending, Usage
 from mockserver.pipeline.pace import PaceSettings
 from mockserver.profile.edition import ERROR_KINDS
 from mockserver.server.protocol import MockProtocol
-from tests.conftest import KEY, Live, compose, load, serve
+from tests.conftest import EDITIONS, Live, compose, load, serve
+from tests.doors import AsgiDoor, DirectDoor
 from tests.in_thread import WAIT_SECONDS
+from tests.raw_http import answer, body, head, read_all, responses, say, whole
 from tests.recording_helpers import dechunked
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from mockserver.core.exchange import ChatRequest
     from mockserver.pipeline.respond import Service
+    from mockserver.server.direct_chats import DirectChats
 
 BODY_LIMIT = 4000
 PIECES = 1200
@@ -51,77 +53,30 @@ def big_service() -> Service:
     return compose(edition, answer=big_answer, paces=paces)
 
 
-@pytest.fixture(scope="module")
-def quick() -> Iterator[Live]:
-    """That service with short deadlines."""
-    with serve(big_service(), QuickProtocol) as running:
+DOORS = {"asgi": AsgiDoor, "direct": DirectDoor}
+door = pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
+
+
+@pytest.fixture(scope="module", params=zip(EDITIONS, DOORS, strict=True), ids=" ".join)
+def live(request: pytest.FixtureRequest) -> Iterator[Live]:
+    """Each edition, each by one of the doors."""
+    edition, door = request.param
+    with serve(compose(load(edition)), door=DOORS[door]) as running:
         yield running
 
 
-@pytest.fixture(scope="module")
-def patient() -> Iterator[Live]:
-    """That service with the usual deadlines, so that a busy machine loses no request."""
-    with serve(big_service()) as running:
+@pytest.fixture(scope="module", params=DOORS)
+def quick(request: pytest.FixtureRequest) -> Iterator[Live]:
+    """That service with short deadlines, by each door."""
+    with serve(big_service(), QuickProtocol, door=DOORS[request.param]) as running:
         yield running
 
 
-def head(live: Live, *headers: str, method: str = "POST", path: str | None = None, host: str = "host: mock") -> bytes:
-    """The head of a request with a good key; it closes the connection unless it says otherwise."""
-    closing = () if any(one.startswith("connection:") for one in headers) else ("connection: close",)
-    lines = [
-        f"{method} {path or live.path()} HTTP/1.1",
-        *([host] if host else []),
-        f"authorization: Bearer {KEY}",
-        *closing,
-        *headers,
-    ]
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-def body(**fields: Any) -> bytes:
-    """A request body, as JSON."""
-    return json.dumps({"model": None, "messages": [{"role": "user", "content": "hi"}], **fields}).encode()
-
-
-def whole(live: Live, *headers: str, data: bytes | None = None, **more: Any) -> bytes:
-    """A whole request."""
-    data = body() if data is None else data
-    return head(live, f"content-length: {len(data)}", *headers, **more) + data
-
-
-def read_all(sock: socket.socket) -> bytes:
-    """Everything until the server closes; a reset or a time-out fails the test."""
-    received = b""
-    while part := sock.recv(65_536):
-        received += part
-    return received
-
-
-def say(live: Live, data: bytes) -> bytes:
-    """Send bytes, read to the end."""
-    with live.connect() as sock:
-        sock.sendall(data)
-        return read_all(sock)
-
-
-def answer(raw: bytes) -> tuple[int, dict[str, str], Any]:
-    """Status, headers and JSON of an answer that has a Content-Length."""
-    top, _, content = raw.partition(b"\r\n\r\n")
-    lines = top.decode("latin-1").split("\r\n")
-    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
-    assert int(headers["content-length"]) == len(content)
-    return int(lines[0].split()[1]), headers, json.loads(content)
-
-
-def responses(sock: socket.socket, count: int) -> list[tuple[int, bytes]]:
-    """The next answers on one connection."""
-    found = []
-    file = sock.makefile("rb")
-    for _ in range(count):
-        status = int(file.readline().split()[1])
-        message = http.client.parse_headers(file)
-        found.append((status, file.read(int(message["content-length"]))))
-    return found
+@pytest.fixture(scope="module", params=DOORS)
+def patient(request: pytest.FixtureRequest) -> Iterator[Live]:
+    """That service with the usual deadlines, so that a busy machine loses no request, by each door."""
+    with serve(big_service(), door=DOORS[request.param]) as running:
+        yield running
 
 
 # --- routes -------------------------------------------------------------------------------------------------------
@@ -536,24 +491,28 @@ def test_a_client_that_leaves_mid_stream_ends_the_work(patient: Live, abrupt: bo
     assert len(patient.server.server_state.tasks) <= 1  # that of the answer just read may still be ending
 
 
-def test_a_half_closed_client_does_not_wait_for_ever() -> None:
+@door
+def test_a_half_closed_client_does_not_wait_for_ever(door: type[DirectChats]) -> None:
     """It may have left altogether: where nothing is written for a while, the connection ends."""
 
     class Impatient(MockProtocol):
         half_closed_seconds = 0.1
 
     service = compose(load("2024-tutorial"), paces={"nvidia": PaceSettings(30_000, 1)})
-    with serve(service, Impatient, grace_seconds=0) as live, live.connect() as sock:
+    with serve(service, Impatient, grace_seconds=0, door=door) as live, live.connect() as sock:
         sock.sendall(whole(live))
         sock.shutdown(socket.SHUT_WR)
         assert read_all(sock) == b""
 
 
 @pytest.mark.parametrize("chip", ["chip1", "chip2"], ids=["mid-stream", "before-the-first-token"])
-def test_a_stopping_server_cuts_streams_visibly(caplog: pytest.LogCaptureFixture, chip: str) -> None:
+@door
+def test_a_stopping_server_cuts_streams_visibly(
+    caplog: pytest.LogCaptureFixture, chip: str, door: type[DirectChats]
+) -> None:
     """When the grace time is over the body lacks its end, the exchange says `cut`, and nothing looks like a fault."""
     paces = {"chip1": PaceSettings(0, 40), "chip2": PaceSettings(30_000, 1)}
-    with serve(compose(load("2024-tutorial"), answer=big_answer, paces=paces), grace_seconds=0) as stopping:
+    with serve(compose(load("2024-tutorial"), answer=big_answer, paces=paces), grace_seconds=0, door=door) as stopping:
         sock = stopping.connect()
         sock.sendall(whole(stopping, path=stopping.path(chip), data=body(stream=True)))
         if chip == "chip1":
@@ -593,7 +552,8 @@ def test_a_half_closed_client_gets_its_answer(patient: Live, live: Live, chip: s
             assert json.loads(raw.partition(b"\r\n\r\n")[2])["choices"]
 
 
-def test_a_half_closed_client_gets_a_stream_that_lasts() -> None:
+@door
+def test_a_half_closed_client_gets_a_stream_that_lasts(door: type[DirectChats]) -> None:
     """What is written for it counts as life: a stream may take longer than the wait for a client that may have left.
 
     The frames are due more often than the wait ends, on the same loop's clock, however busy the machine is.
@@ -604,7 +564,7 @@ def test_a_half_closed_client_gets_a_stream_that_lasts() -> None:
 
     pieces = Answer(("x",) * 40, Usage(1, 41))
     service = compose(load("2024-tutorial"), answer=lambda _request: pieces, paces={"nvidia": PaceSettings(0, 10)})
-    with serve(service, Impatient) as live, live.connect() as sock:
+    with serve(service, Impatient, door=door) as live, live.connect() as sock:
         sock.sendall(whole(live, data=body(stream=True)))
         sock.shutdown(socket.SHUT_WR)
         assert read_all(sock).endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
@@ -24,7 +25,7 @@ from mockserver.pipeline.respond import Service
 from mockserver.sources import tokens
 from mockserver.sources.phrases import CHINESE, ENGLISH, language_of, quotation
 from mockserver.sources.prose import LONGEST, SHORTEST
-from mockserver.sources.synthetic import KEPT_ANSWERS, MOST_TOKENS, Synthetic
+from mockserver.sources.synthetic import KEPT_ANSWERS, MOST_TOKENS, Synthetic, _written, size_of
 from tests.conftest import load
 
 if TYPE_CHECKING:
@@ -279,6 +280,55 @@ def test_sentences_cut_once_are_what_the_whole_text_is_cut_into(asked: str, seed
 
     if size is None:
         assert answer.pieces == tokens.ESTIMATOR.pieces(answer.text)
+
+
+@given(
+    asked=texts(),
+    most=st.integers(1, 230),
+    model=st.sampled_from([PLAIN, ALWAYS]),
+    style=st.sampled_from(["faker", "template", "echo"]),
+    body=st.sampled_from(
+        [{}, {"min_tokens": 40}, {"ignore_eos": True}, {"stop": "。"}, {"n": 1, "enable_thinking": True}]
+    ),
+)
+@settings(max_examples=150, deadline=None, database=None)
+def test_a_text_that_ends_at_its_bound_is_the_whole_text_cut_there(
+    asked: str, most: int, model: str, style: str, body: Message
+) -> None:
+    """What `max_tokens` lets through is the same, whether the rest was made or not."""
+    made = source(style)
+    bounded = ask(asked, model=model, max_tokens=most, **body)
+    size = size_of(bounded.body)
+    whole = made._make(bounded, style, seed_of(bounded), size, None)
+
+    assert limit(made.answer(bounded), *bounds(bounded.body)) == limit(whole, *bounds(bounded.body))
+
+
+def seed_of(request: ChatRequest) -> str:
+    """The seed of an answer's words, written with an encoder alone."""
+    decides = ["2025-reference", 0, request.body.get("seed"), request.model, request.messages]
+    return hashlib.blake2b(json.dumps(decides, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+@given(
+    messages=st.lists(
+        st.one_of(
+            st.fixed_dictionaries({"role": texts(), "content": texts()}),
+            st.fixed_dictionaries({"content": st.none(), "role": texts()}),
+            st.fixed_dictionaries({"content": texts(), "name": texts()}),
+            st.fixed_dictionaries({"role": texts(), "content": st.lists(texts())}),
+            st.dictionaries(texts(), texts(), max_size=3),
+        ),
+        max_size=4,
+    ),
+    wish=st.sampled_from([None, 7, -1]),
+)
+@settings(max_examples=100, deadline=None, database=None)
+def test_what_decides_is_written_as_an_encoder_writes_it(messages: list[Message], wish: int | None) -> None:
+    """For any dialogue the short way and the JSON encoder write the same text."""
+    decides = ["an edition", 3, wish, "a “model”", messages]
+
+    assert _written("an edition", 3, wish, "a “model”", messages) == json.dumps(decides, sort_keys=True)
 
 
 def test_the_order_of_requests_changes_nothing() -> None:

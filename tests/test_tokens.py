@@ -48,6 +48,16 @@ def test_pieces_joined_are_the_text(name: str | None, text: str) -> None:
     assert all(made)
 
 
+@given(text=st.text(st.sampled_from("abcdefgXYZ 0123456789.,'-_(){}\"ingstionly  "), max_size=60))
+@settings(max_examples=200, deadline=None, database=None)
+@example(text=" leading and trailing ")
+@example(text="two  spaces")
+def test_plain_text_is_cut_word_by_word_as_it_is_whole(text: str) -> None:
+    """Words that are kept cut, put together, are what one pass of the pattern finds."""
+    for _ in range(2):
+        assert tokens.ESTIMATOR.pieces(text) == tuple(tokens._piece().findall(text))
+
+
 @given(text=texts())
 @settings(max_examples=60, deadline=None, database=None)
 def test_the_estimator_counts_its_pieces(text: str) -> None:

@@ -143,7 +143,7 @@ def test_recording_needs_our_connection(monkeypatch: pytest.MonkeyPatch) -> None
     """The recorder is made of network writes; it says so at once, in one line."""
     differing("a method has another name", monkeypatch)
 
-    assert called("record", "--upstream", "http://127.0.0.1:9", "--out", "there") == (
+    assert called("record", "--base-url", "http://127.0.0.1:9", "--output", "there") == (
         2,
         "",
         (

@@ -63,7 +63,7 @@ WRONG = {
     "nobody-there": (["--base-url", "http://127.0.0.1:9"], "http://127.0.0.1:9: no mock answers there: [Errno 111] "),
     "no-address": (["--base-url", "ftp://x"], "'ftp://x' is not the address of a mock; allowed: http://HOST:PORT"),
     "no-key": (["--api-key-env", "K"], "K is not set, or empty; set it, or leave the flag out"),
-    "no-form": (["--report", "xml"], "--report: invalid choice: 'xml' (choose from 'text', 'markdown', 'json')"),
+    "no-form": (["--report", "xml"], "--report: invalid choice: 'xml' (choose from 'markdown', 'json')"),
 }
 
 

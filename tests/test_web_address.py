@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mockserver.core.web_address import Proxy, https_proxy, past_proxy
+from mockserver.core.web_address import Proxy, bare_host, https_proxy, in_url, past_proxy
 
 URL = "http://127.0.0.1:8777"
 PROXY = Proxy("proxy", 3128, "")
@@ -44,3 +44,21 @@ def test_through_a_proxy(environ: dict[str, str], proxy: Proxy | None) -> None:
 def test_past_a_proxy(environ: dict[str, str], names: str | None) -> None:
     """What was excepted stays so; nothing is set without need."""
     assert past_proxy(environ, URL) == ({} if names is None else {"NO_PROXY": names, "no_proxy": names})
+
+
+@pytest.mark.parametrize(
+    ("given", "bare", "written"),
+    [
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1"),
+        ("[::1]", "::1", "[::1]"),
+        ("::", "::", "[::]"),
+        ("[fe80::1%eth0]", "fe80::1%eth0", "[fe80::1%25eth0]"),
+        ("mock.local", "mock.local", "mock.local"),
+        ("[mock]", "[mock]", "[mock]"),
+        ("[::1", "[::1", "[[::1]"),
+    ],
+)
+def test_a_host_for_sockets_and_for_urls(given: str, bare: str, written: str) -> None:
+    """Brackets belong to a URL, around an IPv6 address alone; what is no address is left to be refused as it is."""
+    assert bare_host(given) == bare
+    assert in_url(bare) == written

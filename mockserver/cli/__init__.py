@@ -2,7 +2,7 @@
 
 What several commands share lies beside them: `arguments` (the parser, and flags of settings), `target` (the flags of
 those that ask a server), `scrubbing` (the flags of those that mask), `ready` (what `serve` says when it is ready, and
-`profiles` shows), `terminal` (colour and columns).
+`profiles` shows), `terminal` (colour and columns), `progress` (how far long work has come).
 
 Everything from outside is an argument of `main`. What the operator did wrong is one line on standard error and exit
 code 2. `--help` and `--version` import nothing of the server.
@@ -54,6 +54,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("verdict", "say how a client took what a running mock did to it"),
     Command("profiles", "show editions, chips, quirks and models"),
     Command("validate", "check files of profiles, fixtures and configuration"),
+    Command("init", "write a configuration, a first answer and a first test"),
+    Command("doctor", "say what stands in the way on this machine"),
+    Command("completion", "print what makes a shell complete commands and flags"),
     Command("schema", "print the JSON Schema of such files, for editors"),
 )
 

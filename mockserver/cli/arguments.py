@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from mockserver.core.errors import OperatorError, suggestion
 from mockserver.settings.config import SETTINGS, load
@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from mockserver.settings.config import Loaded, Setting
 
 HELP_WIDTH = 100
+FORMER: Final[Mapping[str, Mapping[str, str]]] = {
+    "record": {
+        "--upstream": "--base-url",
+        "--out": "--output",
+        "--upstream-ca": "--ca",
+        "--upstream-key-env": "--api-key-env",
+    },
+    "fuzz": {"--save": "--output", "--json": "--client-json"},
+}
+"""Names that flags had, for each command: they go on working, and no help and no message shows them."""
 
 
 class _Further(argparse.ArgumentParser):
@@ -65,6 +75,7 @@ class Parser(argparse.ArgumentParser):
             console: Where help goes.
             ordered: The order of words and flags matters: there are further commands, or a command line of another.
         """
+        self._take_former_names()
         own = argv[: argv.index("--")] if "--" in argv else argv
         if any(one in {"-h", "--help"} for one in own):
             chosen = next((self.further[word] for word in own if word in self.further), self)
@@ -74,6 +85,12 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             self._refuse(unknown[0].partition("=")[0])
         return found
+
+    def _take_former_names(self) -> None:
+        """Know the flags by their former names too; an action's own names, which are shown, stay as they are."""
+        known = self._option_string_actions
+        for former, name in FORMER.get(self.prog.partition(" ")[2], {}).items():
+            known.setdefault(former, known[name])
 
     def add_subparsers(self, **settings: Any) -> Any:
         """Further commands; what is wrong with their words is told in our form too."""
@@ -122,6 +139,16 @@ class Parser(argparse.ArgumentParser):
                 groups[row.group].add_argument(row.flag, dest=name, metavar=row.metavar, action=action, help=says)
         places = "genstudio-mock.toml, then [tool.genstudio-mock] in pyproject.toml, in the working directory"
         self.add_argument("--config", metavar="FILE", help=f"configuration file (default: {places})")
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """The flag of commands that tell how far they have come."""
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """The flag of commands whose reports programs may read: short for `--report json`."""
+    parser.add_argument("--json", dest="report", action="store_const", const="json", help="the same as --report json")
 
 
 def help_of(row: Setting) -> str:

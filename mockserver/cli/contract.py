@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from mockserver.cli.arguments import Parser
+from mockserver.cli.arguments import Parser, add_json, add_quiet
 from mockserver.cli.hypothesis_folder import keep_elsewhere
+from mockserver.cli.progress import Progress
 from mockserver.cli.target import add_target_arguments, address_of, budget_of, guarded, say_path, targets_of
 from mockserver.contract import finding_file
 from mockserver.contract.clauses.clause import Context, Outcome, Severity, word_of
@@ -46,13 +47,18 @@ EXAMPLES = (
 
 def run(argv: Sequence[str], console: Console) -> int:
     """Run the command; returns the exit code."""
-    parser = Parser("contract", SAYS, EXAMPLES)
-    add_arguments(parser)
-    found = parser.read(argv, console)
+    found = parser().read(argv, console)
     if found is None:
         return 0
     keep_elsewhere(console.environ)
     return main(found, console.environ, console.out, console.err)
+
+
+def parser() -> Parser:
+    """The parser of `contract`."""
+    made = Parser("contract", SAYS, EXAMPLES)
+    add_arguments(made)
+    return made
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,11 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_target_arguments(parser, required=False)
     parser.add_argument("--report", choices=list(WRITERS), help="write this instead of the matrix")
+    add_json(parser)
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the report there")
     parser.add_argument("--exchanges", type=Path, metavar="DIR", help="save the exchange of each failure there")
     parser.add_argument("--fail-on", choices=["must", "should"], default="should",
                         help="the least severity that makes exit code 1; default: %(default)s")  # fmt: skip
-    parser.add_argument("--quiet", action="store_true", help="no progress")
+    add_quiet(parser)
 
 
 def main(
@@ -90,10 +97,10 @@ def _contract(
     if not args.quiet:
         say_path(args, err)
     results = []
-    for target in targets:
-        tell = _progress(target, budget, err) if not args.quiet else lambda _case, _broken: None
-        one = library.check(target, budget=budget, progress=tell, clock=clock or library.REAL_CLOCK)
-        results.append(one)
+    with Progress(err, environ, quiet=args.quiet) as steps:
+        for target in targets:
+            tell = _progress(target, budget, steps)
+            results.append(library.check(target, budget=budget, progress=tell, clock=clock or library.REAL_CLOCK))
     run = report.Run(
         args.base_url, address_of(args).path_template, edition.name, args.model, results, Severity(args.fail_on)
     )
@@ -107,14 +114,15 @@ def _contract(
     return run.exit_code
 
 
-def _progress(target: Target, budget: Budget, err: TextIO) -> Callable[[Case, Sequence[str]], None]:
+def _progress(target: Target, budget: Budget, steps: Progress) -> Callable[[Case, Sequence[str]], None]:
     count = 0
 
     def tell(case: Case, broken: Sequence[str]) -> None:
         nonlocal count
         count += 1
         came = f"broken: {', '.join(broken)}" if broken else "ok"
-        print(f"{target.chip} {count}/{budget.requests} {case.phase}: {case.name}: {came}", file=err, flush=True)
+        what = f"{case.phase}: {case.name}: {came}"
+        steps.step(count, budget.requests, what, about=target.chip, kept=bool(broken))
 
     return tell
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 from urllib.parse import urlsplit
 
-from mockserver.cli.arguments import Parser
+from mockserver.cli.arguments import Parser, add_json, add_quiet
+from mockserver.cli.progress import Progress
 from mockserver.cli.target import add_target_arguments, budget_of, guarded, say_path, targets_of
 from mockserver.contract import cases, drift, in_process, learn, library
 from mockserver.contract.cases import Case, Phase
@@ -56,10 +57,15 @@ EXAMPLES = (
 
 def run(argv: Sequence[str], console: Console) -> int:
     """Run the command; returns the exit code."""
-    parser = Parser("drift", SAYS, EXAMPLES)
-    add_arguments(parser)
-    found = parser.read(argv, console)
+    found = parser().read(argv, console)
     return 0 if found is None else main(found, console.environ, console.out, console.err)
+
+
+def parser() -> Parser:
+    """The parser of `drift`."""
+    made = Parser("drift", SAYS, EXAMPLES)
+    add_arguments(made)
+    return made
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,6 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--against", type=Path, metavar="DIR", help="compare with these recordings instead of a target")
     parser.add_argument("--report", choices=["json", "html"], help="print this instead of the table")
+    add_json(parser)
+    add_quiet(parser)
     parser.add_argument("--patch", type=Path, metavar="FILE", help="write the patch there, for patch -p1 or git apply")
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="write the chip's profile as it should be there, for --profiles"
@@ -92,12 +100,17 @@ def _drift(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     if args.against:
         args.base_url = "http://127.0.0.1"  # never asked: it stands for the recordings
     edition, targets = targets_of(args, environ)
-    say_path(args, err)
+    if not args.quiet:
+        say_path(args, err)
     date = datetime.fromtimestamp(clock.unix_s() if clock.unix_s else 0, UTC).date().isoformat()
     reports: list[dict[str, Any]] = []
     patches, drawn = [], []
     for target in targets:
-        pairs = _recorded(args.against, edition, target) if args.against else _live(args, edition, target, err, clock)
+        if args.against:
+            pairs = _recorded(args.against, edition, target)
+        else:
+            with Progress(err, environ, quiet=args.quiet) as steps:
+                pairs = _live(args, edition, target, steps, clock)
         rows = drift.compare(Context(edition, edition.chips[target.chip], target.model), pairs)
         patch = _patch(args, edition, target, pairs, f"drift from {args.against or args.base_url}, {date}")
         patches.append(patch)
@@ -135,7 +148,7 @@ def _mocks_address(target: Target) -> Address | None:
     return Address("http://127.0.0.1", urlsplit(address.base_url).path.rstrip("/") + address.path_template)
 
 
-def _live(args: argparse.Namespace, edition: Edition, target: Target, err: TextIO, clock: Clock) -> Pairs:
+def _live(args: argparse.Namespace, edition: Edition, target: Target, steps: Progress, clock: Clock) -> Pairs:
     """The same requests, asked of both: those of recordings, or the contract's examples and some refusals."""
     send = HttpTransport(target.address, target.key, clock.seconds)
     chip, budget = edition.chips[target.chip], budget_of(args)
@@ -155,9 +168,9 @@ def _live(args: argparse.Namespace, edition: Edition, target: Target, err: TextI
             exchange = runner.ask(case)
         except BudgetSpentError as stopped:
             left = counted(len(asked) - number + 1, "case")
-            print(f"{left} left out: {str(stopped) or 'the budget does not reach'}", file=err)
+            steps.note(f"{left} left out: {str(stopped) or 'the budget does not reach'}")
             break
-        print(f"{target.chip} {number}/{len(asked)} {case.name}", file=err, flush=True)
+        steps.step(number, len(asked), case.name, about=target.chip)
         pairs.append((case.name, mock.sent(mock.request(case)), exchange))
     return pairs
 

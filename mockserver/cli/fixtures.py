@@ -36,17 +36,22 @@ Look at recorded exchanges, compare them, find those that are too old or hold a 
 them from and to HAR, VCR.py cassettes, curl dumps and bare bodies."""
 EXAMPLES = (
     ("genstudio-mock fixtures show FILE", "a stream as a time line"),
-    ("genstudio-mock fixtures diff A B --html OUT", "two streams side by side, as a page"),
+    ("genstudio-mock fixtures diff A B --report html --output OUT", "two streams side by side, as a page"),
     ("genstudio-mock fixtures verify fixtures", "exit code 1 where a file holds a key"),
 )
 
 
 def run(argv: Sequence[str], console: Console) -> int:
     """Run the command; returns the exit code."""
-    parser = Parser("fixtures", SAYS, EXAMPLES)
-    add_arguments(parser)
-    found = parser.read(argv, console, ordered=True)
+    found = parser().read(argv, console, ordered=True)
     return 0 if found is None else main(found, console.environ, console.out, console.err)
+
+
+def parser() -> Parser:
+    """The parser of `fixtures`."""
+    made = Parser("fixtures", SAYS, EXAMPLES)
+    add_arguments(made)
+    return made
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,15 +59,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     one = commands.add_parser("list", help="what is recorded")
     one.add_argument("paths", nargs="*", type=Path, metavar="PATH")
-    one.add_argument("--json", action="store_true", help="print a list of objects, for programs")
+    _add_json(one)
     one = commands.add_parser("show", help="a recording as a time line")
     one.add_argument("paths", nargs="+", type=Path, metavar="FILE")
-    _add_html(one)
+    _add_page(one)
     one = commands.add_parser("diff", help="what differs in bytes, chunks, shape and timing; exit code 1 if anything")
     one.add_argument("paths", nargs=2, type=Path, metavar="FILE")
-    _add_html(one)
+    _add_json(one)
+    _add_page(one)
     one = commands.add_parser(
-        "convert", help="from and to HAR, VCR.py, curl dumps and bare bodies; reads what is pasted"
+        "convert",
+        help="from and to HAR, VCR.py, curl dumps and bare bodies; reads what is pasted, and stubs of aimock "
+        "and WireMock",
     )
     one.add_argument("source", type=Path)
     one.add_argument("target", type=Path, help="a folder for exchange files, or .har .yaml .http .txt .jsonl .sse")
@@ -76,13 +84,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_scrub_arguments(one)
     one = commands.add_parser("age", help="recordings that are too old; exit code 1 if there are any")
     one.add_argument("--max", required=True, metavar="SPAN", help="such as 30d, 12h, 90m")
+    _add_json(one)
     one.add_argument("paths", nargs="*", type=Path, metavar="PATH")
     one = commands.add_parser("verify", help="look for keys in fixture files; exit code 1 if there are any")
+    _add_json(one)
     one.add_argument("paths", nargs="*", type=Path, metavar="PATH")
 
 
-def _add_html(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--html", type=Path, metavar="OUT", help="draw it there, as one page that needs no server")
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print it for programs")
+
+
+def _add_page(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--report", choices=["html"], help="draw it, as one page that needs no server")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the page there")
+    parser.add_argument("--html", type=Path, help=argparse.SUPPRESS)  # what these two were in one
 
 
 def main(args: argparse.Namespace, _environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
@@ -94,6 +110,10 @@ def main(args: argparse.Namespace, _environ: Mapping[str, str], out: TextIO, err
     Raises:
         OperatorError: wrong use, or wrong files.
     """
+    if getattr(args, "html", None):
+        args.report, args.output = "html", args.html
+    if getattr(args, "output", None) and not args.report:
+        raise OperatorError(f"--output {args.output}: there is no page to write; say --report html too")
     if args.action == "convert":
         return _convert(args, out, err)
     return ACTIONS[args.action](args, out)
@@ -103,7 +123,7 @@ def _list(args: argparse.Namespace, out: TextIO) -> int:
     paths = list(args.paths) or _default_folders()
     found = _exchanges(paths)
     if args.json:
-        out.write(json.dumps(as_data(found), ensure_ascii=False, indent=1) + "\n")
+        _write_json(as_data(found), out)
         return 0
     none = [f"no recordings in {', '.join(map(str, paths))}; genstudio-mock record makes them"]
     _write(out, listed(found, _now()) if found else none)
@@ -112,34 +132,44 @@ def _list(args: argparse.Namespace, out: TextIO) -> int:
 
 def _show(args: argparse.Namespace, out: TextIO) -> int:
     files = [(path, read(path)) for path in args.paths]
-    if args.html:
+    if args.report:
         from mockserver.page.recorded import drawn_file
         from mockserver.page.standalone import exchange_document
 
         title = ", ".join(str(path) for path in args.paths)
-        _write_page(args.html, exchange_document(title, [drawn_file(file, path.name) for path, file in files]), out)
+        _write_page(args.output, exchange_document(title, [drawn_file(file, path.name) for path, file in files]), out)
         return 0
     for _, file in files:
         _write(out, time_line(file))
     return 0
 
 
-def _write_page(path: Path, text: str, out: TextIO) -> None:
-    write_whole(path, text, named=f"--html {path}")
+def _write_page(path: Path | None, text: str, out: TextIO) -> None:
+    if path is None:
+        out.write(text)
+        return
+    write_whole(path, text, named=f"--output {path}")
     out.write(f"{path}\n")
+
+
+def _write_json(data: object, out: TextIO) -> None:
+    out.write(json.dumps(data, ensure_ascii=False, indent=1) + "\n")
 
 
 def _diff(args: argparse.Namespace, out: TextIO) -> int:
     one, other = (read(path) for path in args.paths)
     lines = compared(one, other)
-    if args.html:
+    if args.report:
         from mockserver.page.recorded import drawn_file
         from mockserver.page.standalone import document
 
         names = [path.name for path in args.paths]
         names = names if names[0] != names[1] else [str(path) for path in args.paths]
         pair = [drawn_file(file, name) for file, name in zip((one, other), names, strict=True)]
-        _write_page(args.html, document(" | ".join(names), "compare", {"pair": pair}), out)
+        _write_page(args.output, document(" | ".join(names), "compare", {"pair": pair}), out)
+        return 1 if lines else 0
+    if args.json:
+        _write_json(lines, out)
         return 1 if lines else 0
     _write(out, lines or ["no difference in head, bytes, chunks, shape and timing"])
     return 1 if lines else 0
@@ -147,10 +177,16 @@ def _diff(args: argparse.Namespace, out: TextIO) -> int:
 
 def _convert(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     from mockserver.recording.formats.convert import convert
+    from mockserver.recording.formats.stubs import convert as convert_stubs
+    from mockserver.recording.formats.stubs import stubs_in
 
     def tell(line: str) -> None:
         err.write(visible(line, 500) + "\n")
 
+    stubs = [] if args.form else stubs_in(args.source)
+    if stubs:
+        _write(out, map(str, convert_stubs(stubs, args.target, scrubbing_of(args), tell)))
+        return 0
     hints = Hints(args.model, args.chip, args.prompt, args.stream, args.form)
     made = convert(args.source, args.target, hints, scrubbing_of(args), tell)
     _write(out, map(str, made))
@@ -158,25 +194,28 @@ def _convert(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
 
 
 def _age(args: argparse.Namespace, out: TextIO) -> int:
-    most, old = span(args.max), 0
-    now = _now()
-    for path, file in _exchanges(args.paths):
-        age = age_of(file, now)
-        if age is None or age > most:
-            old += 1
-            _write(out, [f"{path}: {'no date' if age is None else f'{age.days} days old'}"])
-    out.write(f"{old} older than {args.max}\n" if old else f"none is older than {args.max}\n")
+    most, now = span(args.max), _now()
+    ages = [(path, age_of(file, now)) for path, file in _exchanges(args.paths)]
+    old = [(path, age) for path, age in ages if age is None or age > most]
+    if args.json:
+        _write_json([{"path": str(path), "days": None if age is None else age.days} for path, age in old], out)
+        return 1 if old else 0
+    _write(out, [f"{path}: {'no date' if age is None else f'{age.days} days old'}" for path, age in old])
+    out.write(f"{len(old)} older than {args.max}\n" if old else f"none is older than {args.max}\n")
     return 1 if old else 0
 
 
 def _verify(args: argparse.Namespace, out: TextIO) -> int:
     paths = list(files(args.paths or _default_folders()))
-    bad = 0
-    for path in paths:
-        found = list(problems(path))
-        bad += bool(found)
-        _write(out, [f"{path}: {line}" for line in found])
-        _write(out, [f"{path}: note: {line}" for line in notes(path)])
+    found = [(path, list(problems(path)), list(notes(path))) for path in paths]
+    bad = sum(bool(wrong) for _, wrong, _ in found)
+    if args.json:
+        rows = [{"path": str(path), "problems": wrong, "notes": told} for path, wrong, told in found if wrong or told]
+        _write_json(rows, out)
+        return 1 if bad else 0
+    for path, wrong, told in found:
+        _write(out, [f"{path}: {line}" for line in wrong])
+        _write(out, [f"{path}: note: {line}" for line in told])
     out.write(f"{len(paths)} files, {bad} with problems\n")
     return 1 if bad else 0
 

@@ -8,8 +8,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from mockserver.cli.arguments import Parser
+from mockserver.cli.arguments import Parser, add_quiet
 from mockserver.cli.hypothesis_folder import keep_elsewhere
+from mockserver.cli.progress import Progress
 from mockserver.cli.target import guarded
 from mockserver.contract.http_client import Address
 from mockserver.contract.result import counted
@@ -34,19 +35,24 @@ each on a real socket and prints its text, which is compared with the truth. The
 that it reads wrongly is shown with a hexdump and saved."""
 EXAMPLES = (
     ("genstudio-mock fuzz --chip chip3 -- python client.py", "the client reads $OPENAI_BASE_URL"),
-    ("genstudio-mock fuzz --chip chip3 --save found -- node client.mjs", "keep what was found"),
+    ("genstudio-mock fuzz --chip chip3 --output found -- node client.mjs", "keep what was found"),
 )
 
 
 def run(argv: Sequence[str], console: Console) -> int:
     """Run the command; returns the exit code."""
-    parser = Parser("fuzz", SAYS, EXAMPLES)
-    add_arguments(parser)
-    found = parser.read(argv, console, ordered=True)
+    found = parser().read(argv, console, ordered=True)
     if found is None:
         return 0
     keep_elsewhere(console.environ)
     return main(found, console.environ, console.out, console.err)
+
+
+def parser() -> Parser:
+    """The parser of `fuzz`."""
+    made = Parser("fuzz", SAYS, EXAMPLES)
+    add_arguments(made)
+    return made
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,12 +74,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=float, default=10.0, metavar="SECONDS", help="for one stream; default: %(default)s"
     )
     parser.add_argument(
-        "--json",
+        "--client-json",
         action="store_true",
         help="the client prints a JSON object with any of text, finish_reason, usage, tool_calls; all are compared",
     )
     parser.add_argument(
-        "--save", type=Path, metavar="DIR", help="where the smallest failing stream is saved; default: fuzz-failures"
+        "--output", type=Path, metavar="DIR", help="where the smallest failing stream is saved; default: fuzz-failures"
     )
     parser.add_argument(
         "--serve",
@@ -81,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="answer whatever is asked with a saved stream, or any recording, until interrupted",
     )
+    add_quiet(parser)
     parser.add_argument("--port", type=int, default=8778, help="for --serve; default: %(default)s")
     parser.add_argument(
         "client", nargs=argparse.REMAINDER, metavar="-- CLIENT …",
@@ -115,28 +122,32 @@ def _fuzz(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err
 
     def progress(count: int, problem: str) -> None:
         nonlocal tried, found
-        total = f"{count}, looking for a smaller one" if found else f"{count}/{args.examples}"
-        print(f"{total}: {problem or 'ok'}"[:160], file=err, flush=True)
+        told = problem or "ok"
+        if found:
+            steps.step(count, 0, f"looking for a smaller one: {told}")
+        else:
+            steps.step(count, args.examples, told, kept=bool(problem))
         tried, found = count, found or bool(problem)
 
-    failure = fuzz.find_bug(
-        Program(words, environ or os.environ, args.timeout, as_json=args.json),
-        wire,
-        further=_further(args.quirks, wire),
-        examples=args.examples,
-        number=args.seed,
-        full=args.json,
-        path=Address("http://127.0.0.1").path(next(iter(edition.models)), args.chip),
-        progress=progress,
-    )
+    with Progress(err, environ, quiet=args.quiet) as steps:
+        failure = fuzz.find_bug(
+            Program(words, environ or os.environ, args.timeout, as_json=args.client_json),
+            wire,
+            further=_further(args.quirks, wire),
+            examples=args.examples,
+            number=args.seed,
+            full=args.client_json,
+            path=Address("http://127.0.0.1").path(next(iter(edition.models)), args.chip),
+            progress=progress,
+        )
     if failure is None:
         print(f"{counted(tried, 'stream')}, all read rightly", file=out)
         return 0
     from mockserver.contract.fuzz_files import save
 
     out.write(failure.explain())
-    lines = _client_lines(words, args.timeout, as_json=args.json)
-    paths = save(failure, args.save or Path("fuzz-failures"), lines, edition.name)
+    lines = _client_lines(words, args.timeout, as_json=args.client_json)
+    paths = save(failure, args.output or Path("fuzz-failures"), lines, edition.name)
     print(f"saved {', '.join(map(str, paths))}", file=out)
     url = f"http://127.0.0.1:{args.port}{failure.exchange.request.path}"
     print(f"again: pytest {paths[-1]}", file=out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from mockserver import __version__
-from mockserver.cli.arguments import Parser
+from mockserver.cli.arguments import Parser, add_quiet
+from mockserver.cli.progress import Progress
 from mockserver.cli.target import add_target_arguments, address_of, budget_of, guarded, say_path
 from mockserver.contract import in_process, learn, restated
 from mockserver.contract.http_client import Address, HttpTransport, key_of
@@ -41,10 +43,15 @@ EXAMPLES = (
 
 def run(argv: Sequence[str], console: Console) -> int:
     """Run the command; returns the exit code."""
-    parser = Parser("learn", SAYS, EXAMPLES)
-    add_arguments(parser)
-    found = parser.read(argv, console)
+    found = parser().read(argv, console)
     return 0 if found is None else main(found, console.environ, console.out, console.err)
+
+
+def parser() -> Parser:
+    """The parser of `learn`."""
+    made = Parser("learn", SAYS, EXAMPLES)
+    add_arguments(made)
+    return made
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target_arguments(parser)
     parser.add_argument("--output", type=Path, default=Path("learned"), metavar="DIR",
                         help="profiles directory to write to, for --profiles; default: %(default)s")  # fmt: skip
+    add_quiet(parser)
+    parser.add_argument("--json", action="store_true", help="tell what was found for programs")
     parser.add_argument("--dry-run", action="store_true", help="print the probes and send nothing")
 
 
@@ -76,7 +85,8 @@ def _learn(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
         return ExitCode.HOLDS
     path = args.output / edition.name / f"{args.chip}.toml"
     folder = path.with_name(f"{args.chip}-probes")
-    exchanges = _ask(args, environ, err, probes, folder, edition, clock or library.REAL_CLOCK)
+    with Progress(err, environ, quiet=args.quiet) as steps:
+        exchanges = _ask(args, environ, err, steps, probes, folder, edition, clock or library.REAL_CLOCK)
     if not any(exchange.plan is not None and exchange.plan.status == 200 for exchange in exchanges.values()):
         raise OperatorError(f"learn: none of {len(exchanges)} probes was answered with 200; see {folder}")
     date = max(read(folder / f"{name}.json").provenance.recorded_at for name in exchanges)[:10]
@@ -86,17 +96,29 @@ def _learn(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
         notes.insert(0, f"these follow from them, and change no byte more: {', '.join(found.implied)}")
     write_whole(path, learn.text_of(file, notes))
     quirks = [f"{claim.name}: {claim.source}" for claim in file.quirks]
+    if args.json:
+        code, checked = _check(args, edition, exchanges)
+        claims = [claim.model_dump(mode="json") for claim in file.quirks]
+        told = {"chip": args.chip, "path": str(path), "quirks": claims, "notes": notes, "checked": checked}
+        print(json.dumps({**told, "holds": code is ExitCode.HOLDS}, ensure_ascii=False, indent=1), file=out)
+        return code
     print(
         "\n  ".join([f"{args.chip}: {counted(len(quirks), 'quirk')}", *quirks, *notes, file.latency.source]), file=out
     )
     print(f"wrote {path}; genstudio-mock serve --profiles {args.output} speaks so", file=out)
-    return _check(args, edition, exchanges, out)
+    code, checked = _check(args, edition, exchanges)
+    if code is not ExitCode.HOLDS:
+        print("the mock with this profile is not like the recordings:", *checked, sep="\n  ", file=out)
+    else:
+        print(f"checked: the mock with this profile keeps its contract; {'; '.join(checked)}", file=out)
+    return code
 
 
 def _ask(
     args: argparse.Namespace,
     environ: Mapping[str, str],
     err: TextIO,
+    steps: Progress,
     probes: Mapping[str, Case],
     folder: Path,
     edition: Edition,
@@ -115,31 +137,32 @@ def _ask(
     if len(kept) == len(probes):
         kept = {}
     address = address_of(args)
-    say_path(args, err)
+    if not args.quiet:
+        say_path(args, err)
     send = HttpTransport(address, key_of(args.api_key_env, environ), clock.seconds)
     profile, budget = learn.blank(edition, args.chip), budget_of(args)
     runner = Runner(send, edition, profile, args.model, clock=clock, budget=budget, address=address)
     found: dict[str, Exchange] = {}
     for number, (name, case) in enumerate(probes.items(), 1):
-        path, told = folder / f"{name}.json", f"{number}/{len(probes)} {case.name}"
+        path = folder / f"{name}.json"
         if name in kept:
             found[name] = kept[name]
-            print(f"{told}: kept from {path}", file=err)
+            steps.step(number, len(probes), f"{case.name}: kept from {path}")
             continue
         try:
             exchange = runner.ask(case)
         except BudgetSpentError as stopped:
             left = counted(len(probes) - len(found), "probe")
-            print(f"{left} left out: {str(stopped) or 'the budget does not reach'}; run it again", file=err)
+            steps.note(f"{left} left out: {str(stopped) or 'the budget does not reach'}; run it again")
             break
         plan = exchange.plan
         if plan is None:
-            print(f"{told}: no answer", file=err, flush=True)
+            steps.step(number, len(probes), f"{case.name}: no answer", kept=True)
             continue
         exchange = replace(exchange, request=replace(exchange.request, path=place))
         write_whole(path, written(file_of(exchange, _provenance(edition, clock))))
         found[name] = exchange
-        print(f"{told}: {plan.status}", file=err, flush=True)
+        steps.step(number, len(probes), f"{case.name}: {plan.status}")
     return found
 
 
@@ -156,8 +179,10 @@ def _provenance(edition: Edition, clock: Clock) -> Provenance:
     return Provenance(recorded_at=now, edition=edition.name, origin="learn", tool=tool, body_sha256="")
 
 
-def _check(args: argparse.Namespace, edition: Edition, exchanges: dict[str, Exchange], out: TextIO) -> int:
-    """Whether the mock with the new profile keeps its contract and has the recorded wire form."""
+def _check(
+    args: argparse.Namespace, edition: Edition, exchanges: dict[str, Exchange]
+) -> tuple[ExitCode, Sequence[str]]:
+    """Whether the mock with the new profile keeps its contract and has the recorded wire form, and what tells so."""
     from mockserver.contract import library
 
     chip = library.edition_of(edition.name, [args.output, *args.profiles]).chips[args.chip]
@@ -166,10 +191,8 @@ def _check(args: argparse.Namespace, edition: Edition, exchanges: dict[str, Exch
     faults = [f"{one.clause.id}: {one.evidence}" for one in result.broken]
     faults += learn.unlike(edition, chip, args.model, exchanges)
     if faults:
-        print("the mock with this profile is not like the recordings:", *faults, sep="\n  ", file=out)
-        return ExitCode.BROKEN
-    print(f"checked: the mock with this profile keeps its contract; {'; '.join(_restated(chip, exchanges))}", file=out)
-    return ExitCode.HOLDS
+        return ExitCode.BROKEN, faults
+    return ExitCode.HOLDS, _restated(chip, exchanges)
 
 
 def _restated(chip: ChipProfile, exchanges: dict[str, Exchange]) -> list[str]:

@@ -31,18 +31,13 @@ SHOWN_FRAMES: Final = 3  # at each end of a stream
 
 def run(argv: Sequence[str], console: Console) -> int:
     """Show what the arguments ask for."""
-    parser = Parser("profiles", SAYS, EXAMPLES)
-    parser.add_argument("words", nargs="*", metavar="show CHIP", help="explain one chip")
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--quirks", action="store_true", help="list the table of quirks by axis")
-    what.add_argument("--models", action="store_true", help="list the catalogue")
-    parser.add_settings(["edition", "profiles", "fixtures", "model"])
-    found = parser.read(argv, console)
+    used = parser()
+    found = used.read(argv, console)
     if found is None:
         return 0
     words = found.words
     if words and (words[0] != "show" or len(words) != 2 or found.quirks or found.models):
-        raise OperatorError(f"{parser.prog}: {' '.join(words)!r} is not allowed; allowed: show CHIP")
+        raise OperatorError(f"{used.prog}: {' '.join(words)!r} is not allowed; allowed: show CHIP")
     config = configuration(found, console).config
     if words:
         console.print(*_chip(words[1], config, console))
@@ -53,6 +48,17 @@ def run(argv: Sequence[str], console: Console) -> int:
     else:
         console.print(*_matrix(config, console))
     return 0
+
+
+def parser() -> Parser:
+    """The parser of `profiles`."""
+    made = Parser("profiles", SAYS, EXAMPLES)
+    made.add_argument("words", nargs="*", metavar="show CHIP", help="explain one chip")
+    what = made.add_mutually_exclusive_group()
+    what.add_argument("--quirks", action="store_true", help="list the table of quirks by axis")
+    what.add_argument("--models", action="store_true", help="list the catalogue")
+    made.add_settings(["edition", "profiles", "fixtures", "model"])
+    return made
 
 
 def _matrix(config: Config, console: Console) -> list[str]:

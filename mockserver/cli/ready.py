@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 from typing import TYPE_CHECKING, Any, Final
@@ -12,13 +13,43 @@ from mockserver.profile import quirks
 from mockserver.settings.config import SETTINGS
 
 if TYPE_CHECKING:
+    import socket
+
     from mockserver.cli.terminal import Cell, Console
     from mockserver.profile.edition import Edition
     from mockserver.server.guard import Guard
+    from mockserver.server.port_file import PortFile
     from mockserver.settings.config import Config
 
 QUESTION: Final = "你是谁?"
+APART: Final = (
+    "each by itself counts exchanges, the calls of fixtures with answers, and the rate limits of X-Mock-Fault; "
+    "what the control API sets up or tells of a namespace is refused, and there is no inspector"
+)
+"""What is not common to processes that share a port alone."""
+TOGETHER: Final = "what tests set up and see is common to all"
 ANY_KEY, OWN_KEY = "any-key", "YOUR-KEY"
+
+
+def tell_ready(
+    listening: socket.socket,
+    edition: Edition,
+    guard: Guard | None,
+    config: Config,
+    console: Console,
+    port_file: PortFile,
+) -> None:
+    """Say that connections are accepted, on standard output and in the port file."""
+    from mockserver.server.serving import address_of
+
+    if config.port_file:
+        port_file.write(listening.getsockname()[1])
+    address = address_of(listening)
+    with contextlib.suppress(BrokenPipeError):  # nobody reads it; the mock serves all the same
+        if config.log_format == "json":
+            console.print(ready_line(address, edition, config, guard))
+        else:
+            console.print(*ready_block(address, edition, config, guard, console))
 
 
 def deviating(edition: Edition) -> dict[str, list[str]]:
@@ -71,6 +102,10 @@ def ready_block(address: str, edition: Edition, config: Config, guard: Guard | N
             else ()
         ),
     ]
+    if config.workers > 1:
+        rows.append((("workers", "dim"), f"{config.workers} processes; {TOGETHER if config.state else APART}"))
+    if config.state:
+        rows.append((("state", "dim"), SETTINGS["state"].show(config.state)))
     if guard and config.ui and not address.startswith("unix:"):
         rows.append((("look", "dim"), f"{address}/_mock/ui/ in a browser"))
     if guard and guard.token:
@@ -118,6 +153,10 @@ def ready_line(address: str, edition: Edition, config: Config, guard: Guard | No
         "chips": deviating(edition),
         "curl": " ".join(curl(address, edition, config)),
     }
+    if config.workers > 1:
+        line["workers"] = config.workers
+    if config.state:
+        line["state"] = SETTINGS["state"].show(config.state)
     if guard and guard.token and not config.control_token:
         line["control_token"] = guard.token
     return json.dumps(line, ensure_ascii=False)

@@ -38,11 +38,11 @@ exchange as a fixture file: every transfer chunk with its time, and how the answ
 cookies and organisations have no place in the files."""
 EXAMPLES = (
     (
-        "genstudio-mock record --upstream https://cloud.infini-ai.com",
+        "genstudio-mock record --base-url https://cloud.infini-ai.com",
         "same paths as the service; files go to fixtures/",
     ),
     (
-        f"genstudio-mock record --upstream http://127.0.0.1:8000 --map '{BASE_TEMPLATE}=/v1'",
+        f"genstudio-mock record --base-url http://127.0.0.1:8000 --map '{BASE_TEMPLATE}=/v1'",
         "any OpenAI-compatible server",
     ),
 )
@@ -50,24 +50,29 @@ EXAMPLES = (
 
 def run(argv: Sequence[str], console: Console) -> int:
     """Run the command; returns the exit code."""
-    parser = Parser("record", SAYS, EXAMPLES)
-    add_arguments(parser)
-    found = parser.read(argv, console)
+    found = parser().read(argv, console)
     return 0 if found is None else main(found, console.environ, console.out, console.err)
+
+
+def parser() -> Parser:
+    """The parser of `record`."""
+    made = Parser("record", SAYS, EXAMPLES)
+    add_arguments(made)
+    return made
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `record`."""
     add = parser.add_argument
-    add("--upstream", required=True, metavar="URL", help="the live service; any OpenAI-compatible server")
-    add("--out", type=Path, default=Path("fixtures"), metavar="FOLDER", help="where files go (default: fixtures)")
+    add("--base-url", required=True, metavar="URL", help="the live service; any OpenAI-compatible server")
+    add("--output", type=Path, default=Path("fixtures"), metavar="DIR", help="where files go (default: fixtures)")
     modes = "; ".join(f"{mode}: {says}{' (default)' if mode == DEFAULT else ''}" for mode, says in MODES.items())
     add("--mode", choices=list(MODES), default=DEFAULT, help=modes)
     add("--map", action="append", default=[], metavar="FROM=TO", help="path prefix for the upstream, repeatable; "
         f"example: {BASE_TEMPLATE}=/v1")  # fmt: skip
-    add("--upstream-key-env", metavar="NAME", help="environment variable with the upstream's API key; without it the "
+    add("--api-key-env", metavar="VAR", help="environment variable with the upstream's API key; without it the "
         "client's own key passes through")  # fmt: skip
-    add("--upstream-ca", metavar="FILE", help="certificates (PEM) to trust instead of the system's")
+    add("--ca", metavar="FILE", help="https: trust the certificates of this file, not the system's")
     add("--timeout", type=float, default=120.0, metavar="SECONDS", help="how long the upstream may say nothing (120)")
     add("--speed", type=float, default=0.0, metavar="X", help="of replayed answers: 0 at once (default), 1 as recorded")
     row = SETTINGS["match_on"]
@@ -81,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Serve the recording proxy until a signal comes."""
+    from mockserver.core.web_address import bare_host
     from mockserver.files.secrets import proxy_secrets
     from mockserver.pipeline.refuse import refuse
     from mockserver.profile.edition import default_edition, load_edition
@@ -90,7 +96,8 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     from mockserver.recording.upstream_address import upstream_of
     from mockserver.server.guard import Guard, is_loopback
     from mockserver.server.log_writer import LogWriter
-    from mockserver.server.serving import address_of, port_file, run, tcp_socket
+    from mockserver.server.port_file import PortFile
+    from mockserver.server.serving import address_of, run, tcp_socket
     from mockserver.server.uvicorn_fit import need_own_connection
     from mockserver.sources.recordings import Recordings, load
     from mockserver.sources.staleness import pinned_headers
@@ -99,9 +106,9 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     check_record_arguments(args)
     roots = [shipped("profiles")]
     edition = load_edition(args.edition or default_edition(roots), roots)
-    upstream = upstream_of(args.upstream, environ, args.timeout, args.upstream_ca)
-    key = upstream_key(args.upstream_key_env, environ)
-    known = load(args.out) if args.out.is_dir() else []
+    upstream = upstream_of(args.base_url, environ, args.timeout, args.ca)
+    key = upstream_key(args.api_key_env, environ)
+    known = load(args.output) if args.output.is_dir() else []
     row = SETTINGS["match_on"]
     match_on = row.default if args.match_on is None else row.read(args.match_on, Place(row.flag, Path()), text=True)
 
@@ -116,7 +123,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
 
     secrets = frozenset({key} if key else set()) | proxy_secrets(upstream.via_header)
     recorder = Recorder(
-        Store(args.out),
+        Store(args.output),
         args.mode,
         Recordings(known, match_on),
         edition.name,
@@ -126,26 +133,26 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
         tell,
         pinned_headers(match_on),
     )
+    port_file = PortFile(args.port_file)
     listening = tcp_socket(args.host, args.port)  # last: nothing is opened where something else is wrong
-    port = listening.getsockname()[1]
-    guard = Guard(names=frozenset({args.host.lower()}), any_address=not is_loopback(listening))
+    guard = Guard(names=frozenset({bare_host(args.host).lower()}), any_address=not is_loopback(listening))
     proxy = RecordingProxy(upstream, recorder, refusal, maps=maps, key=key, speed=args.speed, guard=guard)
     where = address_of(listening)
 
     def ready() -> None:
-        if args.port_file is not None:
-            held.enter_context(port_file(args.port_file, port))
-        doing = f"replaying {args.out}" if recorder.offline else f"recording {args.upstream} into {args.out}"
+        port_file.write(listening.getsockname()[1])
+        doing = f"replaying {args.output}" if recorder.offline else f"recording {args.base_url} into {args.output}"
         with contextlib.suppress(OSError):
             out.write(f"{doing}\nbase_url {where}{Route('MODEL', 'CHIP').base}\n")
             out.flush()
         if key and not is_loopback(listening):
-            tell(f"warning: whoever reaches {where} uses the key of {args.upstream_key_env}")
+            tell(f"warning: whoever reaches {where} uses the key of {args.api_key_env}")
 
     with contextlib.ExitStack() as held:
         held.callback(told.close)
         held.callback(listening.close)
-        run(proxy, listening, ready, GRACE_SECONDS, proxy)
+        held.callback(port_file.remove)
+        run(proxy, listening, ready, GRACE_SECONDS, proxy, on_closing=port_file.remove)
     return 0
 
 
@@ -157,12 +164,14 @@ def check_record_arguments(args: argparse.Namespace) -> None:
         raise OperatorError(f"--speed {args.speed:g}: give a number, 0 or more; example: --speed 1")
     if not 0 <= args.port <= 65535:
         raise OperatorError(f"--port {args.port}: give 0 to 65535; 0 takes a free one")
-    there = next(path for path in (args.out, *args.out.parents) if path.exists())
+    there = next(path for path in (args.output, *args.output.parents) if path.exists())
     if not there.is_dir():
-        named = "" if there == args.out else f"{there} "
-        raise OperatorError(f"--out {args.out}: {named}is no folder; give a folder, which is made where there is none")
+        named = "" if there == args.output else f"{there} "
+        raise OperatorError(
+            f"--output {args.output}: {named}is no folder; give a folder, which is made where there is none"
+        )
     if args.mode != "none" and not os.access(there, os.W_OK | os.X_OK):
-        raise OperatorError(f"--out {args.out}: {there} may not be written to; give a folder that may")
+        raise OperatorError(f"--output {args.output}: {there} may not be written to; give a folder that may")
 
 
 def upstream_key(name: str | None, environ: Mapping[str, str]) -> bytes:
@@ -171,9 +180,7 @@ def upstream_key(name: str | None, environ: Mapping[str, str]) -> bytes:
         return b""
     key = environ.get(name, "").strip()
     if not key:
-        raise OperatorError(f"--upstream-key-env {name}: the variable is not set; example: export {name}=sk-…")
+        raise OperatorError(f"--api-key-env {name}: the variable is not set; example: export {name}=sk-…")
     if not key.isascii() or not key.isprintable() or len(key) < SHORTEST_SECRET:
-        raise OperatorError(
-            f"--upstream-key-env {name}: a key is at least {SHORTEST_SECRET} printable ASCII characters"
-        )
+        raise OperatorError(f"--api-key-env {name}: a key is at least {SHORTEST_SECRET} printable ASCII characters")
     return key.encode()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from mockserver.cli.arguments import Parser, configuration
 from mockserver.core.errors import OperatorError
+from mockserver.files.atomic import write_whole
 from mockserver.settings.config import ANSWERS, CONTENT, SETTINGS
 from mockserver.settings.private import private
 from mockserver.settings.value_kinds import Place
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
     from mockserver.cli.terminal import Console
     from mockserver.settings.config import Config
+    from mockserver.testing.client_verdict import ClientVerdict
+    from mockserver.testing.seen_exchange import SeenExchange
     from mockserver.testing.session import Session
 
 SAYS = """\
@@ -45,21 +49,14 @@ SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 def run(argv: Sequence[str], console: Console) -> int:
     """Run the command; its exit code, or 1 where it was 0 and strictly nothing matched a request."""
     flags, command = _split(argv)
-    parser = Parser("run", SAYS, EXAMPLES)
-    parser.add_settings(
-        name for name, row in SETTINGS.items()
-        if row.group in {CONTENT, ANSWERS} and not row.file_only and name not in OWN
-    )  # fmt: skip
-    parser.add_argument("--model", metavar="NAME", help="model to ask; one that the edition lacks is added")
-    parser.add_argument("--chip", metavar="NAME", help="chip to ask (default: the edition's first)")
-    parser.add_argument(
-        "--fault", metavar="FAULT", action="append", default=[], help="fault to arm, as in X-Mock-Fault"
-    )
-    found = parser.read(flags, console)
+    used = parser()
+    found = used.read(flags, console)
     if found is None:
         return 0
     if not command:
-        raise OperatorError(f"{parser.prog}: no command given; write it after --, like {EXAMPLES[0][0]}")
+        raise OperatorError(f"{used.prog}: no command given; write it after --, like {EXAMPLES[0][0]}")
+    if found.output is not None and not found.output.parent.is_dir():
+        raise OperatorError(f"--output {found.output}: {found.output.parent} is no directory")
     model = found.model
     found.model = None
     config = _own(configuration(found, console).config, model)
@@ -76,10 +73,25 @@ def run(argv: Sequence[str], console: Console) -> int:
             for fault in found.fault:
                 session.arm(fault)
         except MockError as error:
-            raise OperatorError(f"{parser.prog}: {error}") from None
+            raise OperatorError(f"{used.prog}: {error}") from None
         code = execute(command, {**console.environ, **variables})
-        unmatched = _tell(session, console)
+        unmatched = _tell(session, console, found.output, as_json=found.json)
     return 1 if code == 0 and unmatched and config.strict else code
+
+
+def parser() -> Parser:
+    """The parser of `run`."""
+    made = Parser("run", SAYS, EXAMPLES)
+    made.add_settings(
+        name for name, row in SETTINGS.items()
+        if row.group in {CONTENT, ANSWERS} and not row.file_only and name not in OWN
+    )  # fmt: skip
+    made.add_argument("--model", metavar="NAME", help="model to ask; one that the edition lacks is added")
+    made.add_argument("--chip", metavar="NAME", help="chip to ask (default: the edition's first)")
+    made.add_argument("--fault", metavar="FAULT", action="append", default=[], help="fault to arm, as in X-Mock-Fault")
+    made.add_argument("--json", action="store_true", help="tell what the mock saw for programs")
+    made.add_argument("--output", type=Path, metavar="FILE", help="write what the mock saw there")
+    return made
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -194,8 +206,8 @@ def _in_foreground() -> bool:
         return not hasattr(os, "tcgetpgrp")
 
 
-def _tell(session: Session, console: Console) -> int:
-    """Say on standard error what the mock saw; how many requests nothing matched."""
+def _tell(session: Session, console: Console, path: Path | None, *, as_json: bool) -> int:
+    """Say what the mock saw, on standard error or in a file; how many requests nothing matched."""
     from mockserver.testing.client_verdict import told
     from mockserver.testing.passed_over import exchange_lines
 
@@ -209,7 +221,21 @@ def _tell(session: Session, console: Console) -> int:
     lines += [f"  {told(one)}" for one in (session.verdict().findings if exchanges else ())]
     lines += dict.fromkeys(f"  unmatched: {one.path}: {one.detail}" for one in unmatched)
     lines += dict.fromkeys(f"  refused: {one.path}: {one.detail}" for one in refused if one.source != UNMATCHED)
+    text = "".join(f"{line}\n" for line in lines)
+    if as_json:
+        text = json.dumps(_as_data(exchanges, session.verdict()), ensure_ascii=False) + "\n"
+    if path is not None:
+        write_whole(path, text, named=f"--output {path}")
+        return len(unmatched)
     with contextlib.suppress(OSError):  # nobody listens: the command's exit code shall be told all the same
-        console.err.write("".join(f"{line}\n" for line in lines))
+        console.err.write(text)
         console.err.flush()
     return len(unmatched)
+
+
+def _as_data(exchanges: Sequence[SeenExchange], verdict: ClientVerdict) -> dict[str, Any]:
+    """What the mock saw, for programs: each exchange by what it came to, and the verdict on the client."""
+    told = ("number", "method", "path", "model", "chip", "stream", "status", "source", "detail", "faults", "ending",
+            "client_left", "duration_ms")  # fmt: skip
+    rows = [{**{name: getattr(one, name) for name in told}, "text": one.carried.text} for one in exchanges]
+    return {"exchanges": rows, "verdict": asdict(verdict)}

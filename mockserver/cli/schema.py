@@ -20,26 +20,41 @@ config (genstudio-mock.toml)."""
 EXAMPLES = (("genstudio-mock schema profile > profile.schema.json", "for an editor that knows schemas"),)
 
 
+ID: Final = "urn:genstudio-mock:schema:"
+"""What a schema's name follows in its `$id`: a name and no address, since nobody publishes them at one."""
+
+
 def run(argv: Sequence[str], console: Console) -> int:
     """Print one schema."""
-    parser = Parser("schema", SAYS, EXAMPLES)
-    parser.add_argument("words", nargs="*", metavar="|".join(SCHEMAS), help="kind of file")
-    found = parser.read(argv, console)
+    used = parser()
+    found = used.read(argv, console)
     if found is None:
         return 0
     known = f"known: {', '.join(SCHEMAS)}"
     if len(found.words) != 1:
-        raise OperatorError(f"{parser.prog}: {len(found.words)} names given; allowed: one; {known}")
+        raise OperatorError(f"{used.prog}: {len(found.words)} names given; allowed: one; {known}")
     name = found.words[0]
     if name not in SCHEMAS:
-        raise OperatorError(f"{parser.prog}: unknown schema {name!r}; {suggestion(name, SCHEMAS)}")
-    console.print(json.dumps(schema(name), ensure_ascii=False, indent=2))
+        raise OperatorError(f"{used.prog}: unknown schema {name!r}; {suggestion(name, SCHEMAS)}")
+    console.print(as_file(name).rstrip("\n"))
     return 0
+
+
+def parser() -> Parser:
+    """The parser of `schema`."""
+    made = Parser("schema", SAYS, EXAMPLES)
+    made.add_argument("words", nargs="*", metavar="|".join(SCHEMAS), help="kind of file")
+    return made
 
 
 def schema(name: str) -> dict[str, Any]:
     """The schema of that name as a JSON object."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **SCHEMAS[name]()}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"{ID}{name}", **SCHEMAS[name]()}
+
+
+def as_file(name: str) -> str:
+    """The schema of that name as its file holds it."""
+    return json.dumps(schema(name), ensure_ascii=False, indent=2) + "\n"
 
 
 def _profile() -> dict[str, Any]:

@@ -28,19 +28,14 @@ EXAMPLES = (
     ("genstudio-mock serve --port 0 --port-file port.txt", "on a free port, for scripts"),
     ("genstudio-mock serve --pace first_token_ms=300,inter_token_ms=30", "slow enough to watch"),
     ("genstudio-mock serve --fixtures answers --strict", "nothing but recorded answers"),
+    ("genstudio-mock serve --workers 4", "four processes on one port"),
     ("genstudio-mock serve --print-config", "which setting comes from where"),
 )
 
 
 def run(argv: Sequence[str], console: Console) -> int:
     """Serve until a signal comes, or print the configuration."""
-    parser = serve_parser()
-    parser.add_argument("--print-config", action="store_true", help="show each setting and where it comes from")
-    parser.add_argument(
-        "--lease", action="store_true",
-        help="for test runners: on a free port, until the last connection to a second one ends; says both in JSON",
-    )  # fmt: skip
-    found = parser.read(argv, console)
+    found = parser().read(argv, console)
     if found is None:
         return 0
     loaded = configuration(found, console)
@@ -52,55 +47,61 @@ def run(argv: Sequence[str], console: Console) -> int:
 
         serve_leased(loaded.config, console)
         return 0
-    serve(loaded.config, console)
-    return 0
+    return serve(loaded.config, console)
 
 
-def serve_parser() -> Parser:
-    """The parser of all settings."""
-    parser = Parser("serve", SAYS, EXAMPLES)
-    parser.add_settings(name for name, row in SETTINGS.items() if not row.file_only)
-    return parser
+def parser() -> Parser:
+    """The parser of `serve`: all settings, and what else it can do."""
+    made = Parser("serve", SAYS, EXAMPLES)
+    made.add_settings(name for name, row in SETTINGS.items() if not row.file_only)
+    made.add_argument("--print-config", action="store_true", help="show each setting and where it comes from")
+    made.add_argument(
+        "--lease", action="store_true",
+        help="for test runners: on a free port, until the last connection to a second one ends; says both in JSON",
+    )  # fmt: skip
+    return made
 
 
-def serve(config: Config, console: Console) -> None:
+def serve(config: Config, console: Console) -> int:
     """Serve what the configuration describes; returns when a signal came and the answers in flight are done.
+
+    Returns:
+        The exit code: 0, or that of a process of several that failed at its start.
 
     Raises:
         OperatorError: the address cannot be had, or a profile, a fixture or the port file is wrong.
     """
-    from mockserver.cli.ready import ready_block, ready_line
+    from mockserver.cli.ready import tell_ready
     from mockserver.server import log
     from mockserver.server.app import App
     from mockserver.server.guard import guard_of
-    from mockserver.server.serving import address_of, ended_by_sigterm, port_file, tcp_socket, unix_socket
+    from mockserver.server.port_file import PortFile
+    from mockserver.server.serving import ended_by_sigterm, tcp_socket, unix_socket
     from mockserver.server.serving import run as run_server
     from mockserver.settings.assemble import build
 
     if config.uds and config.port_file:
         raise OperatorError(f"--port-file {config.port_file}: there is no port with --uds; drop one of them")
+    if config.workers > 1:
+        from mockserver.cli.serve_workers import serve_workers
+
+        return serve_workers(config, console)
+    port_file = PortFile(config.port_file)
     with log.logging_to(console.err, config.log_format, config.log_level) as tell, contextlib.ExitStack() as held:
+        held.callback(port_file.remove)
         held.enter_context(ended_by_sigterm())
         mock = build(config, tell)
         listening = unix_socket(config.uds) if config.uds else tcp_socket(config.host, config.port)
         held.callback(listening.close)
         if config.uds:
             held.callback(config.uds.unlink, missing_ok=True)
-
         guard = guard_of(listening, config.host, config.control_token) if config.control else None
-
-        def tell_ready() -> None:
-            if config.port_file:
-                held.enter_context(port_file(config.port_file, listening.getsockname()[1]))
-            edition = mock.edition
-            address = address_of(listening)
-            with contextlib.suppress(BrokenPipeError):  # nobody reads it; the mock serves all the same
-                if config.log_format == "json":
-                    console.print(ready_line(address, edition, config, guard))
-                else:
-                    console.print(*ready_block(address, edition, config, guard, console))
-
-        run_server(App(mock, guard, page=config.ui), listening, tell_ready, config.grace_seconds, mock)
+        run_server(
+            App(mock, guard, page=config.ui), listening,
+            lambda: tell_ready(listening, mock.edition, guard, config, console, port_file), config.grace_seconds, mock,
+            mock.namespaces, port_file.remove,
+        )  # fmt: skip
+    return 0
 
 
 def config_table(loaded: Loaded, console: Console) -> list[str]:

@@ -28,7 +28,11 @@ def add_target_arguments(parser: argparse.ArgumentParser, *, required: bool = Tr
         "--base-url", required=required, help="say http://127.0.0.1:8777 or https://cloud.infini-ai.com"
     )
     target.add_argument("--model", required=required, help="the model to ask")
-    target.add_argument("--chip", required=required, help="the chip type, or several with commas, or all")
+    target.add_argument(
+        "--chip",
+        required=required,
+        help="the chip type, or several with commas, or all; default: the one that there is",
+    )
     target.add_argument("--edition", help="the state of the documents to hold it to; default: the default edition")
     target.add_argument("--profiles", type=Path, action="append", default=[], metavar="DIR", help="further profiles")
     path = f"say /v1{CHAT}; default: {PATH_TEMPLATE}, or {CHAT} where --base-url ends in /v1"
@@ -64,13 +68,15 @@ def targets_of(args: argparse.Namespace, environ: Mapping[str, str]) -> tuple[Ed
     """The edition and one target a chip; raises OperatorError for what is missing or unknown."""
     from mockserver.contract.library import Target, chip_of, edition_of
 
-    for name in ("base_url", "model", "chip"):
-        if not getattr(args, name):
-            raise OperatorError(f"--{name.replace('_', '-')}: missing; say --base-url URL --model MODEL --chip CHIP")
     for folder in args.profiles:
         if not folder.is_dir():
             raise OperatorError(f"--profiles {folder}: no such directory")
     edition = edition_of(args.edition, args.profiles)
+    if not args.chip and len(edition.chips) == 1:
+        args.chip = edition.default_chip
+    for name in ("base_url", "model", "chip"):
+        if not getattr(args, name):
+            raise OperatorError(f"--{name.replace('_', '-')}: missing; say --base-url URL --model MODEL --chip CHIP")
     names = list(edition.chips) if args.chip == "all" else [one.strip() for one in args.chip.split(",") if one.strip()]
     key = key_of(args.api_key_env, environ)
     made = [

@@ -34,10 +34,8 @@ class Console:
 
     @cached_property
     def colour(self) -> bool:
-        """Whether standard output takes colour: only a terminal, and never with NO_COLOR or TERM=dumb."""
-        if self.environ.get("NO_COLOR") or self.environ.get("TERM") == "dumb" or not self.out.isatty():
-            return False
-        return sys.platform != "win32" or "WT_SESSION" in self.environ  # older consoles there print the codes
+        """Whether standard output takes colour."""
+        return wants_colour(self.out, self.environ)
 
     def paint(self, text: str, style: str) -> str:
         """The text in a style, or as it is where there is no colour."""
@@ -67,6 +65,21 @@ class Console:
 
     def _styled(self, text: str, style: str) -> str:
         return self.paint(text, style) if style else text
+
+
+def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Whether a stream takes colour: a terminal does, any stream with FORCE_COLOR, and none with NO_COLOR.
+
+    The words are those of https://no-color.org and https://force-color.org: what they hold does not matter, if it is
+    not empty; where both are set, NO_COLOR counts, as in Python's own tracebacks.
+    """
+    if environ.get("NO_COLOR"):
+        return False
+    if environ.get("FORCE_COLOR"):
+        return True
+    if environ.get("TERM") == "dumb" or not stream.isatty():
+        return False
+    return sys.platform != "win32" or "WT_SESSION" in environ  # older consoles there print the codes
 
 
 def width(text: str) -> int:

@@ -27,13 +27,12 @@ EXAMPLES = (
 
 def run(argv: Sequence[str], console: Console) -> int:
     """Check each file and say so, line by line."""
-    parser = Parser("validate", SAYS, EXAMPLES)
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="file or directory to check")
-    found = parser.read(argv, console)
+    used = parser()
+    found = used.read(argv, console)
     if found is None:
         return 0
     if not found.paths:
-        raise OperatorError(f"{parser.prog}: no path given; allowed: files and directories")
+        raise OperatorError(f"{used.prog}: no path given; allowed: files and directories")
     wrong = total = 0
     for path in _files([Path(one) for one in found.paths]):
         total += 1
@@ -48,6 +47,13 @@ def run(argv: Sequence[str], console: Console) -> int:
             console.print(f"{console.paint('ok', 'green')}     {visible_path(path)}{note and f': {note}'}")
     console.print("", f"{total} file{'' if total == 1 else 's'}, {wrong} wrong")
     return 2 if wrong else 0
+
+
+def parser() -> Parser:
+    """The parser of `validate`."""
+    made = Parser("validate", SAYS, EXAMPLES)
+    made.add_argument("paths", nargs="*", metavar="PATH", help="file or directory to check")
+    return made
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -79,7 +85,7 @@ def check(path: Path) -> str:
     if path.suffix == ".json":
         read = fixture_file.read(path.parent, path.name)
         if read is not None:
-            return read.file.expiry(datetime.now(UTC).date()) or read.file.doubts
+            return read.expiry(datetime.now(UTC).date()) or read.doubts
         return "" if read_recording(path) is not None else "its request is no chat, so no request gets it"
     if path.suffix != ".toml":
         raise OperatorError(f"{path}: {path.suffix or 'no suffix'!r} is not allowed; allowed: .toml, .json")

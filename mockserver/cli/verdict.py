@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from mockserver.cli.arguments import Parser
+from mockserver.cli.arguments import Parser, add_json
 from mockserver.core.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -29,25 +29,19 @@ MARKS: Final = {"good": "green", "bad": "red", "note": "yellow"}
 
 def run(argv: Sequence[str], console: Console) -> int:
     """Ask and tell."""
-    parser = Parser("verdict", SAYS, EXAMPLES)
-    parser.add_argument("--base-url", metavar="URL", default=ADDRESS, help=f"the mock's address (default {ADDRESS})")
-    parser.add_argument("--api-key-env", metavar="VAR", help="variable with the API key whose namespace is meant")
-    parser.add_argument("--token-env", metavar="VAR", help="variable with the token of the control API")
-    parser.add_argument(
-        "--report", choices=("text", "markdown", "json"), default="text", help="text (default), markdown or json"
-    )
-    found = parser.read(argv, console)
+    used = parser()
+    found = used.read(argv, console)
     if found is None:
         return 0
     from mockserver.testing.control_client import ControlClient, MockError
     from mockserver.testing.session_journal import SessionJournal
 
-    key, token = (_value(console, parser.prog, name) for name in (found.api_key_env, found.token_env))
+    key, token = (_value(console, used.prog, name) for name in (found.api_key_env, found.token_env))
     try:
         session = SessionJournal(ControlClient(found.base_url, token or None), key)
         exchanges, verdict = session.exchanges(), session.verdict()
     except MockError as error:
-        raise OperatorError(f"{parser.prog}: {error}") from None
+        raise OperatorError(f"{used.prog}: {error}") from None
     if found.report == "json":
         console.print(json.dumps(session.call("GET", "/verdict"), ensure_ascii=False, indent=2))
     elif found.report == "markdown":
@@ -55,6 +49,17 @@ def run(argv: Sequence[str], console: Console) -> int:
     else:
         console.print(*_text(exchanges, verdict, console))
     return 0 if verdict.resilient else 1
+
+
+def parser() -> Parser:
+    """Its flags."""
+    made = Parser("verdict", SAYS, EXAMPLES)
+    made.add_argument("--base-url", metavar="URL", default=ADDRESS, help=f"the mock's address (default {ADDRESS})")
+    made.add_argument("--api-key-env", metavar="VAR", help="variable with the API key whose namespace is meant")
+    made.add_argument("--token-env", metavar="VAR", help="variable with the token of the control API")
+    made.add_argument("--report", choices=("markdown", "json"), help="for a page, or for programs, instead of lines")
+    add_json(made)
+    return made
 
 
 def _value(console: Console, prog: str, variable: str | None) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.contract.clauses.relations import RELATIONS, Relation, streamed_twin
+from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS, SYSTEM, Relation, streamed_twin
 from mockserver.core import strict_json
 
 if TYPE_CHECKING:
@@ -104,9 +104,24 @@ def examples(edition: Edition, model: str, max_tokens: int = DEFAULT_MAX_TOKENS)
         **_tools(edition, model, max_tokens),
         **_reviewed(edition, model, max_tokens),
     }
-    found = [Case(name, Phase.EXAMPLES, body) for name, body in bodies.items()]
-    path = Case("the path's model", Phase.EXAMPLES, _of_the_path(edition, who), needs_model_in_path=True)
-    return [*found, path, *twins(model, max_tokens)]
+    found = [Case(name, Phase.EXAMPLES, body, **_RELATED.get(name, {})) for name, body in bodies.items()]
+    return [*found, *_on_the_path(edition, model, who), *twins(model, max_tokens)]
+
+
+_RELATED: Final[dict[str, dict[str, Any]]] = {
+    "system message": {"relations": (SYSTEM,), "twin_of": "single turn"},
+    "two turns, streamed": {"relations": (DIALOGUE,), "twin_of": "single turn, streamed"},
+}
+"""The examples that are compared with one before them."""
+
+
+def _on_the_path(edition: Edition, model: str, body: Json) -> list[Case]:
+    """What the path's model has to do with the body's: it answers, or the body's overrides it."""
+    found = [Case("the path's model", Phase.EXAMPLES, _of_the_path(edition, body), needs_model_in_path=True)]
+    other = next((name for name in edition.models if name != model), None)
+    if edition.file.request.model == "body" and other:
+        found.append(Case("the body's model", Phase.EXAMPLES, body, model=other, needs_model_in_path=True))
+    return found
 
 
 def _of_the_path(edition: Edition, body: Json) -> Json:
@@ -159,7 +174,10 @@ def twins(model: str, max_tokens: int) -> list[Case]:
 
 
 def breaks(edition: Edition, model: str, max_tokens: int = DEFAULT_MAX_TOKENS) -> list[Case]:
-    """Requests of which one thing is wrong, each with the refusal that it must get; the most telling first."""
+    """Requests of which one thing is wrong, each with the refusal that it must get; the most telling first.
+
+    The last is larger than the edition allows, by white space, so that it costs few tokens where it is answered.
+    """
     good = question("你好", model, max_tokens)
     valid = json.dumps(good).encode()
 
@@ -192,7 +210,9 @@ def breaks(edition: Edition, model: str, max_tokens: int = DEFAULT_MAX_TOKENS) -
         for name, rule in edition.file.request.fields.items()
         for value in wrong_values(rule)
     ]
-    return found + sorted(wrong, key=lambda one: one.name.split(":")[0] not in _TELLING)
+    wrong.sort(key=lambda one: one.name.split(":")[0] not in _TELLING)
+    spaces = edition.file.request.body_limit_bytes + 1 - len(valid)
+    return [*found, *wrong, case("a giant body", valid + b" " * spaces, "body-too-large", claim="assumed")]
 
 
 _TELLING: Final = ("temperature", "max_tokens", "stream", "top_p", "n", "stop")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import shlex
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from mockserver.contract.result import Finding
     from mockserver.core.exchange import Exchange, Request
+
+FEW_SPACES: Final = 1000
+"""At the end of a body; more of them are counted in a line or a test that sends it again."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,9 @@ def curl(request: Request, base_url: str) -> str:
         words += ["-H", f'"{line}"' if "$API_KEY" in line else shlex.quote(line)]
     if not request.body:
         return " ".join(words)
+    head, spaces = _without_spaces(request.body)
+    if spaces:
+        return f"printf '%s%{spaces}s' {shlex.quote(head.decode())} '' | " + " ".join([*words, "--data-binary", "@-"])
     try:
         return " ".join([*words, "--data-binary", shlex.quote(request.body.decode())])
     except UnicodeDecodeError:
@@ -113,12 +119,20 @@ def curl(request: Request, base_url: str) -> str:
         return f"printf %s {encoded} | base64 -d | " + " ".join([*words, "--data-binary", "@-"])
 
 
+def _without_spaces(body: bytes) -> tuple[bytes, int]:
+    """A text without the spaces at its end, and how many they are, where a line could not hold them."""
+    head = body.rstrip(b" ")
+    spaces = len(body) - len(head)
+    return (head, spaces) if spaces > FEW_SPACES else (body, 0)
+
+
 def pytest_test(saved: SavedFinding, base_url: str, path_template: str) -> str:
     """A test that sends the request again and fails as long as the clause is broken."""
     name = "".join(one if one.isalnum() else "_" for one in f"{saved.clause}_{saved.chip}")
     request = saved.exchange.request
+    head, spaces = _without_spaces(request.body)
     try:
-        sent = repr(request.body.decode()) + ".encode()"
+        sent = repr(head.decode()) + ".encode()" + (f' + b" " * {spaces}' if spaces else "")
     except UnicodeDecodeError:
         sent = repr(request.body)
     return f"""import os

@@ -48,7 +48,7 @@ def save(failure: Failure, folder: Path, client_lines: str, edition: str = "") -
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OperatorError(f"--save {folder}: {error.strerror or error}") from None
+        raise OperatorError(f"--output {folder}: {error.strerror or error}") from None
     page = exchange_document(failure.problem, [drawn_kept(failure.exchange, name, edition) or {}])
     files = {
         f"{name}.json": text,

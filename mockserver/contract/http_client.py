@@ -190,7 +190,12 @@ class HttpTransport:
         for name, value in request.headers.items():
             connection.putheader(name, value.replace(PLACEHOLDER.encode(), self._key.encode("latin-1", "replace")))
         connection.putheader("content-length", str(len(request.body)))
-        connection.endheaders(request.body)
+        try:
+            connection.endheaders(request.body)
+        except (BrokenPipeError, ConnectionResetError):
+            if len(request.body) <= READ_BYTES:
+                raise
+            # who refuses a large body need not read it; the refusal may be there
 
     def _read(self, response: http.client.HTTPResponse, started: float) -> tuple[list[bytes], list[float], Ending]:
         frames: list[bytes] = []

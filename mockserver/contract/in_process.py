@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _SENTENCE: Final = "人工智能让机器学习、推理和表达。Machines read 文字 as tokens 🤖。"
 _REPEAT: Final = "请重复:"
 _ENTROPY: Final = b"0" * 32
+_TOO_LARGE: Final = Refusal("body-too-large", "the body is larger than the edition allows")
 _WRONG_METHOD: Final = Refusal("wrong-method", "GET is not allowed; allowed: POST", headers=((b"allow", b"POST"),))
 
 
@@ -77,6 +78,8 @@ def transport(
         route = parse(request.path)
         if route is None:
             plan = made.errors.plan(Refusal("unknown-path", f"{request.path!r} is not served"), _ENTROPY, now_ms)
+        elif len(request.body) > made.rules.request.body_limit_bytes:
+            plan = made.errors.plan(_TOO_LARGE, _ENTROPY, now_ms, route.chip or chip)
         elif request.method != "POST":
             plan = made.errors.plan(_WRONG_METHOD, _ENTROPY, now_ms, route.chip or chip)
         else:

@@ -16,18 +16,24 @@ if TYPE_CHECKING:
 FALLBACK_WAIT_S: Final = 2.0
 POLITE_PER_MINUTE: Final = 12.0
 """Requests a minute where the target is not on this machine: the service's free tier allows no more."""
+MOST_BYTES_ELSEWHERE: Final = 64 * 1024
+"""Of a request to a target that is not on this machine: what is larger is not asked."""
 TEMPLATE_TOKENS: Final = 32
 """What a model's template may add to a prompt before any answer has told: the tutorial's sample has 17."""
 
 
-def usual_rate(base_url: str) -> float:
-    """Requests a second where nobody says otherwise: no limit (0) on this machine, else `POLITE_PER_MINUTE`."""
+def is_here(base_url: str) -> bool:
+    """Whether a target is on this machine."""
     host = urlsplit(base_url).hostname or ""
     try:
-        here = ip_address(host).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
-        here = host == "localhost"
-    return 0.0 if here else POLITE_PER_MINUTE / 60
+        return host == "localhost"
+
+
+def usual_rate(base_url: str) -> float:
+    """Requests a second where nobody says otherwise: no limit (0) on this machine, else `POLITE_PER_MINUTE`."""
+    return 0.0 if is_here(base_url) else POLITE_PER_MINUTE / 60
 
 
 def most_prompt_tokens(body: object) -> int:
@@ -36,7 +42,7 @@ def most_prompt_tokens(body: object) -> int:
         return sum(len(key) + most_prompt_tokens(value) for key, value in body.items() if key not in _NOT_PROMPT)
     if isinstance(body, list):
         return sum(map(most_prompt_tokens, body))
-    return len(body) if isinstance(body, str) else 1
+    return len(body.strip() if isinstance(body, bytes) else body) if isinstance(body, (str, bytes)) else 1
 
 
 _NOT_PROMPT: Final = frozenset({"model", "stream", "max_tokens", "role", "type"})

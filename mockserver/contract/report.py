@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape, quoteattr
@@ -29,6 +30,8 @@ _MARKS: Final = {
     Outcome.RAISED: "raised",
 }
 _WEIGHTS: Final = list(Severity)
+LONGEST: Final = 140
+"""Characters of a line of the index; the finding itself tells all."""
 _SETTLED: Final = {"as declared", "not seen"}
 
 
@@ -104,7 +107,7 @@ def pytest_test(run: Run, finding: Finding) -> str:
 
 
 def terminal(run: Run) -> str:
-    """The matrix clause by chip, the ledger where it is not as declared, and each finding with its curl line."""
+    """The matrix clause by chip, an index, the ledger where it is not as declared, each finding with its curl line."""
     clauses = run.clauses()
     width = max((len(name) for name, _ in clauses), default=6)
     heaviest = {one.clause.id: one.severity for one in reversed(by_weight(_all_findings(run)))}
@@ -116,9 +119,12 @@ def terminal(run: Run) -> str:
         told = name in heaviest and _WEIGHTS.index(heaviest[name]) > _WEIGHTS.index(run.fail_on)
         note = f"  ({heaviest[name]} only)" if told else ""
         lines.append((" ".join([name.ljust(width), *marks]) + note).rstrip())
+    found = by_weight(_all_findings(run))
+    lines += ["", *_index(found)] if len(found) > 1 else []
     for result in run.results:
-        lines += _deviations(run, result) + _findings(run, result)
+        lines += _deviations(run, result)
         lines += [f"{result.chip.name}: {note}" for note in _notes(result)]
+    lines += [line for one in found for line in _told(run, one)]
     return "\n".join([*lines, "", _summary(run)]) + "\n"
 
 
@@ -128,23 +134,32 @@ def _deviations(run: Run, result: Result) -> list[str]:
     return ["", f"{result.chip.name}: deviations that are not as its profile says", *rows] if rows else []
 
 
-def _findings(run: Run, result: Result) -> list[str]:
-    lines = []
-    for one in by_weight(result.findings):
-        times = f", in {counted(one.times, 'case')}" if one.times > 1 else ""
-        lines += [
-            "",
-            f"{one.chip}: {one.clause.id} ({one.severity}) broken by {one.case.name!r}{times}",
-            f"  {one.clause.sentence} Source: {one.clause.source}.",
-            f"  {one.evidence}",
-            *(f"    {row}" for row in unseen_bytes(one)),
-            f"  {curl(run, one)}",
-        ]
-    return lines
+def _index(findings: Sequence[Finding]) -> list[str]:
+    """A line for each finding, under one another."""
+    weight, chip, clause = (
+        max(len(text) for text in column)
+        for column in zip(*((one.severity, one.chip, one.clause.id) for one in findings), strict=True)
+    )
+    return [
+        f"{one.severity.ljust(weight)}  {one.chip.ljust(chip)}  {one.clause.id.ljust(clause)}  {one.evidence}"[:LONGEST]
+        for one in findings
+    ]
+
+
+def _told(run: Run, one: Finding) -> list[str]:
+    times = f", in {counted(one.times, 'case')}" if one.times > 1 else ""
+    return [
+        "",
+        f"{one.chip}: {one.clause.id} ({one.severity}) broken by {one.case.name!r}{times}",
+        f"  {one.clause.sentence} Source: {one.clause.source}.",
+        f"  {one.evidence}",
+        *(f"    {row}" for row in unseen_bytes(one)),
+        f"  {curl(run, one)}",
+    ]
 
 
 def by_weight(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings, what weighs most first."""
+    """The findings: must, should, observed; those of one weight as they were found."""
     return sorted(findings, key=lambda one: _WEIGHTS.index(one.severity))
 
 
@@ -266,7 +281,7 @@ def _xml(text: str) -> str:
 
 
 def markdown(run: Run) -> str:
-    """A table, and a section for each finding."""
+    """The matrix clause by chip, an index, and a section for each finding."""
     chips = [result.chip.name for result in run.results]
     lines = [f"# Contract of {run.model} at {run.base_url}", "", _summary(run), ""]
     lines += [f"- {result.chip.name}: {note}" for result in run.results for note in _notes(result)]
@@ -274,14 +289,27 @@ def markdown(run: Run) -> str:
     for name, sentence in run.clauses():
         marks = " | ".join(_MARKS[result.outcome(name)] for result in run.results)
         lines.append(f"| {name} | {marks} | {sentence.replace('|', '/')} |")
-    for result in run.results:
-        for one in by_weight(result.findings):
-            lines += ["", f"## {one.chip}: {one.clause.id} ({one.severity})", "", one.clause.sentence]
-            seen = "\n".join([one.evidence, *unseen_bytes(one)])
-            blocks = ((seen, "text"), (curl(run, one), "sh"), (pytest_test(run, one), "python"))
-            for text, language in blocks:
-                lines += ["", _fenced(text, language)] if text else []
+    found = by_weight(_all_findings(run))
+    lines += [""] if found else []
+    for one in found:
+        title = _title(one)
+        lines.append(f"- **{one.severity}** [{one.chip}: {one.clause.id}](#{_anchor(title)}): {one.clause.sentence}")
+    for one in found:
+        lines += ["", f"## {_title(one)}", "", one.clause.sentence]
+        seen = "\n".join([one.evidence, *unseen_bytes(one)])
+        blocks = ((seen, "text"), (curl(run, one), "sh"), (pytest_test(run, one), "python"))
+        for text, language in blocks:
+            lines += ["", _fenced(text, language)] if text else []
     return "\n".join(lines) + "\n"
+
+
+def _title(one: Finding) -> str:
+    return f"{one.chip}: {one.clause.id} ({one.severity})"
+
+
+def _anchor(title: str) -> str:
+    """A heading's anchor, as GitHub and GitLab make it."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
 
 
 def _fenced(text: str, language: str) -> str:
@@ -318,16 +346,23 @@ def _body(run: Run) -> str:
     rows = "".join(_row(run, name, sentence) for name, sentence in run.clauses())
     notes = [f"{result.chip.name}: {note}" for result in run.results for note in _notes(result)]
     notes += [f"{result.chip.name}: {line.strip()}" for result in run.results for line in _deviations(run, result)[2:]]
-    sections = "".join(_section(run, one) for result in run.results for one in by_weight(result.findings))
+    found = by_weight(_all_findings(run))
+    index = "".join(
+        f'<li><a href="#finding-{number}">{say(one.chip)}: {say(one.clause.id)}</a> '
+        f'<span class="tag">{say(one.severity)}</span> <span class="dim">{say(one.clause.sentence)}</span></li>'
+        for number, one in enumerate(found, 1)
+    )
+    sections = "".join(_section(run, one, f"finding-{number}") for number, one in enumerate(found, 1))
     return (
         f'<div class="page report"><h1>{say(run.model)}</h1>'
         f'<p class="dim">{say(run.base_url)}, measured against {say(run.edition)}</p>'
         f'<p class="sum{" broken" if run.exit_code else ""}">{say(_summary(run))}</p>'
         + "".join(f'<p class="warn">{say(one)}</p>' for one in notes)
-        + sections
         + '<section class="panel"><h2>Clauses</h2><div class="wide" tabindex="0" role="region" aria-label="Clauses">'
         f"<table><thead><tr><th>clause</th>{heads}<th>what holds</th></tr></thead><tbody>{rows}</tbody></table>"
-        "</div></section></div>"
+        "</div></section>"
+        + (f'<section class="panel"><h2>Findings</h2><ol>{index}</ol></section>' if index else "")
+        + f"{sections}</div>"
     )
 
 
@@ -338,7 +373,7 @@ def _row(run: Run, name: str, sentence: str) -> str:
     return f"<tr>{head}{cells}<td>{html.escape(sentence)}</td></tr>"
 
 
-def _section(run: Run, one: Finding) -> str:
+def _section(run: Run, one: Finding, name: str) -> str:
     say = html.escape
     times = f", in {counted(one.times, 'case')}" if one.times > 1 else ""
     seen = "\n".join([one.evidence, *unseen_bytes(one)])
@@ -346,7 +381,7 @@ def _section(run: Run, one: Finding) -> str:
     shown = f'<pre class="code">{say(test)}</pre>'
     folded = f"<details><summary>as a test</summary>{shown}</details>" if test else ""
     return (
-        f'<section class="panel"><h2>{say(one.chip)}: {say(one.clause.id)} '
+        f'<section class="panel" id="{name}"><h2>{say(one.chip)}: {say(one.clause.id)} '
         f'<span class="tag">{say(one.severity)}</span></h2>'
         f'<p>{say(one.clause.sentence)}</p><p class="dim">Source: {say(one.clause.source)}. Broken by '
         f'{say(one.case.name)}{times}.</p><pre class="bytes seen">{say(seen)}</pre>'

@@ -18,7 +18,15 @@ from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.clauses.relations import DIALOGUE, Relation
 from mockserver.contract.clauses.table import judge
 from mockserver.contract.http_client import PLACEHOLDER, Address, UnreachableError
-from mockserver.contract.politeness import TEMPLATE_TOKENS, most_prompt_tokens, no_target, usual_rate, wait_asked
+from mockserver.contract.politeness import (
+    MOST_BYTES_ELSEWHERE,
+    TEMPLATE_TOKENS,
+    is_here,
+    most_prompt_tokens,
+    no_target,
+    usual_rate,
+    wait_asked,
+)
 from mockserver.contract.result import Budget, Clock, Finding, Result, counted
 from mockserver.core.exchange import Ending, Exchange, Request
 from mockserver.core.extras import to_install
@@ -245,7 +253,7 @@ class Runner:
         """Whether to go on: raises UnreachableError or StoppedError where further requests can tell nothing."""
         if self._spent_requests == 1 and case.refusal is None:
             errors = self._edition.file.errors
-            why = no_target(reading, {errors[kind].code for kind in ("missing-key", "malformed-key")})
+            why = no_target(reading, {errors[kind].code for kind in ("missing-key", "malformed-key", "wrong-key")})
             if why:
                 raise UnreachableError(f"{self._address.base_url} {why}")
         self._silent += reading.exchange.ending is Ending.HANG
@@ -253,10 +261,8 @@ class Runner:
             raise StoppedError(f"{MOST_SILENT} answers did not end in time")
 
     def _most_cost(self, case: Case) -> int:
-        """What a case may cost at most: its prompt, reckoned ahead, and its limit; a refusal nothing."""
-        if case.refusal:
-            return 0
-        return most_prompt_tokens(case.body) + self._template_tokens + case.most_tokens
+        """What a case may cost at most: its prompt and its limit, also where a refusal is due, which may not come."""
+        return most_prompt_tokens(case.body) + self._template_tokens + (case.most_tokens or self.budget.max_tokens)
 
     def _cost(self, reading: Reading, case: Case) -> int:
         """What an answer cost, by its own usage; without one, the most that it may have cost."""
@@ -286,6 +292,8 @@ class Runner:
         route = parse(self._address.path(self._model, self._chip.name))
         if route is not None and route.deployment:
             found = [one for one in found if not isinstance(one.body, dict) or one.body.get("model") == self._model]
+        if not is_here(self._address.base_url):
+            found = [one for one in found if len(one.data) <= MOST_BYTES_ELSEWHERE]
         return (one for one in found if one.chip is None or self._address.names_chip)
 
     # --- a dialogue ---

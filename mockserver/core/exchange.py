@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from mockserver.core.immutable import immutable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -38,7 +40,7 @@ class Ending(StrEnum):
     """Nothing more comes and the connection stays open."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class ToolCall:
     """One call of a function by the model: `pieces` joined are the JSON text of its arguments."""
 
@@ -52,7 +54,7 @@ class ToolCall:
         return "".join(self.pieces)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Usage:
     """Tokens counted for one answer; the total is their sum.
 
@@ -70,7 +72,7 @@ class Usage:
         return self.prompt_tokens + self.completion_tokens
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Answer:
     """What is said, whatever the wire form.
 
@@ -130,7 +132,7 @@ class Answer:
         return "".join(self.pieces)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Head:
     """The identity of one answer: the same in all its chunks.
 
@@ -147,7 +149,7 @@ class Head:
     headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class ChatRequest:
     """A request that was let in: what the later stages need of it, with defaults filled in.
 
@@ -199,7 +201,7 @@ def texts_of(message: Mapping[str, Any]) -> list[str]:
     return []
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Plan:
     """Everything that will be sent, decided before the first byte leaves.
 
@@ -234,7 +236,7 @@ class Plan:
     stale: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Request:
     """A request as it came in, or as it is to be sent.
 

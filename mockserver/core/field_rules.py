@@ -6,11 +6,12 @@ A rule is stated once: the model checks it, and its JSON Schema says it.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError, model_validator
+
+from mockserver.core.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +75,7 @@ class Must(StrEnum):
     """It is not there at all."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Rule:
     """A rule between fields: one of some ways must hold.
 

@@ -6,12 +6,13 @@ JSON lines and before a JSON body, where white space means nothing (RFC 8259, se
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from mockserver.core.body_types import BOM, is_events
 from mockserver.core.exchange import Ending
 from mockserver.core.headers import with_length
+from mockserver.core.immutable import immutable
 from mockserver.core.network_writes import times, with_frames
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ LONGEST_MS: Final = 600_000
 """For so long they go on where nothing else ever comes."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Beat:
     """How a silence is filled.
 

@@ -41,6 +41,17 @@ def web_address(url: str) -> SplitResult:
     return parts
 
 
+def bare_host(host: str) -> str:
+    """A host as sockets take it: an IPv6 address without the brackets that it has in a URL."""
+    inner = host[1:-1]
+    return inner if host.startswith("[") and host.endswith("]") and ":" in inner else host
+
+
+def in_url(host: str) -> str:
+    """A host as a URL takes it: an IPv6 address in brackets, what follows its `%` escaped (RFC 6874)."""
+    return f"[{host.replace('%', '%25')}]" if ":" in host else host
+
+
 class Proxy(NamedTuple):
     """The proxy that leads to a server.
 
@@ -107,3 +118,9 @@ def _bypassed(host: str, rule: str) -> bool:
 
 def _names(rule: str) -> list[str]:
     return [name.strip() for name in rule.split(",") if name.strip()]
+
+
+def without_password(url: str) -> str:
+    """The address of a server as it may be shown: without user and password, and without what follows a `?`."""
+    scheme, separator, rest = url.partition("://")
+    return scheme + separator + rest.partition("?")[0].rpartition("@")[2]

@@ -27,7 +27,7 @@ class UnreadableFileError(OperatorError):
     """A file that is not there, may not be read, is no regular one, too large, or no JSON, whatever it was to hold."""
 
 
-def read_bounded(path: Path, limit: int = FILE_LIMIT_BYTES) -> bytes:
+def read_bounded(path: Path | str, limit: int = FILE_LIMIT_BYTES) -> bytes:
     """A regular file's bytes.
 
     It is opened without waiting (a pipe has no writer), looked at when it is open (so that nobody changes it in
@@ -55,7 +55,9 @@ def read_bounded(path: Path, limit: int = FILE_LIMIT_BYTES) -> bytes:
         if seen.st_size > limit:
             raise _too_large(name, f"{seen.st_size} bytes", limit)
         try:
-            data = file.read(limit + 1)
+            data = file.read(seen.st_size + 1)  # no more: the room of what is not there would stay with what is
+            if len(data) > seen.st_size:
+                data += file.read(limit + 1 - len(data))
         except OSError as error:
             raise UnreadableFileError(f"{name}: cannot be read: {error.strerror or error}") from None
     if len(data) > limit:
@@ -80,7 +82,7 @@ def _too_large(name: str, seen: str, limit: int) -> UnreadableFileError:
     return UnreadableFileError(f"{name}: cannot be read: it has {seen}; allowed: at most {limit >> 20} MiB")
 
 
-def _why(path: Path, error: Exception) -> str:
+def _why(path: Path | str, error: Exception) -> str:
     """The system's reason, or what the path is where the system has no word for it (a socket)."""
     try:
         mode = Path(path).stat().st_mode

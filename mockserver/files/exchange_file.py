@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from json.encoder import encode_basestring as _quoted
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -23,6 +22,7 @@ from pydantic_core import from_json
 from mockserver.core.errors import OperatorError
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.core.headers import with_length
+from mockserver.core.immutable import immutable
 from mockserver.files.bounded import UnreadableFileError, read_bounded, without_byte_order_mark
 from mockserver.files.byte_text import Text, bytes_of, plain, text_of
 from mockserver.files.checked import Data, checked
@@ -48,7 +48,7 @@ _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\uf
 Origin = Literal["proxy", "har", "vcr", "curl", "lines", "learn", "fuzz", "contract"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Send:
     """One transfer chunk, or one read where the upstream did not chunk. No model: a stream has thousands.
 

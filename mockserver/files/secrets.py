@@ -11,10 +11,11 @@ from __future__ import annotations
 import base64
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 
+from mockserver.core.immutable import immutable
 from mockserver.files.kept_headers import SECRET_NAMES, steers
 from mockserver.files.key_shapes import KEY_SHAPES, findings, shaped
 from mockserver.files.scrubbed_fields import MASK, field_name, without_field
@@ -43,7 +44,7 @@ class SpelledSecretError(Exception):
     """A secret is spelled across the chunks of an answer, where no mask can cover it; the exchange is not kept."""
 
 
-@dataclass(frozen=True)
+@immutable(frozen=True)
 class Scrubbing:
     """What the operator wants masked, and kept, besides.
 

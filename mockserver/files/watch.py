@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILES_A_LOOK: Final = 500
-Stamp = tuple[int, int, int]
+Stamp = int
+"""Of what changes when a file does; a number, since there may be a hundred thousand of them."""
 
 
 @dataclass(slots=True)
@@ -120,4 +121,4 @@ def _stamp(path: str) -> Stamp | None:
         seen = os.stat(path)  # noqa: PTH116 - as above
     except OSError:
         return None
-    return seen.st_mtime_ns, seen.st_size, seen.st_ino
+    return hash((seen.st_mtime_ns, seen.st_size, seen.st_ino))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from mockserver.core.immutable import immutable
 from mockserver.pipeline.read import carried
 from mockserver.profile import quirks
 
@@ -20,7 +21,7 @@ MOST_TICKS: Final = 48
 EXCERPT_LETTERS: Final = 120
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class QuirkShown:
     """A quirk in force, in a sentence, how it is known, and where that can be read."""
 
@@ -30,7 +31,7 @@ class QuirkShown:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class ChipClaims:
     """A chip and the quirks by which it differs from the standard."""
 

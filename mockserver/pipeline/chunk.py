@@ -6,8 +6,10 @@ which of them stay is the next stage's business. The order is the tutorial's: ro
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from mockserver.core.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +26,7 @@ USAGE_ORDERS: Final = {
 """The order of usage's three counts, by the value of `usage_order`."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class ChunkSettings:
     """How an answer is cut into chunks; each value is explained by its quirk."""
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from mockserver.core import strict_json
+from mockserver.core.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -36,7 +37,7 @@ class Done:
 DONE: Final = Done()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class FrameSettings:
     """How objects are written; each value is explained by its quirk."""
 
@@ -82,7 +83,7 @@ class Reader(Protocol):
         """What the end of the body completes; raises ValueError where it cuts an object in two."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class WireFormat:
     """A row: the content type that fits, the writer and the reader."""
 

@@ -7,12 +7,12 @@ random bytes; `now_ms` is either the edition's fixed instant or the clock's.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, Literal
 
 from mockserver.core.exchange import Head, Headers
+from mockserver.core.immutable import immutable
 
 _SHORTUUID: Final = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # 57 characters, none easily mistaken
 _DIGITS: Final = bytes(_SHORTUUID[byte % len(_SHORTUUID)] for byte in range(256))
@@ -26,7 +26,7 @@ ALPHABETS: Final = {
 _LETTERS: Final = bytes(b"abcdefghijklmnopqrstuvwxyz"[byte % 26] for byte in range(256))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class HeadSettings:
     """What the head stage needs to know.
 

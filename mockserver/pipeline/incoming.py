@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+from mockserver.core.immutable import immutable
+
 if TYPE_CHECKING:
     import random
     from collections.abc import Sequence
@@ -19,7 +21,7 @@ FAULT_HEADER: Final = b"x-mock-fault"
 SEED_HEADER: Final = b"x-mock-seed"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class IncomingRequest:
     """A request as it came in.
 

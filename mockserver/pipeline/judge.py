@@ -7,10 +7,10 @@ found here is told in words, since it is what the log and the journal say.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.core.exchange import Ending
+from mockserver.core.immutable import immutable
 from mockserver.pipeline.coding import body_of
 from mockserver.pipeline.frame import BOM
 from mockserver.pipeline.read import ReadBody, read
@@ -27,7 +27,7 @@ _MORE_SPEECH: Final = ("refusal", "function_call", "audio", "images", "annotatio
 """Keys of a delta or a message that say something for which `Answer` has no place."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Judgement:
     """What a recorded answer is.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
+
+from mockserver.core.immutable import immutable
 
 Json = dict[str, Any]
 _Fills = dict[str, tuple[tuple[str, Any], ...]]
@@ -24,7 +25,7 @@ OWN: Final = {
 """Keys of each place that other settings decide, so that no two of them set one key."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class KeySettings:
     """Further keys.
 

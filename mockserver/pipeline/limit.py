@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mockserver.core.errors import Refusal
-from mockserver.core.exchange import Usage
+from mockserver.core.exchange import Answer, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mockserver.core.exchange import Answer, ToolCall
+    from mockserver.core.exchange import ToolCall
 
 MOST_STOPS = 64  # more would make the search's time a matter of the client's choice
 
@@ -79,7 +79,9 @@ def _head(pieces: tuple[str, ...], length: int) -> tuple[str, ...]:
 
 
 def _cut(answer: Answer, max_tokens: int) -> Answer:
-    size = len(answer.reasoning) + len(answer.pieces) + sum(len(call.pieces) for call in answer.tool_calls)
+    size = len(answer.reasoning) + len(answer.pieces)
+    if answer.tool_calls:
+        size += sum(len(call.pieces) for call in answer.tool_calls)
     if size + 1 <= max_tokens:
         return answer
     reasoning = answer.reasoning[:max_tokens]
@@ -105,6 +107,7 @@ def _recounted(
 ) -> Answer:
     counted = answer.usage
     usage = Usage(counted.prompt_tokens, completion_tokens, min(counted.reasoning_tokens, len(reasoning)))
-    return replace(
-        answer, reasoning=reasoning, pieces=pieces, tool_calls=calls, usage=usage, finish_reason=finish_reason
-    )
+    return Answer(  # `replace` takes five times as long
+        pieces, usage, finish_reason, reasoning, calls, answer.blocked, answer.id, answer.created, answer.delay_ms,
+        answer.source, answer.at_ms, answer.detail, answer.stale,
+    )  # fmt: skip

@@ -1,8 +1,8 @@
-"""The memory of answered requests: where all that decides is the request, the same request is decided once."""
+"""The memory of requests that came before: where all that decides is the request, the same one is decided once."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from mockserver.pipeline.admit import STYLE_HEADER
 from mockserver.pipeline.incoming import ERROR_HEADER, QUIRKS_HEADER
@@ -10,15 +10,18 @@ from mockserver.pipeline.incoming import ERROR_HEADER, QUIRKS_HEADER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mockserver.pipeline.incoming import IncomingRequest, Response
+    from mockserver.pipeline.incoming import IncomingRequest
 
+Decided = TypeVar("Decided")
 MOST_RESPONSES: Final = 256
+MOST_MET: Final = 4096
+"""Requests of which only is known that they came: a response is kept from the second time on."""
 MOST_BYTES: Final = 16 * 1024
 """Requests with a larger body are not remembered."""
 
 
-class Memory:
-    """Responses to requests that came before.
+class Memory(Generic[Decided]):
+    """What was decided on requests that came before.
 
     Args:
         generation: What changes when the same request may get another answer; None remembers nothing, and so does one
@@ -27,17 +30,18 @@ class Memory:
 
     def __init__(self, generation: Callable[[], object] | None) -> None:
         self._generation = generation
-        self._kept: dict[tuple[object, ...], tuple[object, Response]] = {}
+        self._met: set[int] = set()
+        self._kept: dict[tuple[object, ...], tuple[object, Decided]] = {}
 
-    def response(self, asked: IncomingRequest, decide: Callable[[IncomingRequest], Response]) -> Response:
+    def decided(self, asked: IncomingRequest, decide: Callable[[IncomingRequest], Decided]) -> Decided:
         """What was decided for the same request; else what `decide` says now.
 
         Args:
-            asked: A request for which nothing is set up; random ids make equal ones unlike.
-            decide: All the stages.
+            asked: A request for which nothing is set up.
+            decide: All the stages that make no difference between equal requests.
         """
         request = asked.request
-        if self._generation is None or asked.dice or len(request.body) > MOST_BYTES:
+        if self._generation is None or len(request.body) > MOST_BYTES:
             return decide(asked)
         generation = self._generation()
         if generation is None:
@@ -50,9 +54,14 @@ class Memory:
         kept = self._kept.get(key)
         if kept is not None and kept[0] == generation:
             return kept[1]
-        response = decide(asked)
-        if self._generation() == generation:
+        decided = decide(asked)
+        known = hash(key)
+        if known not in self._met:
+            if len(self._met) >= MOST_MET:
+                self._met.clear()
+            self._met.add(known)
+        elif self._generation() == generation:
             if len(self._kept) >= MOST_RESPONSES:
                 self._kept.clear()
-            self._kept[key] = generation, response
-        return response
+            self._kept[key] = generation, decided
+        return decided

@@ -7,8 +7,9 @@ the triggers here are harmless words of our own, set by the edition or the confi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from mockserver.core.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ class Pattern(Protocol):
         """Whether it is found."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class ModerationRules:
     """What the review objects to.
 
@@ -47,9 +48,11 @@ def moderate(answer: Answer, input_texts: Sequence[str], rules: ModerationRules)
 
     What an input violation leaves of the answer is nothing. Reasoning is reviewed before the content.
     """
-    for text in input_texts:
-        if violates(text, rules.input_words, rules.input_patterns):
-            return answer.blocked_after(0)
+    # What holds no word when joined holds none in its parts either.
+    if rules.input_patterns or violates("\n".join(input_texts), rules.input_words, ()):
+        for text in input_texts:
+            if violates(text, rules.input_words, rules.input_patterns):
+                return answer.blocked_after(0)
     limit = rules.after_pieces
     if limit is not None and len(answer.reasoning) + len(answer.pieces) > limit:
         return answer.blocked_after(limit)

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.core import strict_json
 from mockserver.core.exchange import Answer, ToolCall, Usage
+from mockserver.core.immutable import immutable
 from mockserver.pipeline.coding import body_of, coding_of
 from mockserver.pipeline.frame import BOM, DONE, WIRE_FORMATS, Done, Json
 
@@ -35,7 +36,7 @@ _SHOWN_ERROR: Final = 500
 _HALF: Final = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True)
+@immutable(frozen=True)
 class ReadBody:
     """A whole body, read once.
 
@@ -133,7 +134,7 @@ def _text(value: object) -> str:
 # --- what it carried ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Carried:
     """What went over the wire, to a client that could read it.
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from mockserver.pipeline.set_up import NothingSetUp
     from mockserver.pipeline.wire_templates import WireTemplates
 
+    _Finish = Callable[[IncomingRequest], Response]
+
 
 @dataclass(eq=False)
 class Service:
@@ -65,29 +67,59 @@ class Service:
         self.errors = ErrorPlans(self.rules)
         self._admission = AdmitSettings(self.rules.request, self.rules.catalogue, self.keys)
         self._wires = WireForms(self.rules)
-        self._memory = Memory(self.generation)
+        self._responses: Memory[Response] = Memory(self.generation)
+        self._answers: Memory[_Finish] = Memory(self.generation)
         self.derived = f"{self.rules.name}:{self.seed}".encode()
 
     def respond(self, asked: IncomingRequest) -> Response:
         """The plan for a request, and the request where it was let in."""
-        if asked.is_plain:
-            return self._memory.response(asked, self._decide)
-        return self._decide(asked, is_plain=False)
+        if not asked.is_plain:
+            return self._decide(asked, is_plain=False)(asked)
+        if asked.dice:  # equal requests are answered alike, under ids and times of their own
+            return self._answers.decided(asked, self._decide)(asked)
+        return self._responses.decided(asked, self._answer)
 
-    def _decide(self, asked: IncomingRequest, *, is_plain: bool = True) -> Response:
-        """All stages in their order. A refusal becomes a plan too, and where something is set up it is disturbed."""
-        entropy = asked.dice or entropy_of(self.derived, asked.model.encode(), asked.chip.encode(), asked.request.body)
+    def _answer(self, asked: IncomingRequest) -> Response:
+        return self._decide(asked)(asked)
+
+    def _decide(self, asked: IncomingRequest, *, is_plain: bool = True) -> _Finish:
+        """The stages that say what is answered, in their order; what is given does the rest, with time and dice."""
         request = None
         try:
             request = self._admit(asked)
             wire = self._wires.of(request.chip, asked.request.headers.get(QUIRKS_HEADER, b""))
-            set_up = NOTHING_SET_UP if is_plain else self._set_up(asked, request, entropy)
+            set_up = NOTHING_SET_UP if is_plain else self._set_up(asked, request)
         except Refusal as refusal:
-            return Response(self.errors.plan(refusal, entropy, asked.now_ms, asked.chip), request)
+            return partial(self._refuse, refusal.with_traceback(None), request)  # which would keep all that it saw
         try:
-            plan = self._say(request, wire, set_up, entropy, asked)
+            said = self._say(request, set_up)
         except Refusal as refusal:
-            plan = self.errors.plan(refusal, entropy, asked.now_ms, asked.chip)
+            return partial(self._finish, refusal.with_traceback(None), request, wire, set_up)
+        return partial(self._finish, said, request, wire, set_up)
+
+    def _refuse(self, refusal: Refusal, request: ChatRequest | None, asked: IncomingRequest) -> Response:
+        return Response(self.errors.plan(refusal, self._entropy(asked), asked.now_ms, asked.chip), request)
+
+    def _entropy(self, asked: IncomingRequest) -> bytes:
+        body = asked.request.body
+        return asked.dice or entropy_of(self.derived, asked.model.encode(), asked.chip.encode(), body)
+
+    def _finish(
+        self,
+        said: Answer | Plan | Refusal,
+        request: ChatRequest,
+        wire: WireTemplates,
+        set_up: NothingSetUp,
+        asked: IncomingRequest,
+    ) -> Response:
+        """The stages that give what is said its identity, form and times; where something is set up it is disturbed."""
+        entropy = self._entropy(asked)
+        if isinstance(said, Refusal):
+            plan = self.errors.plan(said, entropy, asked.now_ms, asked.chip)
+        elif isinstance(said, Plan):
+            plan = said  # a recording
+        else:
+            plan = self._plan(said, request, wire, set_up, entropy, asked)
         return Response(set_up.disturb(plan, BEATS.get(wire.settings.frame.heartbeat)), request, set_up.faults)
 
     def _admit(self, asked: IncomingRequest) -> ChatRequest:
@@ -104,19 +136,28 @@ class Service:
             refuse_same_names(form.functions)
         return request
 
-    def _set_up(self, asked: IncomingRequest, request: ChatRequest, entropy: bytes) -> SetUp:
-        error = partial(self.errors.with_status, entropy=entropy, now_ms=asked.now_ms, chip=request.chip)
+    def _set_up(self, asked: IncomingRequest, request: ChatRequest) -> SetUp:
+        error = partial(self.errors.with_status, entropy=self._entropy(asked), now_ms=asked.now_ms, chip=request.chip)
         return SetUp(asked, request, error)
 
-    def _say(
-        self, request: ChatRequest, wire: WireTemplates, set_up: NothingSetUp, entropy: bytes, asked: IncomingRequest
-    ) -> Plan:
+    def _say(self, request: ChatRequest, set_up: NothingSetUp) -> Answer | Plan:
         said = set_up.answer(request, self.answer)
         if isinstance(said, Plan):
-            return said  # a recording
+            return said
         said = limit(said, *bounds(request.body))
         said = moderate(said, self.texts(request), self.moderation)
         set_up.spend(said)
+        return said
+
+    def _plan(
+        self,
+        said: Answer,
+        request: ChatRequest,
+        wire: WireTemplates,
+        set_up: NothingSetUp,
+        entropy: bytes,
+        asked: IncomingRequest,
+    ) -> Plan:
         own = not asked.dice or said.source == SCRIPTED  # on a real clock nothing is told again as it once was
         own_id, created = (said.id, said.created) if own else (None, None)
         identity = head(request.model, wire.settings.head, entropy, asked.now_ms, own_id=own_id, created=created)

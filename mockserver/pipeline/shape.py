@@ -6,8 +6,9 @@ chip3, chip4 and chip5): `object` and `created` stand only in the last chunk.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+from mockserver.core.immutable import immutable
 
 Json = dict[str, Any]
 Placement = Literal["every", "first", "last", "never"]
@@ -15,7 +16,7 @@ Placement = Literal["every", "first", "last", "never"]
 TOP_LEVEL_KEYS = ("id", "object", "created", "model", "usage")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class ShapeSettings:
     """Where each key stands; `role` is that of the deltas, the others are top-level."""
 

@@ -6,10 +6,10 @@ clients send them and the live service takes them, in OpenAI's form. `null` mean
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mockserver.core.errors import Refusal, shown, suggestion, wrong_value
+from mockserver.core.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ _TOOL = '{"type": "function", "function": {"name": …, "parameters": …}}'
 _NO_PARAMETERS = {"type": "object", "additionalProperties": False}
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Function:
     """A function that may be called.
 
@@ -38,7 +38,7 @@ class Function:
     where: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Structure:
     """The form that an answer is to take.
 

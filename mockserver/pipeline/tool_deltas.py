@@ -7,9 +7,10 @@ later one its index and a piece of the arguments. Everything else is a setting.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal
+
+from mockserver.core.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ Json = dict[str, Any]
 Unsaid = Literal["absent", "null", "empty", "repeated"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class ToolSettings:
     """How calls of functions are written; each value is explained by its quirk."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from mockserver.core.immutable import immutable
 from mockserver.pipeline.chunk import ChunkSettings
 from mockserver.pipeline.frame import FrameSettings
 from mockserver.pipeline.head import HeadSettings
@@ -12,7 +13,7 @@ from mockserver.pipeline.shape import ShapeSettings
 from mockserver.pipeline.tool_deltas import ToolSettings
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class WireSettings:
     """The settings of the stages that decide the wire form."""
 

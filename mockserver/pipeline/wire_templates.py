@@ -177,7 +177,7 @@ class Frames(Sequence[bytes]):
         after: The frames from that of the last piece on.
     """
 
-    __slots__ = ("_after", "_before", "_closing", "_escaped", "_opening", "_pieces")
+    __slots__ = ("_after", "_before", "_closing", "_count", "_escaped", "_opening", "_pieces")
 
     def __init__(
         self,
@@ -194,9 +194,10 @@ class Frames(Sequence[bytes]):
         self._escaped = escaped
         self._closing = closing
         self._after = after
+        self._count = len(before) + len(pieces) - 2 + len(after)
 
     def __len__(self) -> int:
-        return len(self._before) + len(self._pieces) - 2 + len(self._after)
+        return self._count
 
     @overload
     def __getitem__(self, index: int) -> bytes: ...
@@ -206,15 +207,18 @@ class Frames(Sequence[bytes]):
 
     def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
         if isinstance(index, slice):
-            start, stop, step = index.indices(len(self))
+            start, stop, step = index.indices(self._count)
             if step != 1:
                 return [self[number] for number in range(start, stop, step)]
             return self._slice(start, max(start, stop))
-        number = range(len(self))[index]
+        number = index - len(self._before)
+        if 0 <= number < len(self._pieces) - 2:  # nearly always, and a paced stream asks for one after the other
+            return self._opening + self._escaped(self._pieces[number + 1]) + self._closing
+        number = range(self._count)[index]
         return self._slice(number, number + 1)[0]
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._slice(0, len(self)))
+        return iter(self._slice(0, self._count))
 
     @property
     def held_bytes(self) -> int:

@@ -6,7 +6,7 @@ share) and one `<chip>.toml` for each chip (its quirks and latency). Unknown key
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, field_validator
 
 from mockserver.core.errors import OperatorError, suggestion
+from mockserver.core.immutable import immutable
 from mockserver.files.checked import Data, read_toml
 from mockserver.files.pattern import compile_pattern
 from mockserver.pipeline.admit import RequestRules
@@ -106,6 +107,13 @@ class MatrixClaim(Data):
     source: str
 
 
+class OrderClaim(Data):
+    """How it is known that keys come in the order of the printed samples."""
+
+    claim: Claim
+    source: str
+
+
 class Defaults(Data):
     """Figures that an edition's models share."""
 
@@ -148,8 +156,11 @@ class EditionFile(Data):
     quirks: tuple[QuirkClaim, ...] = ()
     defaults: Defaults
     matrix: MatrixClaim
+    key_order: OrderClaim = OrderClaim.model_construct(claim="documented", source="tutorial of 2024, both samples")
     request: RequestRules
     moderation: Moderation
+    documented_statuses: tuple[int, ...] = ()
+    """The statuses that the documents list, whatever is claimed of the bodies in `errors`."""
     errors: dict[str, ErrorShape]
     models: tuple[ModelEntry, ...] = Field(min_length=1)
 
@@ -165,7 +176,7 @@ class EditionFile(Data):
         return errors
 
 
-@dataclass(frozen=True)
+@immutable(frozen=True)
 class ChipProfile:
     """One chip of one edition, ready for use.
 
@@ -189,7 +200,7 @@ class ChipProfile:
         return PaceSettings(self.latency.first_token_ms, self.latency.inter_token_ms, self.latency.jitter)
 
 
-@dataclass(frozen=True)
+@immutable(frozen=True)
 class Edition:
     """A state of the documents: its chips, its catalogue, its rules and its errors."""
 

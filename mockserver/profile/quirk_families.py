@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from mockserver.core.immutable import immutable
 from mockserver.pipeline.head import ALPHABETS
 from mockserver.pipeline.keys import OWN, PLACES
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Family:
     """Quirks that are named `NAME=VALUE`.
 

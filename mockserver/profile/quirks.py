@@ -8,11 +8,12 @@ profiles, the header `X-Mock-Quirks`, the command line, the docs and the tests' 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.core.errors import suggestion
+from mockserver.core.immutable import immutable
 from mockserver.pipeline.wire_settings import WireSettings
 from mockserver.profile.quirk_families import ECHO, FAMILIES, ID_FORM, Family
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 STANDARD: Final = WireSettings()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Quirk:
     """One atom.
 
@@ -37,7 +38,7 @@ class Quirk:
     says: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Axis:
     """The quirks of one field; the first is the standard.
 

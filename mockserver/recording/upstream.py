@@ -246,9 +246,7 @@ async def connect(upstream: Upstream, relay: Relay) -> UpstreamConnection:
     except TimeoutError:
         raise GatewayError(f"the upstream did not take the connection within {CONNECT_SECONDS:g} s", 504) from None
     except ssl.SSLCertVerificationError as error:
-        raise GatewayError(
-            f"the upstream's certificate is not trusted: {error.verify_message}; --upstream-ca FILE"
-        ) from None
+        raise GatewayError(f"the upstream's certificate is not trusted: {error.verify_message}; --ca FILE") from None
     except OSError as error:
         raise GatewayError(f"the upstream cannot be reached: {error.strerror or type(error).__name__}") from None
     return line

@@ -61,19 +61,19 @@ class Upstream:
 
 
 def upstream_of(url: str, environ: Mapping[str, str], silence_seconds: float, ca_file: str | None = None) -> Upstream:
-    """The upstream of `--upstream URL`; raises OperatorError for what is no usable address."""
+    """The upstream of `--base-url URL`; raises OperatorError for what is no usable address."""
     try:
         parts = web_address(url)
     except ValueError as error:
-        raise OperatorError(f"--upstream {url!r}: {error}; example: https://cloud.infini-ai.com") from None
+        raise OperatorError(f"--base-url {url!r}: {error}; example: https://cloud.infini-ai.com") from None
     if parts.username or parts.password:
-        raise OperatorError("--upstream: credentials do not belong into the address; use --upstream-key-env NAME")
+        raise OperatorError("--base-url: credentials do not belong into the address; use --api-key-env NAME")
     tls = None
     if parts.scheme == "https":
         try:
             tls = ssl.create_default_context(cafile=ca_file)
         except OSError as error:
-            raise OperatorError(f"--upstream-ca {ca_file}: {error.strerror or error}") from None
+            raise OperatorError(f"--ca {ca_file}: {error.strerror or error}") from None
         tls.set_alpn_protocols(["http/1.1"])
     host = parts.hostname or ""
     proxy = https_proxy(host, environ) if tls else None

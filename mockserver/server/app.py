@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mockserver.core.errors import Refusal
 from mockserver.core.route import CHAT_PATHS, MODELS_PATH, parse_decoded
 from mockserver.pipeline.catalogue import list_models
-from mockserver.pipeline.incoming import IncomingRequest, Response
+from mockserver.pipeline.incoming import Response
+from mockserver.server.direct_chats import DirectChats
 from mockserver.server.guard import Guard
 
 if TYPE_CHECKING:
@@ -15,9 +17,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from mockserver.core.exchange import Request
     from mockserver.server.mock import Mock
-    from mockserver.server.namespace import Namespace
 
 LOCAL_GUARD = Guard()
 
@@ -26,12 +26,15 @@ class App:
     """The application: the chat endpoint by itself, everything else through Starlette's routes.
 
     What is measured and loaded is the chat endpoint, so it has no Request, no Response, no router and no wrapped
-    sends between it and the server: that takes a fifth off a small answer.
+    sends between it and the server; and on a socket of ours most chats come by `chats` and not this way.
 
     Args:
         mock: What answers.
         guard: Who may use the control API; None leaves of it only what is open to all (health).
         page: Whether the inspector is served; without a control API it is not.
+
+    Attributes:
+        chats: The chats' way in without ASGI; None where other processes share the namespaces, which asks to wait.
     """
 
     def __init__(self, mock: Mock, guard: Guard | None = LOCAL_GUARD, *, page: bool = True) -> None:
@@ -39,7 +42,7 @@ class App:
         self._guard = guard
         self._page = page
         self._others: ASGIApp | None = None
-        self._default_chip = mock.service.rules.default_chip
+        self.chats = None if mock.namespaces.shared else DirectChats(mock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -52,16 +55,7 @@ class App:
         if scope["method"] != "POST":
             await MethodRefusal(self._mock, ("POST",))(scope, receive, send)
             return
-        mock = self._mock
-        named, chip, deployed = route.named, route.chip or self._default_chip, bool(route.deployment)
-
-        def decide(asked: Request, test: Namespace, seed: int) -> Response:
-            now_ms, elapsed_ms = mock.clock.now_ms(), mock.elapsed_ms(test)
-            dice = mock.clock.dice()
-            incoming = IncomingRequest(named, chip, asked, now_ms, elapsed_ms, dice, test, seed, deployment=deployed)
-            return mock.service.respond(incoming)
-
-        await mock.answer(scope, receive, send, decide)
+        await self._mock.answer(scope, receive, send, partial(self._mock.decide_chat, route))
 
 
 class MethodRefusal:

@@ -94,8 +94,7 @@ def kept_path(path: str, key: str) -> str:
 
 def kept(asked: Request, key: str) -> Request:
     """The request as it may be kept: credentials and cookies masked by their names, the API key wherever it stands."""
-    path, body, query = kept_path(asked.path, key), asked.body, asked.query
-    headers = dict(asked.headers)
+    query, headers = asked.query, dict(asked.headers)
     for name in headers.keys() - _harmless:  # nearly always one: what is known is passed over at the speed of C
         if _tells_a_secret(name):
             headers[name] = MASKED
@@ -103,11 +102,18 @@ def kept(asked: Request, key: str) -> Request:
         query = masked_query(query)
     if len(key) >= SHORTEST_MASKED:
         secret = key.encode("latin-1")
-        body = _masked(body, secret) if b"\\u00" in body else body.replace(secret, MASK)
         if secret in b"\n".join(headers.values()):
             headers = {name: value.replace(secret, MASK) for name, value in headers.items()}
         query = query.replace(key, MASK.decode())
-    return Request(asked.method, path, headers, body, query)
+    return Request(asked.method, kept_path(asked.path, key), headers, kept_body(asked.body, key), query)
+
+
+def kept_body(body: bytes, key: str) -> bytes:
+    """A body as it may be kept: the API key masked, however it is spelled."""
+    if len(key) < SHORTEST_MASKED:
+        return body
+    secret = key.encode("latin-1")
+    return _masked(body, secret) if b"\\u00" in body else body.replace(secret, MASK)
 
 
 def _masked(body: bytes, secret: bytes) -> bytes:

@@ -5,20 +5,27 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from typing import TYPE_CHECKING, Protocol
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, STATUS_LINE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from asyncio import Transport
+    from collections.abc import Callable, Iterable, Sequence
 
     from uvicorn._types import ASGISendCallable, ASGISendEvent, HTTPScope
+    from uvicorn.protocols.http.flow_control import FlowControl
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
     from mockserver.core.exchange import Headers, Plan
 
 FLUSH_SECONDS = 2.0
 BODILESS = frozenset({204, 304})
+FRAMING = frozenset({b"transfer-encoding", b"connection"})
+LAST = b"0\r\n\r\n"
+_CONTROLS = bytes(byte for byte in range(128) if HEADER_VALUE_RE.search(bytes([byte])))
+"""What no header's value may hold; a line ends with two of them."""
 
 
 class Line(Protocol):
@@ -166,6 +173,89 @@ class ClientConnection:
         if sock is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.cycle.transport.abort()
+
+
+class WholeAnswer:
+    """What writes a whole answer in one call, where no application and no cycle of uvicorn's know of the request.
+
+    Attributes:
+        written: Whether it was written.
+    """
+
+    __slots__ = ("_flow", "_keeps_alive", "_own", "_transport", "written")
+
+    def __init__(
+        self, transport: Transport, flow: FlowControl, own: Iterable[tuple[bytes, bytes]], *, keeps_alive: bool
+    ) -> None:
+        self._transport = transport
+        self._flow = flow
+        self._own = own
+        self._keeps_alive = keeps_alive
+        self.written = False
+
+    def write_whole(self, status: int, headers: Headers, parts: Sequence[bytes]) -> bool:
+        """Write a whole answer, each part as one `send` would write it; False where only ASGI's `send` can.
+
+        The bytes are those of `send`. What it would refuse, and what changes the framing, is left to it, and so is a
+        client that has not yet taken the answer before this one.
+        """
+        head = sent_head(status, headers)
+        if head is None or self._flow.write_paused:
+            return False
+        own = b"".join([b"%b: %b\r\n" % pair for pair in self._own])
+        closing = b"" if self._keeps_alive else b"connection: close\r\n"
+        if head.length is None:
+            chunks = [b"%x\r\n%b\r\n" % (len(part), part) for part in parts if part]
+            lines = (head.status, own, head.headers, closing, b"transfer-encoding: chunked\r\n\r\n", *chunks, LAST)
+        elif head.length == sum(map(len, parts)):
+            lines = (head.status, own, head.headers, closing, b"\r\n", *parts)
+        else:
+            return False
+        self._transport.write(b"".join(lines))
+        self.written = True
+        if not self._keeps_alive:
+            self._transport.close()
+        return True
+
+
+class SentHead(NamedTuple):
+    """The head of an answer as ASGI's `send` writes it, but for the server's own headers.
+
+    Attributes:
+        status: The status line.
+        headers: The headers' lines, with names in lower case.
+        length: What is said of the body's length; None where its framing is chunked.
+    """
+
+    status: bytes
+    headers: bytes
+    length: int | None
+
+
+@lru_cache(maxsize=128)
+def sent_head(status: int, headers: Headers) -> SentHead | None:
+    """The head of an answer; None where `send` has more to say on it: it refuses it, or something else frames it."""
+    lines = []
+    length = None
+    for cased, value in headers:
+        name = _name(cased)
+        if name == b"content-length" and length is None and value.isdigit():
+            length = int(value)
+        elif name is None or name == b"content-length":
+            return None
+        lines.append(b"%b: %b\r\n" % (name, value))
+    text = b"".join(lines)
+    broken = len(text) - len(text.translate(None, _CONTROLS)) != 2 * len(lines)
+    if broken or status not in STATUS_LINE or status in BODILESS or status < 200:
+        return None
+    return SentHead(STATUS_LINE[status], text, length)
+
+
+@lru_cache(maxsize=256)
+def _name(cased: bytes) -> bytes | None:
+    """A header's name as `send` writes it; None for one that it refuses, and for one that frames the body."""
+    name = cased.lower()
+    return None if name in FRAMING or HEADER_RE.search(name) else name
 
 
 def knows_no_chunks(scope: HTTPScope) -> bool:

@@ -6,12 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from starlette.types import Receive
+    from starlette.types import ASGIApp, Receive
 
     from mockserver.core.errors import Refusal
     from mockserver.core.exchange import Exchange, Headers, Plan, Request
+    from mockserver.server.known_heads import KnownHead
 
 CONNECTION_KEY: Final = "genstudio_mock.connection"
 """Where our own server puts the `Connection` into the ASGI scope."""
@@ -74,6 +75,26 @@ class Connection(Protocol):
 
     def when_left(self, tell: Callable[[], None] | None) -> None:
         """Have `tell` called as soon as the client has left; None calls nobody."""
+
+
+class WholeWriter(Protocol):
+    """A connection of ours, to which an answer can be written in one call."""
+
+    def write_whole(self, status: int, headers: Headers, parts: Sequence[bytes]) -> bool:
+        """Write a whole answer, each part as one send would write it; False where only ASGI's `send` can."""
+
+
+class ChatDoor(Protocol):
+    """The chats' way in without ASGI, for heads that were read before."""
+
+    def find(self, data: bytes) -> KnownHead | None:
+        """The known head that data begins with; None where it does not, or where the data is not one whole request."""
+
+    def learn(self, data: bytes, headers: Headers, url: bytes, *, keeps_alive: bool) -> None:
+        """Know the head at the beginning of data from now on, where it is one of a plain chat."""
+
+    def answer(self, head: KnownHead, body: bytes, writer: WholeWriter) -> ASGIApp | None:
+        """Decide what is answered and write it; where that is not done at once, the application that does the rest."""
 
 
 class NotWritableError(RuntimeError):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mockserver.core.errors import MOST_DETAIL_CHARACTERS, without_middle
+from mockserver.core.web_address import bare_host
 
 if TYPE_CHECKING:
     import socket
@@ -104,7 +105,7 @@ def guard_of(listening: socket.socket, host: str, token: str | None) -> Guard:
         host: The name it was asked to listen on, which `Host` may have.
         token: The token; None makes one where there must be one.
     """
-    return Guard(token or (None if is_loopback(listening) else _new_token()), frozenset({host.lower()}))
+    return Guard(token or (None if is_loopback(listening) else _new_token()), frozenset({bare_host(host).lower()}))
 
 
 def is_loopback(listening: socket.socket) -> bool:

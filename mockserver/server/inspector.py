@@ -19,6 +19,7 @@ from mockserver.page.files import TYPES, content
 from mockserver.server.control.request import ControlError
 from mockserver.server.control.routes import NAMESPACE_HEADER, named_namespace
 from mockserver.server.guard import PREFIX, ForbiddenError
+from mockserver.server.namespace import StateLostError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -44,6 +45,7 @@ SAFE: Final = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-cache",
 }
+NO_KEY: Final = "the API key of this namespace is not known to this process; it was claimed at another one"
 MOST_FEEDS: Final = 8
 """Pages that are told only what is new; one more begins anew for the one that asked longest ago."""
 MOST_ROWS: Final = 2000
@@ -94,6 +96,8 @@ class Inspector:
             self._guard.check_site(headers)
         except ForbiddenError as error:
             return _refused(error.status, str(error))
+        except StateLostError as lost:
+            return _refused(503, str(lost))
         name = path.removeprefix(UI) or "index.html"
         try:
             data = content(name)
@@ -112,8 +116,10 @@ class Inspector:
         loop = asyncio.get_running_loop()
         until = loop.time() + HELD_S
         with contextlib.suppress(asyncio.CancelledError):  # the server stops: the page is answered at once
-            while not (news := feed.news()) and not fresh and loop.time() < until:  # noqa: ASYNC110 - nobody wakes it
+            await self._mock.namespaces.look()
+            while not (news := feed.news()) and not fresh and loop.time() < until:
                 await asyncio.sleep(LOOK_S)
+                await self._mock.namespaces.look()
         return {
             "fresh": fresh,
             "elapsed_ms": {one.name: self._mock.elapsed_ms(one) for one in self._mock.namespaces},
@@ -135,6 +141,9 @@ class Inspector:
         path = scope["path"].removeprefix(SEND) or "/"
         if path.startswith(PREFIX):
             await _refused(404, f"{path[:200]!r} is not sent from here")(scope, receive, send)
+            return
+        if key is None:
+            await _refused(409, NO_KEY)(scope, receive, send)
             return
         keys = self._mock.service.keys
         key = key or (min(keys) if keys else ANY_KEY)

@@ -91,7 +91,7 @@ def weight(exchange: Exchange) -> int:
     return size
 
 
-def _without_body(chat: ChatRequest) -> ChatRequest:
+def without_body(chat: ChatRequest) -> ChatRequest:
     """What was understood, without what was said but for the beginning of the last question."""
     said = ({"role": "user", "content": chat.last_user_text[:SAID_CHARACTERS]},)
     return ChatRequest(chat.model, chat.chip, said, chat.stream, chat.include_usage, _NOTHING, chat.ignored)
@@ -174,7 +174,7 @@ class Journal:
         if self._open.pop(id(exchange), None) is None:
             return
         if exchange.chat is not None:
-            exchange.chat = _without_body(exchange.chat)
+            exchange.chat = without_body(exchange.chat)
         size = weight(exchange)
         self._kept.append((exchange, size))
         self.weight += size

@@ -73,21 +73,19 @@ class ExchangeMessage:
         return {name: value for name, value in facts.items() if name == "path" or value not in ("", [])}
 
     def __str__(self) -> str:
-        facts = self.facts()
-        sent, planned = facts["frames"], facts["planned"]
-        count = f"{sent}" if sent == planned else f"{sent} of {planned}"
-        words = [
-            f"{facts['method']} {facts['path']} {facts['status'] or '-'}",
-            f"{count} frame{'' if planned == 1 else 's'}",
-            f"{facts['ms']} ms",
-            *([facts["source"]] if "source" in facts else []),
-            facts["ending"],
-            *([f"faults {', '.join(facts['faults'])}"] if "faults" in facts else []),
-            *([f"ignored {', '.join(facts['ignored'])}"] if "ignored" in facts else []),
-            *([f"stale {'; '.join(facts['stale'])}"] if "stale" in facts else []),
-        ]
-        text = "  ".join(words)
-        return f"{text}: {facts['detail']}" if "detail" in facts else text
+        sent, planned = self.frames, self.planned
+        count = sent if sent == planned else f"{sent} of {planned}"
+        text = (
+            f"{self.method} {self.path} {self.status or '-'}  {count} frame{'' if planned == 1 else 's'}"
+            f"  {round(self.milliseconds, 1)} ms{f'  {self.source}' if self.source else ''}  {self.ending.value}"
+        )
+        if self.faults:
+            text += f"  faults {', '.join(self.faults)}"
+        if self.ignored:
+            text += f"  ignored {', '.join(self.ignored)}"
+        if self.stale:
+            text += f"  stale {'; '.join(self.stale)}"
+        return f"{text}: {self.detail}" if self.detail else text
 
 
 def shortened(text: str, most: int) -> str:
@@ -179,7 +177,9 @@ class _WriterHandler(logging.Handler):
 
 
 @contextlib.contextmanager
-def logging_to(stream: TextIO, form: str, level: str) -> Iterator[Callable[[Exchange], None] | None]:
+def logging_to(
+    stream: TextIO, form: str, level: str, turn: int | None = None
+) -> Iterator[Callable[[Exchange], None] | None]:
     """Write the log to a stream while the context lasts: ours from `level` on, the HTTP server's from warning on.
 
     Gives what logs a finished exchange, for `Mock(on_exchange=…)`; None where the level leaves exchanges out.
@@ -188,9 +188,10 @@ def logging_to(stream: TextIO, form: str, level: str) -> Iterator[Callable[[Exch
         stream: Where the lines go.
         form: `text` or `json`.
         level: `debug`, `info`, `warning` or `error`.
+        turn: The number of a file that is locked while lines are written; None where no other process writes.
     """
     formatter = JsonFormatter() if form == "json" else TextFormatter()
-    writer = LogWriter(stream, formatter.message)
+    writer = LogWriter(stream, formatter.message, turn=turn)
     handler = _WriterHandler(writer)
     handler.setFormatter(formatter)
     own = logging.getLevelNamesMapping()[level.upper()]

@@ -15,7 +15,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 MOST_LINES: Final = 10_000
 """Lines that wait to be written."""
@@ -35,12 +35,17 @@ class LogWriter:
         stream: Where they go; past its buffer where it is a file, a pipe or a terminal.
         say: Puts a line of the writer's own into words.
         most_lines: Lines that may wait.
+        turn: The number of a file that is locked while lines are written, where other processes write to the stream
+            too; None where none do.
     """
 
-    def __init__(self, stream: TextIO, say: Callable[[str], str], most_lines: int = MOST_LINES) -> None:
+    def __init__(
+        self, stream: TextIO, say: Callable[[str], str], most_lines: int = MOST_LINES, turn: int | None = None
+    ) -> None:
         self._stream = stream
         self._say = say
         self._most_lines = most_lines
+        self._turn = turn
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self._lines: deque[Callable[[], str]] = deque()
         self._dropped = self._told_dropped = 0
@@ -97,7 +102,8 @@ class LogWriter:
                 self._stream.write(text)
                 self._stream.flush()
             else:
-                self._write_bytes(self._output, text.encode(self._encoding, "backslashreplace"))
+                with _in_turn(self._turn):
+                    self._write_bytes(self._output, text.encode(self._encoding, "backslashreplace"))
         except (OSError, ValueError):  # the reader is gone, or the stream is closed
             self._nobody_reads = True
 
@@ -115,6 +121,21 @@ class LogWriter:
 
 if TYPE_CHECKING:
     _Output = tuple[int, select.poll]
+
+
+@contextlib.contextmanager
+def _in_turn(number: int | None) -> Iterator[None]:
+    """Be the one process that writes; the lock of one that is killed goes with it."""
+    if number is None:
+        yield
+        return
+    import fcntl
+
+    fcntl.lockf(number, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.lockf(number, fcntl.LOCK_UN)
 
 
 def _output_of(stream: TextIO) -> _Output | None:

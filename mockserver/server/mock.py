@@ -18,21 +18,25 @@ From the outside, by its address alone:
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mockserver.core.errors import Refusal
-from mockserver.core.exchange import Ending, Exchange, Request
+from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.core.route import parse_decoded
 from mockserver.pipeline.head import entropy_of
-from mockserver.pipeline.incoming import Response
+from mockserver.pipeline.incoming import IncomingRequest, Response
 from mockserver.server.asgi_request import (
     BodyTooLargeError,
     ClientLeftError,
     api_key,
     host_trouble,
     kept,
+    kept_body,
     kept_path,
     read_body,
     refused_without_key,
@@ -42,7 +46,7 @@ from mockserver.server.asgi_request import (
 from mockserver.server.clock import Wheel
 from mockserver.server.connection import CONNECTION_KEY, NO_WRITES_KEY, WatchedConnection
 from mockserver.server.guard import NOT_KEPT, is_control
-from mockserver.server.namespace import Namespaces
+from mockserver.server.namespace import Namespaces, StateLostError, StateNeededError
 from mockserver.server.performer import answer_unread, perform
 
 if TYPE_CHECKING:
@@ -50,7 +54,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from mockserver.core.exchange import Plan
+    from mockserver.core.route import Route
     from mockserver.pipeline.respond import Service
     from mockserver.profile.edition import Edition
     from mockserver.server.clock import FixedClock, RealClock
@@ -67,6 +71,31 @@ CLOSE = ((b"connection", b"close"),)
 NEEDS_SOCKET = "this fault is made of network writes; it needs the mock on a socket, not inside the client's process"
 
 
+class BegunExchange:
+    """An exchange whose head is there.
+
+    Attributes:
+        exchange: What is known of it.
+        namespace: Whose it is.
+        key: The API key.
+        started: When it began, in seconds on the loop's clock.
+        decide: What is answered.
+        trouble: What is wrong with the head; None where nothing is.
+    """
+
+    __slots__ = ("decide", "exchange", "key", "namespace", "started", "trouble")
+
+    def __init__(
+        self, exchange: Exchange, namespace: Namespace, key: str, started: float, decide: Decide, trouble: str | None
+    ) -> None:
+        self.exchange = exchange
+        self.namespace = namespace
+        self.key = key
+        self.started = started
+        self.decide = decide
+        self.trouble = trouble
+
+
 class Mock:
     """What the routes share: the service, the clock, the wheel and who is told of each exchange.
 
@@ -75,6 +104,10 @@ class Mock:
         service: Turns requests into plans, by that edition's rules.
         clock: Where ids and `created` take their time from.
         on_exchange: Told of each finished exchange.
+        namespaces: What tests set up and see; None keeps it in this process's memory.
+
+    Attributes:
+        workers: How many processes serve the port, of which this is one.
     """
 
     def __init__(
@@ -83,13 +116,16 @@ class Mock:
         service: Service,
         clock: RealClock | FixedClock,
         on_exchange: Callable[[Exchange], None] | None = None,
+        namespaces: Namespaces | None = None,
     ) -> None:
         self.edition = edition
         self.service = service
         self.clock = clock
-        self.namespaces = Namespaces(service.seed, service.forget)
-        self._on_exchange = on_exchange
-        self._body_limit = service.rules.request.body_limit_bytes
+        self.namespaces = namespaces or Namespaces(service.seed, service.forget)
+        self.on_exchange = on_exchange
+        self.workers = 1
+        self.body_limit_bytes = service.rules.request.body_limit_bytes
+        self._default_chip = service.rules.default_chip
         self._wheel: Wheel | None = None
         self._turn = asyncio.Lock()
 
@@ -104,36 +140,65 @@ class Mock:
         """Milliseconds on a namespace's monotonic clock, on which quotas run; a test may move its own on."""
         return self.wheel.now() * 1000 + namespace.advanced_ms
 
+    def decide_chat(self, route: Route, asked: Request, test: Namespace, seed: int) -> Response:
+        """What is answered to a chat that was asked for at a route."""
+        now_ms, elapsed_ms = self.clock.now_ms(), self.elapsed_ms(test)
+        named, chip, deployment = route.named, route.chip or self._default_chip, bool(route.deployment)
+        dice = self.clock.dice()
+        return self.service.respond(
+            IncomingRequest(named, chip, asked, now_ms, elapsed_ms, dice, test, seed, deployment=deployment)
+        )
+
+    def begin(
+        self, asked: Request, key: str, decide: Decide, trouble: str | None = None, namespace: Namespace | None = None
+    ) -> BegunExchange:
+        """Begin an exchange: its head is there.
+
+        Args:
+            asked: The request as far as it is known and may be kept.
+            key: Its API key.
+            decide: What is answered.
+            trouble: What is wrong with the head; None where nothing is.
+            namespace: Whose it is; None finds it by the key.
+        """
+        started = self.wheel.now()
+        if namespace is None:
+            namespace = self.namespaces.of(key)
+        exchange = Exchange(asked, namespace=namespace.name)
+        exchange.at_ms = started * 1000 + namespace.advanced_ms
+        namespace.begin(exchange)
+        return BegunExchange(exchange, namespace, key, started, decide, trouble)
+
     async def answer(self, scope: Scope, receive: Receive, send: Send, decide: Decide) -> None:
         """Read the body, decide the plan, perform it, and keep the exchange."""
-        wheel = self.wheel
-        started = wheel.now()
-        headers = request_headers(scope)
-        key = api_key(headers)
-        namespace = self.namespaces.of(key)
-        exchange = Exchange(Request(scope["method"], kept_path(scope["path"], key)), namespace=namespace.name)
-        exchange.at_ms = started * 1000 + namespace.advanced_ms
-        exchange.number = namespace.next("exchange")
-        namespace.journal.begin(exchange)
+        key = api_key(request_headers(scope))
+        namespace = None if self.namespaces.current else await self.namespaces.refreshed(key)
+        asked = Request(scope["method"], kept_path(scope["path"], key))
+        begun = self.begin(asked, key, decide, host_trouble(scope), namespace)
+        await self.go_on(begun, scope, receive, send)
+
+    async def go_on(
+        self, begun: BegunExchange, scope: Scope, receive: Receive, send: Send, plan: Plan | None = None
+    ) -> None:
+        """The rest of an exchange: read the body and decide, unless `plan` is decided already; perform, and keep."""
+        exchange = begun.exchange
         connection: Connection | None = scope.get(CONNECTION_KEY)
         watched = None
         try:
-            try:
-                body = await read_body(scope, receive, self._body_limit)
-            except BodyTooLargeError as error:
-                await self._too_large(str(error), scope, send, exchange)
-                return
-            query = scope.get("query_string", b"").decode("latin-1")
-            asked = Request(scope["method"], scope["path"], headers, body, query)
-            if len(body) < LARGE_BODY_BYTES and not self._turn.locked():
-                plan = self._decide(asked, namespace, exchange, scope, decide)
-            else:
-                plan = await self._decide_in_turn(asked, namespace, exchange, scope, decide)
-            namespace.journal.planned()
+            if plan is None:
+                try:
+                    body = await read_body(scope, receive, self.body_limit_bytes)
+                except BodyTooLargeError as error:
+                    await self._too_large(str(error), scope, send, exchange)
+                    return
+                query = scope.get("query_string", b"").decode("latin-1")
+                asked = Request(scope["method"], scope["path"], request_headers(scope), body, query)
+                plan = await (self._decide_shared if self.namespaces.shared else self._decide_own)(asked, begun)
+                begun.namespace.journal.planned()
             if connection is None:
                 connection = watched = WatchedConnection(receive)
-                plan = self._without_writes(plan, scope, asked)
-            await perform(plan, send, connection, wheel, exchange)
+                plan = self._without_writes(plan, scope, exchange.request)
+            await perform(plan, send, connection, self.wheel, exchange)
         except ClientLeftError:
             exchange.plan = connection.refused if connection is not None else None
             if exchange.plan is not None:  # it did not leave: the rest of its body did not come, or cannot be read
@@ -148,11 +213,16 @@ class Mock:
         finally:
             if watched is not None:
                 watched.release()
-            ended = wheel.now()
-            if exchange.client_left and connection is not None:
-                ended = connection.left_at or ended
-            exchange.duration_ms = (ended - started) * 1000
-            self._end(exchange, namespace)
+            self.end(begun, connection.left_at if exchange.client_left and connection is not None else None)
+
+    def end(self, begun: BegunExchange, ended: float | None = None) -> None:
+        """Keep an exchange that ended now, or at `ended` (seconds on the loop's clock)."""
+        begun.exchange.duration_ms = ((ended or self.wheel.now()) - begun.started) * 1000
+        self._end(begun.exchange, begun.namespace)
+
+    def decides_at_once(self, body: bytes) -> bool:
+        """Whether what is answered to a body may be decided now, and holds the loop for no time worth speaking of."""
+        return len(body) < LARGE_BODY_BYTES and not self._turn.locked()
 
     def _without_writes(self, plan: Plan, scope: Scope, asked: Request) -> Plan:
         """The plan, or a refusal where it is made of network writes, which only our own connection can send."""
@@ -164,43 +234,67 @@ class Mock:
     async def _too_large(self, detail: str, scope: Scope, send: Send, exchange: Exchange) -> None:
         """Answer 413 at once; our own connection then reads the rest away, so that the client can read the answer."""
         exchange.plan = plan = self.refusal(Refusal("body-too-large", detail, headers=CLOSE), exchange.request)
-        await answer_unread(plan, scope, send, self._body_limit)
+        await answer_unread(plan, scope, send, self.body_limit_bytes)
         exchange.frames_sent = 1
 
     def _end(self, exchange: Exchange, namespace: Namespace) -> None:
         namespace.journal.end(exchange)
-        if self._on_exchange is not None:
-            self._on_exchange(exchange)
+        if self.on_exchange is not None:
+            self.on_exchange(exchange)
 
-    async def _decide_in_turn(
-        self, asked: Request, namespace: Namespace, exchange: Exchange, scope: Scope, decide: Decide
-    ) -> Plan:
+    async def _decide_shared(self, asked: Request, begun: BegunExchange) -> Plan:
+        """What is answered where several processes share what tests set up: with that state where it matters."""
+        try:
+            if not self.namespaces.concern(begun.namespace, asked.headers):
+                with contextlib.suppress(StateNeededError):
+                    return await self._decide_own(asked, begun)
+            return await self.namespaces.decide(
+                begun.namespace, begun.exchange, partial(self._decide_own, asked, begun)
+            )
+        except StateLostError as lost:
+            begun.exchange.request = kept(asked, begun.key)
+            begun.exchange.plan = plan = lost_plan(str(lost))
+            return plan
+
+    async def _decide_own(self, asked: Request, begun: BegunExchange) -> Plan:
         """Decide one after the other: a large request in a thread, so that all but other chats goes on meanwhile."""
+        if self.decides_at_once(asked.body):
+            return self.decide(asked, begun)
         async with self._turn:
             if len(asked.body) < LARGE_BODY_BYTES:
-                return self._decide(asked, namespace, exchange, scope, decide)
-            return await asyncio.to_thread(self._decide, asked, namespace, exchange, scope, decide)
+                return self.decide(asked, begun)
+            return await asyncio.to_thread(self.decide, asked, begun)
 
-    def _decide(self, asked: Request, namespace: Namespace, exchange: Exchange, scope: Scope, decide: Decide) -> Plan:
-        """What is answered, noted in the exchange with what was asked, as far as that may be kept."""
-        response = self._respond(asked, namespace, exchange, scope, decide)
-        key = api_key(asked.headers)
-        exchange.request, exchange.plan = kept(asked, key), refused_without_key(response.plan, key)
+    def decide(self, asked: Request, begun: BegunExchange, kept_head: Request | None = None) -> Plan:
+        """What is answered, noted in the exchange with what was asked, as far as that may be kept.
+
+        Args:
+            asked: The request.
+            begun: The exchange.
+            kept_head: What may be kept of it beside its body, where that is known.
+        """
+        response = self._respond(asked, begun)
+        exchange, key = begun.exchange, begun.key
+        if kept_head is None:
+            exchange.request = kept(asked, key)
+        else:
+            body = kept_body(asked.body, key)
+            exchange.request = Request(kept_head.method, kept_head.path, kept_head.headers, body, kept_head.query)
+        exchange.plan = refused_without_key(response.plan, key)
         exchange.chat, exchange.faults = response.chat, response.faults
         return exchange.plan
 
-    def _respond(
-        self, asked: Request, namespace: Namespace, exchange: Exchange, scope: Scope, decide: Decide
-    ) -> Response:
+    def _respond(self, asked: Request, begun: BegunExchange) -> Response:
         """A refusal where the head is wrong, and a plan even where the mock itself fails."""
-        trouble = host_trouble(scope)
-        if trouble is not None:
-            return Response(self.refusal(Refusal("invalid-http", trouble, headers=CLOSE), asked))
+        if begun.trouble is not None:
+            return Response(self.refusal(Refusal("invalid-http", begun.trouble, headers=CLOSE), asked))
         try:
-            exchange.seed = seed_of(asked.headers, namespace, exchange.number)
-            return decide(asked, namespace, exchange.seed)
+            begun.exchange.seed = seed = seed_of(asked.headers, begun.namespace, begun.exchange.number)
+            return begun.decide(asked, begun.namespace, seed)
         except Refusal as refusal:
             return Response(self.refusal(refusal, asked))
+        except StateNeededError:
+            raise
         except Exception as error:
             path = kept_path(asked.path, api_key(asked.headers))
             log.exception("genstudio-mock failed on %s %s", asked.method, ascii(path))
@@ -218,7 +312,14 @@ class Mock:
         """Keep what the connection itself answered: nothing tells whose it is, so it is the default namespace's."""
         namespace = self.namespaces.default
         exchange.request = kept(exchange.request, api_key(exchange.request.headers))
-        exchange.namespace, exchange.number = namespace.name, namespace.next("exchange")
+        exchange.namespace = namespace.name
         exchange.at_ms = self.elapsed_ms(namespace) - exchange.duration_ms
-        namespace.journal.begin(exchange)
+        namespace.begin(exchange)
         self._end(exchange, namespace)
+
+
+def lost_plan(why: str) -> Plan:
+    """The answer to a request that needs a state which cannot be reached: the mock's own, in the control API's form."""
+    body = json.dumps({"error": why}, ensure_ascii=False).encode()
+    headers = ((b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *NOT_KEPT)
+    return Plan(503, headers, (body,), source="refusal:state", detail=why)

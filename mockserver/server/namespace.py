@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mockserver.core.errors import Refusal
 from mockserver.server.journal import Journal, JournalBudget
@@ -18,18 +19,40 @@ from mockserver.sources.match import RequestView, match_differences
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
-    from mockserver.core.exchange import Answer, ChatRequest, Plan
+    from mockserver.core.exchange import Answer, ChatRequest, Exchange, Plan
     from mockserver.pipeline.faults.content import RateLimit
     from mockserver.pipeline.faults.fault import Fault
     from mockserver.sources.fixture_file import Match
 
+T = TypeVar("T")
 DEFAULT = "default"
 MOST_NAMESPACES = 1000
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 SEED_STEP = 0x9E3779B97F4A7C15  # an odd number far from powers of two, so that neighbours get unlike seeds
+
+
+class Touches(StrEnum):
+    """What of a namespace an operation of the control API reads or changes."""
+
+    NOTHING = "nothing"
+    SETUP = "setup"
+    """It reads what is set up, and counters."""
+    JOURNAL = "journal"
+    EVERYTHING = "everything"
+    """It reads of all namespaces."""
+    CHANGES = "changes"
+    """It changes what is set up, counters or clock, or clears the journal."""
+
+
+class StateNeededError(Exception):
+    """A request can be decided only with the state that several processes have in common."""
+
+
+class StateLostError(Exception):
+    """That state cannot be reached; the text says so in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +98,7 @@ class ArmedFault:
         seen: Requests that fitted.
         fired: How often it has fired.
         size: What it weighs, in bytes.
+        said: The body that armed it.
     """
 
     number: int
@@ -86,6 +110,7 @@ class ArmedFault:
     seen: int = 0
     fired: int = 0
     size: int = 0
+    said: bytes = b""
 
     def fires(self, request: ChatRequest, dice: random.Random) -> bool:
         """Whether it fires at this request; counts."""
@@ -111,6 +136,7 @@ class Expectation:
         least: How often it must be asked for where it answers always.
         used: How often it has answered.
         size: What it weighs, in bytes.
+        said: The body that scripted it.
     """
 
     number: int
@@ -120,6 +146,7 @@ class Expectation:
     least: int = 1
     used: int = 0
     size: int = 0
+    said: bytes = b""
 
     @property
     def met(self) -> bool:
@@ -128,27 +155,32 @@ class Expectation:
 
 
 class Quota:
-    """Counters of one rate limit: requests and tokens in the last minute, requests in the last day."""
+    """Counters of one rate limit: requests and tokens in the last minute, requests in the last day.
 
-    def __init__(self) -> None:
-        self._asked: list[tuple[float, int]] = []
+    Attributes:
+        asked: When each request that counts was let in, in milliseconds, and its tokens.
+    """
+
+    def __init__(self, asked: Iterable[tuple[float, int]] = ()) -> None:
+        self.asked = list(asked)
 
     def count(self, now_ms: float, tokens: int) -> None:
         """Count a request and its tokens."""
-        self._asked.append((now_ms, tokens))
+        self.asked.append((now_ms, tokens))
 
     def check(self, limit: RateLimit, now_ms: float) -> None:
         """Raise the Refusal of the quota that stays used up for longest; one that is full does not count.
 
         It tells when enough of what was counted has left the window for one more request.
         """
-        self._asked = [one for one in self._asked if one[0] > now_ms - DAY_MS]
-        minute = [one for one in self._asked if one[0] > now_ms - MINUTE_MS]
+        counts_ms = MINUTE_MS if limit.rpd is None else DAY_MS
+        self.asked = [one for one in self.asked if one[0] > now_ms - counts_ms]
+        minute = [one for one in self.asked if one[0] > now_ms - MINUTE_MS]
         full = []
         for name, allowed, counted, window_ms in (
             ("requests a minute", limit.rpm, [(at, 1) for at, _ in minute], MINUTE_MS),
             ("tokens a minute", limit.tpm, minute, MINUTE_MS),
-            ("requests a day", limit.rpd, [(at, 1) for at, _ in self._asked], DAY_MS),
+            ("requests a day", limit.rpd, [(at, 1) for at, _ in self.asked], DAY_MS),
         ):
             used = left = sum(weight for _, weight in counted)
             if allowed is None or used < allowed:
@@ -175,8 +207,12 @@ class Namespace:
         script: Scripted answers, tried in order.
         unexpected: Requests that no scripted answer was for, though some were set up.
         advanced_ms: How far its clock was moved on.
+        numbers: The last number of each kind.
+        quotas: The counters of each rate limit.
         journal: What happened.
     """
+
+    journal: Journal
 
     def __init__(self, name: str, seed: str, budget: JournalBudget | None = None) -> None:
         self.name = name
@@ -185,14 +221,23 @@ class Namespace:
         self.script: list[Expectation] = []
         self.unexpected = 0
         self.advanced_ms = 0.0
-        self._seed = int.from_bytes(hashlib.blake2b(seed.encode(), digest_size=6).digest())
-        self._numbers: dict[str, int] = {}
-        self._quotas: dict[RateLimit, Quota] = {}
+        self.seed_with(seed)
+        self.numbers: dict[str, int] = {}
+        self.quotas: dict[RateLimit, Quota] = {}
+
+    def seed_with(self, text: str) -> None:
+        """Have the seeds of all its exchanges follow from a text."""
+        self._seed = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest())
 
     def next(self, what: str) -> int:
         """The next number of a kind, from 1."""
-        self._numbers[what] = number = self._numbers.get(what, 0) + 1
+        self.numbers[what] = number = self.numbers.get(what, 0) + 1
         return number
+
+    def begin(self, exchange: Exchange) -> None:
+        """Take an exchange in that begins, and number it."""
+        exchange.number = self.next("exchange")
+        self.journal.begin(exchange)
 
     def seed_of(self, number: int) -> int:
         """The seed of an exchange: the same server seed, namespace and number give the same."""
@@ -214,12 +259,12 @@ class Namespace:
     def check_quotas(self, limits: Sequence[RateLimit], now_ms: float) -> None:
         """Raise the Refusal of the first rate limit that is used up."""
         for limit in limits:
-            self._quotas.setdefault(limit, Quota()).check(limit, now_ms)
+            self.quotas.setdefault(limit, Quota()).check(limit, now_ms)
 
     def count(self, limits: Sequence[RateLimit], now_ms: float, tokens: int) -> None:
         """Count a request that was let in, and its tokens, against rate limits."""
         for limit in limits:
-            self._quotas.setdefault(limit, Quota()).count(now_ms, tokens)
+            self.quotas.setdefault(limit, Quota()).count(now_ms, tokens)
 
     @property
     def quiet(self) -> bool:
@@ -239,8 +284,8 @@ class Namespace:
             self.faults.clear()
             self.script.clear()
         if counters:
-            self._numbers.clear()
-            self._quotas.clear()
+            self.numbers.clear()
+            self.quotas.clear()
             self.advanced_ms = 0.0
 
 
@@ -252,7 +297,14 @@ class Namespaces:
     Args:
         seed: Part of every exchange's seed.
         forget: Told the name of a namespace that goes.
+
+    Attributes:
+        shared: Whether other processes have these namespaces too.
+        current: Whether what is known here is what they know; else `refreshed` finds a namespace.
     """
+
+    shared = False
+    current = True
 
     def __init__(self, seed: int = 0, forget: Callable[[str], None] = lambda _name: None) -> None:
         self._seed = seed
@@ -271,8 +323,11 @@ class Namespaces:
         """The namespace that a request with this API key belongs to."""
         return self._claimed.get(key, self.default)
 
-    def named(self, name: str) -> tuple[str, Namespace] | None:
-        """The API key and the namespace of a name, for those who look on; None where there is none of it."""
+    def named(self, name: str) -> tuple[str | None, Namespace] | None:
+        """The API key and the namespace of a name, for those who look on; None where there is none of it.
+
+        The key is None where only another process was ever told it.
+        """
         if name == DEFAULT:
             return "", self.default
         return next((pair for pair in self._claimed.items() if pair[1].name == name), None)
@@ -298,3 +353,45 @@ class Namespaces:
         gone.reset()
         self._forget(gone.name)
         return True
+
+    async def open(self) -> None:
+        """Begin: the loop runs, and nothing is answered yet."""
+
+    async def close(self) -> None:
+        """End: nothing is answered any more."""
+
+    async def refreshed(self, key: str) -> Namespace:
+        """The same as `of`, when what others know is learned; where they cannot be asked, what is known here counts."""
+        return self.of(key)
+
+    def concern(self, namespace: Namespace, headers: Mapping[bytes, bytes]) -> bool:  # noqa: ARG002 - what is shared asks
+        """Whether a request can be decided only by what is common."""
+        return False
+
+    async def decide(self, namespace: Namespace, exchange: Exchange, do: Callable[[], Awaitable[T]]) -> T:  # noqa: ARG002
+        """Number and decide an exchange as if nobody else did meanwhile; raises StateLostError."""
+        return await do()
+
+    async def act(self, touches: Touches, namespace: Namespace, do: Callable[[], Awaitable[T]]) -> T:  # noqa: ARG002
+        """Do what an operation of the control API does, as if nobody else did anything meanwhile.
+
+        Args:
+            touches: What it reads or changes.
+            namespace: Whose.
+            do: Acts on the namespace; more than once where others were faster.
+
+        Raises:
+            StateLostError: what it touches cannot be reached; nothing is done.
+        """
+        return await do()
+
+    async def claimed(self, key: str) -> Namespace:
+        """The same as `claim`, for all processes; raises StateLostError."""
+        return self.claim(key)
+
+    async def give_up(self, key: str) -> bool:
+        """The same as `release`, for all processes; raises StateLostError."""
+        return self.release(key)
+
+    async def look(self) -> None:
+        """Learn what happened in all journals; raises StateLostError."""

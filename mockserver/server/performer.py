@@ -13,16 +13,18 @@ from mockserver.server.connection import CONNECTION_KEY
 from mockserver.server.frame_by_frame import goes_frame_by_frame, perform_frame_by_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator, Sequence
+    from collections.abc import Coroutine, Generator, Iterator, Sequence
 
     from starlette.types import Scope, Send
 
     from mockserver.core.exchange import Exchange, Plan
     from mockserver.server.clock import Wheel
-    from mockserver.server.connection import Connection
+    from mockserver.server.connection import Connection, WholeWriter
 
 JOINED_FRAMES = 16  # frames in one send where nothing is paced: more no longer saves anything
 JOINED_BYTES = 16 * 1024
+WHOLE_FRAMES = 512  # of a plan in one write: joining so many takes a fraction of a millisecond
+WHOLE_BYTES = 64 * 1024  # what a transport holds before it says that it has enough
 DRAIN_FACTOR = 2  # how many times the body limit is read after a 413, so that the client can read the answer
 
 
@@ -69,15 +71,8 @@ async def _at_once(
         await send({"type": "http.response.body", "body": frames[0] if count else b""})
         exchange.frames_sent = count
         return
-    number, writes = 0, array("d")  # eight bytes a number: a stream has thousands
-    exchange.writes = writes
-    while number < count:
-        joined = frames[number : number + JOINED_FRAMES]
-        data = b"".join(joined)
-        if len(data) > JOINED_BYTES:
-            joined = joined[: max(1, JOINED_BYTES * len(joined) // len(data))]
-            data = b"".join(joined)
-        number += len(joined)
+    writes = exchange.writes = array("d")  # eight bytes a number: a stream has thousands
+    for data, number in _joined(frames):
         await send({"type": "http.response.body", "body": data, "more_body": number < count})
         if connection.gone:
             return
@@ -85,6 +80,49 @@ async def _at_once(
         writes.extend(((wheel.now() - started) * 1000, number))
         if number < count:
             await asyncio.sleep(0)
+
+
+def _joined(frames: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Frames joined as one send takes them, and how many frames have gone with it."""
+    number = 0
+    while number < len(frames):
+        joined = frames[number : number + JOINED_FRAMES]
+        data = b"".join(joined)
+        if len(data) > JOINED_BYTES:
+            joined = joined[: max(1, JOINED_BYTES * len(joined) // len(data))]
+            data = b"".join(joined)
+        number += len(joined)
+        yield data, number
+
+
+def perform_whole(plan: Plan, connection: WholeWriter, wheel: Wheel, exchange: Exchange) -> bool:
+    """Perform a plan in one write: as `perform` would, with the same bytes and the same notes.
+
+    False where nothing is done: the plan takes time or is large, or only ASGI's `send` can write it.
+    """
+    frames, count = plan.frames, len(plan.frames)
+    if plan.at_ms or count > WHOLE_FRAMES or goes_frame_by_frame(plan):
+        return False
+    started = wheel.now()
+    if count <= 1:
+        if not connection.write_whole(plan.status, plan.headers, frames):
+            return False
+    else:
+        parts: list[bytes] = []
+        writes = array("d")
+        size = 0
+        for data, number in _joined(frames):
+            size += len(data)
+            if size > WHOLE_BYTES:
+                return False
+            parts.append(data)
+            writes.extend((0.0, number))
+        if not connection.write_whole(plan.status, plan.headers, parts):
+            return False
+        writes[::2] = array("d", [(wheel.now() - started) * 1000]) * len(parts)
+        exchange.writes = writes
+    exchange.frames_sent = count
+    return True
 
 
 class _Paced:
@@ -101,6 +139,7 @@ class _Paced:
         started: float,
     ) -> None:
         self._frames = plan.frames
+        self._count = len(plan.frames)
         self._plan = plan
         self._at = at_ms
         self._send = send
@@ -137,12 +176,13 @@ class _Paced:
             self._over.set_result(None)
             return
         due = (self._wheel.now() - self._started) * 1000 + 1
-        end = self._next + 1
-        while end < len(self._frames) and self._at[end] <= due:
+        frames, at, count, number = self._frames, self._at, self._count, self._next
+        end = number + 1
+        while end < count and at[end] <= due:
             end += 1
-        data = self._frames[self._next] if end == self._next + 1 else b"".join(self._frames[self._next : end])
+        data = frames[number] if end == number + 1 else b"".join(frames[number:end])
         self._next = end
-        more = end < len(self._frames)
+        more = end < count
         if more and self._connection.write_part(data):  # without the dict, the coroutine and the checks of `send`
             if self._connection.paused:
                 self._blocked = asyncio.ensure_future(self._drained())
@@ -160,12 +200,12 @@ class _Paced:
             self._blocked = asyncio.ensure_future(self._rest(sending, waited))  # type: ignore[arg-type]
 
     def _sent(self) -> None:
-        self._exchange.frames_sent = self._next
-        self._writes.extend(((self._wheel.now() - self._started) * 1000, self._next))
-        if self._next >= len(self._frames):
+        number = self._exchange.frames_sent = self._next
+        self._writes.extend(((self._wheel.now() - self._started) * 1000, number))
+        if number >= self._count:
             self._over.set_result(None)
         else:
-            self._wheel.at(self._started + self._at[self._next] / 1000, self._turn)
+            self._wheel.at(self._started + self._at[number] / 1000, self._turn)
 
     async def _drained(self) -> None:
         """The client takes no more at once: no more frames are scheduled until it does."""

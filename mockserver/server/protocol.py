@@ -7,22 +7,22 @@ nothing of a client that left until it asks. All of it is added here, in a subcl
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Exchange, Request
 from mockserver.core.network_writes import as_writes
-from mockserver.server.client_connection import ClientConnection, knows_no_chunks
+from mockserver.server.client_connection import ClientConnection, WholeAnswer, knows_no_chunks
 from mockserver.server.connection import CONNECTION_KEY
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Awaitable, Callable
 
     from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
     from mockserver.core.exchange import Plan
-    from mockserver.server.connection import Refuser
+    from mockserver.server.connection import ChatDoor, Refuser
+    from mockserver.server.known_heads import KnownHead
 
 HEAD_LIMIT_BYTES = 64 * 1024
 CHUNK_LINE_BYTES = 20  # of a chunk's framing without extensions: 16 digits of its size and two line ends
@@ -64,9 +65,12 @@ class MockProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         refuser: Refuser,
+        chats: ChatDoor | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._refuser = refuser
+        self._chats = chats
+        self._first_read = b""
         self._head_bytes = 0
         self._framing_bytes = 0
         self._trailer_bytes = 0
@@ -102,6 +106,12 @@ class MockProtocol(HttpToolsProtocol):
             if self._linger_bytes < 0:
                 self.transport.close()
             return
+        if self._chats is not None and not (self._in_head or self._in_body):
+            head = self._chats.find(data)
+            if head is not None and (self.cycle is None or self.cycle.response_complete):
+                self._answer_chat(self._chats, head, data)
+                return
+            self._first_read = data
         if not self._in_body:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_LIMIT_BYTES and self._refuse_large_head(data):
@@ -125,6 +135,53 @@ class MockProtocol(HttpToolsProtocol):
                 self._limit_framing(self._framing_bytes)
             self._received = self._remaining
         self._watch_the_clock()
+
+    def _answer_chat(self, chats: ChatDoor, head: KnownHead, data: bytes) -> None:
+        """Answer a chat with a known head that came whole in one read: the parser need not see it.
+
+        What is not answered at once goes on as an application's task, as if the parser had read it.
+        """
+        self._unset_keepalive_if_required()
+        self._disarm()
+        self._head_bytes = 0
+        own = self.server_state.default_headers
+        writer = WholeAnswer(self.transport, self.flow, own, keeps_alive=head.keeps_alive)
+        body = data[head.size :]
+        try:
+            rest: Any = chats.answer(head, body, writer)
+        except Exception:
+            self.logger.exception("Exception in ASGI application\n")  # as uvicorn says it, and does
+            self.transport.close()
+            return
+        if writer.written:
+            self.on_response_complete()
+            return
+        self.on_message_begin()
+        self._in_head = False
+        self.headers += head.headers
+        self.scope["method"], self.scope["path"] = head.asked.method, head.asked.path
+        self.scope["query_string"] = head.asked.query.encode("latin-1")
+        cycle = self.cycle = RequestResponseCycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=head.keeps_alive,
+            on_response=self.on_response_complete,
+        )
+        cycle.body += body
+        cycle.more_body = False
+        cycle.message_event.set()
+        connection = ClientConnection(self)
+        connection.cycle = cycle
+        task = self.loop.create_task(cycle.run_asgi(_connected(rest, connection)))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
 
     def _watch_the_clock(self) -> None:
         """Keep the deadline of what is missing: none while an answer is due, else that of a body or of a head."""
@@ -183,6 +240,9 @@ class MockProtocol(HttpToolsProtocol):
         self._in_head = False
         self._in_body = True
         self.cycle.keep_alive = self.parser.should_keep_alive() and not knows_no_chunks(self.scope)
+        if self._first_read and self._chats is not None:
+            self._chats.learn(self._first_read, tuple(self.headers), self.url, keeps_alive=self.cycle.keep_alive)
+            self._first_read = b""
 
     def on_chunk_header(self) -> None:
         """The line of a chunk's size has been read: what it takes without extensions is not counted."""
@@ -339,11 +399,14 @@ def _connected(app: ASGI3Application, connection: ClientConnection) -> ASGI3Appl
     return answer
 
 
-def protocol_for(refuser: Refuser, protocol: type[MockProtocol] = MockProtocol) -> partial[MockProtocol]:
+def protocol_for(
+    refuser: Refuser, chats: ChatDoor | None = None, protocol: type[MockProtocol] = MockProtocol
+) -> partial[MockProtocol]:
     """What makes the protocol of each connection of a server.
 
     Args:
         refuser: Who says what a request gets that cannot be read.
+        chats: The chats' way in without ASGI; None for an application that has none.
         protocol: The class.
     """
-    return partial(protocol, refuser=refuser)
+    return partial(protocol, refuser=refuser, chats=chats)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from mockserver.core.errors import OperatorError
-from mockserver.files.atomic import write_whole
+from mockserver.core.web_address import bare_host, in_url
 from mockserver.server.connection import NO_WRITES_KEY
+from mockserver.server.namespace import StateLostError
 from mockserver.server.uvicorn_fit import connection_for, unfit
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from mockserver.server.connection import Refuser
+    from mockserver.server.namespace import Namespaces
 
 log = logging.getLogger("mockserver")
 
@@ -35,16 +37,27 @@ OLDEST_UVLOOP = (0, 23)
 GC_ALLOCATIONS = 20_000  # the journal keeps what a request made, so frequent collections would find nothing again
 
 
+def _nothing() -> None: ...
+
+
 class Server(uvicorn.Server):
-    """uvicorn's server with an honest ready callback, and exit code 0 after a signal.
+    """uvicorn's server that tells from when to when connections are accepted, and ends with exit code 0 after a signal.
 
     Stock uvicorn raises the signal again when it is done and so exits with 143 after SIGTERM, which CI reads as a
     failure.
     """
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        on_ready: Callable[[], None],
+        namespaces: Namespaces | None = None,
+        on_closing: Callable[[], None] = _nothing,
+    ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._namespaces = namespaces
+        self._on_closing = on_closing
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -64,9 +77,23 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so once connections are accepted."""
+        if self._namespaces is not None:
+            try:
+                await self._namespaces.open()
+            except StateLostError as lost:
+                raise OperatorError(f"--state: {lost}") from None
         await super().startup(sockets)
         if self.started:
             self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say that no more connections will be accepted, then let the answers in flight end; what they set is kept."""
+        self._on_closing()
+        try:
+            await super().shutdown(sockets)
+        finally:
+            if self._namespaces is not None:
+                await self._namespaces.close()
 
 
 @contextlib.contextmanager
@@ -82,14 +109,17 @@ def ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def tcp_socket(host: str, port: int) -> socket.socket:
+def tcp_socket(host: str, port: int, *, reused: bool = False) -> socket.socket:
     """A listening socket; raises OperatorError where the address cannot be had.
 
+    Where it is `reused`, others of this user may listen on its port too, if theirs are.
+
     Made with IPPROTO_TCP by name: asyncio sets TCP_NODELAY only where the protocol is given, and without it each
-    answer on a kept connection waits 40 ms.
+    answer on a kept connection waits 40 ms. An IPv6 address may stand in brackets, as in a URL.
     """
+    bare = bare_host(host)
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+        family, kind, _, _, address = socket.getaddrinfo(bare, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
             0
         ]
         made = socket.socket(family, kind, socket.IPPROTO_TCP)
@@ -100,14 +130,36 @@ def tcp_socket(host: str, port: int) -> socket.socket:
     try:
         if sys.platform != "win32":
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reused and sys.platform == "linux":
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         made.bind(address)
         made.listen(BACKLOG)
     except OSError as error:
         made.close()
         raise OperatorError(
-            f"--port {port}: {host}:{port} cannot be bound: {error.strerror or error}; --port 0 takes a free one"
+            f"--port {port}: {in_url(bare)}:{port} cannot be bound: {error.strerror or error}; "
+            "--port 0 takes a free one"
         ) from None
     made.setblocking(False)
+    return made
+
+
+def reusable_sockets(host: str, port: int, count: int) -> list[socket.socket]:
+    """Listening sockets on one port, between which the kernel shares connections out (Linux).
+
+    Raises:
+        OperatorError: the address cannot be had, also where another mock listens there in the same way.
+    """
+    if port:
+        tcp_socket(host, port).close()  # one that is not reused is refused beside any other
+    made = [tcp_socket(host, port, reused=True)]
+    try:
+        for _ in range(count - 1):
+            made.append(tcp_socket(host, made[0].getsockname()[1], reused=True))
+    except OperatorError:
+        for one in made:
+            one.close()
+        raise
     return made
 
 
@@ -136,26 +188,13 @@ def unix_socket(path: Path) -> socket.socket:
     return made
 
 
-@contextlib.contextmanager
-def port_file(path: Path, port: int) -> Iterator[None]:
-    """A file with the port, there from the first moment whole, and gone afterwards unless another mock took it over."""
-    text = f"{port}\n"
-    write_whole(path, text, named=f"--port-file {path}")
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            if path.read_text("ascii") == text:
-                path.unlink()
-
-
 def address_of(listening: socket.socket) -> str:
     """The URL under which a listening socket is reached from this machine, or `unix:` and the path."""
     name = listening.getsockname()
     if isinstance(name, str):
         return f"unix:{name}"
     host, port = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name[0], name[0]), name[1]  # noqa: S104 - read, not bound
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{in_url(host)}:{port}"
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -175,7 +214,12 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 def make_server(
-    app: Any, on_ready: Callable[[], None], grace_seconds: float, http: Callable[..., asyncio.Protocol] | str | None
+    app: Any,
+    on_ready: Callable[[], None],
+    grace_seconds: float,
+    http: Callable[..., asyncio.Protocol] | str | None,
+    namespaces: Namespaces | None = None,
+    on_closing: Callable[[], None] = _nothing,
 ) -> Server:
     """A server for an application.
 
@@ -185,6 +229,8 @@ def make_server(
         grace_seconds: How long answers in flight may go on after a signal.
         http: What makes the protocol of a connection: `connection_for(mock)`, which is None where ours does not fit, or
             one that uvicorn knows by name.
+        namespaces: Opened before connections are accepted, and closed when none is left.
+        on_closing: Called when no more connections will be accepted, before answers in flight are waited for.
     """
     if http is None:
         log.warning(unfit())
@@ -203,7 +249,7 @@ def make_server(
         timeout_graceful_shutdown=grace_seconds,  # type: ignore[arg-type]
         backlog=BACKLOG,
     )
-    return Server(config, on_ready)
+    return Server(config, on_ready, namespaces, on_closing)
 
 
 class _Foreign:
@@ -218,16 +264,24 @@ class _Foreign:
 
 
 def run(
-    app: Any, listening: socket.socket, on_ready: Callable[[], None], grace_seconds: float, refuser: Refuser
+    app: Any,
+    listening: socket.socket,
+    on_ready: Callable[[], None],
+    grace_seconds: float,
+    refuser: Refuser,
+    namespaces: Namespaces | None = None,
+    on_closing: Callable[[], None] = _nothing,
 ) -> None:
     """Serve until a signal comes; returns when the answers in flight are done or their grace time is over.
 
     Args:
-        app: The application.
+        app: The application; where it has `chats`, plain chats come in by them.
         listening: Where it is served.
         on_ready: Called once connections are accepted.
         grace_seconds: How long answers in flight may go on after a signal.
         refuser: Who says what a request gets that cannot be read.
+        namespaces: Opened before connections are accepted, and closed when none is left.
+        on_closing: Called when no more connections will be accepted, before answers in flight are waited for.
     """
 
     def ready() -> None:
@@ -240,7 +294,8 @@ def run(
     told.addFilter(_is_worth_telling)
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            server = make_server(app, ready, grace_seconds, connection_for(refuser))
+            connection = connection_for(refuser, getattr(app, "chats", None))
+            server = make_server(app, ready, grace_seconds, connection, namespaces, on_closing)
             runner.run(server.serve(sockets=[listening]))
     finally:
         told.removeFilter(_is_worth_telling)

@@ -16,22 +16,24 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from mockserver.core.errors import OperatorError
-from mockserver.core.exchange import Plan
+from mockserver.core.exchange import Plan, Request
+from mockserver.core.route import Route
 from mockserver.server.connection import CONNECTION_KEY
+from mockserver.server.known_heads import KnownHead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from mockserver.core.errors import Refusal
-    from mockserver.core.exchange import Exchange, Request
-    from mockserver.server.connection import Refuser
+    from mockserver.core.exchange import Exchange, Headers
+    from mockserver.server.connection import ChatDoor, Refuser, WholeWriter
     from mockserver.server.protocol import MockProtocol
 
 KNOWN: Final = "0.29 to 0.54"
 """The releases that the tests have passed with: the lowest and the pinned one."""
-SERVER_NAMES: Final = ("startup", "capture_signals", "handle_exit")
+SERVER_NAMES: Final = ("startup", "shutdown", "capture_signals", "handle_exit")
 """Methods that our server calls or replaces, and cannot do without."""
 
 _REHEARSAL: Final = (
@@ -42,6 +44,14 @@ _REHEARSAL: Final = (
     (
         b"POST /a HTTP/1.0\r\nContent-Length: 2\r\n\r\nhi",
         b"HTTP/1.1 200 OK\r\nX-A: b\r\nconnection: close\r\n\r\nhiHTTP/1.1 400 ",
+    ),
+    (
+        b"POST /direct HTTP/1.1\r\n\r\nat once",
+        b"HTTP/1.1 200 OK\r\nx-a: b\r\ntransfer-encoding: chunked\r\n\r\n7\r\nat once\r\n0\r\n\r\nHTTP/1.1 400 ",
+    ),
+    (
+        b"POST /direct HTTP/1.1\r\n\r\nhi",
+        b"HTTP/1.1 200 OK\r\nX-A: b\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx-c: d\r\n\r\nHTTP/1.1 400 ",
     ),
 )
 """What is sent, and what must be written then."""
@@ -73,17 +83,18 @@ def connection_class() -> type[MockProtocol] | None:
     return MockProtocol if fits else None
 
 
-def connection_for(refuser: Refuser) -> partial[MockProtocol] | None:
+def connection_for(refuser: Refuser, chats: ChatDoor | None = None) -> partial[MockProtocol] | None:
     """What makes the protocol of each connection of a server; None where ours does not fit.
 
     Args:
         refuser: Who says what a request gets that cannot be read.
+        chats: The chats' way in without ASGI; None for an application that has none.
 
     Raises:
         OperatorError: not even uvicorn's server is as we need it.
     """
     connection = connection_class()
-    return None if connection is None else partial(connection, refuser=refuser)
+    return None if connection is None else partial(connection, refuser=refuser, chats=chats)
 
 
 def need_own_connection(what: str) -> None:
@@ -109,7 +120,8 @@ def _rehearsed(protocol: type[MockProtocol], asked: bytes) -> bytes:
         _answer, loop="none", http=protocol, ws="none", lifespan="off", log_config=None, access_log=False
     )
     loop, transport = _Loop(), _Transport()
-    connection = protocol(config, ServerState(), {}, cast("asyncio.AbstractEventLoop", loop), refuser=_Refuser())
+    silent = cast("asyncio.AbstractEventLoop", loop)
+    connection = protocol(config, ServerState(), {}, silent, refuser=_Refuser(), chats=_Chats())
     connection.connection_made(transport)
     connection.data_received(asked)
     for coroutine in loop.started:
@@ -142,6 +154,25 @@ class _Refuser:
 
     def keep(self, exchange: Exchange) -> None:
         """Nothing is kept."""
+
+
+class _Chats:
+    """The way in without ASGI, in the rehearsal."""
+
+    def find(self, data: bytes) -> KnownHead | None:
+        """What is asked of `/direct`."""
+        head, end, body = data.partition(b"\r\n\r\n")
+        if not head.startswith(b"POST /direct "):
+            return None
+        size, asked = len(head + end), Request("POST", "/direct")
+        return KnownHead(size, size + len(body), asked, asked, (), "", Route(), keeps_alive=True)
+
+    def learn(self, data: bytes, headers: Headers, url: bytes, *, keeps_alive: bool) -> None:
+        """Nothing is kept."""
+
+    def answer(self, head: KnownHead, body: bytes, writer: WholeWriter) -> ASGIApp | None:  # noqa: ARG002
+        """Say the body at once where it asks for that."""
+        return None if body == b"at once" and writer.write_whole(200, ((b"X-A", b"b"),), (body,)) else _answer
 
 
 class _Loop:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mockserver.core.exchange import ChatRequest, Exchange
     from mockserver.pipeline.pace import PaceSettings
     from mockserver.profile.edition import Edition, Moderation
+    from mockserver.server.namespace import Namespaces
     from mockserver.settings.config import Config
     from mockserver.sources.recording_folders import RecordingFolders
 
@@ -56,7 +57,18 @@ def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None)
         generation=origin.generation,
     )
     clock = RealClock() if config.clock == "real" else FixedClock(edition.file.defaults.created)
-    return Mock(edition, service, clock, on_exchange)
+    return Mock(edition, service, clock, on_exchange, shared_namespaces(config, edition, service))
+
+
+def shared_namespaces(config: Config, edition: Edition, service: Service) -> Namespaces | None:
+    """What this mock has in common with others; None where it keeps all to itself."""
+    if config.state is None:
+        return None
+    from mockserver.server.state.link import check
+    from mockserver.server.state.shared import SharedNamespaces
+
+    check(config.state)
+    return SharedNamespaces(config.state, config.state_ttl, edition, service.seed, service.forget)
 
 
 def profile_roots(config: Config) -> list[Path]:
@@ -72,7 +84,12 @@ def edition_of(config: Config) -> Edition:
 
 def sources(config: Config, edition: Edition, now_s: Callable[[], float] = unix_s) -> Sources:
     """Where answers come from, in order; `now_s` gives seconds since the Unix epoch."""
-    fixtures = Fixtures([*config.fixtures, shipped("fixtures")])
+    calls = None
+    if config.state is not None:
+        from mockserver.server.state.shared_calls import SharedCalls
+
+        calls = SharedCalls()
+    fixtures = Fixtures([*config.fixtures, shipped("fixtures")], calls)
     size = None if config.answer_tokens is None else size_range(config.answer_tokens)
     synthetic = Synthetic(edition, config.seed, size=size)
     return Sources(

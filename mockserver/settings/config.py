@@ -5,15 +5,14 @@ does. Flags, variables, files, help, `--print-config` and the JSON Schema are re
 first of: flag, environment, file, default. Nothing heavy is imported here, so that `--help` is quick.
 """
 
-# ruff: noqa: RUF009 - `_row` makes an ordinary field()
-
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mockserver.core.errors import OperatorError, suggestion
+from mockserver.core.immutable import immutable
 from mockserver.settings import value_kinds as kinds
 from mockserver.settings.value_kinds import Kind, Place
 
@@ -33,9 +32,10 @@ COMMAND_VARIABLE: Final = PREFIX + "COMMAND"
 LANGUAGE_VARIABLE: Final = PREFIX + "LANG"
 """For people alone: the language of advice; the locale's where it is not set."""
 LANGUAGES: Final = ("en", "zh")
+MOST_WORKERS: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Setting:
     """One row of the table.
 
@@ -119,7 +119,7 @@ def _row(default: Any, kind: Kind, group: str, says: str, metavar: str = "", **m
 LISTEN, CONTENT, ANSWERS, LOG = "where it listens", "what it serves", "how it answers", "what it tells"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Config:
     """Every setting of a mock, with its default."""
 
@@ -129,6 +129,14 @@ class Config:
     port_file: Path | None = _row(
         None, kinds.PATH, LISTEN, "file that holds the port while connections are accepted", "PATH"
     )
+    workers: int = _row(
+        1, kinds.integer(1, MOST_WORKERS), LISTEN, "processes that serve the port together, one for each core", "NUMBER"
+    )
+    state: str | None = _row(
+        None, kinds.STATE, LISTEN,
+        "Redis or Valkey server that keeps what processes have in common (default: each keeps its own)", "URL",
+    )  # fmt: skip
+    state_ttl: float = _row(86_400.0, kinds.LIFETIME, LISTEN, "how long the state keeps what nobody touches", "SECONDS")
     edition: str | None = _row(
         None, kinds.TEXT, CONTENT, "state of the documents to imitate (default: the profiles' own)", "NAME"
     )
@@ -205,7 +213,7 @@ SETTINGS: Final[dict[str, Setting]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Loaded:
     """A configuration, and for each setting where its value came from: a flag, a variable, a file or `default`."""
 

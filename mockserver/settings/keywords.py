@@ -52,10 +52,13 @@ class Keywords(AppKeywords, total=False):
     host: str
     port: int
     grace_seconds: float
+    state: str
+    state_ttl: float
 
 
 SERVE_ALONE: Final[Mapping[str, str]] = {
     "uds": "a mock inside a program is reached at its host and port",
+    "workers": "a mock inside a program is that one process",
     "port_file": "a program has the port in its mock's url",
     "log_format": "a program's log is its own; a session tells what the mock saw",
     "log_level": "a program's log is its own; a session tells what the mock saw",

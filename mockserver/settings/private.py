@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 def private(config: Config) -> Config:
     """The configuration of a mock for whoever starts it alone.
 
-    It listens on a free port of this machine, lets every key in, has its control API without a token, and when it is
-    stopped waits for nobody.
+    It listens on a free port of this machine, lets every key in, has its control API without a token, is one
+    process, and when it is stopped waits for nobody.
     """
     return replace(
         config, host="127.0.0.1", port=0, uds=None, port_file=None, api_key=(), control=True, control_token=None,
-        grace_seconds=0.0,
+        grace_seconds=0.0, workers=1, state=None,
     )  # fmt: skip

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Final
 
+from mockserver.core.immutable import immutable
+from mockserver.core.web_address import without_password
 from mockserver.pipeline.pace import PaceSettings
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from mockserver.profile.edition import Moderation
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Place:
     """Where a value was given.
 
@@ -30,7 +32,7 @@ class Place:
     folder: Path
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Kind:
     """One kind of value.
 
@@ -103,6 +105,17 @@ def _folder(value: Any, place: Place) -> Path:
 def _seconds(value: Any, _place: Place) -> float:
     _demand(type(value) in {int, float} and math.isfinite(value) and value >= 0)
     return float(value)
+
+
+def _lifetime(value: Any, place: Place) -> float:
+    seconds = _seconds(value, place)
+    _demand(seconds >= 1)
+    return seconds
+
+
+def _state(value: Any, _place: Place) -> str:
+    _demand(isinstance(value, str) and re.fullmatch(STATE_PATTERN, value) is not None)
+    return str(value)
 
 
 def _switch(value: Any, _place: Place) -> bool:
@@ -182,6 +195,7 @@ def _listed(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
+STATE_PATTERN: Final = "^(redis|rediss|unix)://.+$"
 MODEL_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 KEY_PATTERN: Final = r"[!-~]+"
 SIZE_PATTERN: Final = r"[0-9]{1,5}(-[0-9]{1,5})?"
@@ -198,6 +212,13 @@ SECONDS: Final = Kind(
     "a number of seconds, 0 or more", _seconds, {"type": "number", "minimum": 0}, float, "{:g}".format
 )
 FACTOR: Final = Kind("a number, 0 or more", _seconds, {"type": "number", "minimum": 0}, float, "{:g}".format)
+LIFETIME: Final = Kind(
+    "a number of seconds, 1 or more", _lifetime, {"type": "number", "minimum": 1}, float, "{:g}".format
+)
+STATE: Final = Kind(
+    "redis://HOST:PORT/NUMBER, with rediss: over TLS, or unix://PATH", _state,
+    {"type": "string", "pattern": STATE_PATTERN}, show=without_password,
+)  # fmt: skip
 SWITCH: Final = Kind("true or false", _switch, {"type": "boolean"}, _parse_switch, lambda value: str(value).lower())
 PACE: Final = Kind(
     "off, profile, recorded, or first_token_ms=NUMBER,inter_token_ms=NUMBER,jitter=NUMBER with at least one of "

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from mockserver.core.errors import OperatorError, printable
+from mockserver.core.immutable import immutable
 from mockserver.files.pattern import compile_pattern
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Condition(Protocol):
         """Whether it holds; `seen` is a `Text` for a text, MISSING for nothing, else a JSON value."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Same:
     """The text is this one, after NFKC."""
 
@@ -102,7 +103,7 @@ class Same:
         return shown(self.text)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Equal:
     """The value is this one; unlike in Python, `true` is not 1."""
 
@@ -117,7 +118,7 @@ class Equal:
         return shown(self.value)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Contains:
     """The text holds this one, after NFKC."""
 
@@ -137,7 +138,7 @@ class Contains:
         return f"a text that contains {shown(self.text)}"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Regex:
     """The text as it was sent holds a match of this regular expression (RE2's syntax)."""
 
@@ -160,7 +161,7 @@ class Regex:
         return f"a match of {shown(self.text)}"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Exists:
     """The path leads to a value (null is one), or to nothing."""
 

@@ -28,12 +28,12 @@ class ContainsIndex(Generic[Found]):
     """
 
     def __init__(self, wanted: Iterable[tuple[str, Found]]) -> None:
-        entries = [(_parts(text), thing) for text, thing in wanted]
+        entries = list(wanted)
         self._count = len(entries)
-        frequency = Counter(part for parts, _ in entries for part in set(parts))
+        frequency = Counter(part for text, _ in entries for part in set(_parts(text)))
         self._things: dict[str, list[Found]] = {}
-        for parts, thing in entries:
-            self._things.setdefault(min(parts, key=frequency.__getitem__), []).append(thing)
+        for text, thing in entries:
+            self._things.setdefault(min(_parts(text), key=frequency.__getitem__), []).append(thing)
         self._lengths = sorted({len(part) for part in self._things})
 
     def candidates(self, text: str) -> Iterator[Found]:

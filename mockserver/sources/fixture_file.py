@@ -7,9 +7,11 @@ is named `any`, stands for every model or chip. A file in the recorded form (`re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from functools import lru_cache
+from sys import intern
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import (
     Field,
@@ -22,6 +24,7 @@ from pydantic_core import from_json
 from mockserver.core.data import ANY
 from mockserver.core.errors import OperatorError
 from mockserver.core.field_rules import Rule, Ruled, exactly_one, strictly
+from mockserver.core.immutable import immutable
 from mockserver.files.bounded import read_bounded, without_byte_order_mark
 from mockserver.files.checked import explain
 from mockserver.sources.condition import (
@@ -126,9 +129,36 @@ class Match(Described):
     chip: str | None = None
     """The chip of the path, instead of the folder's name; "any" for every one."""
 
+    def asks(self) -> Asked:
+        """What it asks for beyond model and chip."""
+        return Asked(self.user, self.system, self.messages, self.body, self.headers, self.query, self.stream)
+
+
+@immutable(frozen=True, slots=True)
+class Asked:
+    """What a match asks for beyond model and chip, for as many fixtures as there are: a fifth of what a model weighs.
+
+    Attributes:
+        user: What the last user message must be; None for anything, here and below.
+        system: The same of the first system message.
+        messages: The same of the whole dialogue.
+        body: Paths into the body, and what lies there.
+        headers: Request headers by name.
+        query: Parameters of the query by name.
+        stream: Whether a stream is asked for.
+    """
+
+    user: Condition | None
+    system: Condition | None
+    messages: tuple[Turn, ...] | None
+    body: BodyConditions
+    headers: HeadConditions
+    query: HeadConditions
+    stream: bool | None
+
     @property
     def conditions(self) -> int:
-        """How many things it asks for beyond model and chip; each message of a dialogue and each path is one."""
+        """How many things it asks for; each message of a dialogue and each path is one."""
         given = sum(value is not None for value in (self.user, self.system, self.stream))
         return given + len(self.messages or ()) + len(self.body) + len(self.headers) + len(self.query)
 
@@ -140,6 +170,8 @@ class Match(Described):
         return next((turn.content for turn in reversed(self.messages or ()) if turn.role == "user"), None)
 
 
+KEPT_FILES: Final = 2048
+"""Fixtures of which all is kept as it was read: about 5 MiB, where they are small."""
 Then = Literal["repeat", "cycle", "error"]
 """After the last of some answers: the last one again, the first one again, or an error."""
 
@@ -173,14 +205,6 @@ class FixtureFile(Ruled, Described):
     source: str = ""
     """Where the answer is from, for people."""
 
-    def is_expired(self, today: date) -> bool:
-        """Whether the last day is over."""
-        return self.expires is not None and self.expires < today
-
-    def expiry(self, today: date) -> str:
-        """What is to be said of a fixture that is expired; empty where it is not."""
-        return f"expires: {self.expires} is over; it no longer fits any request" if self.is_expired(today) else ""
-
     @property
     def doubts(self) -> str:
         """What looks like a slip in what is said; empty for nothing."""
@@ -193,32 +217,61 @@ class FixtureFile(Ruled, Described):
         return said_at(call, self.answers or (), self.then)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Fixture:
-    """A written fixture and where it applies.
+    """A written fixture: where it applies and what it asks for. What it says is read when it is said.
 
     Attributes:
         name: Its path below the root, with `/`.
         root: The number of its root; 0 is the most important.
         model: The model that it is for, or ANY.
         chip: The chip that it is for, or ANY.
-        file: What it holds.
+        asks: What a request must hold beyond that.
+        priority: See `FixtureFile`.
+        expires: See `FixtureFile`.
+        doubts: What looks like a slip in what is said; empty for nothing.
+        data: The file's bytes, which were checked.
     """
 
     name: str
     root: int
     model: str
     chip: str
-    file: FixtureFile
+    asks: Asked
+    priority: int
+    expires: date | None
+    doubts: str
+    data: bytes
+
+    @property
+    def file(self) -> FixtureFile:
+        """What it holds; the last `KEPT_FILES` that were asked for are kept."""
+        return _file(self.data)
+
+    def is_expired(self, today: date) -> bool:
+        """Whether the last day is over."""
+        return self.expires is not None and self.expires < today
+
+    def expiry(self, today: date) -> str:
+        """What is to be said of a fixture that is expired; empty where it is not."""
+        return f"expires: {self.expires} is over; it no longer fits any request" if self.is_expired(today) else ""
 
     @property
     def rank(self) -> tuple[int | bool | str, ...]:
         """The smallest goes first: by root, priority, conditions, named model, named chip, exact text, path."""
-        match = self.file.match
-        exact = isinstance(match.said, Same)
+        asks = self.asks
+        exact = isinstance(asks.said, Same)
         return (
-            self.root, -self.file.priority, -match.conditions, self.model == ANY, self.chip == ANY, not exact, self.name
+            self.root, -self.priority, -asks.conditions, self.model == ANY, self.chip == ANY, not exact, self.name
         )  # fmt: skip
+
+
+@lru_cache(maxsize=KEPT_FILES)
+def _file(data: bytes) -> FixtureFile:
+    file = parse(data, "a fixture")
+    if file is None:
+        raise ValueError("only what was read as a fixture is kept as one")
+    return file
 
 
 def read(root: Path, name: str, number: int = 0) -> Fixture | None:
@@ -232,12 +285,14 @@ def read(root: Path, name: str, number: int = 0) -> Fixture | None:
     Raises:
         OperatorError: the file cannot be read or is no fixture; the text names file, key and what is allowed.
     """
-    path = root / name
-    file = parse(read_bounded(path), path)
+    path = os.path.join(root, name).removeprefix("./")  # noqa: PTH118 - a Path keeps each of its parts for ever
+    data = read_bounded(path)
+    file = parse(data, path)
     if file is None:
         return None
-    model, chip, *_ = [*name.split("/")[:-1], ANY, ANY]
-    return Fixture(name, number, file.match.model or model, file.match.chip or chip, file)
+    model, chip, *_ = map(intern, [*name.split("/")[:-1], ANY, ANY])
+    model, chip = file.match.model or model, file.match.chip or chip
+    return Fixture(name, number, model, chip, file.match.asks(), file.priority, file.expires, file.doubts, data)
 
 
 def parse(data: bytes, where: Path | str) -> FixtureFile | None:

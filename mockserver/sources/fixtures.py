@@ -41,11 +41,33 @@ class Found(NamedTuple):
     said: FixtureAnswer
 
 
+class Calls:
+    """How often each namespace has asked for each fixture that has several answers."""
+
+    def __init__(self) -> None:
+        self._calls: dict[tuple[str, Place], int] = {}
+
+    def next(self, namespace: str, place: Place) -> int:
+        """How often it was asked before; counts."""
+        self._calls[namespace, place] = call = self._calls.get((namespace, place), -1) + 1
+        return call
+
+    def forget(self, namespace: str) -> None:
+        """Begin all of a namespace again."""
+        self._calls = {key: calls for key, calls in self._calls.items() if key[0] != namespace}
+
+    def drop(self, place: Place) -> None:
+        """Begin a fixture again for all: its file changed."""
+        for counter in [key for key in self._calls if key[1] == place]:
+            del self._calls[counter]
+
+
 class Fixtures:
     """The fixtures of some folders; `refresh` loads them and keeps them as they are on disk.
 
     Args:
         roots: Folders of fixtures, the most important first: whatever fits in one goes before all of the next.
+        calls: Counts the calls of those that have several answers; None keeps count here.
 
     Raises:
         OperatorError: a root is no folder.
@@ -56,7 +78,7 @@ class Fixtures:
         changes: How often what fits may have changed: files came, went or changed, or a day passed.
     """
 
-    def __init__(self, roots: Sequence[Path]) -> None:
+    def __init__(self, roots: Sequence[Path], calls: Calls | None = None) -> None:
         for root in roots:
             if not root.is_dir():
                 raise OperatorError(f"{root}: no such folder; fixtures lie in <model>/<chip>/ below it")
@@ -65,12 +87,12 @@ class Fixtures:
         self._watches = [Watch(root) for root in roots]
         self._checked_s: float | None = None
         self._today = date.min
-        self._fixtures: dict[Place, Fixture] = {}
+        self._fixtures: list[dict[str, Fixture]] = [{} for _ in roots]  # by name
         self._ordered: list[Fixture] = []
-        self._index: dict[tuple[str | None, str], list[tuple[int, Fixture]]] = {}
-        self._containing: ContainsIndex[tuple[int, Fixture]] | None = None
+        self._index: dict[str, dict[str | None, tuple[int, ...]]] = {}  # by model, then by text
+        self._containing: ContainsIndex[int] | None = None
         self._told: set[Place] = set()
-        self._calls: dict[tuple[str, Place], int] = {}
+        self._calls = calls or Calls()
         self.changes = 0
         self._looks_at_heads = False
 
@@ -120,21 +142,20 @@ class Fixtures:
         fixture = self._best(RequestView(request, self._today))
         if fixture is None:
             return None
-        if fixture.file.answer is not None:
-            return Found(fixture, fixture.file.answer)
-        counter = (namespace, (fixture.root, fixture.name))
-        call = self._calls.get(counter, 0)
-        self._calls[counter] = call + 1
-        said = fixture.file.said(call)
+        file = fixture.file
+        if file.answer is not None:
+            return Found(fixture, file.answer)
+        call = self._calls.next(namespace, (fixture.root, fixture.name))
+        said = file.said(call)
         if said is None:
-            answers = len(fixture.file.answers or ())
+            answers = len(file.answers or ())
             seen = f"{fixture.name}: this is call {call + 1} and it has {answers} answers"
             raise Refusal("no-match", f'{seen}; by its "then": "error" no more are given')
         return Found(fixture, said)
 
     def forget_calls(self, namespace: str) -> None:
         """Begin all `answers` of a namespace from the first again."""
-        self._calls = {key: calls for key, calls in self._calls.items() if key[0] != namespace}
+        self._calls.forget(namespace)
 
     def near_misses(self, request: ChatRequest) -> list[NearMiss]:
         """The three fixtures that miss the request by the least, best first, and the last root's after all others.
@@ -158,19 +179,23 @@ class Fixtures:
     def _best(self, view: RequestView) -> Fixture | None:
         """The first in order that fits: of the fixtures for this very text and of those for none, each by model."""
         said = None if view.user is None else view.user.normal
-        best: tuple[int, Fixture] | None = None
-        for key in {(said, view.request.model), (said, ANY), (None, view.request.model), (None, ANY)}:
-            for place, fixture in self._index.get(key, ()):
-                if best is not None and place > best[0]:
-                    break
-                if fits(fixture, view):
-                    best = place, fixture
-                    break
+        ordered, index, model = self._ordered, self._index, view.request.model
+        none = best = len(ordered)
+        for by_text in (index.get(model), index.get(ANY)):
+            if by_text is None:
+                continue
+            for text in (said, None):
+                for place in by_text.get(text, ()):
+                    if place >= best:
+                        break
+                    if fits(ordered[place], view):
+                        best = place
+                        break
         if self._containing is not None and view.user is not None:
-            for place, fixture in self._containing.candidates(view.user.folded[:SEARCHED]):
-                if (best is None or place < best[0]) and fits(fixture, view):
-                    best = place, fixture
-        return None if best is None else best[1]
+            for place in self._containing.candidates(view.user.folded[:SEARCHED]):
+                if place < best and fits(ordered[place], view):
+                    best = place
+        return None if best == none else ordered[best]
 
     def _read(self, place: Place) -> str | None:
         """Take in a file that is new or changed; what is wrong with it, if anything."""
@@ -179,41 +204,44 @@ class Fixtures:
             fixture = read(self._roots[number], name, number)
         except OperatorError as error:
             self.broken[place] = str(error)
-            return f"{error}{KEPT if place in self._fixtures else ''}"
+            return f"{error}{KEPT if name in self._fixtures[number] else ''}"
         self._forget(place)
         if fixture is None:
             return None
-        self._fixtures[place] = fixture
-        doubts = fixture.file.doubts
-        return f"{self._roots[number] / name}: {doubts}" if doubts else None
+        self._fixtures[number][name] = fixture
+        return f"{self._roots[number] / name}: {fixture.doubts}" if fixture.doubts else None
 
     def _forget(self, place: Place) -> None:
-        self._fixtures.pop(place, None)
+        self._fixtures[place[0]].pop(place[1], None)
         self.broken.pop(place, None)
         self._told.discard(place)
-        for counter in [key for key in self._calls if key[1] == place]:
-            del self._calls[counter]
+        self._calls.drop(place)
 
     def _order(self) -> None:
-        self._ordered = sorted(self._fixtures.values(), key=lambda fixture: fixture.rank)
-        self._looks_at_heads = any(one.file.match.headers or one.file.match.query for one in self._ordered)
-        self._index = {}
+        self._ordered = sorted(
+            (one for root in self._fixtures for one in root.values()), key=lambda fixture: fixture.rank
+        )
+        self._looks_at_heads = any(one.asks.headers or one.asks.query for one in self._ordered)
+        found: dict[str, dict[str | None, list[int]]] = {}
         containing = []
-        many = sum(isinstance(fixture.file.match.user, Contains) for fixture in self._ordered) >= MANY
+        many = sum(isinstance(fixture.asks.user, Contains) for fixture in self._ordered) >= MANY
         for place, fixture in enumerate(self._ordered):
-            said = fixture.file.match.said
-            if many and isinstance(fixture.file.match.user, Contains):
-                containing.append((fixture.file.match.user.folded, (place, fixture)))
+            user, said = fixture.asks.user, fixture.asks.said
+            if many and isinstance(user, Contains):
+                containing.append((user.folded, place))
                 continue
             text = said.normal if isinstance(said, Same) else None
-            self._index.setdefault((text, fixture.model), []).append((place, fixture))
+            found.setdefault(fixture.model, {}).setdefault(text, []).append(place)
+        self._index = {
+            model: {text: tuple(places) for text, places in by_text.items()} for model, by_text in found.items()
+        }
         self._containing = ContainsIndex(containing) if many else None
 
     def _expired(self) -> list[str]:
         """A line for each fixture that expired and was not yet told."""
         reports = []
-        for place, fixture in self._fixtures.items():
-            note = fixture.file.expiry(self._today)
+        for fixture in self._ordered:
+            note, place = fixture.expiry(self._today), (fixture.root, fixture.name)
             if note and place not in self._told:
                 self._told.add(place)
                 reports.append(f"{self._roots[place[0]] / place[1]}: {note}")

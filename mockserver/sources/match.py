@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mockserver.core.exchange import ChatRequest
     from mockserver.sources.condition import Steps
-    from mockserver.sources.fixture_file import Fixture, Match, Turn
+    from mockserver.sources.fixture_file import Asked, Fixture, Match, Turn
 
 COMPARED_FIXTURES: Final = 2000
 """So many fixtures, the most special first, are looked at for near misses."""
@@ -123,7 +123,12 @@ class NearMiss(NamedTuple):
 
 
 def fits(fixture: Fixture, view: RequestView) -> bool:
-    """Whether everything that the fixture asks for is there."""
+    """Whether everything that the fixture asks for is there; what is seen at once is looked at first."""
+    request, stream = view.request, fixture.asks.stream
+    if stream is not None and stream != request.stream:
+        return False
+    if fixture.model not in (ANY, request.model) or fixture.chip not in (ANY, request.chip):
+        return False
     return next(differences(fixture, view), None) is None
 
 
@@ -134,12 +139,12 @@ def differences(fixture: Fixture, view: RequestView) -> Iterator[Difference]:
         yield Difference("model", Shown(fixture.model), Shown(request.model))
     if fixture.chip not in {ANY, request.chip}:
         yield Difference("chip", Shown(fixture.chip), Shown(request.chip))
-    yield from match_differences(fixture.file.match, view)
-    if fixture.file.is_expired(view.today):
-        yield Difference("expires", f"a day up to {fixture.file.expires}", view.today)
+    yield from match_differences(fixture.asks, view)
+    if fixture.is_expired(view.today):
+        yield Difference("expires", f"a day up to {fixture.expires}", view.today)
 
 
-def match_differences(match: Match, view: RequestView) -> Iterator[Difference]:
+def match_differences(match: Match | Asked, view: RequestView) -> Iterator[Difference]:
     """What in a request is not what a match asks for beyond model and chip."""
     for name, wanted in (("user", match.user), ("system", match.system)):
         if wanted is not None:
@@ -188,7 +193,7 @@ def near_misses(fixtures: Iterable[Fixture], view: RequestView, most: int = 3) -
     matcher = SequenceMatcher(None, "", asked, autojunk=False)
 
     def farness(miss: NearMiss) -> tuple[int, float]:
-        said = miss.fixture.file.match.said
+        said = miss.fixture.asks.said
         matcher.set_seq1("" if said is None else normal(said.text[:COMPARED_CHARACTERS]))
         return len(miss.differences), -matcher.quick_ratio()
 

@@ -7,15 +7,15 @@ was asked; `{name}`, `{colleague}`, `{company}`, `{city}`, `{town}`, `{date}`, i
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
+from mockserver.core.immutable import immutable
 from mockserver.sources import tokens
 
 _SEARCHED = 4000  # characters that are looked at for the language and the quotation
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # equal is the same object, so that it is quick to look up by
+@immutable(frozen=True, slots=True, eq=False)  # equal is the same object, so that it is quick to look up by
 class Language:
     """What is said in one language.
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import ast
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mockserver.core.exchange import texts_of
+from mockserver.core.immutable import immutable
 from mockserver.sources.prompt_schema import last_schema, schema_in
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _NAMED_TYPES: Final[dict[str, dict[str, Any]]] = {
 _CODE_TAGS: Final = (("<code>", "</code>"), ("```python", "```"), ("```py", "```"))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class PromptForm:
     """The form that a prompt asks for.
 
@@ -80,7 +80,10 @@ def find(messages: Sequence[Mapping[str, Any]], *, bare: bool) -> PromptForm | N
         bare: Whether `response_format` asks for JSON, so that no fence may stand around it.
     """
     texts = _instructions(messages)
-    if not any("{" in text or "final_answer" in text for text in texts):
+    for text in texts:
+        if "{" in text or "final_answer" in text:
+            break
+    else:
         return None
     for text in texts:
         form = _dspy(text) or _code(text)

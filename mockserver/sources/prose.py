@@ -49,7 +49,15 @@ class Draw:
         return among[self.below(len(among))]
 
 
-def prose(dialogue: DialogueSummary, draw: Draw, cut: Tokenizer, *, invented: bool, size: int | None = None) -> Pieces:
+def prose(
+    dialogue: DialogueSummary,
+    draw: Draw,
+    cut: Tokenizer,
+    *,
+    invented: bool,
+    size: int | None = None,
+    enough: int | None = None,
+) -> Pieces:
     """Sentences that make sense one after the other, cut; from about `SHORTEST` to about `LONGEST` tokens.
 
     The question is quoted, and so is the first question of a dialogue of several; after a tool's result, that is
@@ -61,11 +69,17 @@ def prose(dialogue: DialogueSummary, draw: Draw, cut: Tokenizer, *, invented: bo
         cut: The tokenizer of the model that answers.
         invented: Whether an example with invented names is told.
         size: The number of pieces, exactly; None leaves it to the draw.
+        enough: After so many pieces nothing more is said: who asks cuts there. None says everything.
     """
     language = dialogue.language
     target = _lengths()[draw.below(_LENGTHS)]
     opened = _opening_template(dialogue, draw)
     opening = _opening(dialogue, *opened, cut)
+    if enough is not None:
+        if size is not None:
+            size = min(size, max(enough, 0))
+        if len(opening) >= enough:
+            return opening[:size]
     closing = draw.choice(language.closings)
     cast = draw.below(CASTS) if invented else NOBODY
     story, advice = _selections(len(language.story)), _selections(len(language.advice))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from difflib import SequenceMatcher
 from functools import cached_property
 from heapq import nlargest
@@ -23,6 +23,7 @@ from pydantic_core import from_json
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import ChatRequest, texts_of
+from mockserver.core.immutable import immutable
 from mockserver.core.route import parse, parse_decoded
 from mockserver.files.exchange_file import plan_of, read_if_exchange
 from mockserver.files.kept_headers import raw
@@ -47,7 +48,7 @@ _COMPARED = 500  # recordings looked at for a near miss, by their letters; the b
 _COMPARED_WELL = 20
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class ReplaySettings:
     """How recordings are played.
 
@@ -67,7 +68,7 @@ class ReplaySettings:
     strict_requests: bool = False
 
 
-@dataclass(frozen=True)
+@immutable(frozen=True)
 class Recording:
     """One recorded exchange that requests can be matched with."""
 

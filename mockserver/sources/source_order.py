@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING
 
 from mockserver.core.data import ANY
@@ -16,6 +17,7 @@ from mockserver.core.exchange import Answer
 from mockserver.files.bounded import visible_path
 from mockserver.sources import tokens
 from mockserver.sources.fixture_answer import reply_of
+from mockserver.sources.fixtures import CHECK_EVERY_S
 from mockserver.sources.identity import identified
 from mockserver.sources.staleness import not_offered, stale_detail
 
@@ -66,6 +68,7 @@ class Sources:
         self._strict_requests = strict_requests
         self._now_s = now_s
         self._generation = self._changes = 0
+        self._looked_s = -inf
         self._refresh()
         broken = [*fixtures.broken.values(), *(recordings.broken.values() if recordings is not None else ())]
         if strict and broken:  # nothing else would answer in its place: better no mock than one without its answers
@@ -133,6 +136,9 @@ class Sources:
 
     def _refresh(self) -> None:
         now_s = self._now_s()
+        if abs(now_s - self._looked_s) < CHECK_EVERY_S:
+            return
+        self._looked_s = now_s
         reports, changes = self._fixtures.refresh(now_s), self._fixtures.changes
         if self._recordings is not None:
             reports += self._recordings.refresh(now_s)

@@ -11,6 +11,7 @@ import hashlib
 import json
 import random
 from collections import OrderedDict
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.core.errors import OperatorError, Refusal
@@ -22,7 +23,7 @@ from mockserver.sources.dialogue import DialogueSummary
 from mockserver.sources.prose import Draw, line_of_thought, opening_text, prose
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mockserver.core.exchange import ChatRequest, ToolCall
     from mockserver.pipeline.structure import Structure
@@ -35,6 +36,7 @@ MOST_TOKENS: Final = 32_768
 _KEPT_REQUEST = 16_384  # characters; answers to longer requests are made anew, so that the memory is bounded
 _SHAPING = ("tools", "tool_choice", "parallel_tool_calls", "response_format", "enable_thinking")
 _NO_FORM = [None] * len(_SHAPING)
+_Key = tuple[str, str, tuple[int, int] | None, int | None, str]
 _in_order = json.JSONEncoder(sort_keys=True).encode
 
 
@@ -61,32 +63,36 @@ class Synthetic:
         self._seed = seed
         self._style = style
         self._size = size
-        self._kept: OrderedDict[bytes, Answer] = OrderedDict()
+        self._kept: OrderedDict[_Key, Answer] = OrderedDict()
 
     def answer(self, request: ChatRequest) -> Answer:
-        """The answer; raises Refusal where the request asks for a form that cannot be had."""
+        """The answer; raises Refusal where the request asks for a form that cannot be had.
+
+        Text ends soon after `max_tokens`, where the limit stage will cut it: what follows is not made.
+        """
         style = request.answer_style or self._style
         body = request.body
-        asked = _in_order([self._edition.name, self._seed, body.get("seed"), request.model, request.messages])
+        asked = _written(self._edition.name, self._seed, body.get("seed"), request.model, request.messages)
         wanted = size_of(body) or self._size
+        most = bounds(body)[0] if body.get("stop") is None else None
         form = [*map(body.get, _SHAPING)]
-        shaping = f"{style} {wanted}" if form == _NO_FORM else json.dumps([style, wanted, *form])
-        origin = hashlib.blake2b(asked.encode(), digest_size=16)
-        seed = origin.hexdigest()
-        origin.update(b"\0" + shaping.encode())
-        key = origin.digest()
+        shaping = "" if form == _NO_FORM else json.dumps(form)
+        seed = hashlib.blake2b(asked.encode(), digest_size=16).hexdigest()
+        key = seed, style, wanted, most, shaping
         found = self._kept.get(key)
         if found is not None:
             self._kept.move_to_end(key)
             return found
-        made = self._make(request, style, seed, wanted)
+        made = self._make(request, style, seed, wanted, most)
         if len(asked) + len(shaping) <= _KEPT_REQUEST:
             self._kept[key] = made
             if len(self._kept) > KEPT_ANSWERS:
                 self._kept.popitem(last=False)
         return made
 
-    def _make(self, request: ChatRequest, style: str, seed: str, size: tuple[int, int] | None) -> Answer:
+    def _make(
+        self, request: ChatRequest, style: str, seed: str, size: tuple[int, int] | None, most: int | None
+    ) -> Answer:
         entry = self._edition.entry(request.model)
         wanted = structure(request.body)
         if wanted.functions and not entry.tools:
@@ -114,12 +120,31 @@ class Synthetic:
                 exact = None if size is None else draw.below(size[1] - size[0] + 1) + size[0] - 1
                 reasoning = reasoning[:exact]
                 left = None if exact is None else exact - len(reasoning)
-                pieces = prose(dialogue, draw, cut, invented=style == "faker", size=left)
-                if form is not None and form.schema is None:
+                framed = form is not None and form.schema is None
+                enough = None if most is None or framed else most - len(reasoning)
+                pieces = prose(dialogue, draw, cut, invented=style == "faker", size=left, enough=enough)
+                if form is not None and framed:
                     pieces = cut.pieces(form.written("".join(pieces)))
-        count = len(reasoning) + len(pieces) + sum(len(one.pieces) for one in calls) + 1
+        count = len(reasoning) + len(pieces) + 1
+        if calls:
+            count += sum(len(one.pieces) for one in calls)
         usage = Usage(tokens.prompt_tokens(request, self._edition), count, len(reasoning))
         return Answer(pieces, usage, "tool_calls" if calls else "stop", reasoning, calls)
+
+
+def _written(edition: str, seed: int, wish: object, model: str, messages: Sequence[Mapping[str, Any]]) -> str:
+    """What decides the words, as JSON with its keys in order; the usual message takes no encoder."""
+    said = ", ".join(
+        [
+            f'{{"content": {_quoted(content)}, "role": {_quoted(role)}}}'
+            if len(one) == 2
+            and isinstance(content := one.get("content"), str)
+            and isinstance(role := one.get("role"), str)
+            else _in_order(one)
+            for one in messages
+        ]
+    )
+    return f"[{_quoted(edition)}, {seed}, {'null' if wish is None else _in_order(wish)}, {_quoted(model)}, [{said}]]"
 
 
 def reasons(entry: ModelEntry, body: Mapping[str, Any]) -> bool:

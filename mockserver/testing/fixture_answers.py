@@ -49,11 +49,11 @@ def scripted(path: Path, today: date) -> Iterator[Body]:
             f"{path}: holds no fixture and no recording of a chat; they are *.json with match and answer, or with "
             "request and response"
         )
-    expired = [(file, note) for file, fixture in files if (note := fixture.file.expiry(today))]
+    expired = [(file, note) for file, fixture in files if (note := fixture.expiry(today))]
     if expired and len(expired) == len(files) and not recorded:
         raise OperatorError("; ".join(f"{file}: {note}" for file, note in expired))
     for file, fixture in files:
-        if not fixture.file.is_expired(today):
+        if not fixture.is_expired(today):
             yield file, _body(file, fixture)
     yield from recorded
 

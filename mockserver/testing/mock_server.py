@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from mockserver.server.app import App
-    from mockserver.server.connection import Refuser
+    from mockserver.server.mock import Mock
     from mockserver.settings.config import Config
 
 STOP_SECONDS: Final = 10.0
@@ -118,7 +118,7 @@ class MockServer(RunningMock):
 class _Running:
     """The server on its own loop, in a thread of its own."""
 
-    def __init__(self, app: App, listening: socket.socket, grace_seconds: float, refuser: Refuser) -> None:
+    def __init__(self, app: App, listening: socket.socket, grace_seconds: float, mock: Mock) -> None:
         from mockserver.server.serving import make_server, new_event_loop
         from mockserver.server.uvicorn_fit import connection_for
 
@@ -128,7 +128,8 @@ class _Running:
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         grace = grace_seconds + STOP_SECONDS
-        self._server = make_server(_Cancellable(app), self._ready.set, grace, connection_for(refuser))
+        connection = connection_for(mock, app.chats)
+        self._server = make_server(_Cancellable(app), self._ready.set, grace, connection, mock.namespaces)
         self._thread = threading.Thread(target=self._serve, name="genstudio-mock", daemon=True)
 
     def start(self) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Verdict, broken, holds_if
+from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Severity, Verdict, broken, by_claim, holds_if
 from mockserver.core import strict_json
 from mockserver.core.exchange import Ending
 from mockserver.pipeline.frame import BOM
@@ -38,6 +38,15 @@ def status(r: Reading, c: Context) -> Verdict:
     return broken(f"status {r.status or 'none'}; due {due} ({why})")
 
 
+def weigh_status(c: Context) -> Severity:
+    """A status weighs what is known of the rule, and of the refusal: its row's claim, or the documents' list."""
+    if c.refusal is None:
+        return by_claim(c.claim, Severity.MUST)
+    row = c.edition.file.errors[c.refusal]
+    known = row.claim != "assumed" or row.status in c.edition.file.documented_statuses
+    return by_claim(c.claim if known else "assumed", Severity.MUST)
+
+
 def ends(r: Reading, _c: Context) -> Verdict:
     """The body ends as HTTP wants it."""
     if r.exchange.plan is None:
@@ -66,13 +75,28 @@ def readable(r: Reading, _c: Context) -> Verdict:
 
 
 def body_type(r: Reading, _c: Context) -> Verdict:
-    """A body that is not streamed is announced as JSON."""
+    """A body that is not streamed is announced as JSON, and in no other charset than UTF-8."""
     if r.wants_stream or not r.answered:
         return NOT_APPLICABLE
     sent = r.headers.get("content-type", "none")
-    return holds_if(
-        sent.split(";")[0].strip().lower() == "application/json", f"content type {sent}; due application/json"
-    )
+    good = sent.split(";")[0].strip().lower() == "application/json" and not other_charset(sent)
+    return holds_if(good, f"content type {sent}; due application/json")
+
+
+_CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\s\";]*)", re.IGNORECASE)
+
+
+def other_charset(content_type: str) -> str:
+    """The charset that a content type names, where it is not UTF-8; else empty."""
+    found = _CHARSET.search(content_type)
+    return "" if found is None or found[1].lower() in {"utf-8", "utf8"} else found[1] or "empty"
+
+
+def unique_keys(r: Reading, _c: Context) -> Verdict:
+    """No JSON object has a key twice: readers differ on which one counts."""
+    if not r.objects:
+        return NOT_APPLICABLE
+    return holds_if(r.repeated_key is None, f"an object has the key {r.repeated_key!r} twice")
 
 
 def content_length(r: Reading, _c: Context) -> Verdict:
@@ -85,7 +109,7 @@ def content_length(r: Reading, _c: Context) -> Verdict:
 
 def as_asked(r: Reading, _c: Context) -> Verdict:
     """A stream comes where one was asked for, one object where not."""
-    if not r.answered or not r.body or not r.complete:
+    if not r.answered or not r.body or not r.complete or r.coding:  # what is packed, `utf8` tells
         return NOT_APPLICABLE
     if r.wants_stream:
         return holds_if(r.framing in {"sse", "json-lines"}, f"a stream was asked for; the body begins {r.body[:40]!r}")
@@ -185,11 +209,12 @@ def one_choice(r: Reading, c: Context) -> Verdict:
         return NOT_APPLICABLE
     otherwise = r.wants_stream and c.chip.wire.shape.choice_index != "zero"  # `shape-choice-index` judges it
     for one, choice in r.choices:
-        if len(one["choices"]) != 1 or (choice.get("index") != 0 and not otherwise):
-            return broken(
-                f"choices: {len(one['choices'])}, the first with index {choice.get('index')!r}; due one, with index 0"
-            )
-    return HOLDS
+        index = choice.get("index")
+        zero = type(index) is int and index == 0
+        if len(one["choices"]) != 1 or not (zero or otherwise):
+            return broken(f"choices: {len(one['choices'])}, the first with index {index!r}; due one, with index 0")
+    empty = next((n for n, one in enumerate(r.chunks) if one.get("choices") == [] and not one.get("usage")), None)
+    return holds_if(empty is None, f"chunk {empty} has no choice and reports no usage; due one choice")
 
 
 def one_identity(r: Reading, c: Context) -> Verdict:
@@ -284,15 +309,18 @@ def blocked_due(r: Reading, c: Context) -> Verdict:
     return holds_if(r.blocked, "no object has blocked: true, though the review objects to the request")
 
 
-_TRACE: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACE: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def trace_form(r: Reading, _c: Context) -> Verdict:
-    """A traceresponse has the form of W3C's Trace Context."""
+    """A traceresponse has the form of W3C's Trace Context, whose ids are not all zeros."""
     sent = r.headers.get("traceresponse")
     if sent is None:
         return NOT_APPLICABLE
-    return holds_if(_TRACE.fullmatch(sent) is not None, f"traceresponse is {sent!r}; due 00-32 hex-16 hex-2 hex digits")
+    return holds_if(
+        _TRACE.fullmatch(sent) is not None,
+        f"traceresponse is {sent!r}; due 00-32 hex-16 hex-2 hex digits, ids not zero",
+    )
 
 
 def usage_adds_up(r: Reading, _c: Context) -> Verdict:
@@ -343,21 +371,32 @@ def blocked_form(r: Reading, _c: Context) -> Verdict:
     return HOLDS
 
 
+def _names_offered(asked: Json) -> list[str]:
+    """The names of the functions that a request offers, as far as they can be read."""
+    tools = asked.get("tools")
+    found = [one.get("function") for one in tools if isinstance(one, dict)] if isinstance(tools, list) else []
+    return [one["name"] for one in found if isinstance(one, dict) and isinstance(one.get("name"), str)]
+
+
 def tool_calls(r: Reading, c: Context) -> Verdict:
-    """Each tool call has an id, a name and arguments that are a JSON object, and the finish says tool_calls.
+    """Each tool call has an id, the name of an offered function and a JSON object, and the finish says tool_calls.
 
     What the profile declares of them is as good: a finish of another word, no arguments where there are none.
     """
     listed = [said["tool_calls"] for said in r.said if said.get("tool_calls")]
-    if not listed or not (r.whole or r.completion):
+    if not (r.whole or r.completion) or (not listed and r.finish_reason != "tool_calls"):
         return NOT_APPLICABLE
+    if not listed:
+        return broken("finish_reason is 'tool_calls', and no call came")
     calls: list[list[Json]] = []
     for parts in listed:
         for part in parts if isinstance(parts, list) else [parts]:
             if not isinstance(part, dict) or not isinstance(part.get("function", {}), dict):
                 return broken(f"tool call {_short(part)}; due an object with a function")
+            if part.get("type", "function") not in {"function", "", None}:
+                return broken(f"tool call {_short(part)}; due type function")
         take_calls(calls, parts if isinstance(parts, list) else [parts])
-    wire = c.chip.wire
+    wire, offered = c.chip.wire, _names_offered(r.asked)
     for parts in calls:
         one = call_of(parts)
         text = one.arguments or ("{}" if wire.tools.no_arguments == "empty" else "")
@@ -368,5 +407,7 @@ def tool_calls(r: Reading, c: Context) -> Verdict:
         if not whole and r.finish_reason != "length":
             told = {"id": one.id, "name": one.name, "arguments": one.arguments}
             return broken(f"tool call {_short(told)}; due id, name and arguments that are a JSON object")
+        if offered and one.name not in offered:
+            return broken(f"tool call of {_short(one.name)}; offered: {', '.join(offered)}")
     allowed = ("length", dict(wire.chunk.finish_words).get("tool_calls", "tool_calls"))
     return holds_if(r.finish_reason in allowed, f"finish_reason is {_short(r.finish_reason)} after a tool call")

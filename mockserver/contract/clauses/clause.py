@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Literal
@@ -98,6 +99,25 @@ def by_claim(claim: Claim | None, severity: Severity) -> Severity:
     return Severity.OBSERVED if claim in {None, "assumed"} else severity
 
 
+_DOCUMENTS: Final = re.compile(r"\b(tutorial of 2024|API reference of late 2025|RFC \d+|WHATWG|W3C Trace Context)\b")
+_SEEN: Final = re.compile(r"\blive observation\b")
+
+
+def claim_of(source: str) -> Claim:
+    """How a fact is known whose source reads so: a document says it, it was seen, or neither."""
+    return "documented" if _DOCUMENTS.search(source) else "observed" if _SEEN.search(source) else "assumed"
+
+
+def by_field(name: str, severity: Severity) -> Callable[[Context], Severity]:
+    """Weighs a clause by what the edition claims of a field of the request."""
+
+    def weigh(c: Context) -> Severity:
+        rule = c.edition.file.request.fields.get(name)
+        return by_claim(rule.claim if rule else None, severity)
+
+    return weigh
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One clause of the contract.
@@ -108,7 +128,8 @@ class Check:
         source: Which document says so, and where in it.
         severity: How much it weighs at most.
         judge: Looks at one exchange.
-        weigh: How much it weighs in a context, where that depends on a claim; None for always the same.
+        weigh: How much it weighs in a context, where that depends on a claim of the edition or of the chip's file;
+            None goes by its source.
     """
 
     id: str
@@ -120,4 +141,4 @@ class Check:
 
     def weight(self, context: Context) -> Severity:
         """How much it weighs where it is measured against this."""
-        return self.weigh(context) if self.weigh else self.severity
+        return self.weigh(context) if self.weigh else by_claim(claim_of(self.source), self.severity)

@@ -161,7 +161,8 @@ def _usage_details(r: Reading) -> Shown:
         return None
     if "prompt_tokens_details" not in r.usage:
         return "absent"
-    return "null" if r.usage["prompt_tokens_details"] is None else "object"
+    details = r.usage["prompt_tokens_details"]
+    return "null" if details is None else "object" if isinstance(details, dict) else f"{details!r}"[:80]
 
 
 def _role_chunk(r: Reading) -> Shown:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -187,6 +189,26 @@ class Reading:
     def usage(self) -> Json:
         """The last usage; empty for none."""
         return self.usages[-1] if self.usages else {}
+
+    @cached_property
+    def repeated_key(self) -> str | None:
+        """The first key that an object of the body has twice; None for none."""
+        seen: list[str] = []
+
+        def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+            made = dict(pairs)
+            if len(made) < len(pairs):
+                keys = [key for key, _ in pairs]
+                seen.append(next(key for key in keys if keys.count(key) > 1))
+            return made
+
+        lines = [self.body] if self.framing in {"json", ""} else self.body.splitlines()
+        for line in lines:
+            with suppress(ValueError, RecursionError):  # what cannot be read breaks other clauses
+                json.loads(line.removeprefix(b"data:"), object_pairs_hook=unique)
+            if seen:
+                return seen[0]
+        return None
 
     @cached_property
     def skeleton(self) -> bytes:

@@ -25,7 +25,7 @@ def _body(r: Reading) -> Any:
 
 def error_type(r: Reading, _c: Context) -> Verdict:
     """A refusal is announced as JSON and is JSON."""
-    if not 400 <= r.status <= 599:
+    if not 400 <= r.status <= 599 or r.coding:
         return NOT_APPLICABLE
     sent = r.headers.get("content-type", "none")
     if not isinstance(_body(r), dict):
@@ -42,9 +42,11 @@ def error_shape(r: Reading, c: Context) -> Verdict:
         return NOT_APPLICABLE
     gateway = type(body.get("code")) is int and isinstance(body.get("msg"), str)
     error = body.get("error")
-    upstream = isinstance(error, dict) and isinstance(error.get("message"), str)
-    if not gateway and not upstream:
+    words = body["msg"] if gateway else error.get("message") if isinstance(error, dict) else None
+    if not isinstance(words, str):
         return broken(f"the body has {', '.join(body) or 'no keys'}; due code and msg, or error with message")
+    if not words.strip():
+        return broken(f"{'msg' if gateway else 'error.message'} is empty; due words that say what is wrong")
     row = c.edition.file.errors[c.refusal] if c.refusal else None
     if row is None or r.status != row.status:
         return HOLDS  # another refusal than the due one has a shape of its own

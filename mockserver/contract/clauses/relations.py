@@ -10,7 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.contract.clauses.clause import NOT_APPLICABLE, Severity, Verdict, holds_if
+from mockserver.contract.clauses.clause import (
+    NOT_APPLICABLE,
+    Severity,
+    Verdict,
+    by_claim,
+    by_field,
+    claim_of,
+    holds_if,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +39,7 @@ class Relation:
         severity: How much it weighs.
         twin: Makes the second body of the first; it changes nothing in place.
         compare: Looks at both exchanges, the first one's reading first.
+        weigh: How much it weighs in a context, where that depends on a claim of the edition; None goes by its source.
     """
 
     id: str
@@ -39,10 +48,11 @@ class Relation:
     severity: Severity
     twin: Callable[[Json], Json]
     compare: Callable[[Reading, Reading], Verdict]
+    weigh: Callable[[Context], Severity] | None = None
 
-    def weight(self, _context: Context) -> Severity:
-        """How much it weighs: always the same."""
-        return self.severity
+    def weight(self, context: Context) -> Severity:
+        """How much it weighs where it is measured against this."""
+        return self.weigh(context) if self.weigh else by_claim(claim_of(self.source), self.severity)
 
 
 def streamed_twin(body: Json) -> Json:
@@ -107,6 +117,39 @@ def told_where_cut(first: Reading, second: Reading) -> Verdict:
     return holds_if(second.finish_reason == "length", why)
 
 
+def same_finish(first: Reading, second: Reading) -> Verdict:
+    """The same text of as many tokens has the same finish reason."""
+    counts = [one.usage.get("completion_tokens") for one in (first, second)]
+    reasons = [one.finish_reason for one in (first, second)]
+    alike = first.text == second.text and counts[0] == counts[1] and type(counts[0]) is int
+    if not first.text or not alike or first.blocked or second.blocked or None in reasons:
+        return NOT_APPLICABLE
+    told = f"finish_reason {reasons[0]!r}, and {reasons[1]!r} for the same text of {counts[0]} tokens"
+    return holds_if(reasons[0] == reasons[1], told)
+
+
+def other_ids(first: Reading, second: Reading) -> Verdict:
+    """Each answer has an id of its own."""
+    one, other = (next((found["id"] for found in r.objects if found.get("id")), None) for r in (first, second))
+    if not (first.answered and second.answered) or not isinstance(one, str) or not isinstance(other, str):
+        return NOT_APPLICABLE
+    return holds_if(one != other, f"two answers have the id {one!r}")
+
+
+def other_traces(first: Reading, second: Reading) -> Verdict:
+    """Each response has a traceresponse of its own."""
+    one, other = (r.headers.get("traceresponse") for r in (first, second))
+    return NOT_APPLICABLE if not one or not other else holds_if(one != other, f"two responses have traceresponse {one}")
+
+
+def other_prompt(first: Reading, second: Reading) -> Verdict:
+    """The second dialogue counts another number of prompt tokens."""
+    one, other = (r.usage.get("prompt_tokens") for r in (first, second))
+    if type(one) is not int or type(other) is not int:
+        return NOT_APPLICABLE
+    return holds_if(one != other, f"prompt_tokens is {one}, and {other} with a system message")
+
+
 def same_completion(first: Reading, second: Reading) -> Verdict:
     """The same text has the same completion tokens."""
     one, other = first.usage.get("completion_tokens"), second.usage.get("completion_tokens")
@@ -134,7 +177,7 @@ def same_prompt(first: Reading, second: Reading) -> Verdict:
 
 
 _SEED = "seeded, temperature 0: the same request gives the same answer"
-_UNKNOWN = "clients: many send fields that no document has"
+_UNKNOWN = "live observation: clients send fields that no document has, and are not refused"
 
 RELATIONS: Final[tuple[Relation, ...]] = (
     Relation("stream-is-body", "A stream says what the body says.", _SEED, Severity.OBSERVED, streamed_twin, same_text),
@@ -155,12 +198,37 @@ RELATIONS: Final[tuple[Relation, ...]] = (
         same_completion,
     ),
     Relation(
+        "stream-finish-alike",
+        "A stream ends for the reason for which the same body does.",
+        "API reference of late 2025, finish_reason",
+        Severity.SHOULD,
+        streamed_twin,
+        same_finish,
+    ),
+    Relation(
+        "fresh-id",
+        "Two answers have two ids.",
+        "clients: they keep what they said by it; no document promises it",
+        Severity.OBSERVED,
+        with_nulls,
+        other_ids,
+    ),
+    Relation(
+        "fresh-trace",
+        "Two responses have two trace ids.",
+        "clients: they tell responses apart by it; no document of the service promises it",
+        Severity.OBSERVED,
+        with_nulls,
+        other_traces,
+    ),
+    Relation(
         "length-where-cut",
         "An answer that max_tokens cut has finish_reason length.",
         "API reference of late 2025, finish_reason",
         Severity.MUST,
         shorter,
         told_where_cut,
+        by_field("max_tokens", Severity.MUST),
     ),
     Relation(
         "unknown-fields", "Unknown fields are tolerated.", _UNKNOWN, Severity.SHOULD, with_unknown_fields, same_status
@@ -178,6 +246,7 @@ RELATIONS: Final[tuple[Relation, ...]] = (
         Severity.SHOULD,
         with_nulls,
         same_status,
+        by_field("temperature", Severity.SHOULD),
     ),
     Relation(
         "max-tokens-monotone",
@@ -186,6 +255,7 @@ RELATIONS: Final[tuple[Relation, ...]] = (
         Severity.MUST,
         shorter,
         no_longer,
+        by_field("max_tokens", Severity.MUST),
     ),
 )
 
@@ -197,3 +267,13 @@ DIALOGUE: Final = Relation(
     lambda body: body,
     prompt_grows,
 )
+
+SYSTEM: Final = Relation(
+    "system-counts",
+    "A system message changes how many tokens the prompt has.",
+    "tutorial of 2024, single turn with a system message; it may stand for one of the model's own, of any length",
+    Severity.OBSERVED,
+    lambda body: body,
+    other_prompt,
+)
+"""Over a question and the same with a system message."""

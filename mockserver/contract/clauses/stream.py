@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from mockserver.contract.clauses.answer import other_charset
 from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Severity, Verdict, broken, by_claim, holds_if
 from mockserver.contract.clauses.dialect import observe, settled
 from mockserver.pipeline.chunk import REASONING_KEYS
@@ -48,11 +50,15 @@ def role(r: Reading, _c: Context) -> Verdict:
 
 
 def finish_once(r: Reading, _c: Context) -> Verdict:
-    """One chunk has a finish reason (a blocked answer's may be null)."""
-    if not r.whole:
+    """A body, or one chunk of a stream, has a finish reason (a blocked answer's may be null)."""
+    if not (r.whole or (r.completion and r.choices)):
         return NOT_APPLICABLE
     if r.blocked and not r.finishes:
         return HOLDS
+    if r.completion:
+        return holds_if(
+            bool(r.finishes), f"finish_reason is {json.dumps(r.choices[0][1].get('finish_reason'))}; due one"
+        )
     return holds_if(len(r.finishes) == 1, f"chunks with a finish_reason: {len(r.finishes)}; due one")
 
 
@@ -93,9 +99,9 @@ def usage_asked(r: Reading, c: Context) -> Verdict:
 
 
 def completion_count(r: Reading, c: Context) -> Verdict:
-    """A finished stream's completion tokens are its pieces and the end token."""
+    """A stream's completion tokens are its pieces, and the end token where it was not cut by its length."""
     wire = c.chip.wire.chunk
-    if not r.whole or r.finish_reason != "stop" or r.blocked or not r.usages or wire.one_chunk:
+    if not r.whole or r.finish_reason not in {"stop", "length"} or r.blocked or not r.usages or wire.one_chunk:
         return NOT_APPLICABLE
     if (
         any(delta.get("tool_calls") for delta in r.said)
@@ -106,19 +112,24 @@ def completion_count(r: Reading, c: Context) -> Verdict:
     places = [*r.said, *(choice for _, choice in r.choices)]
     pieces = sum(bool(place.get("content")) + any(map(place.get, REASONING_KEYS)) for place in places)
     count = r.usage.get("completion_tokens")
-    return holds_if(
-        count == pieces + 1,
-        f"completion_tokens is {count}; pieces that came: {pieces}, with the end token {pieces + 1}",
-    )
+    if r.finish_reason == "length":
+        return holds_if(count == pieces, f"completion_tokens is {count}; pieces that came: {pieces}")
+    told = f"completion_tokens is {count}; pieces that came: {pieces}, with the end token {pieces + 1}"
+    return holds_if(count == pieces + 1, told)
 
 
 def announced(r: Reading, c: Context) -> Verdict:
-    """A stream of events, and none but one, is announced as text/event-stream, unless the profile says otherwise."""
+    """A stream of events, and none but one, is announced as text/event-stream, unless the profile says otherwise.
+
+    Whatever is announced is in UTF-8.
+    """
     if not r.streamed:
         return NOT_APPLICABLE
     sent = r.headers.get("content-type", "none")
     events = sent.split(";")[0].strip().lower() == "text/event-stream"
     due = content_type(c.chip.wire.frame).startswith(b"text/event-stream")
+    if charset := other_charset(sent):
+        return broken(f"content type {sent}: the charset is {charset}; due utf-8")
     return holds_if(events == due, f"content type {sent}; due {'' if due else 'any but '}text/event-stream")
 
 
@@ -166,15 +177,30 @@ def _body_to_the_byte(r: Reading, completion: Json, c: Context) -> Verdict:
     return holds_if(due == came, f"at byte {at}: {came[at : at + 24]!r}; due {due[at : at + 24]!r}")
 
 
+_TWICE: Final = re.compile(
+    "[\u00c2-\u00df][\u0080-\u00bf]|[\u00e0-\u00ef][\u0080-\u00bf]{2}|[\u00f0-\u00f4][\u0080-\u00bf]{3}"
+)
+"""UTF-8 that was read as Latin-1 and encoded again."""
+
+
+def _encoded_twice(text: str) -> str:
+    """The first such place that holds a control character of Latin-1 too, which no text has; empty for none."""
+    found = (one[0] for one in _TWICE.finditer(text))
+    return next((one for one in found if any("\x80" <= each <= "\x9f" for each in one)), "")
+
+
 def text_is_text(r: Reading, _c: Context) -> Verdict:
-    """No delta holds half a character, or a replacement character that the request does not have."""
-    if not r.streamed or not r.text:
+    """No text holds half a character, UTF-8 encoded twice, or a replacement character that nobody sent."""
+    if not (r.streamed or r.completion) or not r.text:
         return NOT_APPLICABLE
-    own = "\ufffd" in json.dumps(r.asked, ensure_ascii=False)
-    for number, delta in enumerate(r.said):
-        content = delta.get("content") or ""
+    asked = json.dumps(r.asked, ensure_ascii=False)
+    for number, said in enumerate(r.said):
+        content = said.get("content") or ""
         if isinstance(content, str) and (
-            ("\ufffd" in content and not own) or any("\ud800" <= one <= "\udfff" for one in content)
+            ("\ufffd" in content and "\ufffd" not in asked) or any("\ud800" <= one <= "\udfff" for one in content)
         ):
-            return broken(f"chunk {number} holds half a character: {json.dumps(content)}")
-    return HOLDS
+            return broken(
+                f"{f'chunk {number}' if r.streamed else 'the message'} holds half a character: {json.dumps(content)}"
+            )
+    twice = _encoded_twice(r.text)
+    return holds_if(not twice or twice in asked, f"the text holds UTF-8 that was encoded twice: {json.dumps(twice)}")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import ConfigDict
 
 from mockserver.core.field_rules import Ruled
+from mockserver.core.immutable import immutable
 
 if TYPE_CHECKING:
     import random
@@ -27,7 +27,7 @@ _ATTRIBUTE: Final = re.compile(r"^    (\w+): (.+(?:\n {5,}.+)*)", re.MULTILINE)
 """A line of a docstring's section `Attributes:`, and those that go on with it."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class FaultContext:
     """What a fault may use beside the plan.
 

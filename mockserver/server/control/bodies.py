@@ -13,7 +13,7 @@ from mockserver.core.field_rules import Must, Rule, Ruled
 from mockserver.files.byte_text import plain, text_of
 from mockserver.pipeline.disturb import fault_of
 from mockserver.pipeline.faults.table import AnyFault
-from mockserver.server.namespace import Which
+from mockserver.server.namespace import ArmedFault, Expectation, Which
 from mockserver.sources import tokens
 from mockserver.sources.fixture_answer import FixtureAnswer, reply_of
 from mockserver.sources.fixture_file import Match, Then, said_at
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mockserver.core.exchange import Answer, ChatRequest, Plan
     from mockserver.profile.edition import Edition
 
+ANSWER_BYTES: Final = 1024
+"""What each answer of a sequence weighs beyond its text."""
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
@@ -67,6 +69,13 @@ class ArmBody(Body):
     every: Count = Field(default=1, description="it fires at every k-th request that fits")
     probability: float = Field(default=1.0, ge=0, le=1, description="chance to fire, drawn with the exchange's seed")
 
+    def armed(self, number: int, said: bytes) -> ArmedFault:
+        """The fault as it is armed; `said` is this body as it was sent."""
+        which = self.match.which()
+        return ArmedFault(
+            number, self.fault, which, self.times, self.every, self.probability, size=len(said), said=said
+        )
+
 
 _SAID: Final = frozenset({"answer", "answers", "response"})
 
@@ -106,6 +115,15 @@ class ScriptBody(Ruled, Body):
     def least(self) -> int:
         """How often it must be asked for where it answers always."""
         return len(self.answers or ()) or 1
+
+    def weight(self, said: bytes) -> int:
+        """What the script weighs, in bytes; `said` is this body as it was sent."""
+        return len(said) + ANSWER_BYTES * self.least
+
+    def expectation(self, number: int, said: bytes, edition: Edition) -> Expectation:
+        """The answer as it is scripted; `said` is this body as it was sent."""
+        which, size = self.match.which(), self.weight(said)
+        return Expectation(number, self.reply(edition), which, self.most, self.least, size=size, said=said)
 
     def reply(self, edition: Edition) -> Callable[[ChatRequest, int], Answer | Plan]:
         """What is said to a request at a call, counted from 0; tokens are counted where the script has no figures."""

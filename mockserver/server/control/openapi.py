@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from mockserver import __version__
 from mockserver.server.control.operations import NUMBER
 from mockserver.server.guard import JSON_ALONE, TOKEN_HEADER
+from mockserver.server.namespace import Touches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,6 +118,8 @@ def _statuses(operation: Operation) -> list[int]:
     found = {400, 405, *operation.refusals}
     if not operation.open:
         found |= {401, 403}
+    if operation.touches is not Touches.NOTHING:
+        found |= {409, 503}
     if operation.numbered:
         found.add(404)
     if operation.body is not None:

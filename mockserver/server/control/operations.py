@@ -22,7 +22,7 @@ from mockserver.server.control import bodies, replies
 from mockserver.server.control.request import ControlError, Parameter
 from mockserver.server.guard import JSON_ALONE
 from mockserver.server.journal import MOST_EXCHANGES, Query
-from mockserver.server.namespace import ArmedFault, Expectation
+from mockserver.server.namespace import Touches
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from mockserver.core.exchange import Exchange
     from mockserver.server.mock import Mock
-    from mockserver.server.namespace import Namespace
+    from mockserver.server.namespace import ArmedFault, Expectation, Namespace
 
     Rows = list[ArmedFault] | list[Expectation]
 
@@ -51,8 +51,6 @@ MOST_SET_UP_BYTES: Final = 8 * 2**20
 """Bytes of a namespace's faults, and of its scripted answers, as they were sent."""
 MOST_SET_UP_BYTES_OF_ALL: Final = 64 * 2**20
 """Those of all namespaces together."""
-ANSWER_BYTES: Final = 1024
-"""What each answer of a sequence weighs beyond its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ class ControlCall:
         path: Path parameters.
         query: Query parameters, checked.
         body: The body, checked; None where the operation takes none.
-        body_bytes: Its size as it was sent.
+        said: The body as it was sent.
     """
 
     mock: Mock
@@ -75,7 +73,7 @@ class ControlCall:
     path: Mapping[str, int]
     query: Mapping[str, Any]
     body: Any = None
-    body_bytes: int = 0
+    said: bytes = b""
 
     @property
     def elapsed_ms(self) -> float:
@@ -100,6 +98,7 @@ class Operation:
         raw: Makes the body's JSON of a body of one of `RAW_TYPES`; None takes JSON alone.
         open: Whether it is let in from anywhere (health).
         claims: Whether the API key's namespace is made where there is none.
+        touches: What it reads or changes of namespaces: where it is nothing, any process can answer it.
         large: Whether what comes back may be so large that it is put into JSON off the loop's way.
     """
 
@@ -115,6 +114,7 @@ class Operation:
     raw: Callable[[str, bytes], dict[str, Any]] | None = None
     open: bool = False
     claims: bool = True
+    touches: Touches = Touches.CHANGES
     large: bool = False
 
     @property
@@ -153,7 +153,7 @@ async def release(call: ControlCall) -> replies.Released:
         for one in call.namespace.journal
         if one.plan and one.plan.stale
     ]
-    released = call.mock.namespaces.release(call.key)
+    released = await call.mock.namespaces.give_up(call.key)
     return replies.Released(released=released, stale=list(dict.fromkeys(stale)) if released else [])
 
 
@@ -165,10 +165,8 @@ async def list_faults(call: ControlCall) -> list[replies.ArmedRow]:
 async def arm(call: ControlCall) -> replies.ArmedRow:
     """Arm a fault."""
     body: bodies.ArmBody = call.body
-    size = call.body_bytes
-    _need_room(call, "faults", lambda one: one.faults, size)
-    number = call.namespace.next("fault")
-    armed = ArmedFault(number, body.fault, body.match.which(), body.times, body.every, body.probability, size=size)
+    _need_room(call, "faults", lambda one: one.faults, len(call.said))
+    armed = body.armed(call.namespace.next("fault"), call.said)
     call.namespace.faults.append(armed)
     return replies.ArmedRow.of(armed)
 
@@ -193,11 +191,8 @@ async def list_answers(call: ControlCall) -> replies.Script:
 async def script(call: ControlCall) -> replies.AnswerRow:
     """Script an answer."""
     body: bodies.ScriptBody = call.body
-    size = call.body_bytes + ANSWER_BYTES * body.least
-    _need_room(call, "answers", lambda one: one.script, size)
-    number = call.namespace.next("answer")
-    reply = body.reply(call.mock.edition)
-    expectation = Expectation(number, reply, body.match.which(), body.most, body.least, size=size)
+    _need_room(call, "answers", lambda one: one.script, body.weight(call.said))
+    expectation = body.expectation(call.namespace.next("answer"), call.said, call.mock.edition)
     call.namespace.script.append(expectation)
     return replies.AnswerRow.of(expectation)
 
@@ -341,17 +336,32 @@ _HOW_TO_JUDGE: Final = {
 }
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
-    Operation("GET", "/health", "Whether the server is up, and what it imitates.", health, open=True, claims=False),
-    Operation("GET", "/ready", "Whether requests are answered; the same as health.", health, open=True, claims=False),
+    Operation(
+        "GET", "/health", "Whether the server is up, and what it imitates.", health, open=True, claims=False,
+        touches=Touches.NOTHING,
+    ),
+    Operation(
+        "GET", "/ready", "Whether requests are answered; the same as health.", health, open=True, claims=False,
+        touches=Touches.NOTHING,
+    ),
     Operation("POST", "/reset", "Forget the journal, what was set up, and the counters.", reset, bodies.ResetBody),
-    Operation("GET", "/namespaces", "All namespaces.", list_namespaces),
-    Operation("DELETE", "/namespace", "Give up the namespace of the API key.", release, claims=False),
-    Operation("GET", "/faults", "Armed faults, in the order they act.", list_faults),
+    Operation("GET", "/namespaces", "All namespaces.", list_namespaces, touches=Touches.EVERYTHING),
+    Operation(
+        "DELETE", "/namespace", "Give up the namespace of the API key.", release, claims=False,
+        touches=Touches.JOURNAL,
+    ),
+    Operation("GET", "/faults", "Armed faults, in the order they act.", list_faults, touches=Touches.SETUP),
     Operation("POST", "/faults", "Arm a fault.", arm, bodies.ArmBody, status=201, refusals=(409,)),
     Operation("DELETE", "/faults", "Disarm all faults.", disarm),
     Operation("DELETE", "/faults/{number}", "Disarm one fault.", disarm),
-    Operation("GET", "/fault-types", "The faults there are, with their settings.", fault_types),
-    Operation("GET", "/answers", "Scripted answers, and requests that were not scripted.", list_answers),
+    Operation(
+        "GET", "/fault-types", "The faults there are, with their settings.", fault_types,
+        touches=Touches.NOTHING,
+    ),
+    Operation(
+        "GET", "/answers", "Scripted answers, and requests that were not scripted.", list_answers,
+        touches=Touches.SETUP,
+    ),
     Operation(
         "POST", "/answers", "Script an answer; bytes that are no JSON are the next answer as they are.", script,
         bodies.ScriptBody, status=201, refusals=(409,), raw=bodies.raw_script,
@@ -360,16 +370,25 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("DELETE", "/answers/{number}", "Forget one scripted answer.", unscript),
     Operation(
         "GET", "/exchanges", "What happened, oldest first, then what is in flight.", list_exchanges,
-        query=_WHICH_EXCHANGES, large=True,
+        query=_WHICH_EXCHANGES, touches=Touches.JOURNAL, large=True,
     ),
-    Operation("GET", "/exchanges/{number}", "One exchange with all that was sent.", show_exchange, large=True),
+    Operation(
+        "GET", "/exchanges/{number}", "One exchange with all that was sent.", show_exchange,
+        touches=Touches.JOURNAL, large=True,
+    ),
     Operation(
         "GET", "/exchanges/{number}/fixture", "One exchange as a fixture file to keep.", save_exchange,
-        refusals=(409,), returns=ExchangeFile,
+        refusals=(409,), returns=ExchangeFile, touches=Touches.JOURNAL,
     ),
-    Operation("GET", "/verdict", "What the exchanges say of the client.", judge, query=_HOW_TO_JUDGE),
-    Operation("GET", "/quirks", "The table of quirks.", list_quirks),
-    Operation("GET", "/editions", "Editions, their chips and each chip's quirks with claim and source.", list_editions),
-    Operation("GET", "/clock", "The namespace's clock, on which quotas run.", show_clock),
+    Operation(
+        "GET", "/verdict", "What the exchanges say of the client.", judge, query=_HOW_TO_JUDGE,
+        touches=Touches.JOURNAL,
+    ),
+    Operation("GET", "/quirks", "The table of quirks.", list_quirks, touches=Touches.NOTHING),
+    Operation(
+        "GET", "/editions", "Editions, their chips and each chip's quirks with claim and source.", list_editions,
+        touches=Touches.NOTHING,
+    ),
+    Operation("GET", "/clock", "The namespace's clock, on which quotas run.", show_clock, touches=Touches.SETUP),
     Operation("POST", "/clock", "Move the namespace's clock on.", move_clock, bodies.ClockBody),
 )  # fmt: skip

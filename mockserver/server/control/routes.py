@@ -16,6 +16,7 @@ from mockserver.server.asgi_request import api_key, host_trouble, kept_path, wit
 from mockserver.server.control.operations import NUMBER, OPERATIONS, RAW_TYPES, ControlCall, Operation
 from mockserver.server.control.request import ControlError, checked_body, checked_query, checked_value, read_body
 from mockserver.server.guard import JSON_ALONE, NOT_KEPT, PREFIX, ForbiddenError, Guard, is_control
+from mockserver.server.namespace import StateLostError, Touches
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -70,14 +71,18 @@ def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation
                 return _wrong_method(request.method, by_method)
             if guard is not None and not operation.open:
                 _let_in(guard, request, operation.takes)
+            _need_all(mock, operation, request)
             path = {name: checked_value(f"path: {name}", x, NUMBER.schema) for name, x in request.path_params.items()}
             data = await _json_of(operation, request) if operation.body else b""
             body = checked_body(operation.body, data) if operation.body else None
             query = checked_query(operation.query, request.query_params.multi_items())
-            key, namespace = _namespace(mock, operation, headers)
-            made = await operation.handler(ControlCall(mock, namespace, key, path, query, body, len(data)))
+            key, namespace = await _namespace(mock, operation, headers)
+            call = ControlCall(mock, namespace, key, path, query, body, data)
+            made = await mock.namespaces.act(operation.touches, namespace, lambda: operation.handler(call))
         except (ForbiddenError, ControlError) as error:
             return _refused(request, error)
+        except StateLostError as lost:
+            return _refused(request, ControlError(503, str(lost)))
         if isinstance(made, Response):
             return made
         written = await asyncio.to_thread(_written, made) if operation.large else _written(made)
@@ -91,6 +96,15 @@ def _written(made: Any) -> bytes:
     if isinstance(made, list):
         return b"[" + b",".join(map(_written, made)) + b"]"
     return to_json(made, inf_nan_mode="null")
+
+
+def _need_all(mock: Mock, operation: Operation, request: Request) -> None:
+    """Raise ControlError where this process alone would be asked or told, of several that answer."""
+    if mock.workers > 1 and operation.touches is not Touches.NOTHING and not mock.namespaces.shared:
+        asked = f"{request.method} {request.url.path}"
+        raise ControlError(
+            409, f"{asked} would act on one of {mock.workers} processes alone; start the mock with --state for it"
+        )
 
 
 def _let_in(guard: Guard, request: Request, takes: Sequence[bytes] = JSON_ALONE) -> None:
@@ -109,17 +123,18 @@ async def _json_of(operation: Operation, request: Request) -> bytes:
     return to_json(operation.raw(kind, data))
 
 
-def _namespace(mock: Mock, operation: Operation, headers: dict[bytes, bytes]) -> tuple[str, Namespace]:
+async def _namespace(mock: Mock, operation: Operation, headers: dict[bytes, bytes]) -> tuple[str, Namespace]:
     """The API key and the namespace that an operation acts on: those of the key, or of the name that is given."""
     name = headers.get(NAMESPACE_HEADER)
     if name is not None:
-        return named_namespace(mock, name)
+        known, namespace = named_namespace(mock, name)
+        return known or "", namespace
     key = api_key(headers)
-    return key, mock.namespaces.claim(key) if operation.claims else mock.namespaces.of(key)
+    return key, await mock.namespaces.claimed(key) if operation.claims else mock.namespaces.of(key)
 
 
-def named_namespace(mock: Mock, name: bytes) -> tuple[str, Namespace]:
-    """The API key and the namespace of a name; raises ControlError where there is none."""
+def named_namespace(mock: Mock, name: bytes) -> tuple[str | None, Namespace]:
+    """The API key, where it is known here, and the namespace of a name; raises ControlError where there is none."""
     found = mock.namespaces.named(name.decode("latin-1"))
     if found is None:
         known = ", ".join(one.name for one in mock.namespaces)

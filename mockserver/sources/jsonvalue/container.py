@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from mockserver.core.immutable import immutable
 from mockserver.sources.jsonvalue.check import identity
 from mockserver.sources.jsonvalue.document import dependents, item_schema, prefix
 from mockserver.sources.jsonvalue.errors import UnsatisfiableSchemaError, inside, shown
@@ -24,7 +24,7 @@ USUAL_ITEMS: Final = 3
 USUAL_ENTRIES: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Spot:
     """Where in the value one is.
 

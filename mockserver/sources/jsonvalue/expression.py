@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import string
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from mockserver.core.immutable import immutable
 
 if TYPE_CHECKING:
     import random
@@ -59,7 +60,7 @@ class Node(Protocol):
         """A text of this length; raises MisfitError where there is none."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class _Chars:
     """One character out of `options`."""
 
@@ -71,7 +72,7 @@ class _Chars:
         return dice.choice(self.options) if length else ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class _Sequence:
     """Nodes one after the other."""
 
@@ -83,7 +84,7 @@ class _Sequence:
         return _shared(self.items, dice, length)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class _Choice:
     """One of several nodes."""
 
@@ -98,7 +99,7 @@ class _Choice:
         return str(dice.choice(fitting).write(dice, length))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class _Repeat:
     """One node between `fewest` and `times` times; `spare` repeats only where the length asks for it."""
 

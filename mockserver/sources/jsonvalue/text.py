@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
 from datetime import date, time
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 
+from mockserver.core.immutable import immutable
 from mockserver.sources.jsonvalue import pattern as patterns
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Format:
     """One value of `format`.
 
@@ -143,7 +143,7 @@ FORMATS: Final[dict[str, Format]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Hint:
     """What is expected under a name.
 

@@ -1,0 +1,55 @@
+"""The chats' way in without ASGI: from a request's bytes to `respond`, and to the socket in one write.
+
+No parser, no scope, no task, no `receive` and `send`, where the head is known, the request came whole in one read, and
+the plan is whole, small and not paced. All else comes by ASGI, or goes on there from where it stands. Both doors begin,
+decide and end an exchange by the same methods of `Mock`, and `tests/test_direct_chats.py` holds them to the same bytes
+and notes.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from mockserver.core.exchange import Request
+from mockserver.server.known_heads import KnownHeads
+from mockserver.server.performer import perform_whole
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from mockserver.server.connection import WholeWriter
+    from mockserver.server.known_heads import KnownHead
+    from mockserver.server.mock import Mock
+
+
+class DirectChats(KnownHeads):
+    """The door.
+
+    Args:
+        mock: What answers.
+    """
+
+    def __init__(self, mock: Mock) -> None:
+        super().__init__(mock.body_limit_bytes)
+        self._mock = mock
+
+    def answer(self, head: KnownHead, body: bytes, writer: WholeWriter) -> ASGIApp | None:
+        """Decide what is answered and write it; where that is not done at once, the application that does the rest.
+
+        Args:
+            head: The request's head.
+            body: Its whole body.
+            writer: Where it came from.
+        """
+        mock, asked = self._mock, head.asked
+        begun = mock.begin(head.kept, head.key, partial(mock.decide_chat, head.route))
+        if not mock.decides_at_once(body):
+            return partial(mock.go_on, begun)
+        request = Request(asked.method, asked.path, asked.headers, body, asked.query)
+        plan = mock.decide(request, begun, head.kept)
+        if not perform_whole(plan, writer, mock.wheel, begun.exchange):
+            begun.namespace.journal.planned()
+            return partial(mock.go_on, begun, plan=plan)
+        mock.end(begun)
+        return None

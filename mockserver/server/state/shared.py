@@ -1,0 +1,486 @@
+"""Namespaces that several processes have in common, in Redis or Valkey.
+
+Each process has all namespaces in memory, as one process would; they are a copy. Whatever asks or changes a namespace
+for which something may be set up does so here, on the copy, and then commits it: Redis takes it only if nobody was
+faster (`scripts.COMMIT`), else the copy is made anew and all is decided again. So what holds of one process holds of
+many, and a request for which nothing can be set up asks nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+from collections import deque
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from mockserver.pipeline.incoming import FAULT_HEADER
+from mockserver.server.journal import MOST_BYTES, MOST_EXCHANGES, weight
+from mockserver.server.namespace import (
+    DEFAULT,
+    MOST_NAMESPACES,
+    Namespaces,
+    StateLostError,
+    Touches,
+)
+from mockserver.server.state import scripts
+from mockserver.server.state.document import NOTHING, named_in, rows_of
+from mockserver.server.state.exchange_bytes import bytes_of, exchange_of
+from mockserver.server.state.link import PREFIX, Link
+from mockserver.server.state.shared_calls import DECIDING
+from mockserver.server.state.shared_namespace import SharedNamespace
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+    from mockserver.core.exchange import Exchange
+    from mockserver.profile.edition import Edition
+    from mockserver.server.namespace import Namespace
+    from mockserver.server.state.shared_journal import SharedJournal
+
+log = logging.getLogger("mockserver")
+
+T = TypeVar("T")
+GATHER_S: Final = 0.01
+"""How long exchanges that ended are gathered before they are sent."""
+BATCH: Final = 50
+"""Exchanges sent at once: what makes them into bytes holds the loop for about 2 ms."""
+BATCH_BYTES: Final = 2**20
+"""From so many bytes on a batch takes no more."""
+
+
+class SharedNamespaces(Namespaces):
+    """All namespaces of the processes that name one state.
+
+    Args:
+        url: Of the Redis or Valkey server.
+        ttl_s: How long what nobody touches is kept, in seconds.
+        edition: What is imitated.
+        seed: Part of every exchange's seed.
+        forget: Told the name of a namespace that goes.
+    """
+
+    shared = True
+
+    def __init__(self, url: str, ttl_s: float, edition: Edition, seed: int, forget: Callable[[str], None]) -> None:
+        super().__init__(seed, forget)
+        self._edition = edition
+        self.link = Link(url, ttl_s, self._heard, self._learn)
+        self.default: SharedNamespace = SharedNamespace(DEFAULT, DEFAULT, f"{seed}:", self)
+        self._claimed: dict[str, SharedNamespace] = {}  # type: ignore[assignment]  # by digest
+        self._keys: dict[str, str] = {}
+        self._outbox: deque[tuple[str, str, Exchange, int]] = deque()
+        self._outbox_bytes = 0
+        self._unsent: tuple[str, list[Any]] | None = None
+        self._some = asyncio.Event()
+        self._telling: set[str] = set()
+        self._sending = asyncio.Lock()
+        self._learning = asyncio.Lock()
+        self._sender: asyncio.Task[None] | None = None
+        self._lost_exchanges = 0
+
+    @property
+    def offset_ms(self) -> float:
+        """How far the common clock is before this machine's."""
+        return self.link.offset_ms
+
+    @property
+    def current(self) -> bool:  # type: ignore[override]
+        """Whether what is known here is what the others know."""
+        return self.link.current
+
+    async def open(self) -> None:
+        """Connect and learn all; raises StateLostError."""
+        await self.link.open()
+        self._sender = asyncio.create_task(self._send())
+
+    async def close(self) -> None:
+        """Send what is left, and disconnect."""
+        if self._sender is not None:
+            self._sender.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sender
+            self._sender = None
+            with contextlib.suppress(StateLostError):
+                await self._flush()
+        await self.link.close()
+
+    # which namespace
+
+    def of(self, key: str) -> Namespace:
+        """The namespace that a request with this API key belongs to."""
+        if not key or not self._claimed:
+            return self.default
+        found = self._claimed.get(digest_of(key))
+        return self.default if found is None else self._seeded(found, key)
+
+    async def refreshed(self, key: str) -> Namespace:
+        """The same, when what others know is learned; where they cannot be asked, what is known here counts."""
+        with contextlib.suppress(StateLostError):
+            await self.link.restore()
+        return self.of(key)
+
+    def named(self, name: str) -> tuple[str | None, Namespace] | None:
+        """The API key, where it was told to this process, and the namespace of a name; None where there is none."""
+        if name == DEFAULT:
+            return "", self.default
+        found = next((one for one in self._claimed.values() if one.name == name), None)
+        return None if found is None else (self._keys.get(found.key), found)
+
+    def _seeded(self, namespace: SharedNamespace, key: str) -> SharedNamespace:
+        if not namespace.seeded:
+            namespace.seed_with(f"{self._seed}:{key}")
+            namespace.seeded = True
+            self._keys[namespace.key] = key
+        return namespace
+
+    async def claimed(self, key: str) -> Namespace:
+        """The key's own namespace, made where there is none; all processes know of it then."""
+        if not key:
+            return self.default
+        digest = digest_of(key)
+        name, new = await self.link.run(scripts.CLAIM, digest, MOST_NAMESPACES)
+        if new or digest not in self._claimed:
+            await self._learn_namespaces()
+            if new:
+                await self.link.tell("changed", namespaces=[digest])
+        found = self._claimed.pop(digest, None) or await self._adopt(digest, name.decode())
+        self._claimed[digest] = found
+        return self._seeded(found, key)
+
+    async def give_up(self, key: str) -> bool:
+        """Give a key's namespace up; whether there was one. All processes know of it then."""
+        if not key:
+            return False
+        digest = digest_of(key)
+        there = bool(await self.link.run(scripts.RELEASE, digest))
+        self._drop(digest)
+        if there:
+            await self.link.tell("changed", namespaces=[])
+        return there
+
+    def _drop(self, digest: str) -> None:
+        gone = self._claimed.pop(digest, None)
+        self._keys.pop(digest, None)
+        if gone is not None:
+            gone.journal.begin_again(gone.journal.epoch)
+            self._forget(gone.name)
+
+    async def _adopt(self, digest: str, name: str) -> SharedNamespace:
+        made = SharedNamespace(name, digest, digest, self)
+        await self._copy(made)
+        return made
+
+    async def _learn_namespaces(self) -> None:
+        """Which there are, and copies of those that are new; the longest unasked first."""
+        async with self._learning:
+            await self._learn_names()
+
+    async def _learn_names(self) -> None:
+        names = await self.link.command("HGETALL", f"{PREFIX}names")
+        pairs = names.items() if isinstance(names, dict) else zip(names[::2], names[1::2], strict=True)
+        known = {digest.decode(): name.decode() for digest, name in pairs}
+        asked = [one.decode() for one in await self.link.command("ZRANGE", f"{PREFIX}asked", 0, -1)]
+        for digest in [one for one, has in self._claimed.items() if known.get(one) != has.name]:
+            self._drop(digest)
+        order = [*[one for one in asked if one in known], *(known.keys() - set(asked))]
+        for digest in order:
+            found = self._claimed.pop(digest, None) or await self._adopt(digest, known[digest])
+            self._claimed[digest] = found
+
+    async def _learn(self) -> None:
+        """Learn all anew."""
+        await self._learn_namespaces()
+        for one in (self.default, *list(self._claimed.values())):
+            await self._copy(one)
+
+    # what is set up
+
+    def concern(self, namespace: Namespace, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether a request can be decided only by what is common: not where nothing can be set up for it."""
+        return namespace is not self.default or not namespace.quiet or FAULT_HEADER in headers
+
+    async def decide(self, namespace: Namespace, exchange: Exchange, do: Callable[[], Awaitable[T]]) -> T:
+        """Number and decide an exchange as if nobody else did meanwhile; raises StateLostError."""
+        told = exchange.number
+
+        async def numbered() -> T:
+            exchange.number = told or namespace.next("exchange")
+            return await do()
+
+        try:
+            return await self._change(_shared(namespace), numbered)
+        except StateLostError:
+            exchange.number = told
+            raise
+
+    async def act(self, touches: Touches, namespace: Namespace, do: Callable[[], Awaitable[T]]) -> T:
+        """Do what an operation of the control API does, as if nobody else did anything meanwhile."""
+        one = _shared(namespace)
+        match touches:
+            case Touches.SETUP:
+                async with one.lock:
+                    await self._copy(one)
+                    return await do()
+            case Touches.JOURNAL:
+                await self.gather(one.journal)
+            case Touches.EVERYTHING:
+                await self._learn()
+                await self._gather(self._all())
+                await self._count()
+            case Touches.CHANGES:
+                return await self._change(one, do, fresh=True)
+            case Touches.NOTHING:
+                pass
+        return await do()
+
+    async def _change(self, one: SharedNamespace, do: Callable[[], Awaitable[T]], *, fresh: bool = False) -> T:
+        """Do something to a copy and commit it, again and again until nobody was faster."""
+        async with one.lock:
+            if fresh:
+                await self._copy(one)
+            elif self.link.lost is not None:
+                raise StateLostError(self.link.lost)
+            token = DECIDING.set(one.calls)
+            try:
+                while True:
+                    before = one.rows.keys()
+                    made = await do()
+                    epoch = os.urandom(6).hex() if one.journal.cleared else ""
+                    if await self._committed(one, epoch):
+                        break
+            except BaseException:
+                self._put_back(one)
+                raise
+            finally:
+                DECIDING.reset(token)
+        if epoch or before != one.rows.keys():
+            await self.link.tell("changed", namespaces=[one.key])
+        return made
+
+    async def _committed(self, one: SharedNamespace, epoch: str) -> bool:
+        """Commit a copy; False where it was made anew since somebody was faster."""
+        version, document, rows = os.urandom(6).hex(), one.document_now(), rows_of(one)
+        exchanges = one.numbers.get("exchange", 0)
+        come = [part for name in rows.keys() - one.rows.keys() for part in (name, rows[name])]
+        gone = one.rows.keys() - rows.keys()
+        answer = await self.link.run(
+            scripts.COMMIT, one.key, one.version, version, document, exchanges, epoch, *come, "", *gone
+        )
+        if answer[0] == 0:
+            one.journal.cleared = False
+            await self._fill(one, *answer[1:])
+            return False
+        if answer[0] == 1:
+            one.version, one.document, one.rows, one.exchanges = version, document, rows, exchanges
+            if epoch:
+                one.journal.begin_again(epoch)
+        return True  # one that was given up meanwhile ends as it is
+
+    def _put_back(self, one: SharedNamespace) -> None:
+        """Make a copy again what it was before a change that is not done."""
+        one.journal.cleared = False
+        one.be(one.version, one.document, one.rows, one.exchanges, self._edition)
+
+    async def _copy(self, one: SharedNamespace) -> None:
+        """Make a copy what is so now."""
+        whole = False
+        while not whole:
+            found = await self.link.command("HMGET", f"{PREFIX}ns:{one.key}", "v", "doc", "n", "epoch")
+            version, document, exchanges, epoch = (part or b"" for part in found)
+            whole = version.decode() == one.version or await self._fill(one, version, document, exchanges, epoch)
+
+    async def _fill(
+        self, one: SharedNamespace, version: bytes, document: bytes, exchanges: bytes, epoch: bytes
+    ) -> bool:
+        """Make a copy what is given; False where a row of it was taken out meanwhile: another state has come."""
+        document = document or NOTHING
+        names = named_in(document)
+        rows = {name: said for name, said in one.rows.items() if name in names}
+        missing = sorted(names - rows.keys())
+        if missing:
+            bodies = await self.link.command("HMGET", f"{PREFIX}rows:{one.key}", *missing)
+            if None in bodies:
+                return False
+            rows |= dict(zip(missing, bodies, strict=True))
+        one.be(version.decode(), document, rows, int(exchanges or b"0"), self._edition)
+        if epoch and epoch.decode() != one.journal.epoch:
+            one.journal.begin_again(epoch.decode())
+        return True
+
+    # what happened
+
+    def ended(self, journal: SharedJournal, exchange: Exchange) -> None:
+        """An exchange ended here: it is sent soon."""
+        size = weight(exchange)
+        self._outbox.append((journal.namespace, journal.epoch, exchange, size))
+        self._outbox_bytes += size
+        while len(self._outbox) > MOST_EXCHANGES or (self._outbox_bytes > MOST_BYTES and len(self._outbox) > 1):
+            self._outbox_bytes -= self._outbox.popleft()[3]
+            self._lost_exchanges += 1
+        if not self._some.is_set():
+            self._some.set()
+
+    def told(self, journal: SharedJournal) -> None:
+        """What is in flight here changed, and somebody waits for that."""
+        if asyncio.get_running_loop().time() > journal.watched_until:
+            journal.watched_until = 0.0
+            return
+        self._telling.add(journal.namespace)
+        self._some.set()
+
+    async def gather(self, journal: SharedJournal, *, watch_s: float = 0.0) -> None:
+        """Read what ended, and have all tell what they have in flight; for a while at each change too."""
+        if watch_s:
+            await self.link.command("SET", f"{PREFIX}watch:{journal.namespace}", "1", "PX", int(watch_s * 1000) + 1000)
+        await self._gather([journal.namespace], watch_s)
+        await self.pull(journal)
+
+    async def look(self) -> None:
+        """Learn what happened in all journals; raises StateLostError."""
+        await self._gather(self._all())
+        for one in list(self):
+            await self.pull(_shared(one).journal)
+
+    async def pull(self, journal: SharedJournal) -> None:
+        """Read what ended, and what the others told last."""
+        more = 1
+        while more > 0:
+            epoch, dropped, start, come, open_, more = await self.link.run(
+                scripts.READ, journal.namespace, os.urandom(6).hex(), journal.epoch, journal.read_until,
+                self.link.member,
+            )  # fmt: skip
+            found = [_ended(entry) for entry in come]
+            if journal.namespace == DEFAULT:
+                for one in found:
+                    self._seed_late(one)
+            elsewhere = [one for told in open_ for one in _opened(told)]
+            journal.take(epoch.decode(), dropped, start, found, elsewhere)
+
+    def _seed_late(self, exchange: Exchange) -> None:
+        """Give an exchange the seed of its number, which it had not when it was decided: no dice were thrown then."""
+        if exchange.seed == self.default.seed_of(0):
+            exchange.seed = self.default.seed_of(exchange.number)
+
+    def _all(self) -> list[str]:
+        return [DEFAULT, *self._claimed]
+
+    async def _gather(self, namespaces: list[str], watch_s: float = 0.0) -> None:
+        await self._flush()
+        await self.link.tell("gather", namespaces=namespaces, watch_s=watch_s)
+
+    async def _count(self) -> None:
+        names = self._all()
+        counts = await self.link.run(scripts.COUNTS, self.link.member, *names)
+        for name, count in zip(names, counts, strict=True):
+            one = self._at(name)
+            if one is not None:
+                one.journal.count(*count)
+
+    def _at(self, name: str) -> SharedNamespace | None:
+        return self.default if name == DEFAULT else self._claimed.get(name)
+
+    async def _heard(self, told: dict[str, Any]) -> None:
+        """What another process tells."""
+        if told["do"] == "changed":
+            await self._learn_namespaces()
+        if told["do"] == "gather":
+            await self._flush()
+        for name in told.get("namespaces", ()):
+            one = self._at(name)
+            if one is None:
+                continue
+            if told["do"] == "changed":
+                async with one.lock:
+                    await self._copy(one)
+            elif told["do"] == "gather":
+                await self._tell_open(one)
+                if told["watch_s"]:
+                    until = asyncio.get_running_loop().time() + told["watch_s"]
+                    one.journal.watched_until = max(one.journal.watched_until, until)
+        if told["do"] == "wake" and (one := self._at(told["ns"])) is not None:
+            one.journal.wake()
+
+    async def _tell_open(self, one: SharedNamespace) -> None:
+        """Tell what is in flight here; each has a number then."""
+        here = one.journal.here()
+        unnumbered = [exchange for exchange in here if not exchange.number]
+        if unnumbered:
+            first = await self.link.run(scripts.NUMBER, one.key, os.urandom(6).hex(), len(unnumbered))
+            for number, exchange in enumerate(unnumbered, first):
+                exchange.number = exchange.number or number
+                self._seed_late(exchange)
+        parts = [b"%d\n" % len(here)]
+        for exchange in here:
+            data = bytes_of(exchange)
+            parts.append(b"%d %d\n%b" % (exchange.number, len(data), data))
+        await self.link.run(scripts.OPEN, one.key, self.link.member, b"".join(parts) if here else b"")
+
+    async def _send(self) -> None:
+        """Send what ended, a batch after the other."""
+        while True:
+            await self._some.wait()
+            await asyncio.sleep(GATHER_S)
+            self._some.clear()
+            try:
+                await self._flush()
+                while self._telling:
+                    one = self._at(self._telling.pop())
+                    if one is not None:
+                        await self._tell_open(one)
+            except StateLostError:
+                await asyncio.sleep(GATHER_S * 10)
+                self._some.set()
+
+    async def _flush(self) -> None:
+        """Send all that ended here; one batch is taken once, also where it is sent again."""
+        async with self._sending:
+            while self._unsent is not None or self._outbox:
+                if self._unsent is None:
+                    entries: list[Any] = []
+                    size = 0
+                    while self._outbox and len(entries) < 3 * BATCH and size < BATCH_BYTES:
+                        name, epoch, exchange, weighs = self._outbox.popleft()
+                        entries += (name, epoch, _entry(exchange))
+                        size += weighs
+                    self._outbox_bytes -= size
+                    self._unsent = os.urandom(6).hex(), entries
+                token, entries = self._unsent
+                await self.link.run(scripts.APPEND, token, self.link.member, *entries)
+                self._unsent = None
+            if self._lost_exchanges:
+                count, self._lost_exchanges = self._lost_exchanges, 0
+                log.warning("%d exchanges are not in the journal: the state was lost for too long", count)
+
+
+def _entry(exchange: Exchange) -> bytes:
+    ended_ms = exchange.at_ms + exchange.duration_ms
+    return b"%d %.3f %.3f %b" % (exchange.number, exchange.at_ms, ended_ms, bytes_of(exchange))
+
+
+def _ended(entry: bytes) -> Exchange:
+    number, _, _, data = entry.split(b" ", 3)
+    return exchange_of(data, int(number))
+
+
+def _opened(told: bytes) -> Iterator[Exchange]:
+    at = told.index(b"\n") + 1
+    while at < len(told):
+        end = told.index(b"\n", at)
+        number, size = map(int, told[at:end].split())
+        yield exchange_of(told[end + 1 : end + 1 + size], number)
+        at = end + 1 + size
+
+
+def _shared(namespace: Namespace) -> SharedNamespace:
+    assert isinstance(namespace, SharedNamespace), "all of them are"  # noqa: S101 - for the type checker
+    return namespace
+
+
+@lru_cache(maxsize=4096)
+def digest_of(key: str) -> str:
+    """What stands for an API key where others can read."""
+    return hashlib.blake2b(key.encode("latin-1", "replace"), digest_size=16, person=b"genstudio-mock").hexdigest()

@@ -1,0 +1,61 @@
+"""Fixtures by the thousand: what each weighs, and what it says when it is asked for late."""
+
+from __future__ import annotations
+
+import gc
+import json
+import tracemalloc
+from pathlib import Path
+
+from mockserver.files.bounded import read_bounded
+from mockserver.sources import fixture_file
+from tests.fixture_helpers import NEW_YEAR_S, found, loaded, request, user, write
+
+MANY = 1500
+
+
+def test_a_fixture_weighs_about_as_much_as_its_file(tmp_path: Path) -> None:
+    """What a fixture says stays packed until it is said: a small one takes less than a KiB."""
+    loaded(tmp_path)  # what is made once
+    for number in range(MANY):
+        write(tmp_path, f"{number}.json", {"user": f"What is the answer to question {number}?"})
+    size = sum(path.stat().st_size for path in tmp_path.rglob("*.json")) / MANY
+    tracemalloc.start()
+    try:
+        fixtures = loaded(tmp_path)
+        gc.collect()
+        each = tracemalloc.get_traced_memory()[0] / MANY
+    finally:
+        tracemalloc.stop()
+
+    assert found(fixtures, request(user(f"What is the answer to question {MANY - 1}?"))) == f"{MANY - 1}.json"
+    assert each < size + 900
+
+
+def test_what_was_not_asked_for_lately_is_read_again(tmp_path: Path) -> None:
+    """Also where the file is broken by now: what it said before is served on."""
+    path = write(tmp_path, "a.json", {"user": "a"}, answer={"text": "said"})
+    fixtures = loaded(tmp_path)
+    asked = request(user("a"))
+    first = fixtures.find(asked, "")
+    path.write_text("{", "utf-8")
+    reports = fixtures.refresh(NEW_YEAR_S + 1)
+    fixture_file._file.cache_clear()
+    again = fixtures.find(asked, "")
+
+    assert len(reports) == 1
+    assert "what it said before is served on" in reports[0]
+    assert first is not None
+    assert again is not None
+    assert again.said is not first.said
+    assert again.said.text == first.said.text == "said"
+
+
+def test_a_file_is_read_whole_also_where_its_size_is_not_told(tmp_path: Path) -> None:
+    """A file that has grown since it was looked at, as those of /proc seem to have, is read to its end."""
+    path = tmp_path / "long.json"
+    path.write_text(json.dumps("x" * 200_000), "utf-8")
+
+    assert read_bounded(path) == path.read_bytes()
+    if Path("/proc/cpuinfo").is_file():
+        assert len(read_bounded(Path("/proc/cpuinfo"))) > 0

@@ -1,0 +1,490 @@
+"""Mocks that share a state in Redis or Valkey behave as one: whatever is asked at whichever of them."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import logging
+import os
+import random
+import signal
+import sys
+import threading
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, run_state_machine_as_test
+
+from mockserver.core.exchange import ChatRequest, Ending, Exchange, Plan, Request
+from mockserver.server.guard import PREFIX
+from mockserver.server.journal import MOST_BYTES, MOST_EXCHANGES
+from mockserver.server.state import scripts
+from mockserver.server.state.exchange_bytes import bytes_of, exchange_of
+from mockserver.server.state.link import Link
+from mockserver.testing.mock_server import MockServer
+from tests.command import called
+from tests.control_machine import ControlMachine
+from tests.redis_server import PROGRAMS, StateServer, state_server
+from tests.served import ready_url, started
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="neither Redis nor Valkey is made for it")
+
+QUESTION: Final = {"messages": [{"role": "user", "content": "你是谁?"}]}
+STATUS_503: Final = {"fault": {"type": "status", "status": 503}}
+
+
+@pytest.fixture(scope="module", params=PROGRAMS)
+def server(request: pytest.FixtureRequest) -> Iterator[StateServer]:
+    """Each of the servers."""
+    with state_server(request.param) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def two(server: StateServer) -> Iterator[tuple[MockServer, MockServer]]:
+    """Two mocks that share its state."""
+    with MockServer(state=server.url) as one, MockServer(state=server.url) as other:
+        yield one, other
+
+
+@pytest.fixture
+def key(two: tuple[MockServer, MockServer], request: pytest.FixtureRequest) -> Iterator[str]:
+    """An API key of the test's own; what it claimed is given up."""
+    own = f"key-of-{request.node.name}"
+    yield own
+    call(two[0], "DELETE", "/namespace", own)
+
+
+def send(url: str, method: str, path: str, key: str, body: Any = None) -> tuple[int, Any]:
+    """Status and JSON of an answer."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    data = None if body is None else json.dumps(body).encode()
+    asked = urllib.request.Request(
+        url + path, data, headers | ({} if body is None else {"Content-Type": "application/json"}), method=method
+    )
+    try:
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def call(mock: MockServer | str, method: str, path: str, key: str, body: Any = None) -> Any:
+    """One operation that succeeds."""
+    status, told = send(mock if isinstance(mock, str) else mock.url, method, PREFIX + path, key, body)
+    assert status in {200, 201}, told
+    return told
+
+
+def chat(mock: MockServer | str, key: str) -> tuple[int, Any]:
+    """Status, and what is said, or the whole error."""
+    url = mock if isinstance(mock, str) else mock.url
+    status, told = send(url, "POST", "/maas/mt-infini-3b/nvidia/chat/completions", key, QUESTION)
+    return status, told["choices"][0]["message"]["content"] if status == 200 else told
+
+
+@contextmanager
+def hanging(mock: MockServer, key: str) -> Iterator[None]:
+    """A chat whose answer never comes; the client leaves in the end."""
+    connection = http.client.HTTPConnection(mock.url.removeprefix("http://"), timeout=30)
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    connection.request("POST", "/maas/mt-infini-3b/nvidia/chat/completions", json.dumps(QUESTION), headers)
+    try:
+        yield
+    finally:
+        connection.close()
+
+
+def at_once(two: tuple[MockServer, MockServer], key: str, count: int) -> list[tuple[int, Any]]:
+    """The answers to as many chats, asked of both at once."""
+    with ThreadPoolExecutor(12) as pool:
+        return list(pool.map(lambda number: chat(two[number % 2], key), range(count)))
+
+
+class SharedMachine(ControlMachine):
+    """The model of one process, asked of two that share a state."""
+
+    two: tuple[MockServer, MockServer]
+
+    @initialize(seed=st.integers(0, 2**32))
+    def start_with(self, seed: int) -> None:
+        """Nothing is set up; which of the two is asked is drawn."""
+        self.dice = random.Random(seed)
+        self.runner = asyncio.Runner()
+        self.client = httpx.AsyncClient(trust_env=False)
+
+    def start(self) -> None:
+        """The mocks are there already."""
+
+    def send(self, method: str, path: str, key: str, body: Any = None) -> httpx.Response:
+        """One request to one of the two."""
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        url = self.dice.choice(self.two).url + path
+        return self.runner.run(self.client.request(method, url, headers=headers, json=body))
+
+    def teardown(self) -> None:
+        """Nothing stays."""
+        if hasattr(self, "client"):
+            for key in self.spaces:
+                if key:
+                    self.call("DELETE", "/namespace", key)
+                else:
+                    self.call("POST", "/reset", "", {})
+            super().teardown()
+
+
+def test_two_behave_as_one(two: tuple[MockServer, MockServer]) -> None:
+    """Whatever is asked in whatever order at whichever of them, both tell what the model of one process has."""
+
+    class Machine(SharedMachine):
+        pass
+
+    Machine.two = two
+    call(two[0], "POST", "/reset", "", {})
+    run_state_machine_as_test(Machine, settings=settings(max_examples=6, stateful_step_count=12, deadline=None))
+
+
+def test_a_scripted_answer_is_used_once(two: tuple[MockServer, MockServer], key: str) -> None:
+    """However many ask at once; each exchange has a number of its own, and both tell the same journal."""
+    call(two[0], "POST", "/answers", key, {"answer": {"text": "nur einmal"}})
+
+    said = [text for _, text in at_once(two, key, 24)]
+
+    assert said.count("nur einmal") == 1
+    journals = [call(mock, "GET", "/exchanges", key) for mock in two]
+    assert journals[0] == journals[1]
+    assert sorted(one["number"] for one in journals[0]) == list(range(1, 25))
+    assert call(two[1], "GET", "/answers", key)["unexpected"] == 23
+
+
+def test_a_fault_strikes_as_often_as_it_was_armed_for(two: tuple[MockServer, MockServer], key: str) -> None:
+    """Once, however many ask at once."""
+    call(two[1], "POST", "/faults", key, {**STATUS_503, "times": 1})
+
+    assert [status for status, _ in at_once(two, key, 24)].count(503) == 1
+    assert [(one["seen"], one["fired"]) for one in call(two[0], "GET", "/faults", key)] == [(1, 1)]
+
+
+def test_a_rate_limit_counts_all(two: tuple[MockServer, MockServer], key: str) -> None:
+    """It lets in as many as it says, and again when the clock, which is common too, was moved on at the other one."""
+    call(two[0], "POST", "/faults", key, {"fault": {"type": "rate_limit", "rpm": 10}})
+
+    assert [status for status, _ in at_once(two, key, 24)].count(200) == 10
+    call(two[1], "POST", "/clock", key, {"advance_ms": 60_000})
+    assert [status for status, _ in at_once(two, key, 12)].count(200) == 10
+
+
+def test_a_rate_limit_of_a_header_counts_all(two: tuple[MockServer, MockServer]) -> None:
+    """Also in the namespace that nobody claimed."""
+    call(two[0], "POST", "/reset", "", {})
+
+    def ask(number: int) -> int:
+        asked = urllib.request.Request(
+            f"{two[number % 2].url}/maas/mt-infini-3b/nvidia/chat/completions", json.dumps(QUESTION).encode(),
+            {"Authorization": "Bearer any", "Content-Type": "application/json", "X-Mock-Fault": "rate_limit;rpm=3"},
+        )  # fmt: skip
+        try:
+            with urllib.request.urlopen(asked, timeout=30) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    assert sorted(map(ask, range(6))) == [200, 200, 200, 429, 429, 429]
+
+
+def test_a_sequence_of_a_fixture_goes_on(server: StateServer, tmp_path: Path) -> None:
+    """Each call, at whichever mock, gets the next answer; and begins again for all where counters are forgotten."""
+    folder = tmp_path / "mt-infini-3b" / "any"
+    folder.mkdir(parents=True)
+    texts = ["eins", "zwei", "drei"]
+    fixture = {"match": {"user": "你是谁?"}, "answers": [{"text": text} for text in texts]}
+    (folder / "sequence.json").write_text(json.dumps(fixture))
+    with (
+        MockServer(state=server.url, fixtures=[tmp_path]) as one,
+        MockServer(state=server.url, fixtures=[tmp_path]) as other,
+    ):
+        call(one, "POST", "/reset", "", {})
+        assert [chat(mock, "any")[1] for mock in (one, other, one)] == texts
+        call(other, "POST", "/reset", "", {})
+        assert [chat(mock, "any")[1] for mock in (one, other)] == texts[:2]
+
+
+def test_seeds_are_those_of_one_process(two: tuple[MockServer, MockServer], key: str) -> None:
+    """A namespace's dice fall as they would without a state."""
+    with MockServer() as alone:
+        for mock in (alone, two[0]):
+            call(mock, "POST", "/reset", key, {})
+            call(mock, "POST", "/reset", "", {})
+        for turn in range(3):
+            chat(alone, key)
+            chat(two[turn % 2], key)
+            chat(alone, "any")
+            chat(two[turn % 2], "any")
+        for of in (key, ""):
+            expected = [(one["number"], one["seed"]) for one in call(alone, "GET", "/exchanges", of)]
+            assert [(one["number"], one["seed"]) for one in call(two[1], "GET", "/exchanges", of)] == expected
+
+
+def test_who_waits_is_woken_by_what_ends_elsewhere(two: tuple[MockServer, MockServer], key: str) -> None:
+    """And sees it, well before the time is over."""
+    call(two[0], "POST", "/reset", key, {})
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(call, two[0], "GET", "/exchanges?count=2&timeout_ms=5000", key)
+        chat(two[1], key)
+        chat(two[1], key)
+        found = waiting.result(20)
+
+    assert [one["number"] for one in found] == [1, 2]
+
+
+def test_what_is_in_flight_elsewhere_is_seen(two: tuple[MockServer, MockServer], key: str) -> None:
+    """A hanging answer at one is shown, counted and waited for at the other, under the number that it keeps."""
+    call(two[0], "POST", "/faults", key, {"fault": {"type": "timeout"}})
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(call, two[0], "GET", "/exchanges?in_flight=true&count=1&timeout_ms=5000", key)
+        with hanging(two[1], key):
+            found = waiting.result(20)
+            rows = call(two[0], "GET", "/namespaces", "")
+    ended = call(two[0], "GET", "/exchanges?in_flight=false&count=1&timeout_ms=5000", key)
+
+    assert [(one["number"], one["ending"]) for one in found] == [(1, None)]
+    assert sum(one["in_flight"] for one in rows) == 1
+    assert [(one["number"], one["client_left"]) for one in ended] == [(1, True)]
+
+
+def test_a_reset_takes_what_is_in_flight_elsewhere(two: tuple[MockServer, MockServer], key: str) -> None:
+    """As with one process: what began before the journal was cleared is not in it when it ends."""
+    call(two[0], "POST", "/faults", key, {"fault": {"type": "timeout"}})
+    with hanging(two[1], key):
+        assert call(two[0], "GET", "/exchanges?in_flight=true&count=1&timeout_ms=5000", key)
+        call(two[0], "POST", "/reset", key, {})
+    chat(two[1], key)
+
+    assert [(one["number"], one["status"]) for one in call(two[0], "GET", "/exchanges?count=1", key)] == [(1, 200)]
+
+
+def test_no_api_key_is_in_the_state(server: StateServer, two: tuple[MockServer, MockServer], key: str) -> None:
+    """A digest stands for it, and every key has the prefix and a time to live."""
+    call(two[0], "POST", "/answers", key, {"answer": {"text": "x"}})
+    chat(two[0], key)
+    call(two[1], "GET", "/exchanges", key)
+
+    keys = server.ask("KEYS", "*")
+    assert keys
+    assert all(one.startswith(b"genstudio-mock:1:") for one in keys)
+    assert [one for one in keys if server.ask("PTTL", one) < 0] == []
+    assert not [one for one in keys if key.encode() in one + (server.ask("DUMP", one) or b"")]
+
+
+def test_many_entries_are_bounded(server: StateServer) -> None:
+    """In number and in bytes, the oldest go first, and they are counted; nothing of another namespace goes."""
+
+    async def append(count: int, size: int) -> tuple[list[int], int, int]:
+        async def nothing(*_: object) -> None:
+            return
+
+        link = Link(server.url, 60, nothing, nothing)
+        await link.open()
+        try:
+            token, dropped = os.urandom(4).hex(), 0
+            for start in range(0, count, 5):
+                rows = [b"0 %d %d %b" % (at, at, b"x" * size) for at in range(start, min(start + 5, count))]
+                given = [part for row in rows for part in ("default", "own", row)]
+                await link.run(scripts.APPEND, f"{token}{start}", "m", *given)
+            found: list[bytes] = []
+            more = 1
+            while more:
+                _, dropped, start, come, _, more = await link.run(
+                    scripts.READ, "default", token, "own", dropped + len(found), "m"
+                )
+                assert start == len(found)
+                found += come
+            return [int(one.split(b" ")[0]) for one in found], dropped, sum(map(len, found))
+        finally:
+            await link.close()
+
+    for one in server.ask("KEYS", "genstudio-mock:1:*:default"):
+        server.ask("DEL", one)
+    server.ask("ZREM", "genstudio-mock:1:weights", "default")
+    numbers, dropped, _ = asyncio.run(append(MOST_EXCHANGES + 15, 10))
+    assert (numbers, dropped) == (list(range(16, MOST_EXCHANGES + 16)), 15)
+    numbers, dropped, held = asyncio.run(append(20, 2**20))
+    assert (held <= MOST_BYTES, len(numbers), dropped) == (True, 15, MOST_EXCHANGES + 20)
+    server.ask("DEL", "genstudio-mock:1:ns:default", "genstudio-mock:1:journal:default")
+
+
+class Told(logging.Handler):
+    """Waits for a line of the log."""
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__()
+        self._wanted = wanted
+        self._seen = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Look at a line."""
+        if self._wanted in record.getMessage():
+            self._seen.set()
+
+    def wait(self) -> None:
+        """Until it came."""
+        assert self._seen.wait(30), self._wanted
+
+
+@contextmanager
+def told(wanted: str) -> Iterator[Told]:
+    """What waits for a line of the log."""
+    handler = Told(wanted)
+    logger = logging.getLogger("mockserver")
+    logger.addHandler(handler)
+    try:
+        yield handler
+    finally:
+        logger.removeHandler(handler)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_state_that_goes_and_comes_back(name: str) -> None:
+    """Chat goes on, what needs the state is a 503 that says so, nothing is half done, and all is there again."""
+    with state_server(name) as server, MockServer(state=server.url) as mock:
+        call(mock, "POST", "/answers", "own", {"answer": {"text": "wartet"}})
+        with told("is lost") as lost:
+            server.stop()
+            lost.wait()
+        refusals = [
+            chat(mock, "own"),
+            send(mock.url, "POST", f"{PREFIX}/faults", "", STATUS_503),
+            send(mock.url, "GET", f"{PREFIX}/exchanges", "own"),
+        ]
+        assert [status for status, _ in refusals] == [503] * 3
+        for _, body in refusals:
+            assert list(body) == ["error"]
+            assert body["error"].startswith(f"the state at {server.url} is lost: ")
+            assert body["error"].endswith("; try again, it comes back by itself")
+        assert [chat(mock, "any")[0] for _ in range(3)] == [200] * 3
+        assert send(mock.url, "GET", f"{PREFIX}/health", "")[0] == 200
+        with told("is back") as back:
+            server.start()
+            back.wait()
+        assert chat(mock, "own") == (200, "wartet")
+        assert [one["status"] for one in call(mock, "GET", "/exchanges", "")] == [200] * 3
+        assert call(mock, "GET", "/faults", "") == []
+
+
+def test_a_state_that_does_not_answer_holds_no_chat_up(server: StateServer, two: tuple[MockServer, MockServer]) -> None:
+    """It is taken for lost in time."""
+    with told("is back") as back:
+        with told("is lost") as lost, server.held():
+            lost.wait()
+            assert [chat(mock, "any")[0] for mock in two] == [200, 200]
+        back.wait()
+
+
+def test_who_hangs_does_not_answer_by_what_was_before(server: StateServer) -> None:
+    """A process that was stopped while a fault was armed elsewhere asks before it answers again."""
+    with MockServer(state=server.url) as mock, started("--port", "0", "--state", server.url) as process:
+        url = ready_url(process)
+        call(mock, "POST", "/reset", "", {})
+        assert chat(url, "any")[0] == 200
+        process.send_signal(signal.SIGSTOP)
+        try:
+            call(mock, "POST", "/faults", "", {**STATUS_503, "times": 1})  # it waits for the lease's end
+        finally:
+            process.send_signal(signal.SIGCONT)
+        assert [chat(url, "any")[0] for _ in range(2)] == [503, 200]
+        call(mock, "POST", "/reset", "", {})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for the processes in /proc")
+def test_workers_are_one_though_one_is_killed(server: StateServer) -> None:
+    """What was set up before holds after, what comes after reaches all, and no number is given twice."""
+    with started("--workers", "2", "--port", "0", "--state", server.url, "--log-format", "json") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        ready = json.loads(process.stdout.readline())
+        url = ready["url"]
+        call(url, "POST", "/answers", "own", {"answers": [{"text": str(at)} for at in range(30)]})
+        said = [chat(url, "own")[1] for _ in range(10)]
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii").split()
+        os.kill(int(children[0]), signal.SIGKILL)
+        next(line for line in process.stderr if "ended by SIGKILL" in line)
+        said += [chat(url, "own")[1] for _ in range(10)]
+        call(url, "POST", "/faults", "own", {**STATUS_503, "times": 1})
+        statuses = [chat(url, "own")[0] for _ in range(10)]
+        numbers = [one["number"] for one in call(url, "GET", "/exchanges", "own")]
+        process.terminate()
+        process.communicate(timeout=30)
+        send_nothing_more = process.returncode
+
+    assert (ready["workers"], ready["state"], send_nothing_more) == (2, server.url, 0)
+    assert said == [str(at) for at in range(20)]
+    assert statuses == [503] + [200] * 9
+    assert len(set(numbers)) == len(numbers)
+    assert set(numbers) <= set(range(1, 31))
+    with MockServer(state=server.url) as mock:
+        call(mock, "DELETE", "/namespace", "own")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_state_that_is_not_there_at_the_start(workers: str) -> None:
+    """One line, and exit code 2; no password is in it."""
+    pytest.importorskip("redis")
+
+    code, out, err = called("serve", "--workers", workers, "--state", "redis://me:secret@127.0.0.1:1/0")
+
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("--state redis://127.0.0.1:1/0: ")
+    assert err.endswith("; name a Redis or Valkey server that answers\n")
+
+
+def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says what to install."""
+    monkeypatch.setitem(sys.modules, "redis", None)
+
+    code, _, err = called("serve", "--state", "redis://localhost")
+
+    assert (code, err) == (2, "--state redis://localhost: redis is not installed: pip install 'redis>=5.0.1'\n")
+
+
+EXCHANGES: Final = {
+    "a chat": Exchange(
+        Request("POST", "/maas/m/c/chat/completions", {b"a": "é".encode("latin-1")}, "你".encode(), "q=1"),
+        Plan(200, ((b"X-A", b"b"),), (b"\x00\n", b"", b"\xff"), (0.0, 1.5, 2.0), Ending.RESET, 0.5, 3.0, True, "s", "d",
+             False, ((b"t", b"u"),), ("x",)),
+        2, 12.5, Ending.CUT,
+        ChatRequest("m", "c", ({"role": "user", "content": "你" * 300},), True, True, {"a": 1}, ("foo",)),
+        True, 7, "key-1", 2**47, ("cut",), 1e12 + 0.5, False, (0.1, 1),
+    ),
+    "a client that left": Exchange(Request("POST", "/"), ending=Ending.CUT, client_left=True, namespace="default"),
+    "one in flight": Exchange(Request("GET", "/"), Plan(200, (), (b"",)), in_flight=True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXCHANGES)
+def test_an_exchange_comes_back_as_it_was(name: str) -> None:
+    """But for its dialogue, of which a journal keeps the beginning of the last question."""
+    exchange = EXCHANGES[name]
+
+    back = exchange_of(bytes_of(exchange), exchange.number)
+
+    assert (back.chat is None) is (exchange.chat is None)
+    if exchange.chat is not None and back.chat is not None:
+        assert back.chat.last_user_text == exchange.chat.last_user_text[:200]
+        assert (back.chat.model, back.chat.ignored) == (exchange.chat.model, exchange.chat.ignored)
+        back.chat = exchange.chat
+    assert back == exchange
+    assert list(back.writes) == list(exchange.writes)
