@@ -1,0 +1,64 @@
+"""The Chinese pages stand beside the English ones: the same headings, the same snippets, links that lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from mockserver.pipeline.faults.table import FAULTS
+from tests.snippets import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGES: Final = sorted((ROOT / "docs" / "zh").glob("*.md"))
+SNIPPET: Final = re.compile(r"^(?:<!-- (?:file|not run): [^\n]*-->\n)?```\w*\n.*?^```$", re.MULTILINE | re.DOTALL)
+HEADING: Final = re.compile(r"^(#+) (.+)$", re.MULTILINE)
+LINK: Final = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
+NOT_WORDS: Final = re.compile(r"[^\w\- ]")
+
+
+def prose(path: Path) -> str:
+    """A page without its snippets."""
+    return SNIPPET.sub("", path.read_text("utf-8"))
+
+
+def anchors(path: Path) -> set[str]:
+    """What a link may name within a page: its headings, as GitHub writes them."""
+    return {NOT_WORDS.sub("", text.lower()).replace(" ", "-") for _, text in HEADING.findall(prose(path))}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_a_page_has_what_the_english_one_has(path: Path) -> None:
+    """Headings of the same levels in the same order, and every snippet to the character."""
+    english = ROOT / "docs" / path.name
+    levels = [[marks for marks, _ in HEADING.findall(prose(one))] for one in (english, path)]
+    pairs = zip_longest(*(SNIPPET.findall(one.read_text("utf-8")) for one in (english, path)))
+
+    assert levels[0] == levels[1]
+    assert [theirs or ours for theirs, ours in pairs if theirs != ours] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_a_page_is_chinese_and_its_links_lead_somewhere(path: Path) -> None:
+    """Every heading and paragraph has Chinese in it; a link's page and heading are there."""
+    wanting = [
+        f"{target}#{anchor}"
+        for target, anchor in LINK.findall(prose(path))
+        if ":" not in target
+        and not ((one := path.parent / target if target else path).exists() and (not anchor or anchor in anchors(one)))
+    ]
+    plain = [text for text in prose(path).split("\n\n") if len(text) > 40 and not re.search(r"[\u4e00-\u9fff]", text)]
+
+    assert wanting == []
+    assert [text for text in plain if not text.startswith("`")] == []
+
+
+def test_the_pages_name_every_fault() -> None:
+    """In the order of the table."""
+    told = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "zh" / "faults.md").read_text("utf-8"), re.MULTILINE)
+
+    assert told == list(FAULTS)
