@@ -21,10 +21,10 @@ MOST_STOPS = 64  # more would make the search's time a matter of the client's ch
 
 
 def bounds(body: Mapping[str, Any], not_kept: Sequence[str] = ()) -> tuple[int | None, tuple[str, ...]]:
-    """The bounds of a request's body whose fields the admit stage has checked: `max_tokens` and the stop sequences.
+    """The bounds of a request's body: `max_tokens` and the stop sequences.
 
     `max_completion_tokens` is the newer name of `max_tokens`; where both are given, the smaller counts, so that neither
-    is exceeded. `null` means absent.
+    is exceeded. `null` means absent, and so does what is no bound at all: some editions let a field be anything.
 
     Args:
         body: The request's body.
@@ -35,17 +35,23 @@ def bounds(body: Mapping[str, Any], not_kept: Sequence[str] = ()) -> tuple[int |
     """
     if not_kept:
         body = {name: value for name, value in body.items() if name not in not_kept}
-    most, newer, stop = body.get("max_tokens"), body.get("max_completion_tokens"), body.get("stop")
+    most, newer, stop = whole(body.get("max_tokens")), whole(body.get("max_completion_tokens")), body.get("stop")
     if newer is not None and (most is None or newer < most):
         most = newer
     if stop is None:
         return most, ()
-    stops = (stop,) if isinstance(stop, str) else tuple(stop)
+    texts = [stop] if isinstance(stop, str) else stop if isinstance(stop, list) else ()
+    stops = tuple(one for one in texts if isinstance(one, str))
     if len(stops) > MOST_STOPS:
         raise Refusal(
             "invalid-field", f"stop: {len(stops)} strings were sent; allowed: at most {MOST_STOPS}", param="stop"
         )
     return most, stops
+
+
+def whole(value: object) -> int | None:
+    """A number of tokens; None for all else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def limit(answer: Answer, max_tokens: int | None, stops: Sequence[str]) -> Answer:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.core.errors import OperatorError, Refusal
 from mockserver.core.exchange import ANSWER_STYLES, Answer, Usage
-from mockserver.pipeline.limit import bounds
+from mockserver.pipeline.limit import bounds, whole
 from mockserver.pipeline.structure import SCHEMA_WHERE, structure
 from mockserver.sources import next_tool, prompt_form, tokens, toolcalls
 from mockserver.sources.dialogue import DialogueSummary
@@ -171,7 +171,7 @@ def size_of(body: Mapping[str, Any]) -> tuple[int, int] | None:
     the service's; vLLM and SGLang have both. None leaves the length to the source.
     """
     most = bounds(body)[0] if body.get("ignore_eos") is True else None
-    size = body.get("min_tokens") or None if most is None else most + 1
+    size = whole(body.get("min_tokens")) if most is None else most + 1
     return None if size is None else (min(size, MOST_TOKENS),) * 2
 
 
