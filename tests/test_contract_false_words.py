@@ -82,6 +82,31 @@ def test_the_user_s_own_text_is_nobody_s_fault(text: str, stream: bool) -> None:
     assert broken_by(exchange) == {}
 
 
+LAST: dict[str, tuple[dict[str, Any], bool]] = {
+    "usage alone": ({"choices": [], "usage": {"prompt_tokens": 1}}, False),
+    "usage beside a choice that says nothing": (
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": None}], "usage": {"prompt_tokens": 1}},
+        False,
+    ),
+    "more text": ({"choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": None}]}, True),
+    "text beside usage": (
+        {"choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": None}], "usage": {"prompt_tokens": 1}},
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize(("last", "broken"), LAST.values(), ids=LAST)
+def test_usage_may_follow_what_the_review_has_blocked(last: dict[str, Any], broken: bool) -> None:
+    """In whichever form a server sends it; text may not."""
+    blocked = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "blocked": True}
+    frames = tuple(f"data: {json.dumps(one)}\n\n".encode() for one in (blocked, last))
+    asked = Request("POST", "/maas/qwen3-8b/nvidia/chat/completions", {}, b'{"messages": [], "stream": true}')
+    plan = Plan(200, ((b"content-type", b"text/event-stream"),), (*frames, b"data: [DONE]\n\n"))
+
+    assert ("blocked-form" in broken_by(Exchange(asked, plan, 3, 0.0))) is broken
+
+
 def test_a_packed_answer_is_told_as_packed() -> None:
     """The evidence names the coding, and nothing else is said of bytes that nobody unpacked."""
     data = gzip.compress(b'{"id": "x"}', mtime=0)

@@ -359,16 +359,28 @@ def stop_kept(r: Reading, _c: Context) -> Verdict:
 
 
 def blocked_form(r: Reading, _c: Context) -> Verdict:
-    """`blocked` is true or absent, and nothing follows it but usage in a chunk without choices."""
+    """`blocked` is true or absent, and nothing follows it but usage, in a chunk that says nothing else."""
     if not r.answered or not any("blocked" in one for one in r.objects):
         return NOT_APPLICABLE
     for number, one in enumerate(r.objects):
         if "blocked" in one and one["blocked"] is not True:
             return broken(f"blocked is {_short(one['blocked'])}; due true or no such key")
-        after = sum(bool(later.get("choices") or "error" in later) for later in r.objects[number + 1 :])
+        after = sum(
+            bool(later.get("choices") or "error" in later) and not _is_usage_alone(later)
+            for later in r.objects[number + 1 :]
+        )
         if one.get("blocked") is True and after:
             return broken(f"objects with choices after the one with blocked: true: {after}; due none")
     return HOLDS
+
+
+def _is_usage_alone(one: Json) -> bool:
+    """Whether an object holds usage, and choices that neither say nor finish anything, as some servers send it."""
+    choices = one.get("choices")
+    return isinstance(one.get("usage"), dict) and all(
+        isinstance(choice, dict) and not choice.get("delta") and not choice.get("finish_reason")
+        for choice in (choices if isinstance(choices, list) else [None])
+    )
 
 
 def _names_offered(asked: Json) -> list[str]:
