@@ -20,6 +20,7 @@ import pytest
 
 from mockserver import __version__
 from mockserver.cli import doctor_messages, doctor_network, doctor_project
+from mockserver.cli.doctor_chinese import CHINESE
 from mockserver.cli.doctor_messages import MESSAGES
 from mockserver.testing.mock_server import MockServer
 from tests.command import called
@@ -350,3 +351,24 @@ def test_every_message_is_said() -> None:
     code = "".join(path.read_text("utf-8") for path in folder.glob("doctor*.py") if path.stem != "doctor_messages")
 
     assert set(MESSAGES) == {name for name in re.findall(r'"([a-z]+(?:-[a-z0-9]+)*)"', code) if name in MESSAGES}
+
+
+def test_every_sentence_has_its_chinese() -> None:
+    """With the same values, and what is pasted into a shell to the character."""
+    values = re.compile(r"\{\w+(?:!r)?\}")
+    pasted = re.compile(r"→ ((?:pip|rm|export|--)[^:，（]*)$")
+
+    assert list(CHINESE) == list(MESSAGES)
+    for name, english in MESSAGES.items():
+        assert sorted(values.findall(CHINESE[name])) == sorted(values.findall(english)), name
+        if found := pasted.search(english):
+            assert found[1].split(" or ")[0].split(",")[0] in CHINESE[name], name
+
+
+def test_it_speaks_the_readers_language() -> None:
+    """On a terminal; programs get English."""
+    _, out, _ = called("doctor", "--port", "0", environ={"LANG": "zh_CN.UTF-8"})
+    _, told, _ = called("doctor", "--port", "0", "--json", environ={"LANG": "zh_CN.UTF-8"})
+
+    assert "--port 0 会取一个空闲端口" in out
+    assert "--port 0 takes a free port" in told

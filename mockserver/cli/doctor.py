@@ -7,8 +7,9 @@ import platform
 from typing import TYPE_CHECKING, Final
 
 from mockserver.cli.arguments import Parser, configuration
-from mockserver.cli.doctor_messages import MESSAGES, STYLES, say
+from mockserver.cli.doctor_messages import STYLES, in_language, say
 from mockserver.core.errors import OperatorError
+from mockserver.testing.language import language
 
 if TYPE_CHECKING:
     import argparse
@@ -41,9 +42,12 @@ def run(argv: Sequence[str], console: Console) -> int:
         rows = [{"about": one.about, "weight": one.weight, "message": one.message, "text": one.text} for one in said]
         console.print(json.dumps(rows, ensure_ascii=False, indent=1))
         return 1 if wrong else 0
-    lines: list[tuple[Cell, ...]] = [((one.weight, STYLES[one.weight]), (one.about, "dim"), one.text) for one in said]
+    spoken = language(console.environ)
+    lines: list[tuple[Cell, ...]] = [
+        ((one.weight, STYLES[one.weight]), (one.about, "dim"), one.told(spoken)) for one in said
+    ]
     things = f"{wrong} thing{'' if wrong == 1 else 's'}"
-    summary = MESSAGES["summary-bad"].format(wrong=things) if wrong else MESSAGES["summary-good"]
+    summary = in_language("summary-bad" if wrong else "summary-good", spoken).format(wrong=things)
     console.print(*console.columns(lines, indent=0), "", summary)
     return 1 if wrong else 0
 

@@ -80,8 +80,21 @@ class Said:
 
     @property
     def text(self) -> str:
-        """The sentence."""
-        return printable(MESSAGES[self.message].format(**self.values))
+        """The sentence, in English, as programs get it."""
+        return self.told("en")
+
+    def told(self, language: str) -> str:
+        """The sentence in a language: `en` or `zh`."""
+        return printable(in_language(self.message, language).format(**self.values))
+
+
+def in_language(message: str, language: str) -> str:
+    """A message's sentence in a language, with the names of its values in braces."""
+    if language == "zh":
+        from mockserver.cli.doctor_chinese import CHINESE
+
+        return CHINESE[message]
+    return MESSAGES[message]
 
 
 def say(weight: Weight, about: str, message: str, **values: object) -> Said:
