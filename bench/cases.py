@@ -118,6 +118,6 @@ BENCHMARKS: Final[dict[str, Callable[[Bench], list[Figure]]]] = {
     "workers": workers,
     "plugin": plugin,
     "recording": recording,
-    "peers": peers,
     "state": state,
+    "peers": peers,
 }

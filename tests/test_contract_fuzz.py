@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,15 +16,14 @@ from mockserver.contract.harmless import HARMLESS, KNOWN, LEFT_OUT, WITHOUT_EFFE
 from mockserver.core.errors import OperatorError
 from mockserver.core.exchange import Answer, ToolCall, Usage
 from mockserver.files.exchange_file import read
-from mockserver.pipeline.frame import DONE, WIRE_FORMATS
 from mockserver.pipeline.read import objects_of
 from mockserver.profile import quirks
 from mockserver.recording.show import time_line
 from mockserver.sources.recordings import load as load_recordings
-from tests.buggy_clients import BUGS, KNOWN_BUGS, answer, decodes_each_read, reads, uses_splitlines, wants_a_space
+from tests.buggy_clients import BUGS, KNOWN_BUGS, decodes_each_read, reads, uses_splitlines, wants_a_space
 from tests.buggy_readers import BUGS as KINDS
 from tests.buggy_readers import COUNTED_BY_NAME, OTHERS
-from tests.conftest import load
+from tests.right_clients import NVIDIA, reads_rightly, wire_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,45 +33,8 @@ if TYPE_CHECKING:
     from mockserver.pipeline.wire_settings import WireSettings
 
 
-@cache
-def wire_of(edition: str, chip: str) -> WireSettings:
-    """A shipped chip's settings."""
-    return load(edition).chips[chip].wire
-
-
 SILENT = "silent: the client read nothing and raised nothing; the stream says '0'"
-NVIDIA = wire_of("2024-tutorial", "nvidia")
 CHIP3 = wire_of("2024-tutorial", "chip3")
-
-
-def reads_rightly(framing: str) -> Callable[[str], Said]:
-    """A client without a bug, which tells all that it read."""
-
-    def read_all(base_url: str) -> dict[str, Any]:
-        reader = WIRE_FORMATS[framing].reader()
-        events: list[Any] = []
-        with answer(base_url) as response:
-            while not any(one is DONE for one in events) and (data := response.read1(65536)):
-                events += reader.feed(data)
-        events += reader.close()
-        chunks: list[dict[str, Any]] = [one for one in events if isinstance(one, dict)]
-        assert all(one is DONE for one in events[len(chunks) :])
-        choices = [choice for chunk in chunks for choice in chunk["choices"]]
-        calls: dict[int, dict[str, str]] = {}
-        for piece in (piece for choice in choices for piece in choice["delta"].get("tool_calls") or ()):
-            call = calls.setdefault(piece["index"], {"name": "", "arguments": ""})
-            for key in call:
-                call[key] += piece["function"].get(key) or ""
-        usage = [chunk["usage"] for chunk in chunks if chunk.get("usage")][-1:]
-        kept = ("prompt_tokens", "completion_tokens", "total_tokens")
-        return {
-            "text": "".join(choice["delta"].get("content") or "" for choice in choices),
-            "finish_reason": [choice["finish_reason"] for choice in choices if choice["finish_reason"]][-1],
-            "usage": {key: usage[0][key] for key in kept} if usage else None,
-            "tool_calls": list(calls.values()),
-        }
-
-    return read_all
 
 
 @pytest.mark.parametrize("client", BUGS, ids=lambda one: one.__name__)

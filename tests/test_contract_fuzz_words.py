@@ -29,7 +29,7 @@ from tests.buggy_clients import (
     wants_a_space,
 )
 from tests.buggy_readers import keeps_one_call, told, waits_for_the_end_of_the_body
-from tests.test_contract_fuzz import NVIDIA, reads_rightly
+from tests.right_clients import NVIDIA, reads_rightly
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -130,7 +130,8 @@ def test_mistakes_are_named(text: str) -> None:
 OBJECT = 'is not allowed; allowed: an object with type, like {"type": "timeout"}'
 KNOWN = f"is not a fault; known: {', '.join(FAULTS)}"
 JUNK: list[tuple[object, str]] = [
-    (None, f"None {OBJECT}"), (3, f"3 {OBJECT}"), ([], f"[] {OBJECT}"), ("cut", f"'cut' {OBJECT}"),
+    (None, f"None {OBJECT}"), (3, f"3 {OBJECT}"), ([], f"[] {OBJECT}"),
+    ("cut", "cut: give either after_frames or after_bytes"),
     ({}, f"type: None {KNOWN}"), ({"type": 3}, f"type: 3 {KNOWN}"), ({"type": None}, f"type: None {KNOWN}"),
 ]  # fmt: skip
 

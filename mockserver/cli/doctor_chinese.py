@@ -42,7 +42,7 @@ CHINESE: Final[dict[str, str]] = {
     "clients": "{names} 指向 {url}",
     "client-elsewhere": "{name}={url} 不指向 {host}:{port} → 取消它，或用 genstudio-mock run -- COMMAND",
     "client-dead": "{name}={url}：那里没有程序应答 → 启动 genstudio-mock serve，或取消它",
-    "client-path": "{name}={url} 没有芯片的路径，所以其下的 /chat/completions 是 404 → {suggestion}",
+    "client-path": "{name}={url} 没有芯片的路径，所以其下的 {chat} 是 404 → {suggestion}",
     "client-wrong": "{name}={url} 不是地址 → {suggestion}",
     "client-key": "设置了 {name} 而没有 OPENAI_API_KEY，没有它 SDK 不会启动 → export OPENAI_API_KEY=any-key",
     "summary-good": "没有什么挡在路上",

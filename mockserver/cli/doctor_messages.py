@@ -50,7 +50,7 @@ MESSAGES: Final[dict[str, str]] = {
     "clients": "{names} lead to {url}",
     "client-elsewhere": "{name}={url} does not lead to {host}:{port} → unset it, or genstudio-mock run -- COMMAND",
     "client-dead": "{name}={url}: nobody answers there → start genstudio-mock serve, or unset it",
-    "client-path": "{name}={url} has no path of a chip, so /chat/completions below it is a 404 → {suggestion}",
+    "client-path": "{name}={url} has no path of a chip, so {chat} below it is a 404 → {suggestion}",
     "client-wrong": "{name}={url} is no address → {suggestion}",
     "client-key": "{name} is set and OPENAI_API_KEY is not, without which SDKs do not start → export "
     "OPENAI_API_KEY=any-key",

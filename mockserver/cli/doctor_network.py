@@ -277,7 +277,7 @@ def clients(config: Config, environ: Mapping[str, str], route: Route) -> Iterato
         if not (parts.hostname == host or {parts.hostname, host} <= HERE) or number != config.port:
             yield say("note", "clients", "client-elsewhere", name=name, url=shown, host=host, port=config.port)
         elif parse(parts.path.rstrip("/") + CHAT) is None:
-            yield say("wrong", "clients", "client-path", name=name, url=shown, suggestion=suggestion)
+            yield say("wrong", "clients", "client-path", name=name, url=shown, chat=CHAT, suggestion=suggestion)
         elif not _answers(parts.hostname or host, number):
             yield say("note", "clients", "client-dead", name=name, url=shown)
         else:

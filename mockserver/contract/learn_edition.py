@@ -105,14 +105,6 @@ _LETS_IN: Final = {
 }
 
 
-CLAUSES: Final[dict[str, tuple[str, ...]]] = {
-    "max_tokens": ("limit-kept", "length-where-cut"),
-    "max_completion_tokens": ("limit-kept", "length-where-cut"),
-    "stop": ("stop-kept",),
-}
-"""The clauses that a mock breaks by intention where a field has no effect, as its target does."""
-
-
 def _kind(case: Case) -> str:
     return (case.refusal or "").partition(":")[0]
 

@@ -93,7 +93,7 @@ def _row(kind: str, hunts: list[Hunt]) -> tuple[str, ...]:
 
 def _right_client() -> str:
     """How many streams right clients read; raises AssertionError where one is read wrongly."""
-    from tests.test_contract_fuzz import reads_rightly
+    from tests.right_clients import reads_rightly
 
     chips = load("2024-tutorial").chips
     trials: list[Trial] = []

@@ -109,9 +109,11 @@ def claim_of(source: str) -> Claim:
 
 
 def by_field(name: str, severity: Severity) -> Callable[[Context], Severity]:
-    """Weighs a clause by what the edition claims of a field of the request."""
+    """Weighs a clause by what the edition claims of a field of the request; where it has no effect, as observed."""
 
     def weigh(c: Context) -> Severity:
+        if name in c.edition.file.request.not_kept:
+            return Severity.OBSERVED
         rule = c.edition.file.request.fields.get(name)
         return by_claim(rule.claim if rule else None, severity)
 
