@@ -19,7 +19,7 @@ FROM ${BASE}
 COPY --from=build /dist /dist
 COPY constraints.txt /dist/
 RUN python3 -m venv /opt/genstudio-mock \
- && /opt/genstudio-mock/bin/pip install --no-cache-dir --disable-pip-version-check -c /dist/constraints.txt "$(echo /dist/*.whl)[metrics,re2,tls]" \
+ && /opt/genstudio-mock/bin/pip install --no-cache-dir --disable-pip-version-check -c /dist/constraints.txt "$(echo /dist/*.whl)[metrics,re2,redis,tls]" \
  && rm -rf /dist
 ARG VERSION=unknown
 ARG REVISION=unknown
