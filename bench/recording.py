@@ -148,7 +148,7 @@ async def fetch(
     body = json.dumps({"messages": [{"role": "user", "content": f"{chunks} {gap_ms} {size} {number}"}]}).encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     started = time.perf_counter()
-    writer.write(b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b" % (path, len(body), body))
+    writer.write(b"POST %b HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n%b" % (path, len(body), body))
     await reader.readuntil(b"\r\n\r\n")
     got = len(await reader.read(1))
     first_ms = (time.perf_counter() - started) * 1000
