@@ -10,17 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockserver.core.exchange import ChatRequest
+from mockserver.core.exchange import ChatRequest, ToolCall
 from mockserver.pipeline.structure import structure
 from mockserver.sources.next_tool import chosen
 from mockserver.sources.synthetic import Synthetic
-from tests.conftest import load
+from tests.conftest import ask, compose, load
 from tests.jsonvalue_schemas import SATISFIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from mockserver.core.exchange import ToolCall
 
 Message = dict[str, Any]
 SOURCE = Synthetic(load("2025-reference"), 0, "template")
@@ -114,8 +112,9 @@ WEATHER, TIME = tool("get_weather", "The weather in a city"), tool("get_time", "
         tool("final_answer"), tool("final_result", "The final response which ends this conversation"), tool("done"),
         tool("finish_task"), tool("submit_answer"), tool("set_model_response"), tool("x", "Gives the final answer."),
         tool("Person", "The weather of a person"), tool("TaskDone"), tool("回答", "给出最终答案"),
+        tool("a", "返回最终答案"), tool("x", "Call it when you are done."),
     ],
-    ids=lambda one: one["function"]["name"],
+    ids=lambda one: f"{one['function']['name']} {one['function']['description']}".strip(),
 )  # fmt: skip
 def test_what_ends_a_loop_comes_last(last: Message, form: Callable[..., list[Message]]) -> None:
     """By its name, its description, or as the one class behind functions; then the round begins again."""
@@ -132,6 +131,20 @@ def test_what_ends_a_loop_comes_last(last: Message, form: Callable[..., list[Mes
 def test_the_question_decides_what_is_called_first(asked: str, first: str) -> None:
     """The best match goes first wherever it stands, and one that only stands last ends nothing."""
     assert loop([WEATHER, TIME], asked, turns=1) == [first]
+
+
+def test_what_ends_a_loop_comes_last_wherever_it_is_listed_and_asked_for() -> None:
+    """Listed first, and named by the question, it still waits for the others."""
+    assert loop([tool("final_answer"), TIME, WEATHER], "The weather, then final_answer.", turns=3)[2] == "final_answer"
+
+
+def test_a_loop_that_need_not_call_ends_in_words() -> None:
+    """Where calls are not required, a function's result is answered in words."""
+    dialogue = [{"role": "user", "content": "weather?"}, *as_calls((ToolCall("c", "get_weather", ("{}",)),), 0)]
+
+    answer = SOURCE.answer(ChatRequest("qwen3-8b", "nvidia", dialogue, body={"tools": [WEATHER, TIME]}))
+
+    assert (answer.tool_calls, bool(answer.text)) == ((), True)
 
 
 def test_a_class_first_or_among_classes_ends_nothing() -> None:
@@ -158,3 +171,23 @@ def test_a_long_dialogue_is_read_in_its_own_length(form: Callable[..., list[Mess
         return min(best)
 
     assert spent(5000) < 40 * spent(500)
+
+
+@pytest.mark.parametrize(
+    ("model", "refused"), [("deepseek-v3", True), ("deepseek-r1", True), ("qwen3-8b", False), ("glm-4.5", False)]
+)
+def test_two_tools_with_one_name(model: str, refused: bool) -> None:
+    """DeepSeek's models refuse them and name the field; the others call the first one."""
+    first, second = ({"type": "object", "properties": {"x": {"const": x}}, "required": ["x"]} for x in (1, 2))
+    twice = [tool("f", parameters=first), tool("g"), tool("f", parameters=second)]
+    plan = ask(compose(load("2025-reference")), f"{model}/nvidia", tools=twice, tool_choice="required", model=model)
+    body = json.loads(b"".join(plan.frames))
+
+    if not refused:
+        (call,) = body["choices"][0]["message"]["tool_calls"]
+        assert (call["function"]["name"], json.loads(call["function"]["arguments"])) == ("f", {"x": 1})
+    else:
+        assert (plan.status, body["error"]["param"]) == (400, "tools[2].function.name")
+        assert body["error"]["message"] == (
+            "tools[2].function.name: 'f' is the name of tools[0] too; this model wants each name once"
+        )
