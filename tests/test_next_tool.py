@@ -138,6 +138,14 @@ def test_what_ends_a_loop_comes_last_wherever_it_is_listed_and_asked_for() -> No
     assert loop([tool("final_answer"), TIME, WEATHER], "The weather, then final_answer.", turns=3)[2] == "final_answer"
 
 
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_of_several_that_end_a_loop_the_last_in_the_request_comes_last(form: Callable[..., list[Message]]) -> None:
+    """Also where the question is about it, and the round does not begin again before the others were called."""
+    tools = [tool("other", "Ends this run"), TIME, tool("get_weather", "Ends this run")]
+
+    assert loop(tools, "What is the weather?", form) == ["get_time", "other", "get_weather"] * 2
+
+
 def test_a_loop_that_need_not_call_ends_in_words() -> None:
     """Where calls are not required, a function's result is answered in words."""
     dialogue = [{"role": "user", "content": "weather?"}, *as_calls((ToolCall("c", "get_weather", ("{}",)),), 0)]

@@ -49,7 +49,7 @@ def chosen(wanted: Structure, messages: Sequence[Mapping[str, Any]], asked: str)
     of an agent ends with the tool's result. One call is made, of the function whose name and description share the
     most words with the question, else of the first. With `parallel_tool_calls: true`, each function whose
     name stands in the question is called, in the request's order. With `required`, what this dialogue has called
-    waits until all have been called, and what ends a loop comes last of them.
+    waits until all have been called, and what ends a loop comes last of them; of several, the last in the request.
 
     Args:
         wanted: What the request asks for.
@@ -109,7 +109,11 @@ def _next(
         if not all(told):
             asked = _first_question(messages)
     fit = _fit(asked)
-    order = [one.name for one in sorted(functions, key=lambda one: (one in last, -fit(one)))] if turns else []
+    order = (
+        [one.name for one in sorted(functions, key=lambda one: (one in last, one.name == closing, -fit(one)))]
+        if turns
+        else []
+    )
     seen: set[str] = set()
     due = 0
     for turn in told:
@@ -123,7 +127,8 @@ def _next(
                 seen.clear()
                 due = 0
     left = tuple(one for one in functions if one.name not in seen)
-    return tuple(one for one in left if one not in last) or left, asked
+    others = tuple(one for one in left if one not in last) or tuple(one for one in left if one.name != closing)
+    return others or left, asked
 
 
 def _called(turn: Mapping[str, Any]) -> list[str]:
