@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:  # the same as `_PLACES`, for type checkers and editors; a test holds them together
     from mockserver.contract.cases import Phase
-    from mockserver.contract.fuzz import Failure, find_bug
+    from mockserver.contract.fuzz import Failure, Fuzzed, FuzzOptions, find_bug, find_bugs
     from mockserver.contract.http_client import UnreachableError
     from mockserver.contract.library import Target, assert_clause, check, edition_of
     from mockserver.contract.result import Budget, Result
@@ -73,14 +73,15 @@ __all__ = [  # noqa: RUF022 - in the order of the headings
     "RateLimit", "Reorder", "ResetPeer", "SetHeader", "Slicer", "SlowClose", "Stall", "Status", "Timeout",
     "TruncatedJson", "WrongContentType",
     # the contract and the search for a client's bug
-    "Budget", "Edition", "Failure", "Phase", "Result", "Target", "assert_clause", "check", "edition_of", "find_bug",
+    "Budget", "Edition", "Failure", "FuzzOptions", "Fuzzed", "Phase", "Result", "Target", "assert_clause", "check",
+    "edition_of", "find_bug", "find_bugs",
     # settings as values
     "Config", "PaceSettings",
 ]  # fmt: skip
 
 _PLACES: Final = {
     "contract.cases": "Phase",
-    "contract.fuzz": "Failure find_bug",
+    "contract.fuzz": "Failure FuzzOptions Fuzzed find_bug find_bugs",
     "contract.library": "Target assert_clause check edition_of",
     "contract.result": "Budget Result",
     "contract.http_client": "UnreachableError",

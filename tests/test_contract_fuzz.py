@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from mockserver.contract import fuzz, fuzz_files, fuzz_server, shrink, strategies, streams
 from mockserver.contract.forms import FORMS
-from mockserver.contract.fuzz import Options, difference, find_bug, find_bugs
+from mockserver.contract.fuzz import FuzzOptions, difference, find_bug, find_bugs
 from mockserver.contract.harmless import HARMLESS, KNOWN, LEFT_OUT, WITHOUT_EFFECT, harmless
 from mockserver.core.errors import OperatorError
 from mockserver.core.exchange import Answer, ToolCall, Usage
@@ -80,7 +80,7 @@ def test_what_many_lose_counts_only_by_name() -> None:
     """A byte order mark is no bug of a client that loses it, unless that is asked for; the report tells it as known."""
     (client, names), *_ = KNOWN_BUGS.items()
 
-    found = find_bugs(client, NVIDIA, Options(most_pause_ms=0))
+    found = find_bugs(client, NVIDIA, FuzzOptions(most_pause_ms=0))
     failure = find_bug(client, NVIDIA, further=("role-merged", "bom"))
 
     assert (found.failures, [one.stream.quirks for one in found.known]) == ((), [names])

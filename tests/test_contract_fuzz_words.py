@@ -11,7 +11,7 @@ from mockserver.contract import fuzz_files, fuzz_server, streams
 from mockserver.contract.cut_words import kind_and_words
 from mockserver.contract.failure import Failure, exchange_of, truth_of
 from mockserver.contract.forms import FORMS, HALVES, NEVER_ENDS
-from mockserver.contract.fuzz import Options, find_bugs
+from mockserver.contract.fuzz import FuzzOptions, find_bugs
 from mockserver.contract.judge import difference, judge
 from mockserver.contract.streams import CALLS, RICH, Cuts, composed
 from mockserver.core.exchange import Ending
@@ -149,7 +149,7 @@ def has_many_bugs(base_url: str) -> Said:
 )
 def test_a_bug_is_told_once(client: Any, causes: list[str]) -> None:
     """However many streams show it: what breaks the client is left out of those that follow."""
-    found = find_bugs(client, NVIDIA, Options(most_pause_ms=0, known=(), examples=90))
+    found = find_bugs(client, NVIDIA, FuzzOptions(most_pause_ms=0, known=(), examples=90))
 
     told_of = ["; ".join(one.words) for one in found.failures]
     assert len(told_of) == len(causes)
@@ -158,7 +158,7 @@ def test_a_bug_is_told_once(client: Any, causes: list[str]) -> None:
 
 def test_several_bugs_are_told_apart() -> None:
     """Each with a stream of its own."""
-    found = find_bugs(has_many_bugs, NVIDIA, Options(("data-nospace", "crlf"), (), examples=40, most_pause_ms=0))
+    found = find_bugs(has_many_bugs, NVIDIA, FuzzOptions(("data-nospace", "crlf"), (), examples=40, most_pause_ms=0))
 
     told_of = ["; ".join(one.words) for one in found.failures]
     assert any("not followed by a space" in one for one in told_of)
@@ -169,7 +169,7 @@ def test_several_bugs_are_told_apart() -> None:
 
 def test_a_client_that_reads_nothing_is_told_once() -> None:
     """There is nothing that could be left out: one failure, and no further streams."""
-    found = find_bugs(lambda _url: "", NVIDIA, Options(further=(), most_pause_ms=0))
+    found = find_bugs(lambda _url: "", NVIDIA, FuzzOptions(further=(), most_pause_ms=0))
 
     assert len(found.failures) == 1
     assert found.tried == 1
@@ -178,7 +178,7 @@ def test_a_client_that_reads_nothing_is_told_once() -> None:
 def test_what_was_covered_is_counted() -> None:
     """Forms, where writes end, and the largest of each size; the progress says what each stream is tried with."""
     trials: list[Trial] = []
-    options = Options(further=("crlf", "id-field"), known=("bom",), examples=40, most_pause_ms=20)
+    options = FuzzOptions(further=("crlf", "id-field"), known=("bom",), examples=40, most_pause_ms=20)
 
     found = find_bugs(reads_rightly("sse"), NVIDIA, options, trials.append)
 
@@ -195,7 +195,7 @@ def test_what_was_covered_is_counted() -> None:
 
 def test_parallel_calls_are_tried_where_the_client_tells_of_calls() -> None:
     """Whether it does is seen by its first answer."""
-    options = Options(("data-nospace",), (), examples=20, most_pause_ms=0)
+    options = FuzzOptions(("data-nospace",), (), examples=20, most_pause_ms=0)
     text = find_bugs(lambda url: text_of(body_of(url)), NVIDIA, options)
     calls = find_bugs(told, NVIDIA, options)
 

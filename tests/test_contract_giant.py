@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,9 +12,12 @@ from mockserver.contract import finding_file
 from mockserver.contract.cases import breaks
 from mockserver.contract.finding_file import SavedFinding
 from mockserver.contract.http_client import Address, HttpTransport
-from mockserver.core.exchange import Exchange, Request
+from mockserver.core.exchange import Exchange, Plan, Request
 from tests.conftest import load
 from tests.contract_live import Quiet, serving_with
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 REFERENCE = load("2025-reference")
 
@@ -66,3 +70,29 @@ def test_its_line_for_a_shell_and_its_test_are_short() -> None:
     assert subprocess.run(["sh", "-c", sending], capture_output=True, check=True).stdout == request.body
     assert len(test) < 2000
     assert f'.encode() + b" " * {len(request.body) - len(request.body.rstrip())},' in test
+
+
+BODIES = {
+    "a giant body": giant().body,
+    "JSON with spaces": b'{"model": "m", "messages": []}',
+    "compact JSON": b'{"model":"m","messages":[]}',
+    "a key twice": b'{"model":"m","model":"n"}',
+    "other escapes": b'{"model":"\\u4f60"}',
+    "no JSON": b'{"model":"m",} ',
+    "no UTF-8": b'{"model":"\xff"}',
+    "nothing": b"",
+    "spaces alone": b"   ",
+    "a line end behind it": b'{"model":"m"} \n',
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_a_saved_finding_is_sent_again_to_the_byte(body: bytes, tmp_path: Path) -> None:
+    """What was saved is what is sent again: white space, a key that stands there twice; a giant is a small file."""
+    request = Request("POST", giant().path, {b"content-type": b"application/json"}, body)
+    exchange = Exchange(request, Plan(200, (), (b"{}",)))
+    text = finding_file.dump(SavedFinding("status", "x", REFERENCE.name, "qwen3-8b", "nvidia", None, exchange))
+    (tmp_path / "one.json").write_text(text, "utf-8")
+
+    assert finding_file.load(tmp_path / "one.json").exchange.request.body == body
+    assert len(text) < 2000

@@ -56,6 +56,41 @@ class Running:
         return self.process.returncode, err
 
 
+def test_a_further_header_reaches_the_upstream_and_no_file(tmp_path: Path) -> None:
+    """What a gateway wants is sent in place of the client's own header, and masked where the answer echoes it."""
+    value = "portkey-own-value"
+    with RawUpstream([LINES_HEAD, *chunked(LINE % value.encode())]) as upstream:
+        running = Running(
+            *("--base-url", upstream.url, "--output", str(tmp_path / "f")),
+            *("--header", f"X-Gateway: {value}", "--header", "x-provider: openai"),
+        )
+        seen = ask(running.port, headers=("x-gateway: the client's", "x-other: kept"))
+        _, err = running.end(signal.SIGTERM)
+
+    [path] = (tmp_path / "f").rglob("*.json")
+    heard = upstream.heard[0].lower()
+    assert heard.count(b"x-gateway:") == 1
+    assert f"x-gateway: {value}\r\n".encode() in heard
+    assert b"x-provider: openai\r\n" in heard
+    assert b"x-other: kept\r\n" in heard
+    assert value.encode() in seen.body
+    assert value not in path.read_text() + err
+    assert "x-gateway" not in path.read_text().lower()
+
+
+@pytest.mark.parametrize("text", ["no-colon", "na me: value-of-it", "Authorization: Bearer value-of-it"])
+def test_a_wrong_header_is_one_line_without_its_value(text: str, tmp_path: Path) -> None:
+    """What is no header, or is set by `record` itself, ends the start with exit code 2."""
+    words = ["--base-url", "http://127.0.0.1:9", "--output", str(tmp_path), "--port", "0", "--header", text]
+    command = [sys.executable, "-m", "mockserver", "record", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("--header: ")
+    assert done.stderr.count("\n") == 1
+    assert "value-of-it" not in done.stderr
+
+
 def test_record_as_a_process(tmp_path: Path) -> None:
     """It says where to send requests, records with the key of the environment, and leaves with 0 on SIGTERM."""
     with RawUpstream([LINES_HEAD, *chunked(LINE % b"a")]) as upstream:

@@ -28,6 +28,8 @@ from mockserver import (
     Failure,
     Fault,
     FirstTokenDelay,
+    Fuzzed,
+    FuzzOptions,
     Heartbeat,
     Latency,
     LimitData,
@@ -65,6 +67,7 @@ from mockserver import (
     check,
     edition_of,
     find_bug,
+    find_bugs,
 )
 
 if TYPE_CHECKING:
@@ -174,6 +177,9 @@ def the_contract() -> None:
     failure = find_bug(lambda base_url: base_url, edition.chips["chip3"].wire, examples=10)
     assert_type(failure, Failure | None)
     assert_type(failure.problem if failure else "", str)
+    several = find_bugs(lambda base_url: base_url, edition.chips["chip3"].wire, FuzzOptions(examples=10))
+    assert_type(several, Fuzzed)
+    assert_type([one.problem for one in several.failures], list[str])
 
 
 def what_is_not_there() -> None:

@@ -130,7 +130,7 @@ def _fuzz(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err
     wire = chip_of(edition, args.chip).wire
     fuzz = _library()
     further = _further(args.quirks, wire)
-    options = fuzz.Options(
+    options = fuzz.FuzzOptions(
         further=further,
         known=_known(args.quirks, wire),
         examples=args.examples,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mockserver.cli.arguments import Parser, help_of
+from mockserver.cli.further_headers import add_header_argument, headers_of
 from mockserver.cli.scrubbing import add_scrub_arguments, scrubbing_of
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
@@ -73,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"example: {BASE_TEMPLATE}=/v1")  # fmt: skip
     add("--api-key-env", metavar="VAR", help="environment variable with the upstream's API key; without it the "
         "client's own key passes through")  # fmt: skip
+    add_header_argument(parser)
     add("--ca", metavar="FILE", help="https: trust the certificates of this file, not the system's")
     add("--timeout", type=float, default=120.0, metavar="SECONDS", help="how long the upstream may say nothing (120)")
     add("--speed", type=float, default=0.0, metavar="X", help="of replayed answers: 0 at once (default), 1 as recorded")
@@ -87,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Serve the recording proxy until a signal comes."""
-    from mockserver.files.secrets import proxy_secrets
+    from mockserver.files.secrets import further_secrets, proxy_secrets
     from mockserver.pipeline.refuse import refuse
     from mockserver.profile.edition import default_edition, load_edition
     from mockserver.recording.path_map import path_map
@@ -108,6 +110,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     edition = load_edition(args.edition or default_edition(roots), roots)
     upstream = upstream_of(args.base_url, environ, args.timeout, args.ca)
     key = upstream_key(args.api_key_env, environ)
+    headers = [(name.lower().encode(), value.encode()) for name, value in headers_of(args)]
     known = load(args.output) if args.output.is_dir() else []
     row = SETTINGS["match_on"]
     match_on = row.default if args.match_on is None else row.read(args.match_on, Place(row.flag, Path()), text=True)
@@ -121,7 +124,7 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     def refusal(refused: Refusal) -> Plan:
         return refuse(refused, edition.file.errors[refused.kind])
 
-    secrets = frozenset({key} if key else set()) | proxy_secrets(upstream.via_header)
+    secrets = frozenset({key} if key else set()) | proxy_secrets(upstream.via_header) | further_secrets(headers)
     recorder = Recorder(
         Store(args.output),
         args.mode,
@@ -136,7 +139,9 @@ def main(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err:
     port_file = PortFile(args.port_file)
     listening = tcp_socket(args.host, args.port)  # last: nothing is opened where something else is wrong
     guard = Guard(names=frozenset({bare_host(args.host).lower()}), any_address=not is_loopback(listening))
-    proxy = RecordingProxy(upstream, recorder, refusal, maps=maps, key=key, speed=args.speed, guard=guard)
+    proxy = RecordingProxy(
+        upstream, recorder, refusal, maps=maps, key=key, headers=headers, speed=args.speed, guard=guard
+    )
 
     where = address_of(listening)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
+from mockserver.cli.further_headers import add_header_argument, headers_of
 from mockserver.contract.http_client import DEFAULT_TIMEOUT_S, Address, UnreachableError, key_of, template_of
 from mockserver.contract.politeness import POLITE_PER_MINUTE
 from mockserver.contract.result import Budget, ExitCode
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from mockserver.profile.edition import Edition
 
 LONGEST_TIMEOUT_S: Final = 3600.0
-_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_OURS: Final = ("host", "content-length", "transfer-encoding", "content-type", "authorization")
 
 
 def add_target_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -41,8 +39,7 @@ def add_target_arguments(parser: argparse.ArgumentParser, *, required: bool = Tr
     path = f"say /v1{CHAT}; default: {PATH_TEMPLATE}, or {CHAT} where --base-url ends in /v1"
     target.add_argument("--path-template", default="", metavar="PATH", help=path)
     target.add_argument("--api-key-env", metavar="VAR", help="environment variable that holds the API key")
-    header = "a further request header, say 'x-portkey-provider: openai'; repeatable, kept in no file and no output"
-    target.add_argument("--header", action="append", default=[], metavar="'NAME: VALUE'", help=header)
+    add_header_argument(target)
     target.add_argument("--ca", metavar="FILE", help="https: trust the certificates of this file, not the system's")
     silence = "longest silence; default: %(default)g"
     target.add_argument("--timeout", type=float, default=DEFAULT_TIMEOUT_S, metavar="SECONDS", help=silence)
@@ -111,22 +108,6 @@ def address_of(args: argparse.Namespace) -> Address:
     return Address(
         args.base_url, args.path_template or template_of(args.base_url), args.ca, args.timeout, headers_of(args)
     )
-
-
-def headers_of(args: argparse.Namespace) -> tuple[tuple[str, str], ...]:
-    """The further request headers; raises OperatorError, which never repeats a value, for what is none."""
-    return tuple(map(_header, args.header))
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    value = value.strip()
-    if not colon or not _NAME.fullmatch(name) or not value.isascii() or not value.isprintable():
-        shown = name if _NAME.fullmatch(name) and colon else "the value"
-        raise OperatorError(f"--header: {shown} is no header; allowed: 'Name: value' in printable ASCII")
-    if name.lower() in _OURS:
-        raise OperatorError(f"--header: {name} is set by the command itself; allowed: any but {', '.join(_OURS)}")
-    return name, value
 
 
 def say_path(args: argparse.Namespace, err: TextIO) -> None:

@@ -11,8 +11,18 @@ from pydantic import ValidationError
 
 from mockserver import __version__
 from mockserver.core.errors import OperatorError
+from mockserver.files.byte_text import bytes_of, text_of
 from mockserver.files.checked import explain
-from mockserver.files.exchange_file import ExchangeFile, Judged, Provenance, exchange_of, file_of, read, written
+from mockserver.files.exchange_file import (
+    ExchangeFile,
+    Judged,
+    Provenance,
+    exchange_of,
+    file_of,
+    read,
+    request_body,
+    written,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,14 +72,14 @@ def dump(saved: SavedFinding) -> str:
         OperatorError: nothing came back, or what came is no HTTP that a file can hold.
     """
     request = saved.exchange.request
-    sent = request.headers.get(b"authorization")
+    authorization = request.headers.get(b"authorization")
     judged = Judged(
         clause=saved.clause,
         evidence=saved.evidence,
         model=saved.model,
         chip=saved.chip,
         refusal=saved.refusal,
-        authorization=None if sent is None else sent.decode("latin-1"),
+        authorization=None if authorization is None else authorization.decode("latin-1"),
     )
     tool = f"genstudio-mock {__version__}"
     provenance = Provenance(recorded_at="", edition=saved.edition, origin="contract", tool=tool, body_sha256="")
@@ -78,7 +88,10 @@ def dump(saved: SavedFinding) -> str:
     except ValueError as error:
         why = explain(error, ExchangeFile) if isinstance(error, ValidationError) else error
         raise OperatorError(f"{saved.clause} on {saved.chip}: no exchange file: {why}") from None
-    return written(made.model_copy(update={"contract": judged}))
+    head = request.body.rstrip(b" ")
+    sent = None if request_body(made.request).rstrip(b" ") == head else text_of(head)
+    exactly = judged.model_copy(update={"sent": sent, "spaces": len(request.body) - len(head)})
+    return written(made.model_copy(update={"contract": exactly}))
 
 
 def load(path: Path) -> SavedFinding:
@@ -88,9 +101,12 @@ def load(path: Path) -> SavedFinding:
     if judged is None:
         raise OperatorError(f"{path}: contract: missing; only files of contract --exchanges can be judged again")
     exchange = exchange_of(file)
+    asked = exchange.request
+    headers = dict(asked.headers)
     if judged.authorization is not None:
-        headers = {**exchange.request.headers, b"authorization": judged.authorization.encode("latin-1")}
-        exchange.request = replace(exchange.request, headers=headers)
+        headers[b"authorization"] = judged.authorization.encode("latin-1")
+    body = asked.body.rstrip(b" ") if judged.sent is None else bytes_of(judged.sent)
+    exchange.request = replace(asked, headers=headers, body=body + b" " * judged.spaces)
     return SavedFinding(
         judged.clause, judged.evidence, file.provenance.edition, judged.model, judged.chip, judged.refusal, exchange
     )

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mockserver.pipeline.wire_settings import WireSettings
 
 __all__ = [
-    "ASKED", "Covered", "Failure", "Fuzzed", "Options", "Said", "Trial", "difference", "exchange_of", "find_bug",
+    "ASKED", "Covered", "Failure", "FuzzOptions", "Fuzzed", "Said", "Trial", "difference", "exchange_of", "find_bug",
     "find_bugs", "harmless", "judge", "load", "serving", "truth_of",
 ]  # fmt: skip
 
@@ -126,7 +126,7 @@ class Fuzzed:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class FuzzOptions:
     """What is tried.
 
     Attributes:
@@ -175,7 +175,7 @@ def find_bug(  # noqa: PLR0913 - keywords, of which a caller gives one or two
         client: Given a base URL, asks for a stream there and returns the text that it read, or several keys of
             `truth_of`, which are all compared.
         wire: The chip's settings.
-        further: As in `Options`, and so are those that follow.
+        further: As in `FuzzOptions`, and so are those that follow.
         examples: How many streams.
         number: Which.
         full: Whether some answers call functions.
@@ -183,7 +183,7 @@ def find_bug(  # noqa: PLR0913 - keywords, of which a caller gives one or two
         most_pause_ms: The longest pause.
         progress: Told of each stream.
     """
-    options = Options(further, (), examples, number, full, path, most_pause_ms, keep_going=False)
+    options = FuzzOptions(further, (), examples, number, full, path, most_pause_ms, keep_going=False)
     failures = find_bugs(client, wire, options, progress).failures
     return failures[0] if failures else None
 
@@ -191,7 +191,7 @@ def find_bug(  # noqa: PLR0913 - keywords, of which a caller gives one or two
 def find_bugs(
     client: Client,
     wire: WireSettings,
-    options: Options = Options(),
+    options: FuzzOptions = FuzzOptions(),
     progress: Callable[[Trial], None] = _say_nothing,
 ) -> Fuzzed:
     """Like `find_bug`, for several bugs in one run, what is known to be lost by many, and what was covered.
@@ -222,7 +222,7 @@ def find_bugs(
     return Fuzzed(trials.searched, tuple(failures), tuple(known), trials.covered)
 
 
-def _known(trials: _Trials, options: Options, failures: Sequence[Failure]) -> tuple[list[Failure], list[Failure]]:
+def _known(trials: _Trials, options: FuzzOptions, failures: Sequence[Failure]) -> tuple[list[Failure], list[Failure]]:
     """Of the streams that many clients are known to lose the smallest of each kind, and bugs that they showed."""
     known: list[Failure] = []
     bugs: list[Failure] = []
@@ -254,7 +254,7 @@ def _without_all(wire: WireSettings, stream: Stream, failures: Sequence[Failure]
     return left
 
 
-def _streams(trials: _Trials, options: Options) -> Iterator[Stream]:
+def _streams(trials: _Trials, options: FuzzOptions) -> Iterator[Stream]:
     """The streams to try: a plain one, those that no chance should miss, then Hypothesis's."""
     plain = _plain(trials.wire)
     yield plain
@@ -307,7 +307,9 @@ class _Trials:
         covered: What was tried.
     """
 
-    def __init__(self, client: Client, wire: WireSettings, options: Options, progress: Callable[[Trial], None]) -> None:
+    def __init__(
+        self, client: Client, wire: WireSettings, options: FuzzOptions, progress: Callable[[Trial], None]
+    ) -> None:
         self.wire = wire
         self.further = harmless(wire) if options.further is None else options.further
         others = [name for name in known_of(wire) if name not in self.further]

@@ -148,6 +148,10 @@ class Judged(Data):
     """The kind of refusal that was due; None for an answer."""
     authorization: str | None = None
     """The request's header as it is sent again, with a placeholder for the key."""
+    sent: Text | None = None
+    """The request's body without the spaces at its end, where its JSON written anew would be other bytes."""
+    spaces: int = Field(default=0, ge=0)
+    """How many spaces follow the request's body: by them a body is too large."""
 
 
 class ExchangeFile(Data):

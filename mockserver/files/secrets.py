@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SHORTEST_SECRET: Final = 6
 """Bytes. Shorter values would mask ordinary words; they cannot be kept as headers anyway."""
+SHORTEST_ADDED: Final = 8
+"""Bytes of a header's value that the operator adds, whatever its name: shorter ones are words such as `openai`."""
 _SECRET_NAMES = re.compile(SECRET_NAMES.pattern.encode(), re.IGNORECASE)
 _SCHEME = re.compile(rb"^(?:bearer|basic|token|digest)\s+", re.IGNORECASE)
 _SAID = re.compile(
@@ -281,3 +283,9 @@ def proxy_secrets(header: bytes) -> set[bytes]:
     """The secrets of a `Proxy-Authorization` line."""
     name, _, value = header.partition(b":")
     return secret_values([(name, value)])
+
+
+def further_secrets(headers: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
+    """The secrets of headers that the operator adds: who names one names a value that may be secret, if it is long."""
+    added = list(headers)
+    return secret_values(added) | {value for _, value in added if len(value) >= SHORTEST_ADDED}

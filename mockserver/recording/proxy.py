@@ -33,7 +33,7 @@ from mockserver.server.performer import answer_unread, perform
 from mockserver.sources.recordings import exact_plan, request_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from starlette.types import Receive, Scope, Send
 
@@ -81,6 +81,7 @@ class RecordingProxy:
         refusal: Makes the plan of a refusal in the edition's shape.
         maps: Path prefixes, the first that fits is used; a path that none fits stays as it is.
         key: The upstream's API key, sent in place of the client's; empty passes the client's through.
+        headers: Further headers for the upstream, names in lower case, in place of the client's of these names.
         speed: Of replayed answers; 0 sends at once.
         guard: Which `Host` a request may have, and from which pages it may come.
     """
@@ -93,6 +94,7 @@ class RecordingProxy:
         *,
         maps: Iterable[PathMap] = (),
         key: bytes = b"",
+        headers: Sequence[tuple[bytes, bytes]] = (),
         speed: float = 0.0,
         guard: Guard = LOCAL_GUARD,
     ) -> None:
@@ -101,6 +103,8 @@ class RecordingProxy:
         self._refusal = refusal
         self._maps = tuple(maps)
         self._key = key
+        self._headers = headers
+        self._dropped = _NOT_PASSED_ON | {name for name, _ in headers} | ({b"authorization"} if key else set())
         self._speed = speed
         self._guard = guard
         self._wheel: Wheel | None = None
@@ -238,8 +242,8 @@ class RecordingProxy:
         if scope["query_string"]:
             target += b"?" + scope["query_string"]
         lines = [b"%b %b HTTP/1.1" % (asked.method.encode(), target), b"host: " + self._upstream.authority]
-        dropped = _NOT_PASSED_ON | {b"authorization"} if self._key else _NOT_PASSED_ON
-        lines += [b"%b: %b" % pair for pair in scope["headers"] if pair[0] not in dropped]
+        lines += [b"%b: %b" % pair for pair in scope["headers"] if pair[0] not in self._dropped]
+        lines += [b"%b: %b" % pair for pair in self._headers]
         if self._key:
             lines.append(b"authorization: Bearer " + self._key)
         lines.append(b"accept-encoding: identity")
