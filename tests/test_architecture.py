@@ -44,7 +44,7 @@ ON_TOP = {"__init__.py", "__main__.py"}
 
 TOGETHER = {
     "respond", "incoming", "edition_rules", "wire_settings", "render", "wire_templates", "error_plans", "catalogue",
-    "set_up", "memory", "coding", "read", "judge",
+    "set_up", "memory", "coding", "read", "judge", "further_headers",
 }  # fmt: skip
 """Files of the pipeline that put stages together, or stand before and behind all of them; all others are stages."""
 STAGES = [

@@ -45,7 +45,7 @@ def let_in(case: Case) -> Exchange:
 def written(came: dict[str, Exchange], folder: Path) -> Any:
     """The edition as it is read from what was learnt."""
     asked = [(case, came[case.name]) for case in ASKED if case.name in came]
-    after = learn_edition.learned(TUTORIAL, asked, list(GOOD.values()), OURS, "2026-11-28")
+    after = learn_edition.learned(TUTORIAL, asked, list(GOOD.values()), OURS | GOOD, "2026-11-28")
     path = folder / "2024-tutorial" / "edition.toml"
     path.parent.mkdir()
     text = (shipped("profiles") / "2024-tutorial" / "edition.toml").read_text("utf-8")
@@ -57,7 +57,7 @@ def test_our_own_refusals_change_nothing() -> None:
     """What the mock itself says is the edition's already."""
     asked = [(case, OURS[case.name]) for case in ASKED]
 
-    assert learn_edition.learned(TUTORIAL, asked, list(GOOD.values()), OURS, "2026-11-28") == TUTORIAL.file
+    assert learn_edition.learned(TUTORIAL, asked, list(GOOD.values()), OURS | GOOD, "2026-11-28") == TUTORIAL.file
 
 
 def test_refusals_of_another_server_come_back_to_the_byte(tmp_path: Path) -> None:
@@ -97,8 +97,8 @@ def test_what_is_let_in_is_let_in(tmp_path: Path) -> None:
 
 
 def test_headers_that_every_response_has_are_played_and_no_cookie() -> None:
-    """A constant header is one of the edition's; what may be a secret is not."""
-    headers = ((b"x-powered-by", b"Other"), (b"set-cookie", b"session=secret"))
+    """A constant header is one of the edition's; of what may be a secret the form is, and a cookie is not."""
+    headers = ((b"x-powered-by", b"Other"), (b"set-cookie", b"session=secret"), (b"x-api-key", b"sk-geheim"))
 
     def with_headers(one: Exchange) -> Exchange:
         assert one.plan is not None
@@ -106,12 +106,33 @@ def test_headers_that_every_response_has_are_played_and_no_cookie() -> None:
 
     asked = [(case, with_headers(OURS[case.name])) for case in ASKED]
     answers = [with_headers(one) for one in GOOD.values()]
-    after = learn_edition.learned(TUTORIAL, asked, answers, OURS, "2026-11-28")
+    after = learn_edition.learned(TUTORIAL, asked, answers, OURS | GOOD, "2026-11-28")
     edition = replace(TUTORIAL, file=after)
     mock = learn.asked_of_mock(edition, CHIP, MODEL, ASKED)
 
-    assert after.responses.headers == {"x-powered-by": "Other"}
+    assert after.responses.headers == {"x-powered-by": "Other", "x-api-key": "sk-{lower:6}"}
     assert {Reading(one).headers["x-powered-by"] for one in mock.values()} == {"Other"}
+
+
+def test_headers_are_played_where_they_stood() -> None:
+    """One of answers alone, with an id in it, stands on no refusal; and what the server does not send is taken away."""
+
+    def with_id(number: int, one: Exchange) -> Exchange:
+        assert one.plan is not None
+        kept = tuple(pair for pair in one.plan.headers if pair[0] != b"cache-control")
+        return replace(one, plan=replace(one.plan, headers=(*kept, (b"x-talk", b"talk-%04x" % (number * 4099)))))
+
+    asked = [(case, OURS[case.name]) for case in ASKED]
+    answers = [with_id(number, one) for number, one in enumerate(GOOD.values())]
+    after = learn_edition.learned(TUTORIAL, asked, answers, OURS | GOOD, "2026-11-28")
+    edition = replace(TUTORIAL, file=after)
+    fresh = learn.asked_of_mock(edition, CHIP, MODEL, learn_edition.fresh(MODEL, 32))
+
+    form = "talk-{hex:4}"
+    assert after.responses.headers == {"x-talk": {"stream": form, "body": form}, "cache-control": {"stream": ""}}
+    for one in map(Reading, fresh.values()):
+        assert ("x-talk" in one.headers) is one.answered
+        assert "cache-control" not in one.headers
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "stop"])

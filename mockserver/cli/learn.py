@@ -101,7 +101,7 @@ def _learn(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     with Progress(err, environ, quiet=args.quiet) as steps:
         refused = _more(runner, broken, "refusals", steps)
     chip = learn.profile_of(edition, args.chip, found.file)
-    ours = learn.asked_of_mock(edition, chip, args.model, [case for case, _ in refused])
+    ours = learn.asked_of_mock(edition, chip, args.model, [*probes.values(), *(case for case, _ in refused)])
     changed = learn_edition.learned(edition, refused, list(exchanges.values()), ours, date)
     wrote = _edition(args, edition, changed)
     file, notes = found.file, [f"note: {note}" for note in found.notes]

@@ -328,7 +328,7 @@ def form_of(
     same, differs = 0, Counter[str]()
     for case, came in asked:
         mine = ours[case.name]
-        found = learn_edition.unlike(came, mine)
+        found = learn_edition.unlike(came, mine, edition.file.responses.headers)
         restatable = restated.compared([came], chip.wire)
         if restatable.answers and Reading(mine).answered:
             found += [f"{one.path}: recorded {one.came}, the mock {one.ours}" for one in restatable.differences]

@@ -15,6 +15,7 @@ from mockserver.contract import cases
 from mockserver.contract.clauses.reading import Reading
 from mockserver.core.errors import OperatorError, Refusal
 from mockserver.pipeline.admit import FieldRule, check_field
+from mockserver.pipeline.further_headers import PLACES, fits, form_of, is_drawn
 from mockserver.pipeline.refuse import ErrorShape
 from mockserver.profile.edition import EditionFile
 
@@ -23,19 +24,26 @@ if TYPE_CHECKING:
 
     from mockserver.contract.cases import Case
     from mockserver.core.exchange import Exchange
+    from mockserver.pipeline.further_headers import Place
     from mockserver.profile.edition import Edition
 
 Asked = tuple["Case", "Exchange"]
 
 _OF_THE_CONNECTION: Final = frozenset({
     "date", "server", "connection", "keep-alive", "transfer-encoding", "content-length", "content-type",
-    "cache-control", "content-encoding", "vary", "traceresponse", "x-maas-request-id", "x-request-id", "x-mock-detail",
+    "content-encoding", "vary", "x-mock-detail",
 })  # fmt: skip
-"""Headers that other parts decide: the connection, the body, the chip's quirks."""
+"""Headers that the connection and the body decide."""
+_IDS: Final = {
+    "traceresponse": re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"),
+    "x-maas-request-id": re.compile(r"\d{13}[a-z]{3}"),
+    "x-request-id": re.compile(r"\d{13}[a-z]{3}"),
+}
+"""Headers that a chip's quirks decide, with the form of their values."""
 _OF_A_REFUSAL: Final[tuple[str, ...]] = ("allow", "www-authenticate", "retry-after")
-_MAY_BE_SECRET: Final = re.compile(r"cookie|auth|key|token|org|secret|session|account|user")
-_FEWEST_EQUAL: Final = 3
-"""So many responses must carry a header with one value before it is taken for constant."""
+_MAY_BE_SECRET: Final = re.compile(r"auth|key|token|org|secret|session|account|user")
+_FEWEST: Final = 3
+"""So many responses must carry a header before it is taken for one that others carry too."""
 
 
 def refusals(edition: Edition, model: str, most: int, *, names_chip: bool) -> list[Case]:
@@ -89,9 +97,9 @@ def learned(
         }
     )
     types = Counter(Reading(one).headers.get("content-type", "") for one in answers if Reading(one).completion)
-    constant = _constant([Reading(one).headers for one in every if one.plan is not None])
+    headers = _headers(every, ours.values())
     responses = edition.file.responses.model_copy(
-        update={"headers": constant} | ({"body_type": types.most_common(1)[0][0]} if types else {})
+        update={"headers": headers} | ({"body_type": types.most_common(1)[0][0]} if types else {})
     )
     return edition.file.model_copy(update={"errors": rows, "request": request, "responses": responses})
 
@@ -120,7 +128,7 @@ def _rows(
             continue
         mine = Reading(ours[case.name]) if case.name in ours else None
         same = mine is not None and _form(mine) == _form(reading)
-        row = rows[case.refusal or ""] if same else _row(reading, f"{case.name}, {date}")
+        row = rows[case.refusal or ""] if same else _row(reading, mine, f"{case.name}, {date}")
         by_kind.setdefault(_kind(case), []).append((case.param, row))
     made = dict(rows)
     for kind, found in by_kind.items():
@@ -142,8 +150,9 @@ def _form(reading: Reading) -> tuple[object, ...]:
     return (reading.status, reading.headers.get("content-type", ""), reading.body)
 
 
-def _row(reading: Reading, source: str) -> ErrorShape:
-    headers = {name: reading.headers[name] for name in _OF_A_REFUSAL if name in reading.headers}
+def _row(reading: Reading, mine: Reading | None, source: str) -> ErrorShape:
+    sent = {name for one in (reading, mine) if one is not None for name in one.headers}
+    headers = {name: reading.headers.get(name, "") for name in _OF_A_REFUSAL if name in sent}
     code: int | str = reading.error_code if reading.error_code is not None else reading.status
     return ErrorShape(
         status=reading.status,
@@ -208,29 +217,74 @@ def _not_kept(answers: Iterable[Exchange]) -> tuple[str, ...]:
     return tuple(sorted(passed))
 
 
-def _constant(headers: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Headers that every response carries with one value, and that are nobody's secret."""
-    if len(headers) < _FEWEST_EQUAL:
-        return {}
-    found = dict(headers[0])
-    for one in headers[1:]:
-        found = {name: value for name, value in found.items() if one.get(name) == value}
-    return {
-        name: value
-        for name, value in found.items()
-        if name not in _OF_THE_CONNECTION and not _MAY_BE_SECRET.search(name)
-    }
+def _headers(every: Iterable[Exchange], ours: Iterable[Exchange]) -> dict[str, str | dict[Place, str]]:
+    """The further headers by where they stand, and those that the mock would send and the target does not.
+
+    What most responses of a place carry is one of them; of one that may be somebody's secret only the form is kept.
+    """
+    theirs, mine = _by_place(every), _by_place(ours)
+    names = dict.fromkeys(name for place in PLACES for headers in theirs[place] for name in headers)
+    made: dict[str, str | dict[Place, str]] = {}
+    for name in names:
+        values = {place: [one[name] for one in theirs[place] if name in one] for place in PLACES}
+        at = [place for place in PLACES if len(values[place]) * 2 > len(theirs[place])]
+        found = [value for place in at for value in values[place]]
+        own = _IDS.get(name)
+        if name in _LEFT_OUT or len(found) < _FEWEST or (own and all(map(own.fullmatch, found))):
+            continue
+        if all({one.get(name) for one in mine[place]} == set(values[place]) for place in at):
+            continue
+        secret = _MAY_BE_SECRET.search(name) is not None
+        forms = {place: form for place in at if (form := form_of(values[place], hidden=secret)) is not None}
+        if len(forms) > 1 and len(set(forms.values())) > 1 and any(map(is_drawn, forms.values())):
+            common = form_of(found, hidden=secret)
+            forms = dict.fromkeys(at, common) if common is not None else forms
+        same = len(set(forms.values())) == 1 and len(forms) == sum(bool(theirs[place]) for place in PLACES)
+        if forms:
+            made[name] = next(iter(forms.values())) if same else forms
+    for name in dict.fromkeys(name for place in PLACES for headers in mine[place] for name in headers):
+        gone: dict[Place, str] = {
+            place: ""
+            for place in PLACES
+            if theirs[place]
+            and any(name in one for one in mine[place])
+            and not any(name in one for one in theirs[place])
+        }
+        if name not in _LEFT_OUT and name not in _OF_A_REFUSAL and gone:
+            there = made.get(name, {})
+            made[name] = {**(dict.fromkeys(PLACES, there) if isinstance(there, str) else there), **gone}
+    return made
+
+
+_LEFT_OUT: Final = _OF_THE_CONNECTION | {"set-cookie", *_OF_A_REFUSAL}
+
+
+def _by_place(every: Iterable[Exchange]) -> dict[Place, list[Mapping[str, str]]]:
+    """The headers of responses, by which sort each response is."""
+    found: dict[Place, list[Mapping[str, str]]] = {place: [] for place in PLACES}
+    for one in every:
+        reading = Reading(one)
+        if one.plan is not None:
+            sort: Place = "error" if not reading.answered else "stream" if reading.framing == "sse" else "body"
+            found["stream" if reading.answered and reading.wants_stream else sort].append(reading.headers)
+    return found
 
 
 # --- the comparison -----------------------------------------------------------------------------------------------
 
 
-def unlike(came: Exchange, ours: Exchange) -> list[str]:
-    """In what a refusal and the mock's differ, by bytes: status, headers by name, body; the reason's words count."""
+def unlike(came: Exchange, ours: Exchange, further: Mapping[str, str | Mapping[Place, str]]) -> list[str]:
+    """In what a response and the mock's differ, by bytes: status, headers, and the body of a refusal.
+
+    Args:
+        came: What was recorded.
+        ours: What the mock says to the same request.
+        further: The edition's further headers: a value that is drawn anew is compared by its form.
+    """
     theirs, mine = Reading(came), Reading(ours)
     if theirs.status != mine.status:
         return [f"status: recorded {theirs.status}, the mock {mine.status}"]
-    found = headers_unlike(theirs, mine)
+    found = headers_unlike(theirs, mine) + _values_unlike(theirs, mine, further)
     if theirs.status != 200 and theirs.body != mine.body:
         found.append(f"body: recorded {theirs.body[:60]!r}, the mock {mine.body[:60]!r}")
     return found
@@ -238,13 +292,25 @@ def unlike(came: Exchange, ours: Exchange) -> list[str]:
 
 def headers_unlike(theirs: Reading, mine: Reading) -> list[str]:
     """The headers that only one side has, and other types of the body; what the connection decides is left out."""
-    ids = {"traceresponse", "x-maas-request-id", "x-request-id"}
-    left_out = _OF_THE_CONNECTION - ids
-    names = sorted((theirs.headers.keys() ^ mine.headers.keys()) - left_out)
+    names = sorted((theirs.headers.keys() ^ mine.headers.keys()) - _OF_THE_CONNECTION)
     found = [f"header {name}: {'only recorded' if name in theirs.headers else 'only the mock'}" for name in names]
     sent, due = theirs.headers.get("content-type", "none"), mine.headers.get("content-type", "none")
     if sent.lower().replace(" ", "") != due.lower().replace(" ", ""):
         found.append(f"content-type: recorded {sent}, the mock {due}")
+    return found
+
+
+def _values_unlike(theirs: Reading, mine: Reading, further: Mapping[str, str | Mapping[Place, str]]) -> list[str]:
+    """The headers that both have with values that are not alike."""
+    found = []
+    for name in sorted((theirs.headers.keys() & mine.headers.keys()) - _LEFT_OUT):
+        came, ours = theirs.headers[name], mine.headers[name]
+        value = further.get(name, {})
+        forms = [value] if isinstance(value, str) else [*value.values()]
+        own = _IDS.get(name)
+        alike = own.fullmatch(came) and own.fullmatch(ours) if own else None
+        if came != ours and not alike and not any(fits(form, came) and fits(form, ours) for form in forms):
+            found.append(f"header {name}: recorded {came[:60]!r}, the mock {ours[:60]!r}")
     return found
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from mockserver.core.immutable import immutable
+from mockserver.pipeline.further_headers import FurtherHeaders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mockserver.core.exchange import Headers
     from mockserver.pipeline.admit import RequestRules
     from mockserver.pipeline.refuse import ErrorShape
     from mockserver.pipeline.wire_settings import WireSettings
+
+
+NO_HEADERS: Final = FurtherHeaders({})
 
 
 class CatalogueModel(Protocol):
@@ -51,7 +54,7 @@ class EditionRules:
         wires: The wire form of each chip, in the documents' order.
         changed: A wire form after the changes of `X-Mock-Quirks`; raises ValueError for a quirk that is not there.
         errors: How each kind of refusal looks on the wire; `KIND:FIELD` where one field's refusal looks otherwise.
-        headers: Headers that every response carries, whatever the chip.
+        headers: Further headers of responses, whatever the chip.
         body_type: Content-Type of an answer that is not streamed.
     """
 
@@ -62,7 +65,7 @@ class EditionRules:
     wires: Mapping[str, WireSettings]
     changed: Callable[[WireSettings, str], WireSettings]
     errors: Mapping[str, ErrorShape]
-    headers: Headers = ()
+    headers: FurtherHeaders = NO_HEADERS
     body_type: bytes = b"application/json"
 
     @property

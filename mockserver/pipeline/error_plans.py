@@ -25,7 +25,7 @@ class ErrorPlans:
         self._rows = rules.errors
         self._kind_of = _usual_kinds({name: row for name, row in rules.errors.items() if ":" not in name})
         self._heads = {chip: wire.head for chip, wire in rules.wires.items()}
-        self._constant = rules.headers
+        self._further = rules.headers
         self._default_head = self._heads[rules.default_chip]
 
     def plan(self, refusal: Refusal, entropy: bytes, now_ms: int, chip: str = "") -> Plan:
@@ -38,7 +38,7 @@ class ErrorPlans:
 
     def _headers(self, chip: str, entropy: bytes, now_ms: int) -> Headers:
         own = response_headers(self._heads.get(chip, self._default_head), entropy, now_ms)
-        return (*own, *self._constant)
+        return self._further.put(own, "error", entropy)
 
     def with_status(
         self, status: int, text: str | None, wait_s: float | None, entropy: bytes, now_ms: int, chip: str = ""

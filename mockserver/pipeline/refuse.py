@@ -47,7 +47,7 @@ class ErrorShape(BaseModel):
     content_type: str = "application/json; charset=utf-8"
     """Empty sends no Content-Type."""
     headers: dict[str, str] = Field(default_factory=dict)
-    """Further headers of this kind of refusal."""
+    """Further headers of this kind of refusal; an empty value takes away what the mock would send."""
     claim: Literal["documented", "observed", "assumed"]
     source: str
 
@@ -92,11 +92,11 @@ def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = ()) -> Plan:
         extra.append((b"retry-after", b"%d" % shape.retry_after_s))
     own = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in refusal.headers]
     described = of_body(kind_of_body, data)
+    common = with_headers((*(described if kind_of_body else described[1:]), *headers, *extra), own)
+    given = shape.headers.items()
     return Plan(
         shape.status,
-        with_headers(
-            (*(described if kind_of_body else described[1:]), *headers, *extra), [*own, *shape.headers.items()]
-        ),
+        tuple(pair for pair in with_headers(common, given) if pair[1]) if given else common,
         (data,),
         (refusal.delay_ms,) if refusal.delay_ms else None,
         source=f"refusal:{refusal.kind}",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from mockserver.core.exchange import ChatRequest
     from mockserver.pipeline.edition_rules import EditionRules
+    from mockserver.pipeline.further_headers import Place
     from mockserver.pipeline.incoming import IncomingRequest
     from mockserver.pipeline.pace import PaceSettings
     from mockserver.pipeline.set_up import NothingSetUp
@@ -163,5 +164,6 @@ class Service:
         identity = head(request.model, wire.settings.head, entropy, asked.now_ms, own_id=own_id, created=created)
         headers, frames, steps = wire.write(said, identity, request)  # chunk, shape, frame
         at_ms = pace_of(said, steps, len(frames), set_up.pace or self.paces.get(request.chip), entropy)
-        headers = (*headers, *identity.headers, *self.rules.headers)
+        place: Place = "stream" if request.stream else "body"
+        headers = self.rules.headers.put((*headers, *identity.headers), place, entropy)
         return Plan(200, headers, frames, at_ms, source=said.source, detail=said.detail, stale=said.stale)

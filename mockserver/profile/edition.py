@@ -19,6 +19,7 @@ from mockserver.files.checked import Data, read_toml
 from mockserver.files.pattern import compile_pattern
 from mockserver.pipeline.admit import RequestRules
 from mockserver.pipeline.edition_rules import EditionRules
+from mockserver.pipeline.further_headers import FurtherHeaders, Place
 from mockserver.pipeline.moderate import ModerationRules
 from mockserver.pipeline.pace import PaceSettings
 from mockserver.pipeline.refuse import ErrorShape
@@ -147,10 +148,10 @@ class Moderation(Data):
 
 
 class ResponseRules(Data):
-    """What every response of an edition has, whatever the chip."""
+    """What responses of an edition have, whatever the chip."""
 
-    headers: dict[str, str] = Field(default_factory=dict)
-    """Further headers with their constant values."""
+    headers: dict[str, str | dict[Place, str]] = Field(default_factory=dict)
+    """Further headers: the value on all responses, or by place. `{hex:12}` is drawn, an empty value takes it away."""
     body_type: str = "application/json"
     """Content-Type of an answer that is not streamed."""
 
@@ -277,7 +278,7 @@ class Edition:
         wires = {name: chip.wire for name, chip in self.chips.items()}
         return EditionRules(
             self.name, self.file.request, self.catalogue, self.models, wires, quirks.changed, self.file.errors,
-            tuple((n.encode("latin-1"), v.encode("latin-1")) for n, v in self.file.responses.headers.items()),
+            FurtherHeaders(self.file.responses.headers),
             self.file.responses.body_type.encode("latin-1"),
         )  # fmt: skip
 
