@@ -13,8 +13,8 @@ OLDEST_TESTS ?= $(addprefix tests/test_, $(addsuffix .py, admit client_saw clock
   faults_on_the_wire fixture_files jsonvalue_refusals live packaging pattern performer plugin profiles recording_proxy \
   recording_secrets recording_wire serve server session synthetic uvicorn_fit wire contract_judging contract_strategies))
 
-.PHONY: serve test test-oldest test-clients check format tables field contract-score screenshots docs bench image release \
-  clean
+.PHONY: serve test test-oldest test-clients check format tables field contract-score screenshots docs bench image \
+  image-check release clean
 
 serve: $(VENV)/.runtime  ## Serve on 127.0.0.1:8777; more flags with ARGS="--port 9000 --edition 2025-reference"
 	@exec $(BIN)/genstudio-mock serve $(ARGS)
@@ -58,7 +58,10 @@ bench: $(VENV)/.dev  ## Measure, as ratios against a bare ASGI app in the same r
 image:  ## Build the container image of this version with buildah; see the head of Dockerfile for other tools
 	version="$$($(PYTHON) -m mockserver --version | cut -d' ' -f2)" && \
 	  buildah bud --format docker --isolation chroot --build-arg VERSION="$$version" \
-	    --build-arg REVISION="$$(git rev-parse HEAD)" -t "genstudio-mock:$$version" $(ARGS) .
+	    --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" -t "genstudio-mock:$$version" $(ARGS) .
+
+image-check: $(VENV)/.dev  ## Run that image as an engine would; needs root and buildah; IMAGE=NAME runs another one
+	unshare --net sh -c 'ip link set lo up && exec $(BIN)/python -m pytest -q tests/image_check.py $(ARGS)'
 
 release: $(VENV)/.dev  ## Check, build, tag and make the image of the version in mockserver/__init__.py; publishes nothing
 	$(BIN)/python deploy/release.py $(ARGS)

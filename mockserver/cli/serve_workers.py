@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mockserver.cli.ready import tell_ready
+from mockserver.files.atomic import temporary
 from mockserver.server import log
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def serve_workers(config: Config, console: Console) -> int:
     with contextlib.ExitStack() as held:
         held.callback(port_file.remove)
         held.enter_context(ended_by_sigterm())
-        turn = held.enter_context(tempfile.TemporaryFile())
+        with temporary(f"--workers {config.workers}"):
+            turn = held.enter_context(tempfile.TemporaryFile())
 
         def logging() -> contextlib.AbstractContextManager[Callable[..., None] | None]:
             return log.logging_to(console.err, config.log_format, config.log_level, turn.fileno())

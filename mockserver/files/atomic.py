@@ -65,6 +65,18 @@ def draft(folder: Path, content: str | bytes, *, recording: bool = False) -> Ite
         _flush_folder(folder)
 
 
+@contextlib.contextmanager
+def temporary(flag: str) -> Iterator[None]:
+    """A block that makes a temporary file or folder, for what a flag asks for; raises OperatorError where it cannot."""
+    try:
+        yield
+    except OSError as error:
+        raise OperatorError(
+            f"{flag}: no temporary file can be made: {error.strerror or error}; name a folder that can be written to "
+            "in TMPDIR (a container with a read-only root wants a tmpfs at /tmp)"
+        ) from None
+
+
 def _opened(folder: Path, mode: int) -> tuple[Path, int]:
     """A new file under a name that nobody else has: other threads, other processes, or one that was killed."""
     number = 0

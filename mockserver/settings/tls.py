@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from mockserver.core.errors import OperatorError
 from mockserver.core.extras import to_install
 from mockserver.core.web_address import bare_host
-from mockserver.files.atomic import write_whole
+from mockserver.files.atomic import temporary, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -112,7 +112,8 @@ def _made(config: Config) -> Iterator[Tls]:
     except ValueError as error:
         raise OperatorError(f"--tls-name {', '.join(config.tls_name)}: no certificate can have it: {error}") from None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    cert.configure_cert(context)
+    with temporary("--tls self-signed"):  # trustme hands a key to OpenSSL in a file
+        cert.configure_cert(context)
     path = config.tls_ca or _new_file()
     write_whole(path, authority.cert_pem.bytes(), named=f"--tls-ca {path}")
     try:
@@ -124,12 +125,8 @@ def _made(config: Config) -> Iterator[Tls]:
 
 
 def _new_file() -> Path:
-    try:
+    with temporary("--tls self-signed"):
         descriptor, name = tempfile.mkstemp(".pem", "genstudio-mock-ca-")
-    except OSError as error:
-        raise OperatorError(
-            f"--tls self-signed: no temporary file can be made: {error.strerror or error}; name one with --tls-ca"
-        ) from None
     os.close(descriptor)
     return Path(name)
 
