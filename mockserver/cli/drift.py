@@ -104,13 +104,13 @@ def _drift(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
         say_path(args, err)
     date = datetime.fromtimestamp(clock.unix_s() if clock.unix_s else 0, UTC).date().isoformat()
     reports: list[dict[str, Any]] = []
-    patches, drawn = [], []
+    patches, drawn, stopped = [], [], ""
     for target in targets:
         if args.against:
             pairs = _recorded(args.against, edition, target)
         else:
             with Progress(err, environ, quiet=args.quiet) as steps:
-                pairs = _live(args, edition, target, steps, clock)
+                pairs, stopped = _live(args, edition, target, steps, clock)
         rows = drift.compare(Context(edition, edition.chips[target.chip], target.model), pairs)
         patch = _patch(args, edition, target, pairs, f"drift from {args.against or args.base_url}, {date}")
         patches.append(patch)
@@ -124,6 +124,9 @@ def _drift(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
         print(json.dumps(reports, ensure_ascii=False, indent=1), file=out)
     if args.patch and any(patches):
         write_whole(args.patch, "".join(patches))
+    if stopped:
+        print(f"genstudio-mock: {stopped}", file=err)
+        return ExitCode.UNREACHABLE
     drifted = any(row["severity"] is not Severity.OBSERVED for one in reports for row in one["rows"])
     return ExitCode.BROKEN if drifted else ExitCode.HOLDS
 
@@ -148,8 +151,13 @@ def _mocks_address(target: Target) -> Address | None:
     return Address("http://127.0.0.1", urlsplit(address.base_url).path.rstrip("/") + address.path_template)
 
 
-def _live(args: argparse.Namespace, edition: Edition, target: Target, steps: Progress, clock: Clock) -> Pairs:
-    """The same requests, asked of both: those of recordings, or the contract's examples and some refusals."""
+def _live(
+    args: argparse.Namespace, edition: Edition, target: Target, steps: Progress, clock: Clock
+) -> tuple[Pairs, str]:
+    """The same requests, asked of both: those of recordings, or the contract's examples and some refusals.
+
+    And why the target should not be asked any more; empty where it was asked to the end.
+    """
     send = HttpTransport(target.address, target.key, clock.seconds)
     chip, budget = edition.chips[target.chip], budget_of(args)
     runner = Runner(send, edition, chip, target.model, clock=clock, budget=budget, address=target.address)
@@ -169,10 +177,10 @@ def _live(args: argparse.Namespace, edition: Edition, target: Target, steps: Pro
         except BudgetSpentError as stopped:
             left = counted(len(asked) - number + 1, "case")
             steps.note(f"{left} left out: {str(stopped) or 'the budget does not reach'}")
-            break
+            return pairs, str(stopped)
         steps.step(number, len(asked), case.name, about=target.chip)
         pairs.append((case.name, mock.sent(mock.request(case)), exchange))
-    return pairs
+    return pairs, ""
 
 
 def _recorded(folder: Path, edition: Edition, target: Target) -> Pairs:

@@ -57,15 +57,14 @@ def no_target(reading: Reading, key_codes: Collection[int | str] = ()) -> str:
     """
     said = " ".join(reading.body[:1000].decode("utf-8", "replace").split()) or "no body"
     shown = f"status {reading.status}: {said if len(said) <= 200 else said[:197] + '...'}"
-    refused = reading.error_code
     match reading.status:
-        case _ if not reading.answered and refused is not None and refused in key_codes:
+        case _ if is_bad_key(reading, key_codes):
             return f"refuses the API key ({shown}); --api-key-env VAR names the variable that holds a good one"
         case 0 if reading.exchange.ending is Ending.HANG:
             return "takes the request and does not answer in time; is --base-url right?"
         case 0:
             return "takes the request and closes the connection without an answer; is --base-url right?"
-        case 401 | 403:
+        case 403:
             return f"refuses the API key ({shown}); --api-key-env VAR names the variable that holds a good one"
         case 402:
             return f"wants to be paid first ({shown})"
@@ -76,6 +75,19 @@ def no_target(reading: Reading, key_codes: Collection[int | str] = ()) -> str:
             where = reading.headers.get("location", "nowhere")[:200]
             return f"redirects to {where} (status {reading.status}), which is not followed; is --base-url right?"
     return ""
+
+
+def is_bad_key(reading: Reading, key_codes: Collection[int | str]) -> bool:
+    """Whether a refusal says that the key is bad: by its status, or by its code, be it beside or below `error`.
+
+    Args:
+        reading: What came.
+        key_codes: The codes by which the service says so, whatever the status.
+    """
+    error = reading.objects[0].get("error") if reading.objects else None
+    codes = [reading.error_code, error.get("code") if isinstance(error, dict) else None]
+    told = any(type(code) in (int, str) and code in key_codes for code in codes)
+    return reading.status == 401 or (not reading.answered and told)
 
 
 def wait_asked(reading: Reading, attempt: int, now_s: int | None) -> float:

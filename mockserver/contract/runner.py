@@ -21,6 +21,7 @@ from mockserver.contract.http_client import PLACEHOLDER, Address, UnreachableErr
 from mockserver.contract.politeness import (
     MOST_BYTES_ELSEWHERE,
     TEMPLATE_TOKENS,
+    is_bad_key,
     is_here,
     most_prompt_tokens,
     no_target,
@@ -42,6 +43,7 @@ LONGEST_WAIT_S: Final = 60.0
 MOST_RETRIES: Final = 3
 MOST_SILENT: Final = 3
 """So many answers of a run may fail to end before the target is left alone: each costs half a minute."""
+_ABOUT_KEYS: Final = ("missing-key", "malformed-key", "wrong-key")
 _SHARES: Final = {Phase.EXAMPLES: 0.5, Phase.BROKEN: 0.8, Phase.GENERATED: 0.92, Phase.DIALOGUE: 1.0}
 """Which part of the budget may be used up when a phase ends; what is left falls to the next."""
 
@@ -94,6 +96,8 @@ class Runner:
         self._spent_requests = 0
         self._spent_tokens = 0
         self._silent = 0
+        self._answered: Case | None = None
+        self._over = ""
         self._not_before = 0.0
         self._by_name: dict[str, Exchange] = {}
         self.result = Result(chip)
@@ -147,7 +151,12 @@ class Runner:
         return 0
 
     def ask(self, case: Case) -> Exchange:
-        """Send one case, judge it, keep it; raises BudgetSpentError instead where the budget has no room for it."""
+        """Send one case, judge it, keep it.
+
+        Raises:
+            BudgetSpentError: the budget has no room for it; nothing is sent.
+            StoppedError: the target should not be asked any more, now or since an earlier case.
+        """
         exchange = self._exchange(case)
         self._by_name[case.name] = exchange
         self.result.exchanges.append((case, exchange))
@@ -220,22 +229,33 @@ class Runner:
 
     def _exchange(self, case: Case) -> Exchange:
         """Send, politely: not faster than allowed, and again after a 429 that was not asked for."""
-        for attempt in range(MOST_RETRIES + 1):
-            if (
-                self._spent_requests >= self.budget.requests
-                or self._spent_tokens + self._most_cost(case) > self.budget.tokens
-            ):
-                raise BudgetSpentError
-            self._wait_turn()
-            self._spent_requests += 1
-            exchange = self._send(self.request(case))
-            reading = Reading(exchange)
-            self._spent_tokens += self._cost(reading, case)
-            if reading.status != 429 or case.refusal == "rate-limited":
-                break
-            self._judge_limited(case, exchange)
-            self._wait_as_asked(reading, attempt)
-        self._check_worth(reading, case)
+        if self._over:
+            raise StoppedError(self._over)
+        try:
+            for attempt in range(MOST_RETRIES + 1):
+                exchange = self._sent_once(case)
+                reading = Reading(exchange)
+                if reading.status != 429 or case.refusal == "rate-limited":
+                    break
+                self._judge_limited(case, exchange)
+                self._wait_as_asked(reading, attempt)
+            self._check_worth(reading, case)
+        except StoppedError as stopped:
+            self._over = str(stopped)
+            raise
+        return exchange
+
+    def _sent_once(self, case: Case) -> Exchange:
+        """Send when it is our turn, as far as the budget goes."""
+        if (
+            self._spent_requests >= self.budget.requests
+            or self._spent_tokens + self._most_cost(case) > self.budget.tokens
+        ):
+            raise BudgetSpentError
+        self._wait_turn()
+        self._spent_requests += 1
+        exchange = self._send(self.request(case))
+        self._spent_tokens += self._cost(Reading(exchange), case)
         return exchange
 
     def _wait_as_asked(self, reading: Reading, attempt: int) -> None:
@@ -252,13 +272,36 @@ class Runner:
     def _check_worth(self, reading: Reading, case: Case) -> None:
         """Whether to go on: raises UnreachableError or StoppedError where further requests can tell nothing."""
         if self._spent_requests == 1 and case.refusal is None:
-            errors = self._edition.file.errors
-            why = no_target(reading, {errors[kind].code for kind in ("missing-key", "malformed-key", "wrong-key")})
+            why = no_target(reading, self._key_codes)
             if why:
                 raise UnreachableError(f"{self._address.base_url} {why}")
+        elif self._key_went_bad(reading, case):
+            why = no_target(reading, self._key_codes)
+            raise StoppedError(f"from request {self._spent_requests} on the target {why}")
+        if case.refusal is None and reading.answered:
+            self._answered = case
         self._silent += reading.exchange.ending is Ending.HANG
         if self._silent >= MOST_SILENT:
             raise StoppedError(f"{MOST_SILENT} answers did not end in time")
+
+    @property
+    def _key_codes(self) -> set[int | str]:
+        errors = self._edition.file.errors
+        return {errors[kind].code for kind in _ABOUT_KEYS}
+
+    def _key_went_bad(self, reading: Reading, case: Case) -> bool:
+        """Whether a refusal means that the key, which was good, is so no more.
+
+        Where another refusal is due, the target may only have the wrong word for it: what it answered before tells.
+        """
+        if case.refusal in _ABOUT_KEYS or not is_bad_key(reading, self._key_codes):
+            return False
+        if case.refusal is None or self._answered is None:
+            return case.refusal is None
+        try:
+            return is_bad_key(Reading(self._sent_once(self._answered)), self._key_codes)
+        except BudgetSpentError:
+            return False
 
     def _most_cost(self, case: Case) -> int:
         """What a case may cost at most: its prompt and its limit, also where a refusal is due, which may not come."""
