@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -405,6 +406,15 @@ def test_other_content_types_are_refused(sent: bytes, shown: str) -> None:
         f"Content-Type: {shown} is not read here; allowed: application/json",
         "Content-Type",
     )
+
+
+def test_a_coded_body_is_told_by_its_coding() -> None:
+    """Not as bytes that are no UTF-8, which leads nowhere; a body that is plain all the same is read."""
+    headers = {**GOOD, b"content-encoding": b"gzip"}
+    told = "Content-Encoding: 'gzip' is not read here; send the body as it is"
+
+    assert refusal("2024-tutorial", gzip.compress(body_with()), headers) == ("invalid-json", told, "Content-Encoding")
+    assert enter("2024-tutorial", body_with(), headers)
 
 
 @pytest.mark.parametrize("sent", [b"application/json", b"application/json; charset=utf-8", b"Application/JSON ;x"])

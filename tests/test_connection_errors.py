@@ -28,7 +28,7 @@ CODES = {"code = 40001": "code = 1", "code = 40800": "code = 2", "code = 43100":
 """What the changed profile says instead."""
 HEAD = f"POST /maas/m%20m/c/chat/completions?key=secret HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {KEY}\r\n".encode()
 PATH = "/maas/m m/c/chat/completions"
-INVALID = "Invalid HTTP request received."
+INVALID = "what came is no HTTP/1.1 request: %s"
 LARGE = "the request line and headers are over 65536 bytes"
 LATE = "the request's %s did not arrive within 0.2 s"
 
@@ -73,9 +73,9 @@ def say(live: Live, data: bytes) -> tuple[int, dict[str, str], Any]:
 
 
 UNREAD = {
-    "not http": (b"\x16\x03\x01\x02\x00\x01", 400, 1, INVALID, ("-", "-")),
-    "a wrong header": (HEAD + b"no colon\r\n\r\n", 400, 1, INVALID, ("POST", PATH)),
-    "an absolute url": (b"GET http://user:word@host/p HTTP/9\r\n\r\n", 400, 1, INVALID, ("-", "-")),
+    "not http": (b"\x05\x01\x00", 400, 1, INVALID % "Invalid method encountered", ("-", "-")),
+    "a wrong header": (HEAD + b"no colon\r\n\r\n", 400, 1, INVALID % "Invalid header token", ("POST", PATH)),
+    "an absolute url": (b"GET http://user:word@host/p HTTP/9\r\n\r\n", 400, 1, INVALID % "Expected dot", ("-", "-")),
     "no end of the line": (b"GET /late", 408, 2, LATE % "headers", ("GET", "/late")),
     "no end of the head": (HEAD, 408, 2, LATE % "headers", ("POST", PATH)),
     "a large head": (HEAD + b"x: y\r\n" * 20_000, 431, 3, LARGE, ("POST", PATH)),
@@ -104,7 +104,7 @@ def test_a_request_that_cannot_be_read(
 
 BODIES = {
     "late": (b"content-length: 5\r\n\r\nab", 408, 2, LATE % "body"),
-    "no chunk": (b"transfer-encoding: chunked\r\n\r\nzz\r\n", 400, 1, INVALID),
+    "no chunk": (b"transfer-encoding: chunked\r\n\r\nzz\r\n", 400, 1, INVALID % "Invalid character in chunk size"),
 }
 
 
@@ -161,5 +161,5 @@ def test_the_recording_proxy_tells_of_them(tmp_path: Path) -> None:
         live = Live(EDITION, proxy.port, None, [], None)  # type: ignore[arg-type]
         status, _, document = say(live, b"BREW /pot?key=secret HTTP/1.1\r\n\r\n")
 
-    assert (status, document) == (400, {"code": 40001, "msg": INVALID})
-    assert proxy.told == [f"400 for '-': {INVALID}"]
+    assert (status, document) == (400, {"code": 40001, "msg": INVALID % "Invalid method encountered"})
+    assert proxy.told == [f"400 for '-': {INVALID % 'Invalid method encountered'}"]

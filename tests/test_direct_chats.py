@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mockserver.core.exchange import ChatRequest, Exchange
 
 DATE: Final = re.compile(rb"\r\ndate: [^\r]*\r\n")
-REQUEST: Final = re.compile(rb" HTTP/1.[01]\r\n|no http")
+REQUEST: Final = re.compile(rb" HTTP/1.[01]\r\n")
 PIECES: Final = {"many": 2000, "few": 3, "none": 0, "large": 30}
 
 

@@ -287,20 +287,61 @@ def test_ambiguous_framing_is_refused(live: Live, headers: tuple[str, ...]) -> N
     assert (status, document["code"], found["connection"]) == (400, 40001, "close")
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"BREW /pot HTTP/1.1\r\n\r\n",
+NO_HTTP = {
+    "method": (b"BREW /pot HTTP/1.1\r\n\r\n", "what came is no HTTP/1.1 request: Invalid method encountered"),
+    "connect": (
         b"CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n",
+        "what came is no HTTP/1.1 request: the target is no path and no URL",
+    ),
+    "tls": (
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "TLS came to a port that serves plain HTTP; ask http:// and not https://",
+    ),
+    "http2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/2 came without being asked for; HTTP/1.1 is served here"),
+    "byte-order-mark": (
+        b"\xef\xbb\xbfPOST / HTTP/1.1\r\n\r\n",
+        "a byte order mark came before the request line; send none",
+    ),
+    "two-framings": (
+        b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+        "what came is no HTTP/1.1 request: Transfer-Encoding can't be present with Content-Length",
+    ),
+    "raw-bytes-in-path": (
         b"POST /\xff HTTP/1.1\r\nhost: a\r\n\r\n",
-    ],
-    ids=["method", "connect", "tls", "http2", "raw-bytes-in-path"],
-)
-def test_what_is_not_http_1_gets_a_json_400(live: Live, data: bytes) -> None:
-    """Also a client that speaks TLS or HTTP/2 to this port."""
-    assert answer(say(live, data))[::2] == (400, {"code": 40001, "msg": "Invalid HTTP request received."})
+        "what came is no HTTP/1.1 request: Invalid char in url path",
+    ),
+}
+
+
+@pytest.mark.parametrize(("data", "told"), NO_HTTP.values(), ids=NO_HTTP)
+def test_what_is_not_http_1_gets_a_json_400(live: Live, data: bytes, told: str) -> None:
+    """It says what came; also to a client that speaks TLS or HTTP/2 to this port, for whom it stands in the log."""
+    assert answer(say(live, data))[::2] == (400, {"code": 40001, "msg": told})
+
+
+@pytest.mark.parametrize("asked", [1, 3])
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_stands_behind_a_request_takes_no_answer_away(
+    live: Live, asked: int, stream: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A length counted in characters leaves the end of a Chinese body behind: the whole requests are answered first."""
+    said = say(live, whole(live, "connection: keep-alive", data=body(stream=stream)) * asked + '你"}]}'.encode())
+    heads = said.count(b"HTTP/1.1 ")
+
+    assert (heads, said.count(b"HTTP/1.1 200 OK"), said.count(b"connection: close")) == (asked, asked, 1)
+    assert said.endswith(b"0\r\n\r\n" if stream else b"}")
+    told = [record.getMessage() for record in caplog.records if record.name == "uvicorn.error"]
+    assert len(told) == 1
+    assert told[0].startswith("behind a request's body, what came is no HTTP/1.1 request: Invalid method")
+    assert told[0].endswith("; Content-Length counts bytes, not characters")
+
+
+def test_a_client_that_closes_its_side_behind_it_is_answered(live: Live) -> None:
+    """As `printf … | nc -N` does."""
+    with live.connect() as sock:
+        sock.sendall(whole(live, "connection: keep-alive") + b"!")
+        sock.shutdown(socket.SHUT_WR)
+        assert answer(read_all(sock))[0] == 200
 
 
 def test_requests_on_one_connection(live: Live) -> None:
@@ -353,6 +394,12 @@ def test_expect_100_continue(live: Live) -> None:
         assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(data)
         assert answer(read_all(sock))[0] == 200
+
+
+def test_expect_of_http_1_0_is_passed_over(live: Live) -> None:
+    """RFC 9110, 10.1.1: its client may know no answer before the answer."""
+    sent = whole(live, "expect: 100-continue").replace(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", 1)
+    assert say(live, sent).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 # --- limits -------------------------------------------------------------------------------------------------------

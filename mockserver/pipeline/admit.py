@@ -253,6 +253,9 @@ def parse(body: bytes, headers: Mapping[bytes, bytes], rules: RequestRules) -> J
     try:
         document = from_json(body, allow_inf_nan=False)
     except ValueError as error:
+        if (coding := headers.get(b"content-encoding", b"identity")) != b"identity":
+            detail = f"Content-Encoding: {shown(coding.decode('latin-1'))} is not read here; send the body as it is"
+            raise Refusal("invalid-json", detail, param="Content-Encoding") from None
         raise Refusal("invalid-json", explain_json(body, str(error)), param="body") from None
     if not isinstance(document, dict):
         raise Refusal("invalid-field", f"body: {kind_of(document)} was sent; allowed: an object", param="body")

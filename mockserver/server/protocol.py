@@ -21,6 +21,7 @@ from mockserver.core.exchange import Exchange, Request
 from mockserver.core.network_writes import as_writes
 from mockserver.server.client_connection import ClientConnection, WholeAnswer, knows_no_chunks
 from mockserver.server.connection import CONNECTION_KEY
+from mockserver.server.unreadable import why_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -126,10 +127,10 @@ class MockProtocol(HttpToolsProtocol):
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as offered:
                 self._pass_over(offered)
-            except httptools.HttpParserError:
-                unreadable = "Invalid HTTP request received."
-                self.logger.warning(unreadable)
-                self.send_400_response(unreadable)
+            except httptools.HttpParserCallbackError:
+                self.send_400_response(why_unreadable(data, "the target is no path and no URL"))
+            except httptools.HttpParserError as error:
+                self.send_400_response(why_unreadable(data, str(error)))
             if self._counts_framing:
                 self._framing_bytes = max(self._framing_bytes, 0)
                 self._limit_framing(self._framing_bytes)
@@ -200,7 +201,7 @@ class MockProtocol(HttpToolsProtocol):
         the wait where nothing is written between it and the one before.
         """
         asked = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
-        if not asked or self._in_head or self._lingering:
+        if not asked or self._in_head or self.cycle.disconnected:
             return False
         self.cycle.keep_alive = False
         self.cycle.transport = self._noted = _NotedTransport(self.transport)  # type: ignore[assignment]
@@ -230,6 +231,8 @@ class MockProtocol(HttpToolsProtocol):
         self._counts_framing = False
         self._disarm()
         self.scope["http_version"] = self.parser.get_http_version()
+        if self.scope["http_version"] == "1.0":
+            self.expect_100_continue = False  # RFC 9110, 10.1.1: its client may take the 100 for the answer
         served, connection = self.app, ClientConnection(self)
         self.app = _connected(served, connection)
         try:
@@ -291,8 +294,14 @@ class MockProtocol(HttpToolsProtocol):
         self._remaining = b"".join((*head, b"\r\n", rest))
 
     def send_400_response(self, msg: str) -> None:
-        """Answer HTTP that cannot be read, in the service's shape."""
-        self._refuse(Refusal("invalid-http", msg))
+        """Answer HTTP that cannot be read, in the service's shape; what was asked before it keeps its own answer."""
+        if self.cycle is None or self.cycle.response_complete or self.cycle.more_body or self.cycle.disconnected:
+            self._refuse(Refusal("invalid-http", msg))
+            return
+        self.logger.warning("behind a request's body, %s; Content-Length counts bytes, not characters", msg)
+        self.cycle.keep_alive = False
+        self._in_head, self._lingering, self._linger_bytes = False, True, LINGER_BYTES
+        self._disarm()
 
     def _refuse_large_head(self, data: bytes) -> bool:
         """Refuse when the limit is passed before the head ends; a body in the same read does not count."""
