@@ -80,20 +80,58 @@ def test_refusals_of_another_server_come_back_to_the_byte(tmp_path: Path) -> Non
     assert {name: form(one) for name, one in mock.items()} == {name: form(one) for name, one in came.items()}
 
 
+_LET_IN = {
+    "not JSON at all": "wrong-content-type", "empty body": "empty-body", "not UTF-8": "not-utf-8",
+    "an array": "wrong-body", "no messages": "missing-messages", "empty messages": "empty-messages",
+    "messages is a text": "wrong-messages", "unknown role": "unknown-role", "no content": "missing-content",
+    "content is a number": "wrong-content",
+}  # fmt: skip
+
+
 def test_what_is_let_in_is_let_in(tmp_path: Path) -> None:
     """A server that asks for no key and knows no ranges is played so; what it refuses stays refused."""
-    open_cases = {"no key", "key without Bearer", "unknown model", "unknown role", "not JSON at all"}
+    open_cases = {"no key", "key without Bearer", "unknown model", *_LET_IN}
     names = {case.name for case in ASKED if case.name in open_cases or case.param == "temperature"}
     came = {case.name: let_in(case) if case.name in names else OURS[case.name] for case in ASKED}
     edition = written(came, tmp_path)
 
-    assert set(edition.file.request.lets_in) == {
-        "missing-key", "malformed-key", "unknown-model", "unknown-role", "wrong-content-type",
-    }  # fmt: skip
+    assert {*edition.file.request.lets_in} == {"missing-key", "malformed-key", "unknown-model", *_LET_IN.values()}
     mock = learn.asked_of_mock(edition, edition.chips["nvidia"], MODEL, ASKED)
     still = {name for name, one in mock.items() if Reading(one).answered}
-    assert still == names - {"not JSON at all"}  # its body is no JSON either
-    assert edition.file.request.fields["temperature"].type == "any"
+    assert still == names
+    temperature = edition.file.request.fields["temperature"]
+    assert (temperature.minimum, temperature.maximum, temperature.from_text) == (None, None, True)
+
+
+@pytest.mark.parametrize("streams", [True, False], ids=["a text is read", "a text is nothing"])
+def test_a_text_that_reads_as_a_value_is_taken_for_it(tmp_path: Path, streams: bool) -> None:
+    """Where "true" and "1" are let in the rule says so; whether "true" streams is what came of it."""
+    came = dict(OURS)
+    for case in ASKED:
+        if case.name == 'max_tokens: "1"':
+            came[case.name] = let_in(case)
+        if case.name == 'stream: "true"':
+            answer = GOOD["fresh 1, streamed" if streams else "fresh 1"]
+            came[case.name] = replace(OURS[case.name], plan=answer.plan)
+    rules = written(came, tmp_path).file.request.fields
+
+    assert (rules["max_tokens"].type, rules["max_tokens"].from_text) == ("integer", True)
+    assert (rules["stream"].type, rules["stream"].from_text) == (("boolean", True) if streams else ("any", False))
+
+
+def test_each_broken_rule_has_the_refusal_that_came(tmp_path: Path) -> None:
+    """Of one field an empty list may be refused otherwise than a text, and a body that is empty than one cut short."""
+
+    def other(case: Case) -> Exchange:
+        return refused(case, 400 if case.rule in {"empty-messages", "empty-body"} else 422, {"was": case.rule})
+
+    came = {case.name: other(case) for case in ASKED}
+    edition = written(came, tmp_path)
+    mock = learn.asked_of_mock(edition, edition.chips["nvidia"], MODEL, ASKED)
+
+    for name in ("empty messages", "no messages", "messages is a text", "empty body", "half a body", "not UTF-8"):
+        assert Reading(mock[name]).status == Reading(came[name]).status
+        assert Reading(mock[name]).body == Reading(came[name]).body, name
 
 
 def test_headers_that_every_response_has_are_played_and_no_cookie() -> None:

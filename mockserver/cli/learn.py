@@ -13,7 +13,7 @@ from mockserver import __version__
 from mockserver.cli.arguments import Parser, add_quiet
 from mockserver.cli.progress import Progress
 from mockserver.cli.target import add_target_arguments, address_of, budget_of, guarded, say_path
-from mockserver.contract import in_process, learn, learn_edition
+from mockserver.contract import in_process, learn, learn_compare, learn_edition
 from mockserver.contract.http_client import Address, HttpTransport, key_of
 from mockserver.contract.result import ExitCode, counted
 from mockserver.contract.runner import BudgetSpentError, Runner
@@ -252,7 +252,7 @@ def _check(
     faults += learn.unlike(edition, chip, args.model, exchanges)
     if faults:
         return ExitCode.BROKEN, faults
-    same, differs = learn.form_of(edition, chip, args.model, checked)
+    same, differs = learn_compare.form_of(edition, chip, args.model, checked)
     listed = [f"{printable(what)} (in {count})" for what, count in differs.most_common()]
     told = f"{same} of {counted(len(checked), 'exchange')} have the same form{'; differs:' if listed else ''}"
     return ExitCode.HOLDS, [told, *listed]

@@ -51,6 +51,7 @@ class Case:
         claim: How the rule is known that it keeps or breaks.
         needs_model_in_path: Whether it has a sense only where the path names a model.
         param: The field at fault where the refusal is `invalid-field`, as the edition's rows name it.
+        rule: The rule that it breaks, as `lets_in` of an edition names it; empty for one that has no name there.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Case:
     claim: Claim = "documented"
     needs_model_in_path: bool = False
     param: str = ""
+    rule: str = ""
 
     @property
     def data(self) -> bytes:
@@ -183,31 +185,55 @@ def breaks(edition: Edition, model: str, max_tokens: int = DEFAULT_MAX_TOKENS) -
     good = question("你好", model, max_tokens)
     valid = json.dumps(good).encode()
 
-    def case(name: str, body: Json | bytes, refusal: str = "invalid-field", param: str = "", **more: Any) -> Case:
-        own = f"{refusal}:{param}"
-        row = own if own in edition.file.errors else refusal
+    def case(name: str, body: Json | bytes, kind: str = "invalid-field", param: str = "", **more: Any) -> Case:
+        rows = (f"{kind}:{more.get('rule')}", f"{kind}:{param}")
+        row = next((one for one in rows if one in edition.file.errors), kind)
         return Case(name, Phase.BROKEN, body, row, param=param, **more)
 
     found = [
-        case("no key", good, "missing-key", headers={b"authorization": None}),
-        case("key without Bearer", good, "malformed-key", headers={b"authorization": b"Basic abc"}),
-        case("unknown chip", good, "unknown-chip", chip="no-such-chip"),
-        case("unknown model", {**good, "model": "no-such-model"}, "unknown-model", model="no-such-model"),
-        case("trailing comma", valid.replace(b"}]", b"},]"), "invalid-json"),
-        case("half a body", valid[: len(valid) // 2], "invalid-json"),
-        case("no messages", _without(good, "messages"), param="messages"),
-        case("empty messages", {**good, "messages": []}, param="messages"),
-        case(_ROLE, {**good, "messages": [{"role": "robot", "content": "你好"}]}, param="messages[0].role"),
-        case("GET", b"", "wrong-method", method="GET"),
-        case("empty body", b"", "invalid-json"),
-        case("not JSON at all", b"messages=hello", "wrong-content-type", headers={b"content-type": b"text/csv"}),
-        case("an array", b"[]", param="body"),
-        case("messages is a text", {**good, "messages": "你好"}, param="messages"),
+        case("no key", good, "missing-key", headers={b"authorization": None}, rule="missing-key"),
         case(
-            "content is a number", {**good, "messages": [{"role": "user", "content": 5}]}, param="messages[0].content"
+            "key without Bearer", good, "malformed-key", headers={b"authorization": b"Basic abc"}, rule="malformed-key"
         ),
-        case("no content", {**good, "messages": [{"role": "user"}]}, param="messages[0].content"),
-        case("not UTF-8", valid.replace(b'"user"', b'"\xff"'), "invalid-json"),
+        case("unknown chip", good, "unknown-chip", chip="no-such-chip"),
+        case(
+            "unknown model",
+            {**good, "model": "no-such-model"},
+            "unknown-model",
+            model="no-such-model",
+            rule="unknown-model",
+        ),
+        case("trailing comma", valid.replace(b"}]", b"},]"), "invalid-json", rule="invalid-json"),
+        case("half a body", valid[: len(valid) // 2], "invalid-json", rule="invalid-json"),
+        case("no messages", _without(good, "messages"), param="messages", rule="missing-messages"),
+        case("empty messages", {**good, "messages": []}, param="messages", rule="empty-messages"),
+        case(
+            "unknown role",
+            {**good, "messages": [{"role": "robot", "content": "你好"}]},
+            param="messages[0].role",
+            rule="unknown-role",
+        ),
+        case("GET", b"", "wrong-method", method="GET"),
+        case("empty body", b"", "invalid-json", rule="empty-body"),
+        case(
+            "not JSON at all",
+            b"messages=hello",
+            "wrong-content-type",
+            headers={b"content-type": b"text/csv"},
+            rule="wrong-content-type",
+        ),
+        case("an array", b"[]", param="body", rule="wrong-body"),
+        case("messages is a text", {**good, "messages": "你好"}, param="messages", rule="wrong-messages"),
+        case(
+            "content is a number",
+            {**good, "messages": [{"role": "user", "content": 5}]},
+            param="messages[0].content",
+            rule="wrong-content",
+        ),
+        case(
+            "no content", {**good, "messages": [{"role": "user"}]}, param="messages[0].content", rule="missing-content"
+        ),
+        case("not UTF-8", valid.replace(b'"user"', b'"\xff"'), "invalid-json", rule="not-utf-8"),
     ]
     if edition.file.request.model_required:
         found.append(case("no model", _without(good, "model"), param="model"))
@@ -219,15 +245,9 @@ def breaks(edition: Edition, model: str, max_tokens: int = DEFAULT_MAX_TOKENS) -
     wrong.sort(key=lambda one: one.name.split(":")[0] not in _TELLING)
     spaces = edition.file.request.body_limit_bytes + 1 - len(valid)
     giant = case("a giant body", valid + b" " * spaces, "body-too-large", claim="assumed")
-    let_in = edition.file.request.lets_in
-    return [
-        one
-        for one in (*found, *wrong, giant)
-        if one.refusal not in let_in and not (one.name == _ROLE and "unknown-role" in let_in)
-    ]
+    return [one for one in (*found, *wrong, giant) if one.rule not in edition.file.request.lets_in]
 
 
-_ROLE: Final = "unknown role"
 _TELLING: Final = ("temperature", "max_tokens", "stream", "top_p", "n", "stop")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from mockserver.contract import learn, learn_edition
+from mockserver.contract import learn, learn_compare
 from mockserver.contract.clauses import wire_form
 from mockserver.contract.clauses.clause import Outcome, Severity
 from mockserver.contract.clauses.reading import Reading
@@ -121,7 +121,7 @@ def _refusals(pairs: Iterable[tuple[str, Exchange, Exchange]]) -> list[Row]:
         if due != came:
             field = f"body of a {mine.status}"
             found.setdefault(f"{field} {due} {came}", Row(field, due, printable(came), Severity.MUST))
-        for line in learn_edition.headers_unlike(theirs, mine):
+        for line in learn_compare.headers_unlike(theirs, mine):
             what, _, how = line.partition(": ")
             field = f"{what} of a {mine.status}"
             found.setdefault(field, Row(field, "other", printable(how), Severity.SHOULD))

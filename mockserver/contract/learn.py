@@ -15,7 +15,7 @@ from itertools import pairwise
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Final
 
-from mockserver.contract import cases, in_process, learn_edition, restated
+from mockserver.contract import cases, in_process, restated
 from mockserver.contract.clauses import dialect
 from mockserver.contract.clauses.clause import Context, Outcome
 from mockserver.contract.clauses.reading import Reading
@@ -315,28 +315,6 @@ def asked_of_mock(
     send = in_process.transport(in_process.service(changed), edition.file.defaults.created * 1000, chip=chip.name)
     runner = Runner(send, changed, chip, model, clock=Clock(lambda: 0.0, lambda _s: None), address=address)
     return {case.name: send(runner.request(case)) for case in asked}
-
-
-def form_of(
-    edition: Edition, chip: ChipProfile, model: str, asked: Sequence[tuple[Case, Exchange]]
-) -> tuple[int, Counter[str]]:
-    """How many exchanges have the very form that the mock gives them, and what differs, with counts.
-
-    An answer is said again under the profile, a refusal is asked of the mock; status, headers and bytes are compared.
-    """
-    ours = asked_of_mock(edition, chip, model, [case for case, _ in asked])
-    same, differs = 0, Counter[str]()
-    for case, came in asked:
-        mine = ours[case.name]
-        found = learn_edition.unlike(came, mine, edition.file.responses.headers)
-        restatable = restated.compared([came], chip.wire)
-        if restatable.answers and Reading(mine).answered:
-            found += [f"{one.path}: recorded {one.came}, the mock {one.ours}" for one in restatable.differences]
-            if not restatable.differences and not restated.same_bytes(came, chip.wire):
-                found.append("the bytes of a body whose values are the same")
-        same += not found
-        differs.update(dict.fromkeys(found, 1))
-    return same, differs
 
 
 def _unlettered(form: str) -> str:

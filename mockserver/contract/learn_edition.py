@@ -9,13 +9,12 @@ import json
 import re
 import tomllib
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
-from mockserver.contract import cases
+from mockserver.contract import cases, learn_headers
 from mockserver.contract.clauses.reading import Reading
 from mockserver.core.errors import OperatorError, Refusal
-from mockserver.pipeline.admit import FieldRule, check_field
-from mockserver.pipeline.further_headers import PLACES, fits, form_of, is_drawn
+from mockserver.pipeline.admit import FieldRule, LetIn, read_field
 from mockserver.pipeline.refuse import ErrorShape
 from mockserver.profile.edition import EditionFile
 
@@ -24,26 +23,9 @@ if TYPE_CHECKING:
 
     from mockserver.contract.cases import Case
     from mockserver.core.exchange import Exchange
-    from mockserver.pipeline.further_headers import Place
     from mockserver.profile.edition import Edition
 
 Asked = tuple["Case", "Exchange"]
-
-_OF_THE_CONNECTION: Final = frozenset({
-    "date", "server", "connection", "keep-alive", "transfer-encoding", "content-length", "content-type",
-    "content-encoding", "vary", "x-mock-detail",
-})  # fmt: skip
-"""Headers that the connection and the body decide."""
-_IDS: Final = {
-    "traceresponse": re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"),
-    "x-maas-request-id": re.compile(r"\d{13}[a-z]{3}"),
-    "x-request-id": re.compile(r"\d{13}[a-z]{3}"),
-}
-"""Headers that a chip's quirks decide, with the form of their values."""
-_OF_A_REFUSAL: Final[tuple[str, ...]] = ("allow", "www-authenticate", "retry-after")
-_MAY_BE_SECRET: Final = re.compile(r"auth|key|token|org|secret|session|account|user")
-_FEWEST: Final = 3
-"""So many responses must carry a header before it is taken for one that others carry too."""
 
 
 def refusals(edition: Edition, model: str, most: int, *, names_chip: bool) -> list[Case]:
@@ -87,30 +69,21 @@ def learned(
     rows = _rows(edition.file.errors, asked, ours, date)
     refused: dict[str, list[bool]] = {}
     for case, came in asked:
-        if came.plan is not None:
-            refused.setdefault(f"{_kind(case)}:{case.param}".rstrip(":"), []).append(not Reading(came).answered)
+        if came.plan is not None and case.rule:
+            refused.setdefault(case.rule, []).append(not Reading(came).answered)
     request = edition.file.request.model_copy(
         update={
             "fields": _fields(edition.file.request.fields, asked, date),
-            "lets_in": tuple(name for name, key in _LETS_IN.items() if key in refused and not any(refused[key])),
+            "lets_in": tuple(rule for rule in get_args(LetIn) if rule in refused and not any(refused[rule])),
             "not_kept": _not_kept(answers),
         }
     )
     types = Counter(Reading(one).headers.get("content-type", "") for one in answers if Reading(one).completion)
-    headers = _headers(every, ours.values())
+    headers = learn_headers.headers(every, ours.values())
     responses = edition.file.responses.model_copy(
         update={"headers": headers} | ({"body_type": types.most_common(1)[0][0]} if types else {})
     )
     return edition.file.model_copy(update={"errors": rows, "request": request, "responses": responses})
-
-
-_LETS_IN: Final = {
-    "missing-key": "missing-key",
-    "malformed-key": "malformed-key",
-    "wrong-content-type": "wrong-content-type",
-    "unknown-model": "unknown-model",
-    "unknown-role": "invalid-field:messages[0].role",
-}
 
 
 def _kind(case: Case) -> str:
@@ -121,7 +94,7 @@ def _rows(
     rows: Mapping[str, ErrorShape], asked: Sequence[Asked], ours: Mapping[str, Exchange], date: str
 ) -> dict[str, ErrorShape]:
     """The error rows; of one kind the most frequent form is the row, and a field that looks otherwise has its own."""
-    by_kind: dict[str, list[tuple[str, ErrorShape]]] = {}
+    by_kind: dict[str, list[tuple[Case, ErrorShape]]] = {}
     for case, came in asked:
         reading = Reading(came)
         if not 400 <= reading.status <= 599:
@@ -129,15 +102,20 @@ def _rows(
         mine = Reading(ours[case.name]) if case.name in ours else None
         same = mine is not None and _form(mine) == _form(reading)
         row = rows[case.refusal or ""] if same else _row(reading, mine, f"{case.name}, {date}")
-        by_kind.setdefault(_kind(case), []).append((case.param, row))
+        by_kind.setdefault(_kind(case), []).append((case, row))
     made = dict(rows)
     for kind, found in by_kind.items():
         forms = Counter(_alike(row) for _, row in found)
         usual = forms.most_common(1)[0][0]
         made[kind] = next(row for _, row in found if _alike(row) == usual)
-        for param, row in reversed(found):  # of several cases of one field the first, which is the most telling, stays
-            if param and (_alike(row) != usual or f"{kind}:{param}" in made):
-                made[f"{kind}:{param}"] = row
+        for where in dict.fromkeys(case.param for case, _ in found if case.param):
+            first = next(row for case, row in found if case.param == where)  # the most telling one of a field
+            if _alike(first) != usual or f"{kind}:{where}" in made:
+                made[f"{kind}:{where}"] = first
+        for case, row in found:
+            due = made.get(f"{kind}:{case.param}", made[kind])
+            if case.rule and case.rule != kind and (_alike(row) != _alike(due) or f"{kind}:{case.rule}" in made):
+                made[f"{kind}:{case.rule}"] = row
     return made
 
 
@@ -152,7 +130,7 @@ def _form(reading: Reading) -> tuple[object, ...]:
 
 def _row(reading: Reading, mine: Reading | None, source: str) -> ErrorShape:
     sent = {name for one in (reading, mine) if one is not None for name in one.headers}
-    headers = {name: reading.headers.get(name, "") for name in _OF_A_REFUSAL if name in sent}
+    headers = {name: reading.headers.get(name, "") for name in learn_headers.OF_A_REFUSAL if name in sent}
     code: int | str = reading.error_code if reading.error_code is not None else reading.status
     return ErrorShape(
         status=reading.status,
@@ -171,12 +149,12 @@ def _fields(rules: Mapping[str, FieldRule], asked: Sequence[Asked], date: str) -
     made = dict(rules)
     for name, rule in rules.items():
         seen = [
-            (case.body[name], not Reading(came).answered)
+            (case.body[name], Reading(came))
             for case, came in asked
             if case.param == name and isinstance(case.body, dict) and name in case.body and came.plan is not None
         ]
         if seen:
-            best = min(_wider(rule), key=lambda one: sum(_refuses(name, value, one) != due for value, due in seen))
+            best = min(_wider(rule), key=lambda one: sum(not _says(name, value, one, came) for value, came in seen))
             if best != rule:
                 source = f"{len(seen)} wrong values tried, {date}"
                 made[name] = best.model_copy(update={"claim": "observed", "source": source})
@@ -185,18 +163,20 @@ def _fields(rules: Mapping[str, FieldRule], asked: Sequence[Asked], date: str) -
 
 def _wider(rule: FieldRule) -> Iterator[FieldRule]:
     """The rule, and wider ones, the nearest first."""
+    text = {"from_text": True} if rule.type in {"number", "integer", "boolean"} else {}
     number = {"type": "number"} if rule.type == "integer" else {}
-    for typed in ({}, number, {"type": "any"}):
+    for typed in ({}, text, number, {"type": "any"}):
         for bounds in ({}, {"maximum": None}, {"minimum": None}, {"maximum": None, "minimum": None}):
             yield rule.model_copy(update={**typed, **bounds})
 
 
-def _refuses(name: str, value: object, rule: FieldRule) -> bool:
+def _says(name: str, value: object, rule: FieldRule, came: Reading) -> bool:
+    """Whether a rule has of a value what came of it: a refusal, or an answer, streamed where the value says so."""
     try:
-        check_field(name, value, rule)
+        taken = read_field(name, value, rule)
     except Refusal:
-        return True
-    return False
+        return not came.answered
+    return came.answered and (name != "stream" or (taken is True) is (came.framing == "sse"))
 
 
 def _not_kept(answers: Iterable[Exchange]) -> tuple[str, ...]:
@@ -215,103 +195,6 @@ def _not_kept(answers: Iterable[Exchange]) -> tuple[str, ...]:
         if any(isinstance(text, str) and text and text in reading.text for text in stops):
             passed.add("stop")
     return tuple(sorted(passed))
-
-
-def _headers(every: Iterable[Exchange], ours: Iterable[Exchange]) -> dict[str, str | dict[Place, str]]:
-    """The further headers by where they stand, and those that the mock would send and the target does not.
-
-    What most responses of a place carry is one of them; of one that may be somebody's secret only the form is kept.
-    """
-    theirs, mine = _by_place(every), _by_place(ours)
-    names = dict.fromkeys(name for place in PLACES for headers in theirs[place] for name in headers)
-    made: dict[str, str | dict[Place, str]] = {}
-    for name in names:
-        values = {place: [one[name] for one in theirs[place] if name in one] for place in PLACES}
-        at = [place for place in PLACES if len(values[place]) * 2 > len(theirs[place])]
-        found = [value for place in at for value in values[place]]
-        own = _IDS.get(name)
-        if name in _LEFT_OUT or len(found) < _FEWEST or (own and all(map(own.fullmatch, found))):
-            continue
-        if all({one.get(name) for one in mine[place]} == set(values[place]) for place in at):
-            continue
-        secret = _MAY_BE_SECRET.search(name) is not None
-        forms = {place: form for place in at if (form := form_of(values[place], hidden=secret)) is not None}
-        if len(forms) > 1 and len(set(forms.values())) > 1 and any(map(is_drawn, forms.values())):
-            common = form_of(found, hidden=secret)
-            forms = dict.fromkeys(at, common) if common is not None else forms
-        same = len(set(forms.values())) == 1 and len(forms) == sum(bool(theirs[place]) for place in PLACES)
-        if forms:
-            made[name] = next(iter(forms.values())) if same else forms
-    for name in dict.fromkeys(name for place in PLACES for headers in mine[place] for name in headers):
-        gone: dict[Place, str] = {
-            place: ""
-            for place in PLACES
-            if theirs[place]
-            and any(name in one for one in mine[place])
-            and not any(name in one for one in theirs[place])
-        }
-        if name not in _LEFT_OUT and name not in _OF_A_REFUSAL and gone:
-            there = made.get(name, {})
-            made[name] = {**(dict.fromkeys(PLACES, there) if isinstance(there, str) else there), **gone}
-    return made
-
-
-_LEFT_OUT: Final = _OF_THE_CONNECTION | {"set-cookie", *_OF_A_REFUSAL}
-
-
-def _by_place(every: Iterable[Exchange]) -> dict[Place, list[Mapping[str, str]]]:
-    """The headers of responses, by which sort each response is."""
-    found: dict[Place, list[Mapping[str, str]]] = {place: [] for place in PLACES}
-    for one in every:
-        reading = Reading(one)
-        if one.plan is not None:
-            sort: Place = "error" if not reading.answered else "stream" if reading.framing == "sse" else "body"
-            found["stream" if reading.answered and reading.wants_stream else sort].append(reading.headers)
-    return found
-
-
-# --- the comparison -----------------------------------------------------------------------------------------------
-
-
-def unlike(came: Exchange, ours: Exchange, further: Mapping[str, str | Mapping[Place, str]]) -> list[str]:
-    """In what a response and the mock's differ, by bytes: status, headers, and the body of a refusal.
-
-    Args:
-        came: What was recorded.
-        ours: What the mock says to the same request.
-        further: The edition's further headers: a value that is drawn anew is compared by its form.
-    """
-    theirs, mine = Reading(came), Reading(ours)
-    if theirs.status != mine.status:
-        return [f"status: recorded {theirs.status}, the mock {mine.status}"]
-    found = headers_unlike(theirs, mine) + _values_unlike(theirs, mine, further)
-    if theirs.status != 200 and theirs.body != mine.body:
-        found.append(f"body: recorded {theirs.body[:60]!r}, the mock {mine.body[:60]!r}")
-    return found
-
-
-def headers_unlike(theirs: Reading, mine: Reading) -> list[str]:
-    """The headers that only one side has, and other types of the body; what the connection decides is left out."""
-    names = sorted((theirs.headers.keys() ^ mine.headers.keys()) - _OF_THE_CONNECTION)
-    found = [f"header {name}: {'only recorded' if name in theirs.headers else 'only the mock'}" for name in names]
-    sent, due = theirs.headers.get("content-type", "none"), mine.headers.get("content-type", "none")
-    if sent.lower().replace(" ", "") != due.lower().replace(" ", ""):
-        found.append(f"content-type: recorded {sent}, the mock {due}")
-    return found
-
-
-def _values_unlike(theirs: Reading, mine: Reading, further: Mapping[str, str | Mapping[Place, str]]) -> list[str]:
-    """The headers that both have with values that are not alike."""
-    found = []
-    for name in sorted((theirs.headers.keys() & mine.headers.keys()) - _LEFT_OUT):
-        came, ours = theirs.headers[name], mine.headers[name]
-        value = further.get(name, {})
-        forms = [value] if isinstance(value, str) else [*value.values()]
-        own = _IDS.get(name)
-        alike = own.fullmatch(came) and own.fullmatch(ours) if own else None
-        if came != ours and not alike and not any(fits(form, came) and fits(form, ours) for form in forms):
-            found.append(f"header {name}: recorded {came[:60]!r}, the mock {ours[:60]!r}")
-    return found
 
 
 # --- the file -----------------------------------------------------------------------------------------------------

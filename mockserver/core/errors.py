@@ -38,9 +38,10 @@ class Refusal(Exception):  # noqa: N818 - a refusal is what the service does, no
         code: The body's code of such an error: an integer takes the gateway's form, a text the upstream's.
         delay_ms: Milliseconds before it is sent.
         body: Content type and bytes of a body in no shape of the service's; None takes the shape.
+        rule: Name of the rule that was broken, where one kind has several, such as `empty-messages`; empty for none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but two are keywords, and few are given at once
         self,
         kind: str,
         detail: str,
@@ -51,6 +52,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is what the service does, no
         code: int | str | None = None,
         delay_ms: float = 0.0,
         body: tuple[str, bytes] | None = None,
+        rule: str = "",
     ) -> None:
         super().__init__(detail)
         self.kind = kind
@@ -61,6 +63,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is what the service does, no
         self.code = code
         self.delay_ms = delay_ms
         self.body = body
+        self.rule = rule
 
 
 class OperatorError(Exception):
@@ -84,10 +87,10 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f"known: {', '.join(names)}"
 
 
-def wrong_value(where: str, value: object, allowed: str) -> Refusal:
-    """The refusal of a value: where it stands, what was seen, what is allowed."""
+def wrong_value(where: str, value: object, allowed: str, *, rule: str = "") -> Refusal:
+    """The refusal of a value: where it stands, what was seen, what is allowed; `rule` as in `Refusal`."""
     seen = "null" if value is None else f"{shown(value)} ({kind_of(value)})"
-    return Refusal("invalid-field", f"{where}: {seen} is not allowed; allowed: {allowed}", param=where)
+    return Refusal("invalid-field", f"{where}: {seen} is not allowed; allowed: {allowed}", param=where, rule=rule)
 
 
 def shown(value: object) -> str:

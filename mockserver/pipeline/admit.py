@@ -7,9 +7,10 @@ that no rule names are ignored, as the service does, and listed in `ChatRequest.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import lru_cache
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
@@ -45,6 +46,13 @@ MOST_LISTED: Final = 12
 """A catalogue of more models is not listed in a message."""
 
 
+LetIn = Literal[
+    "missing-key", "malformed-key", "wrong-content-type", "unknown-model", "invalid-json", "empty-body", "not-utf-8",
+    "wrong-body", "missing-messages", "empty-messages", "wrong-messages", "unknown-role", "missing-content",
+    "wrong-content",
+]  # fmt: skip
+
+
 class FieldRule(BaseModel):
     """What one field of the request may hold. `null` counts as absent unless `nullable` is false."""
 
@@ -54,6 +62,8 @@ class FieldRule(BaseModel):
     minimum: float | None = None
     maximum: float | None = None
     nullable: bool = True
+    from_text: bool = False
+    """Whether a text that reads as a number, or as true or false, counts as one."""
     claim: Literal["documented", "observed", "assumed"]
     source: str
 
@@ -86,10 +96,8 @@ class RequestRules(BaseModel):
     unique_tool_names: UniqueToolNames | None = None
     """None lets every model take two tools with one name."""
     fields: dict[str, FieldRule]
-    lets_in: tuple[
-        Literal["missing-key", "malformed-key", "wrong-content-type", "unknown-model", "unknown-role"], ...
-    ] = ()
-    """What is not refused, though the documents say so."""
+    lets_in: tuple[LetIn, ...] = ()
+    """What is not refused, though the documents say so; what cannot be read then counts as empty."""
     not_kept: tuple[Literal["max_tokens", "max_completion_tokens", "stop"], ...] = ()
     """Fields that are taken and have no effect."""
 
@@ -153,9 +161,9 @@ def admit(
     for name, value in document.items():
         rule = rules.get(name)
         if rule is not None:
-            if type(value) is float and rule.type == "integer" and value.is_integer():
-                value = document[name] = int(value)  # noqa: PLW2901 - 5.0 is an integer, as JSON Schema says
-            check_field(name, value, rule)
+            taken = read_field(name, value, rule)
+            if taken is not value:
+                document[name] = taken
         elif name not in {"model", "messages"}:
             ignored.append(name)
     options = document.get("stream_options")
@@ -240,26 +248,45 @@ def check_combination(
 
 def parse(body: bytes, headers: Mapping[bytes, bytes], rules: RequestRules) -> Json:
     """The body as a JSON object; refuses other content types and everything that RFC 8259 does not allow."""
-    sent = headers.get(b"content-type")
+    sent, lets_in = headers.get(b"content-type"), rules.lets_in
     if sent is not None:
         kind = _kind(sent)
-        if kind not in rules.content_types and "wrong-content-type" not in rules.lets_in:
+        if kind not in rules.content_types and "wrong-content-type" in lets_in:
+            lets_in = (*lets_in, "invalid-json")
+        elif kind not in rules.content_types:
             allowed = ", ".join(rules.content_types)
             raise Refusal(
                 "wrong-content-type",
                 f"Content-Type: {shown(kind)} is not read here; allowed: {allowed}",
                 param="Content-Type",
             )
+    document = _document(body, headers.get(b"content-encoding", b"identity"), lets_in)
+    if isinstance(document, dict):
+        return document
+    if "wrong-body" in rules.lets_in:
+        return {}
+    told = f"body: {kind_of(document)} was sent; allowed: an object"
+    raise Refusal("invalid-field", told, param="body", rule="wrong-body")
+
+
+def _document(body: bytes, coding: bytes, lets_in: tuple[str, ...]) -> object:
+    """The JSON value of a body, sent with this content coding."""
     try:
-        document = from_json(body, allow_inf_nan=False)
+        return from_json(body, allow_inf_nan=False)
     except ValueError as error:
-        if (coding := headers.get(b"content-encoding", b"identity")) != b"identity":
-            detail = f"Content-Encoding: {shown(coding.decode('latin-1'))} is not read here; send the body as it is"
-            raise Refusal("invalid-json", detail, param="Content-Encoding") from None
-        raise Refusal("invalid-json", explain_json(body, str(error)), param="body") from None
-    if not isinstance(document, dict):
-        raise Refusal("invalid-field", f"body: {kind_of(document)} was sent; allowed: an object", param="body")
-    return document
+        rule = "" if body.strip() else "empty-body"
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            rule, text = "not-utf-8", body.decode("utf-8", "replace")
+        if rule == "not-utf-8" and rule in lets_in:
+            return _document(text.encode(), coding, lets_in)
+        if rule in lets_in or "invalid-json" in lets_in:
+            return {}
+        if coding != b"identity":
+            told = f"Content-Encoding: {shown(coding.decode('latin-1'))} is not read here; send the body as it is"
+            raise Refusal("invalid-json", told, param="Content-Encoding", rule=rule) from None
+        raise Refusal("invalid-json", explain_json(body, str(error)), param="body", rule=rule) from None
 
 
 @lru_cache(maxsize=64)
@@ -348,19 +375,31 @@ def chosen_model(document: Json, path_model: str, rules: RequestRules, *, deploy
 
 def check_messages(document: Json, rules: RequestRules) -> list[Json]:
     """The dialogue, checked message by message."""
+    messages: Any = document.get("messages")
+    lets_in, fault = rules.lets_in, None
     if "messages" not in document:
-        raise Refusal("invalid-field", "messages: missing; allowed: a non-empty array of messages", param="messages")
-    messages = document["messages"]
-    if not isinstance(messages, list):
-        raise wrong_value("messages", messages, "a non-empty array of messages")
-    if not messages:
-        raise Refusal("invalid-field", "messages: the array is empty; allowed: at least one message", param="messages")
+        told = "messages: missing; allowed: a non-empty array of messages"
+        fault = Refusal("invalid-field", told, param="messages", rule="missing-messages")
+    elif not isinstance(messages, list):
+        fault = wrong_value("messages", messages, "a non-empty array of messages", rule="wrong-messages")
+    elif not messages:
+        told = "messages: the array is empty; allowed: at least one message"
+        fault = Refusal("invalid-field", told, param="messages", rule="empty-messages")
+    if fault is not None:
+        if fault.rule not in lets_in:
+            raise fault
+        messages = document["messages"] = []
     roles = rules.roles
     for number, message in enumerate(messages):
         if type(message) is dict and type(message.get("content")) is str and message.get("role", "user") in roles:
             continue  # nearly all of them, and a dialogue may be long
-        _check_message(f"messages[{number}]", message, rules)
-    return messages
+        try:
+            _check_message(f"messages[{number}]", message, rules)
+        except Refusal as refusal:
+            if refusal.rule not in lets_in:
+                raise
+            messages[number] = {**message, "content": ""}  # what cannot be read says nothing
+    return cast("list[Json]", messages)
 
 
 def _check_message(where: str, message: object, rules: RequestRules) -> None:
@@ -368,24 +407,18 @@ def _check_message(where: str, message: object, rules: RequestRules) -> None:
         raise wrong_value(where, message, "an object with role and content")
     role = message.get("role", "user")
     if (role not in rules.roles and "unknown-role" not in rules.lets_in) if isinstance(role, str) else True:
-        raise wrong_value(f"{where}.role", role, ", ".join(rules.roles))
-    content = message.get("content")
-    if content is None:
-        if role == "assistant":  # SDKs send a turn of tool calls back without a content, or with null
-            return
-        if "content" not in message:
-            raise Refusal(
-                "invalid-field",
-                f"{where}.content: missing; allowed: a string or an array of parts",
-                param=f"{where}.content",
-            )
-        raise wrong_value(f"{where}.content", content, "a string or an array of parts")
-    if isinstance(content, str):
-        return
+        raise wrong_value(f"{where}.role", role, ", ".join(rules.roles), rule="unknown-role")
+    content, where = message.get("content"), f"{where}.content"
+    if isinstance(content, str) or (content is None and role == "assistant"):
+        return  # SDKs send a turn of tool calls back without a content, or with null
+    allowed = "a string or an array of parts"
+    if "content" not in message:
+        told = f"{where}: missing; allowed: {allowed}"
+        raise Refusal("invalid-field", told, param=where, rule="missing-content")
     if not isinstance(content, list):
-        raise wrong_value(f"{where}.content", content, "a string or an array of parts")
+        raise wrong_value(where, content, allowed, rule="wrong-content")
     for number, part in enumerate(content):
-        _check_part(f"{where}.content[{number}]", part)
+        _check_part(f"{where}[{number}]", part)
 
 
 def _check_part(where: str, part: object) -> None:
@@ -400,6 +433,23 @@ def _check_part(where: str, part: object) -> None:
             raise wrong_value(f"{where}.text", value, "a string")
     elif not isinstance(value, dict) or not isinstance(value.get("url"), str):
         raise wrong_value(f"{where}.{kind}", value, 'an object with a string "url"')
+
+
+def read_field(name: str, value: Any, rule: FieldRule) -> Any:
+    """A field's value as it is taken; raises the Refusal of one that the field's rule does not allow."""
+    if rule.from_text and isinstance(value, str):
+        with suppress(ValueError):
+            read = from_json(value, allow_inf_nan=False)
+            value = read if _has_type(read, rule.type) else value
+    if type(value) is float and rule.type == "integer" and value.is_integer():
+        value = int(value)  # 5.0 is an integer, as JSON Schema says
+    check_field(name, value, rule)
+    read_as = _READ_AS.get(name)
+    return None if read_as and rule.type == "any" and not isinstance(value, read_as) else value
+
+
+_READ_AS: Final = {"tools": list, "response_format": dict}
+"""Fields that answers follow: a value of another type, where any is taken, counts as absent."""
 
 
 def check_field(name: str, value: object, rule: FieldRule) -> None:

@@ -33,7 +33,8 @@ class ErrorPlans:
         if refusal.status is not None:
             shape = own_shape(refusal.status, refusal.status if refusal.code is None else refusal.code)
         else:
-            shape = self._rows.get(f"{refusal.kind}:{refusal.param}") or self._rows[refusal.kind]
+            at = (f"{refusal.kind}:{refusal.rule}", f"{refusal.kind}:{refusal.param}", refusal.kind)
+            shape = next(self._rows[name] for name in at if name in self._rows)
         return refuse(refusal, shape, self._headers(chip, entropy, now_ms))
 
     def _headers(self, chip: str, entropy: bytes, now_ms: int) -> Headers:

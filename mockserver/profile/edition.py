@@ -173,7 +173,10 @@ class EditionFile(Data):
     documented_statuses: tuple[int, ...] = ()
     """The statuses that the documents list, whatever is claimed of the bodies in `errors`."""
     errors: dict[str, ErrorShape]
-    """By kind; `KIND:FIELD` is the row of one field, say `invalid-field:temperature`, where it looks otherwise."""
+    """By kind; `KIND:FIELD` and `KIND:RULE` are the rows of one field and of one rule that look otherwise.
+
+    Say `invalid-field:temperature` and `invalid-field:empty-messages`; the rules are those of `lets_in`.
+    """
     models: tuple[ModelEntry, ...] = Field(min_length=1)
 
     @field_validator("errors")

@@ -1,0 +1,84 @@
+"""What an edition file must say of headers, so that the mock's responses carry those of a target."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from mockserver.contract.clauses.reading import Reading
+from mockserver.pipeline.further_headers import PLACES, form_of, is_drawn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from mockserver.core.exchange import Exchange
+    from mockserver.pipeline.further_headers import Place
+
+OF_THE_CONNECTION: Final = frozenset({
+    "date", "server", "connection", "keep-alive", "transfer-encoding", "content-length", "content-type",
+    "content-encoding", "vary", "x-mock-detail",
+})  # fmt: skip
+"""Headers that the connection and the body decide."""
+IDS: Final = {
+    "traceresponse": re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"),
+    "x-maas-request-id": re.compile(r"\d{13}[a-z]{3}"),
+    "x-request-id": re.compile(r"\d{13}[a-z]{3}"),
+}
+"""Headers that a chip's quirks decide, with the form of their values."""
+OF_A_REFUSAL: Final[tuple[str, ...]] = ("allow", "www-authenticate", "retry-after")
+_MAY_BE_SECRET: Final = re.compile(r"auth|key|token|org|secret|session|account|user")
+_FEWEST: Final = 3
+"""So many responses must carry a header before it is taken for one that others carry too."""
+
+
+def headers(every: Iterable[Exchange], ours: Iterable[Exchange]) -> dict[str, str | dict[Place, str]]:
+    """The further headers by where they stand, and those that the mock would send and the target does not.
+
+    What most responses of a place carry is one of them; of one that may be somebody's secret only the form is kept.
+    """
+    theirs, mine = _by_place(every), _by_place(ours)
+    names = dict.fromkeys(name for place in PLACES for headers in theirs[place] for name in headers)
+    made: dict[str, str | dict[Place, str]] = {}
+    for name in names:
+        values = {place: [one[name] for one in theirs[place] if name in one] for place in PLACES}
+        at = [place for place in PLACES if len(values[place]) * 2 > len(theirs[place])]
+        found = [value for place in at for value in values[place]]
+        own = IDS.get(name)
+        if name in LEFT_OUT or len(found) < _FEWEST or (own and all(map(own.fullmatch, found))):
+            continue
+        if all({one.get(name) for one in mine[place]} == set(values[place]) for place in at):
+            continue
+        secret = _MAY_BE_SECRET.search(name) is not None
+        forms = {place: form for place in at if (form := form_of(values[place], hidden=secret)) is not None}
+        if len(forms) > 1 and len(set(forms.values())) > 1 and any(map(is_drawn, forms.values())):
+            common = form_of(found, hidden=secret)
+            forms = dict.fromkeys(at, common) if common is not None else forms
+        same = len(set(forms.values())) == 1 and len(forms) == sum(bool(theirs[place]) for place in PLACES)
+        if forms:
+            made[name] = next(iter(forms.values())) if same else forms
+    for name in dict.fromkeys(name for place in PLACES for headers in mine[place] for name in headers):
+        gone: dict[Place, str] = {
+            place: ""
+            for place in PLACES
+            if theirs[place]
+            and any(name in one for one in mine[place])
+            and not any(name in one for one in theirs[place])
+        }
+        if name not in LEFT_OUT and name not in OF_A_REFUSAL and gone:
+            there = made.get(name, {})
+            made[name] = {**(dict.fromkeys(PLACES, there) if isinstance(there, str) else there), **gone}
+    return made
+
+
+LEFT_OUT: Final = OF_THE_CONNECTION | {"set-cookie", *OF_A_REFUSAL}
+
+
+def _by_place(every: Iterable[Exchange]) -> dict[Place, list[Mapping[str, str]]]:
+    """The headers of responses, by which sort each response is."""
+    found: dict[Place, list[Mapping[str, str]]] = {place: [] for place in PLACES}
+    for one in every:
+        reading = Reading(one)
+        if one.plan is not None:
+            sort: Place = "error" if not reading.answered else "stream" if reading.framing == "sse" else "body"
+            found["stream" if reading.answered and reading.wants_stream else sort].append(reading.headers)
+    return found
