@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from mockserver.pipeline.faults.table import FAULTS
-from tests.snippets import ROOT
+from tests.snippets import ROOT, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,3 +85,13 @@ def test_the_pages_name_every_fault() -> None:
     told = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "zh" / "faults.md").read_text("utf-8"), re.MULTILINE)
 
     assert told == list(FAULTS)
+
+
+def test_both_indexes_name_the_same_pages() -> None:
+    """In the same order."""
+    english, chinese = (
+        [row[1].partition("]")[0] for row in table(ROOT / "docs" / name, first)]
+        for name, first in (("README.md", "you want to"), ("zh/README.md", "你想要"))
+    )
+
+    assert chinese == english
