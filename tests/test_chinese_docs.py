@@ -1,4 +1,4 @@
-"""The Chinese pages stand beside the English ones: the same headings, the same snippets, links that lead somewhere."""
+"""The Chinese pages stand beside the English ones: the same headings, the same snippets, links to one another."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from mockserver.pipeline.faults.table import FAULTS
-from tests.snippets import ROOT
+from tests.snippets import ROOT, table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PAGES: Final = sorted((ROOT / "docs" / "zh").glob("*.md"))
-SNIPPET: Final = re.compile(r"^(?:<!-- (?:file|not run): [^\n]*-->\n)?```\w*\n.*?^```$", re.MULTILINE | re.DOTALL)
+README: Final = ROOT / "README.zh-CN.md"
+ENGLISH_TOO: Final = {README: {ROOT / "docs" / "faults.md"}}
+"""Where a Chinese page leads to an English one that has a twin: to a table that is written by code."""
+SNIPPET: Final = re.compile(r"^(?:<!-- [^\n]*-->\n)?```\w*\n.*?^```$", re.MULTILINE | re.DOTALL)
 HEADING: Final = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 LINK: Final = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
 NOT_WORDS: Final = re.compile(r"[^\w\- ]")
@@ -42,7 +45,27 @@ def test_a_page_has_what_the_english_one_has(path: Path) -> None:
     assert [theirs or ours for theirs, ours in pairs if theirs != ours] == []
 
 
-@pytest.mark.parametrize("path", [*PAGES, ROOT / "README.zh-CN.md"], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_a_page_leads_to_its_twin(path: Path) -> None:
+    """The line under the title leads to the other language, both ways."""
+    english = ROOT / "docs" / path.name
+    lines = [one.read_text("utf-8").split("\n\n")[1] for one in (english, path)]
+
+    assert lines == [f"**[中文](zh/{path.name})**", f"**[English](../{path.name})**"]
+
+
+@pytest.mark.parametrize("path", [*PAGES, README], ids=lambda path: path.name)
+def test_a_reader_of_chinese_stays_with_it(path: Path) -> None:
+    """Where a page has a Chinese twin, a Chinese page leads there, but for its own twin."""
+    leads = {
+        (path.parent / target).resolve() for target, _ in LINK.findall(prose(path)) if target and ":" not in target
+    }
+    twins = {ROOT / "docs" / one.name for one in PAGES if one.name != path.name}
+
+    assert leads & twins - ENGLISH_TOO.get(path, set()) == set()
+
+
+@pytest.mark.parametrize("path", [*PAGES, README], ids=lambda path: path.name)
 def test_a_page_is_chinese_and_its_links_lead_somewhere(path: Path) -> None:
     """Every heading and paragraph has Chinese in it; a link's page and heading are there."""
     wanting = [
@@ -54,7 +77,7 @@ def test_a_page_is_chinese_and_its_links_lead_somewhere(path: Path) -> None:
     plain = [text for text in prose(path).split("\n\n") if len(text) > 40 and not re.search(r"[\u4e00-\u9fff]", text)]
 
     assert wanting == []
-    assert [text for text in plain if not text.startswith(("`", "<!-- make"))] == []
+    assert [text for text in plain if not text.startswith(("`", "<!-- make", "**[English]"))] == []
 
 
 def test_the_pages_name_every_fault() -> None:
@@ -62,3 +85,13 @@ def test_the_pages_name_every_fault() -> None:
     told = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "zh" / "faults.md").read_text("utf-8"), re.MULTILINE)
 
     assert told == list(FAULTS)
+
+
+def test_both_indexes_name_the_same_pages() -> None:
+    """In the same order."""
+    english, chinese = (
+        [row[1].partition("]")[0] for row in table(ROOT / "docs" / name, first)]
+        for name, first in (("README.md", "you want to"), ("zh/README.md", "你想要"))
+    )
+
+    assert chinese == english
