@@ -186,7 +186,7 @@ class ChatRequest:
         """The text of the last user message; empty where there is none."""
         for message in reversed(self.messages):
             if message.get("role", "user") == "user":
-                return "".join(texts_of(message))
+                return text_of(message)
         return ""
 
 
@@ -199,6 +199,12 @@ def texts_of(message: Mapping[str, Any]) -> list[str]:
         texts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
         return [text for text in texts if isinstance(text, str)]
     return []
+
+
+def text_of(message: Mapping[str, Any]) -> str:
+    """The texts of a message's content, joined."""
+    content = message.get("content")
+    return content if type(content) is str else "".join(texts_of(message))  # nearly always
 
 
 @immutable(frozen=True, slots=True)

@@ -35,8 +35,8 @@ def bounds(body: Mapping[str, Any], not_kept: Sequence[str] = ()) -> tuple[int |
     """
     if not_kept:
         body = {name: value for name, value in body.items() if name not in not_kept}
-    most, newer, stop = whole(body.get("max_tokens")), whole(body.get("max_completion_tokens")), body.get("stop")
-    if newer is not None and (most is None or newer < most):
+    most, newer, stop = whole(body.get("max_tokens")), body.get("max_completion_tokens"), body.get("stop")
+    if newer is not None and (newer := whole(newer)) is not None and (most is None or newer < most):
         most = newer
     if stop is None:
         return most, ()
@@ -51,7 +51,7 @@ def bounds(body: Mapping[str, Any], not_kept: Sequence[str] = ()) -> tuple[int |
 
 def whole(value: object) -> int | None:
     """A number of tokens; None for all else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    return value if type(value) is int and value > 0 else None
 
 
 def limit(answer: Answer, max_tokens: int | None, stops: Sequence[str]) -> Answer:

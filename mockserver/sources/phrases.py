@@ -180,6 +180,8 @@ _INVISIBLE = "[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 
 def language_of(text: str) -> Language:
     """Chinese where there are at least as many Chinese characters as words in Latin letters, else English."""
+    if text.isascii():  # the usual text; it is known of it already
+        return ENGLISH
     head = text[:_SEARCHED]
     if head.isascii():
         return ENGLISH

@@ -80,10 +80,8 @@ def find(messages: Sequence[Mapping[str, Any]], *, bare: bool) -> PromptForm | N
         bare: Whether `response_format` asks for JSON, so that no fence may stand around it.
     """
     texts = _instructions(messages)
-    for text in texts:
-        if "{" in text or "final_answer" in text:
-            break
-    else:
+    told = "\n".join(texts)
+    if "{" not in told and "final_answer" not in told:
         return None
     for text in texts:
         form = _dspy(text) or _code(text)
@@ -98,9 +96,17 @@ def find(messages: Sequence[Mapping[str, Any]], *, bare: bool) -> PromptForm | N
 
 def _instructions(messages: Sequence[Mapping[str, Any]]) -> list[str]:
     """The texts that tell the form of an answer: the last message of the user, then the system's, last first."""
-    users = [one for one in messages if one.get("role", "user") == "user"][-1:]
-    systems = [one for one in messages if one.get("role") == "system"]
-    return ["\n".join(texts_of(one)) for one in [*users, *reversed(systems)]]
+    told: list[Mapping[str, Any]] = []
+    user: Mapping[str, Any] | None = None
+    for one in reversed(messages):
+        role = one.get("role", "user")
+        if role == "system":
+            told.append(one)
+        elif user is None and role == "user":
+            user = one
+    if user is not None:
+        told.insert(0, user)
+    return [content if type(content := one.get("content")) is str else "\n".join(texts_of(one)) for one in told]
 
 
 def _wants_fence(texts: Sequence[str]) -> bool:

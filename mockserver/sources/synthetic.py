@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections import OrderedDict
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,18 +29,12 @@ if TYPE_CHECKING:
     from mockserver.profile.edition import Edition, ModelEntry
     from mockserver.sources.prompt_form import PromptForm
 
-KEPT_ANSWERS: Final = 256
 MOST_TOKENS: Final = 32_768
 """The longest text that a request can ask for."""
-_KEPT_REQUEST = 16_384  # characters; answers to longer requests are made anew, so that the memory is bounded
 _QUOTED: Final = 4096
 """Characters of a text that decides by itself; of a longer one its digest does."""
 _DIGEST_MARK: Final = "#"
-_DIGESTED: Final = f'"content": {_DIGEST_MARK}'
-"""Stands in what decides only where a digest does: within a text its quotation mark would be escaped."""
-_SHAPING = ("tools", "tool_choice", "parallel_tool_calls", "response_format", "enable_thinking")
-_NO_FORM = [None] * len(_SHAPING)
-_Key = tuple[str, str, tuple[int, int] | None, int | None, str]
+"""Stands before a digest, where a text's quotation mark would stand."""
 _in_order = json.JSONEncoder(sort_keys=True).encode
 
 
@@ -68,7 +61,6 @@ class Synthetic:
         self._seed = seed
         self._style = style
         self._size = size
-        self._kept: OrderedDict[_Key, Answer] = OrderedDict()
 
     def answer(self, request: ChatRequest) -> Answer:
         """The answer; raises Refusal where the request asks for a form that cannot be had.
@@ -77,23 +69,10 @@ class Synthetic:
         """
         style = request.answer_style or self._style
         body = request.body
-        asked = _written(self._edition.name, self._seed, body.get("seed"), request.model, request.messages)
-        wanted = size_of(body) or self._size
+        decides = _written(self._edition.name, self._seed, body.get("seed"), request.model, request.messages)
+        seed = hashlib.blake2b(decides.encode(), digest_size=16).hexdigest()
         most = bounds(body)[0] if body.get("stop") is None else None
-        form = [*map(body.get, _SHAPING)]
-        shaping = "" if form == _NO_FORM else json.dumps(form)
-        seed = hashlib.blake2b(asked.encode(), digest_size=16).hexdigest()
-        key = seed, style, wanted, most, shaping
-        found = self._kept.get(key)
-        if found is not None:
-            self._kept.move_to_end(key)
-            return found
-        made = self._make(request, style, seed, wanted, most)
-        if len(asked) + len(shaping) <= _KEPT_REQUEST and _DIGESTED not in asked:
-            self._kept[key] = made
-            if len(self._kept) > KEPT_ANSWERS:
-                self._kept.popitem(last=False)
-        return made
+        return self._make(request, style, seed, size_of(body) or self._size, most)
 
     def _make(
         self, request: ChatRequest, style: str, seed: str, size: tuple[int, int] | None, most: int | None

@@ -281,34 +281,30 @@ def prompt_tokens(request: ChatRequest, edition: Edition) -> int:
         if message.get("role") == "system":
             system = 0
         content = message.get("content")
-        if isinstance(content, str) and "tool_calls" not in message:  # nearly all of them
+        if type(content) is str and "tool_calls" not in message:  # nearly all of them
             said.append(content)
             continue
         said += _prompt_texts(message)
         total += MEDIA_TOKENS * media_parts(message)
-    total += MESSAGE_TOKENS * len(request.messages)
+    total += MESSAGE_TOKENS * len(request.messages) + system
     tools = request.body.get("tools")
     if tools:
         said.append(json.dumps(tools, ensure_ascii=False))
-    short = sum(map(len, said)) <= VOCABULARY_CHARACTERS
-    counter = tokenizer(entry.tokenizer) if short else ESTIMATOR
-    total += system
-    known = _ESTIMATED if counter is ESTIMATOR else _NONE
+    counter = ESTIMATOR if entry.tokenizer is None else tokenizer(entry.tokenizer)
+    if counter is not ESTIMATOR and sum(map(len, said)) > VOCABULARY_CHARACTERS:
+        counter = ESTIMATOR
+    if counter is not ESTIMATOR:
+        return total + sum([_count(counter, text) for text in said])
     for text in said:
-        kept = known.get(text)
-        total += _count(counter, text) if kept is None else kept
+        pieces = _ESTIMATED.get(text)
+        total += _count(ESTIMATOR, text) if pieces is None else len(pieces)
     return total
 
 
 def _count(counter: Tokenizer, text: str) -> int:
     """The tokens of a text; short ones are remembered, since system prompts and questions come again and again."""
     if len(text) <= REMEMBERED_CHARACTERS:
-        if counter is not ESTIMATOR:
-            return _counted(counter, text)
-        if len(_ESTIMATED) >= _REMEMBERED_TEXTS:
-            _ESTIMATED.clear()
-        count = _ESTIMATED[text] = len(_cut(counter, text))
-        return count
+        return len(remembered_pieces(counter, text)) if counter is ESTIMATOR else _counted(counter, text)
     key = counter, len(text), hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
     known = _LONG_COUNTS.get(key)
     if known is None:
@@ -318,8 +314,8 @@ def _count(counter: Tokenizer, text: str) -> int:
     return known
 
 
-_ESTIMATED: dict[str, int] = {}
-_NONE: Final[Mapping[str, int]] = {}
+_ESTIMATED: dict[str, tuple[str, ...]] = {}
+"""The pieces of texts that the estimator cut lately."""
 _LONG_COUNTS: dict[tuple[Tokenizer, int, bytes], int] = {}
 _REMEMBERED_TEXTS: Final = 2048
 
@@ -336,7 +332,14 @@ def _cut(counter: Tokenizer, text: str) -> tuple[str, ...]:
 
 def remembered_pieces(cut: Tokenizer, text: str) -> tuple[str, ...]:
     """The pieces of a short text; a question that is quoted is counted too, and cut once for both."""
-    return _cut(cut, text)
+    if cut is not ESTIMATOR:
+        return _cut(cut, text)
+    known = _ESTIMATED.get(text)
+    if known is None:
+        if len(_ESTIMATED) >= _REMEMBERED_TEXTS:
+            _ESTIMATED.clear()
+        known = _ESTIMATED[text] = ESTIMATOR.pieces(text)
+    return known
 
 
 def media_parts(message: Mapping[str, Any]) -> int:
