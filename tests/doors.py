@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 import httptools
 
@@ -11,8 +13,19 @@ from mockserver.server.direct_chats import DirectChats
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from mockserver.core.exchange import Exchange
     from mockserver.server.connection import WholeWriter
     from mockserver.server.known_heads import KnownHead
+    from mockserver.server.mock import BegunExchange
+
+DATE: Final = re.compile(rb"\r\ndate: [^\r]*\r\n")
+
+
+def noted(exchange: Exchange) -> dict[str, Any]:
+    """All that is known of an exchange but when it was."""
+    known = {name: getattr(exchange, name) for name in exchange.__slots__ if name not in {"at_ms", "duration_ms"}}
+    plan = exchange.plan and replace(exchange.plan, frames=tuple(exchange.plan.frames))
+    return known | {"writes": list(exchange.writes[1::2]), "plan": plan}
 
 
 class AsgiDoor(DirectChats):
@@ -43,9 +56,9 @@ class DirectDoor(DirectChats):
                 self.learn(data, tuple(read.headers), read.url, keeps_alive=read.keeps_alive)
         return found or super().find(data)
 
-    def answer(self, head: KnownHead, body: bytes, writer: WholeWriter) -> ASGIApp | None:
+    def answer(self, begun: BegunExchange, head: KnownHead, body: bytes, writer: WholeWriter) -> ASGIApp | None:
         """Count, and answer."""
-        rest = super().answer(head, body, writer)
+        rest = super().answer(begun, head, body, writer)
         DirectDoor.answered += rest is None
         DirectDoor.left += rest is not None
         return rest

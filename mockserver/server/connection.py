@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,13 +88,19 @@ class ChatDoor(Protocol):
     """The chats' way in without ASGI, for heads that were read before."""
 
     def find(self, data: bytes) -> KnownHead | None:
-        """The known head that data begins with; None where it does not, or where the data is not one whole request."""
+        """The known head that data begins with; None where it does not, or where more than its request is there."""
 
     def learn(self, data: bytes, headers: Headers, url: bytes, *, keeps_alive: bool) -> None:
         """Know the head at the beginning of data from now on, where it is one of a plain chat."""
 
-    def answer(self, head: KnownHead, body: bytes, writer: WholeWriter) -> ASGIApp | None:
+    def begin(self, head: KnownHead) -> Any:
+        """Begin an exchange: its head is there. What is given is handed back to `answer` or to `rest`."""
+
+    def answer(self, begun: Any, head: KnownHead, body: bytes, writer: WholeWriter) -> ASGIApp | None:
         """Decide what is answered and write it; where that is not done at once, the application that does the rest."""
+
+    def rest(self, begun: Any) -> ASGIApp:
+        """The application that does the rest of an exchange whose body has not come."""
 
 
 class NotWritableError(RuntimeError):

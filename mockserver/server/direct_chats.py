@@ -1,7 +1,8 @@
 """The chats' way in without ASGI: from a request's bytes to `respond`, and to the socket in one write.
 
-No parser, no scope, no task, no `receive` and `send`, where the head is known, the request came whole in one read, and
-the plan is whole, small and not paced. All else comes by ASGI, or goes on there from where it stands. Both doors begin,
+No parser, no scope, no task, no `receive` and `send`, where the head is known, nothing but its body comes behind it, in
+one read or in several, and the plan is whole, small and not paced. All else comes by ASGI, or goes on there from where
+it stands. Both doors begin,
 decide and end an exchange by the same methods of `Mock`, and `tests/test_direct_chats.py` holds them to the same bytes
 and notes.
 """
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from mockserver.server.connection import WholeWriter
     from mockserver.server.known_heads import KnownHead
-    from mockserver.server.mock import Mock
+    from mockserver.server.mock import BegunExchange, Mock
 
 
 class DirectChats(KnownHeads):
@@ -34,18 +35,22 @@ class DirectChats(KnownHeads):
         super().__init__(mock.body_limit_bytes)
         self._mock = mock
 
-    def answer(self, head: KnownHead, body: bytes, writer: WholeWriter) -> ASGIApp | None:
+    def begin(self, head: KnownHead) -> BegunExchange:
+        """Begin an exchange: its head is there."""
+        return self._mock.begin(head.unread, head.key, partial(self._mock.decide_chat, head.route))
+
+    def answer(self, begun: BegunExchange, head: KnownHead, body: bytes, writer: WholeWriter) -> ASGIApp | None:
         """Decide what is answered and write it; where that is not done at once, the application that does the rest.
 
         Args:
+            begun: The exchange.
             head: The request's head.
             body: Its whole body.
             writer: Where it came from.
         """
         mock, asked = self._mock, head.asked
-        begun = mock.begin(head.kept, head.key, partial(mock.decide_chat, head.route))
         if not mock.decides_at_once(body):
-            return partial(mock.go_on, begun)
+            return self.rest(begun)
         request = Request(asked.method, asked.path, asked.headers, body, asked.query)
         plan = mock.decide(request, begun, head.kept)
         if not perform_whole(plan, writer, mock.wheel, begun.exchange):
@@ -53,3 +58,7 @@ class DirectChats(KnownHeads):
             return partial(mock.go_on, begun, plan=plan)
         mock.end(begun)
         return None
+
+    def rest(self, begun: BegunExchange) -> ASGIApp:
+        """The application that does the rest of an exchange whose body has not come."""
+        return partial(self._mock.go_on, begun)

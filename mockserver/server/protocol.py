@@ -72,6 +72,7 @@ class MockProtocol(HttpToolsProtocol):
         self._refuser = refuser
         self._chats = chats
         self._first_read = b""
+        self._chat: _ChatInBody | None = None
         self._head_bytes = 0
         self._framing_bytes = 0
         self._trailer_bytes = 0
@@ -95,6 +96,7 @@ class MockProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
+        self._leave_to_parser()
         self._disarm()
         super().connection_lost(exc)
         if self.tell_left is not None:
@@ -107,12 +109,21 @@ class MockProtocol(HttpToolsProtocol):
             if self._linger_bytes < 0:
                 self.transport.close()
             return
+        if self._chat is not None:
+            self._chat.data += data
+            self._take_chat(self._chat)
+            return
         if self._chats is not None and not (self._in_head or self._in_body):
             head = self._chats.find(data)
             if head is not None and (self.cycle is None or self.cycle.response_complete):
-                self._answer_chat(self._chats, head, data)
+                self._unset_keepalive_if_required()
+                self._take_chat(_ChatInBody(self._chats, head, self._chats.begin(head), data))
                 return
             self._first_read = data
+        self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser, and keep its limits."""
         if not self._in_body:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_LIMIT_BYTES and self._refuse_large_head(data):
@@ -137,19 +148,49 @@ class MockProtocol(HttpToolsProtocol):
             self._received = self._remaining
         self._watch_the_clock()
 
-    def _answer_chat(self, chats: ChatDoor, head: KnownHead, data: bytes) -> None:
-        """Answer a chat with a known head that came whole in one read: the parser need not see it.
+    def _take_chat(self, chat: _ChatInBody) -> None:
+        """Answer a chat with a known head when its body is there: the parser need not see it."""
+        missing = chat.head.request_size - len(chat.data)
+        if missing == 0:
+            self._chat = None
+            self._disarm()
+            self._answer_chat(chat)
+        elif missing < 0:  # the next request came with its end
+            self._leave_to_parser()
+        elif self._chat is None:
+            self._chat = chat
+            self._arm(self.body_seconds)
+
+    def _leave_to_parser(self) -> None:
+        """Go the parser's way with a chat of which the body does not come, or not alone."""
+        chat, self._chat = self._chat, None
+        if chat is None:
+            return
+        size, served = chat.head.size, self.app
+        self.app = chat.door.rest(chat.begun)
+        try:
+            self._parse(chat.data[:size])
+        finally:
+            self.app = served
+        if len(chat.data) > size:
+            self._parse(chat.data[size:])
+
+    def shutdown(self) -> None:
+        """The server ends: a chat that has begun is waited for."""
+        self._leave_to_parser()
+        super().shutdown()
+
+    def _answer_chat(self, chat: _ChatInBody) -> None:
+        """Answer a chat that is whole.
 
         What is not answered at once goes on as an application's task, as if the parser had read it.
         """
-        self._unset_keepalive_if_required()
-        self._disarm()
+        head, body = chat.head, chat.data[chat.head.size :]
         self._head_bytes = 0
         own = self.server_state.default_headers
         writer = WholeAnswer(self.transport, self.flow, own, keeps_alive=head.keeps_alive)
-        body = data[head.size :]
         try:
-            rest: Any = chats.answer(head, body, writer)
+            rest: Any = chat.door.answer(chat.begun, head, body, writer)
         except Exception:
             self.logger.exception("Exception in ASGI application\n")  # as uvicorn says it, and does
             self.transport.close()
@@ -200,6 +241,7 @@ class MockProtocol(HttpToolsProtocol):
         A client that left altogether looks the same until the next write is answered by a reset; the deadline ends
         the wait where nothing is written between it and the one before.
         """
+        self._leave_to_parser()
         asked = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
         if not asked or self._in_head or self.cycle.disconnected:
             return False
@@ -364,6 +406,7 @@ class MockProtocol(HttpToolsProtocol):
     def _expire(self) -> None:
         """Let a slow client go: with a 408 where it began a request, silently where it said nothing."""
         self._deadline = None
+        self._leave_to_parser()
         if self._in_head or self._in_body:
             what, limit = ("headers", self.head_seconds) if self._in_head else ("body", self.body_seconds)
             says = f"the request's {what} did not arrive within {limit:.3g} s"
@@ -375,6 +418,25 @@ class MockProtocol(HttpToolsProtocol):
             self.transport.abort()
         else:
             self.transport.close()
+
+
+class _ChatInBody:
+    """A chat with a known head whose body comes, or has come.
+
+    Attributes:
+        door: Its way in.
+        head: Its head.
+        begun: What the door has begun.
+        data: What was received of it, from its first byte on.
+    """
+
+    __slots__ = ("begun", "data", "door", "head")
+
+    def __init__(self, door: ChatDoor, head: KnownHead, begun: Any, data: bytes) -> None:
+        self.door = door
+        self.head = head
+        self.begun = begun
+        self.data = data
 
 
 class _NotedTransport:

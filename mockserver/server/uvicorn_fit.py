@@ -165,14 +165,21 @@ class _Chats:
         if not head.startswith(b"POST /direct "):
             return None
         size, asked = len(head + end), Request("POST", "/direct")
-        return KnownHead(size, size + len(body), asked, asked, (), "", Route(), keeps_alive=True)
+        return KnownHead(size, size + len(body), asked, asked, asked, (), "", Route(), keeps_alive=True)
 
     def learn(self, data: bytes, headers: Headers, url: bytes, *, keeps_alive: bool) -> None:
         """Nothing is kept."""
 
-    def answer(self, head: KnownHead, body: bytes, writer: WholeWriter) -> ASGIApp | None:  # noqa: ARG002
+    def begin(self, head: KnownHead) -> Any:
+        """Nothing begins."""
+
+    def answer(self, begun: Any, head: KnownHead, body: bytes, writer: WholeWriter) -> ASGIApp | None:  # noqa: ARG002
         """Say the body at once where it asks for that."""
         return None if body == b"at once" and writer.write_whole(200, ((b"X-A", b"b"),), (body,)) else _answer
+
+    def rest(self, begun: Any) -> ASGIApp:  # noqa: ARG002
+        """What answers when the parser has read the body."""
+        return _answer
 
 
 class _Loop:
