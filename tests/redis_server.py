@@ -21,8 +21,9 @@ PROGRAMS: Final = {"redis": "redis-server", "valkey": "valkey-server"}
 class StateServer:
     """One server; what it holds lives through a restart."""
 
-    def __init__(self, program: str, folder: Path) -> None:
+    def __init__(self, program: str, folder: Path, *flags: str) -> None:
         self._program = program
+        self._flags = flags
         self._folder = folder
         self._process: subprocess.Popen[str] | None = None
         self.url = f"unix://{folder / 'socket'}"
@@ -31,7 +32,8 @@ class StateServer:
         """Start; returns when it accepts connections."""
         socket = str(self._folder / "socket")
         self._process = process = subprocess.Popen(
-            [self._program, "--port", "0", "--unixsocket", socket, "--dir", str(self._folder), "--save", ""],
+            [self._program, "--port", "0", "--unixsocket", socket, "--dir", str(self._folder), "--save", "",
+             *self._flags],
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert process.stdout is not None
@@ -71,14 +73,14 @@ class StateServer:
 
 
 @contextmanager
-def state_server(name: str) -> Iterator[StateServer]:
-    """A server by its name in PROGRAMS; skips where that is not installed."""
+def state_server(name: str, *flags: str) -> Iterator[StateServer]:
+    """A server by its name in PROGRAMS, with flags of its own; skips where that is not installed."""
     pytest.importorskip("redis")
     program = shutil.which(PROGRAMS[name])
     if program is None:
         pytest.skip(f"{PROGRAMS[name]} is not installed")
     with tempfile.TemporaryDirectory(prefix="mock-") as folder:  # a socket's path may have 107 bytes
-        made = StateServer(program, Path(folder))
+        made = StateServer(program, Path(folder), *flags)
         made.start()
         try:
             yield made

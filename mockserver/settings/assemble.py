@@ -78,10 +78,10 @@ def shared_namespaces(config: Config, edition: Edition, service: Service) -> Nam
     """What this mock has in common with others; None where it keeps all to itself."""
     if config.state is None:
         return None
-    from mockserver.server.state.link import check
+    from mockserver.server.state.check import check, served_by
     from mockserver.server.state.shared import SharedNamespaces
 
-    check(config.state)
+    check(config.state, served_by(edition, service.seed))
     return SharedNamespaces(config.state, config.state_ttl, edition, service.seed, service.forget)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mockserver.core.errors import OperatorError, suggestion
 from mockserver.core.immutable import immutable
+from mockserver.core.web_address import without_password
 from mockserver.settings import value_kinds as kinds
 from mockserver.settings.value_kinds import Kind, Place
 
@@ -96,7 +97,9 @@ class Setting:
             raise OperatorError(f"{place.name}: {seen} is not allowed; allowed: {self.kind.allowed}") from None
 
     def _shown(self, value: object) -> str:
-        return "this value" if self.secret else repr(value)
+        if self.secret:
+            return "this value"
+        return repr(without_password(value) if isinstance(value, str) else value)
 
     def show(self, value: Any) -> str:
         """A value as `--print-config` shows it: secrets masked, nothing for unset."""

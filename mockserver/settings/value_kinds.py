@@ -195,7 +195,7 @@ def _listed(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-STATE_PATTERN: Final = "^(redis|rediss|unix)://.+$"
+STATE_PATTERN: Final = r"^(rediss?://[^/?#]+(/[0-9]*)?|unix://[^?#]+)(\?[^#]+)?$"
 MODEL_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 KEY_PATTERN: Final = r"[!-~]+"
 SIZE_PATTERN: Final = r"[0-9]{1,5}(-[0-9]{1,5})?"

@@ -17,11 +17,10 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.core.errors import OperatorError
-from mockserver.core.extras import to_install
 from mockserver.core.web_address import without_password
 from mockserver.server.namespace import StateLostError
 from mockserver.server.state import scripts
+from mockserver.server.state.check import ANSWER_S, PREFIX, differing, said
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,32 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mockserver")
 
-PREFIX: Final = "genstudio-mock:1:"
-"""What all keys begin with: the number is that of what they hold."""
 LEASE_S: Final = 2.0
 RENEW_S: Final = 0.5
-ANSWER_S: Final = 2.0
-"""How long Redis may take for an answer."""
-
-
-def check(url: str) -> None:
-    """Raise OperatorError where there is no such state, or what asks for it is not installed."""
-    try:
-        import redis
-    except ImportError:
-        raise OperatorError(f"--state {without_password(url)}: redis is not installed: {to_install('redis')}") from None
-    try:
-        with redis.Redis.from_url(url, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S) as client:
-            client.ping()
-    except (redis.RedisError, OSError, ValueError) as error:
-        raise OperatorError(
-            f"--state {without_password(url)}: {said(error)}; name a Redis or Valkey server that answers"
-        ) from None
-
-
-def said(error: BaseException) -> str:
-    """What went wrong, on one line."""
-    return " ".join(f"{error}".split()) or type(error).__name__
 
 
 class Link:
@@ -65,6 +40,7 @@ class Link:
     Args:
         url: Of the server; processes that name the same one share its state.
         ttl_s: How long what nobody touches is kept, in seconds.
+        served: What all that name it have to have in common, by `check.served_by`.
         heard: Called with what another process tells, before it is told that this one knows.
         learn: Learns all anew, when it may have missed something.
     """
@@ -73,11 +49,13 @@ class Link:
         self,
         url: str,
         ttl_s: float,
+        served: bytes,
         heard: Callable[[dict[str, Any]], Awaitable[None]],
         learn: Callable[[], Awaitable[None]],
     ) -> None:
         self._url = url
         self._ttl_ms = max(int(ttl_s * 1000), 1)
+        self._served = served
         self._heard = heard
         self._learn = learn
         self._client: Redis | None = None
@@ -108,7 +86,11 @@ class Link:
             self._url, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S, retry=Retry(NoBackoff(), 0)
         )
         self.lost = "not yet connected"
-        await self.restore()
+        try:
+            await self.restore()
+        except StateLostError:
+            await self.close()
+            raise
         self._keeper = asyncio.create_task(self._keep())
 
     async def close(self) -> None:
@@ -122,7 +104,7 @@ class Link:
                     await task
         errors = _errors()
         with contextlib.suppress(*errors):
-            await self._client.zrem(f"{PREFIX}members", self.member)
+            await self._run(scripts.LEAVE, self.member)
         with contextlib.suppress(*errors):
             if self._listening is not None:
                 await self._listening.aclose()  # type: ignore[no-untyped-call]
@@ -204,9 +186,12 @@ class Link:
     async def _renewed(self, now: float) -> bool:
         """Renew the lease in Redis; here it is renewed when that is heard, behind all that was told before."""
         heard = json.dumps({"do": "renewed", "at": now})
-        return bool(await self._run(scripts.RENEW, self.member, LEASE_S * 1000, heard))
+        answer = await self._run(scripts.RENEW, self.member, int(LEASE_S * 1000), heard, self._served)
+        if isinstance(answer, bytes):
+            raise ConnectionRefusedError(differing(answer, self._served))
+        return bool(answer)
 
-    async def _run(self, script: str, *arguments: str | float) -> Any:
+    async def _run(self, script: str, *arguments: str | bytes | float) -> Any:
         return await _script(script)(keys=(), args=(PREFIX, self._ttl_ms, *arguments), client=self._client)
 
     async def _answer(self, ask: Callable[[Redis], Awaitable[Any]]) -> Any:

@@ -12,6 +12,8 @@ Keys, below the prefix; NS is `default`, or the digest of an API key:
 - `weights`, sorted: bytes of each journal; `total`: those of all; `made`: how many namespaces there have been.
 - `members`, sorted: the processes, by the end of their leases; `clocks`, a hash: how far each machine's clock is off.
 - `watch:NS`: there while somebody waits for an exchange.
+
+Beside the prefix, since all layouts read it: `SERVED`, what those serve that use the state now, for as long as a lease.
 """
 
 from __future__ import annotations
@@ -19,6 +21,9 @@ from __future__ import annotations
 from typing import Final
 
 from mockserver.server.journal import MOST_BYTES, MOST_BYTES_OF_ALL, MOST_EXCHANGES
+
+NAME: Final = "genstudio-mock"
+SERVED: Final = f"{NAME}:served"
 
 _COMMON: Final = f"""
 local prefix, ttl = ARGV[1], ARGV[2]
@@ -64,7 +69,7 @@ local function settle(ns, token)
     call('RPUSH', key('journal', ns), row[1] .. ' ' .. row[4] .. ' ' .. row[5] .. ' ' .. row[6])
   end
   call('DEL', key('pending', ns))
-  live(key('journal', ns), key('ns', ns))
+  live(key('journal', ns), key('ns', ns), key('rows', ns))
 end
 local function drop_oldest(ns, token)
   if call('LLEN', key('journal', ns)) == 0 then settle(ns, token) end
@@ -167,7 +172,7 @@ for at = 5, #ARGV, 3 do
 end
 for ns in pairs(touched) do
   make_room(ns, ARGV[3])
-  live(key('pending', ns), key('journal', ns), key('ns', ns), prefix .. 'weights', prefix .. 'total')
+  live(key('pending', ns), key('journal', ns), key('ns', ns), key('rows', ns), prefix .. 'weights', prefix .. 'total')
   if call('EXISTS', key('watch', ns)) == 1 then
     call('PUBLISH', prefix .. 'bus', cjson.encode({['do'] = 'wake', ns = ns}))
   end
@@ -256,14 +261,29 @@ return found
 
 RENEW: Final = (
     _COMMON
-    + """
--- member, lease in ms, what it is told on its own channel: whether the lease had not run out
+    + f"""
+-- member, lease in ms, what it is told on its own channel, what it serves: whether the lease had not run out; or what
+-- is served by those that use the state, where that is something else
+local theirs = call('GET', '{SERVED}')
+if theirs and theirs ~= ARGV[6] then return theirs end
+call('SET', '{SERVED}', ARGV[6], 'PX', ARGV[4])
 local lease = call('ZSCORE', prefix .. 'members', ARGV[3])
 call('ZADD', prefix .. 'members', now_ms() + ARGV[4], ARGV[3])
-for _, one in ipairs({'members', 'names', 'asked', 'made', 'turns', 'clocks'}) do live(prefix .. one) end
+for _, one in ipairs({{'members', 'names', 'asked', 'made', 'turns', 'clocks'}}) do live(prefix .. one) end
 call('PUBLISH', prefix .. 'bus:' .. ARGV[3], ARGV[5])
 if lease and tonumber(lease) > now_ms() then return 1 end
 return 0
+"""
+)
+
+LEAVE: Final = (
+    _COMMON
+    + f"""
+-- member: it ends; with the last one goes what they serve
+local members = prefix .. 'members'
+call('ZREM', members, ARGV[3])
+call('ZREMRANGEBYSCORE', members, '-inf', now_ms())
+if call('ZRANGE', members, 0, 0)[1] == nil then call('DEL', '{SERVED}') end
 """
 )
 
@@ -280,3 +300,28 @@ live(prefix .. 'clocks')
 return offset
 """
 )
+
+PROBED: Final = (
+    "HSET k f v", "HGET k f", "HMGET k f", "HGETALL k", "HLEN k", "HEXISTS k f", "HDEL k f", "HINCRBY k f 1",
+    "ZADD k 1 m", "ZINCRBY k 1 m", "ZSCORE k m", "ZRANGE k 0 0", "ZREVRANGE k 0 0", "ZREM k m",
+    "ZREMRANGEBYSCORE k 0 1", "RPUSH k e", "LRANGE k 0 0", "LLEN k", "LPOP k", "SET k v", "GET k", "EXISTS k",
+    "INCR k", "INCRBY k 1", "DECRBY k 1", "PEXPIRE k 1", "TIME", "PUBLISH c m",
+)  # fmt: skip
+"""Every command of these scripts and of those that use them, but for DEL, on a key `k` and a channel `c`."""
+
+PROBE: Final = f"""
+-- tries each command on a key of its own: an error that names the first one that is refused; what needs memory comes
+-- first, since a script that has written once is refused nothing for want of it
+local key = ARGV[1] .. 'probe'
+for line in string.gmatch('{";".join(PROBED)}', '[^;]+') do
+  local words = {{}}
+  for word in string.gmatch(line, '%S+') do
+    words[#words + 1] = word == 'k' and key or word == 'c' and ARGV[1] .. 'bus:probe' or word
+  end
+  local answer = redis.pcall(unpack(words))
+  if type(answer) == 'table' and answer['err'] then
+    return redis.error_reply(answer['err'] .. ' (' .. words[1] .. ')')
+  end
+  redis.call('DEL', key)
+end
+"""

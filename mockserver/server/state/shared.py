@@ -25,9 +25,10 @@ from mockserver.server.namespace import (
     Touches,
 )
 from mockserver.server.state import scripts
+from mockserver.server.state.check import PREFIX, served_by
 from mockserver.server.state.document import NOTHING, named_in, rows_of
 from mockserver.server.state.exchange_bytes import bytes_of, exchange_of
-from mockserver.server.state.link import PREFIX, Link
+from mockserver.server.state.link import Link
 from mockserver.server.state.outbox import Outbox
 from mockserver.server.state.shared_calls import DECIDING
 from mockserver.server.state.shared_namespace import SharedNamespace
@@ -61,7 +62,7 @@ class SharedNamespaces(Namespaces):
     def __init__(self, url: str, ttl_s: float, edition: Edition, seed: int, forget: Callable[[str], None]) -> None:
         super().__init__(seed, forget)
         self._edition = edition
-        self.link = Link(url, ttl_s, self._heard, self._learn)
+        self.link = Link(url, ttl_s, served_by(edition, seed), self._heard, self._learn)
         self.default: SharedNamespace = SharedNamespace(DEFAULT, DEFAULT, f"{seed}:", self)
         self._claimed: dict[str, SharedNamespace] = {}  # type: ignore[assignment]  # by digest
         self._keys: dict[str, str] = {}
@@ -267,11 +268,15 @@ class SharedNamespaces(Namespaces):
 
     async def _copy(self, one: SharedNamespace) -> None:
         """Make a copy what is so now."""
-        whole = False
-        while not whole:
+        tried = None
+        while True:
             found = await self.link.command("HMGET", f"{PREFIX}ns:{one.key}", "v", "doc", "n", "epoch")
             version, document, exchanges, epoch = (part or b"" for part in found)
-            whole = version.decode() == one.version or await self._fill(one, version, document, exchanges, epoch)
+            if version.decode() == one.version or await self._fill(one, version, document, exchanges, epoch):
+                return
+            if version == tried:
+                raise self.link.unreadable(LookupError("what was set up was dropped"))
+            tried = version
 
     async def _fill(
         self, one: SharedNamespace, version: bytes, document: bytes, exchanges: bytes, epoch: bytes
