@@ -311,6 +311,7 @@ def test_the_compose_files_with_redis(image: Image) -> None:
             with serving(image, *mock["command"], mounts=mounts) as process:
                 assert image.healthy()
                 assert said()
+                assert "genstudio_mock_exchanges_total" in ask("GET", "/_mock/metrics")[1]
                 assert end(process) == (0, 1)
         finally:
             server.terminate()

@@ -59,7 +59,7 @@ ONLY_IN = {
         "mockserver/cli/hypothesis_folder.py",
     ),
     "re2": ("mockserver/files/pattern.py",),
-    "redis": ("mockserver/server/state/link.py",),
+    "redis": ("mockserver/server/state/link.py", "mockserver/server/state/check.py"),
     "uvicorn.protocols": ("mockserver/server/protocol.py", "mockserver/server/client_connection.py"),
     "httptools": ("mockserver/server/protocol.py", "mockserver/recording/upstream.py"),
     "pytest": (

@@ -5,8 +5,12 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import re
+import signal
 import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -15,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mockserver.testing.mock_server import MockServer
 from tests.command import ROOT, called
+from tests.served import ready_url, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,27 +37,26 @@ def measured() -> Iterator[MockServer]:
         yield mock
 
 
-def asked(mock: MockServer, method: str = "GET") -> tuple[int, str, str]:
+def figures_at(url: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Each figure by its name and labels, read by Prometheus' own reader."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(asked(url)[2])
+        for sample in family.samples
+    }
+
+
+def asked(url: str, method: str = "GET") -> tuple[int, str, str]:
     """Status, `Allow` and text that a scraper gets, which knows no token."""
-    with contextlib.closing(http.client.HTTPConnection(mock.url.partition("://")[2], timeout=20)) as connection:
+    with contextlib.closing(http.client.HTTPConnection(url.partition("://")[2], timeout=20)) as connection:
         connection.request(method, "/_mock/metrics")
         answer = connection.getresponse()
         return answer.status, answer.headers.get("allow", ""), answer.read().decode()
 
 
-def figures(mock: MockServer) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """Each figure by its name and labels, read by Prometheus' own reader."""
-    text = asked(mock)[2]
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-
-
 def figure(mock: MockServer, name: str, **labels: str) -> float:
     """One figure; 0 where it is not there yet."""
-    return figures(mock).get((f"genstudio_mock_{name}", frozenset(labels.items())), 0.0)
+    return figures_at(mock.url).get((f"genstudio_mock_{name}", frozenset(labels.items())), 0.0)
 
 
 def ask(session: Session, *, stream: bool = True, model: str = "m") -> None:
@@ -103,7 +107,7 @@ def test_no_client_makes_labels(measured: MockServer) -> None:
     """A hundred chips, models, paths and keys that nobody has are one row of figures each, or none."""
 
     def rows() -> int:
-        return len([1 for name, _ in figures(measured) if name == "genstudio_mock_exchanges_total"])
+        return len([1 for name, _ in figures_at(measured.url) if name == "genstudio_mock_exchanges_total"])
 
     def say(number: int) -> None:
         connection = http.client.HTTPConnection(measured.url.partition("://")[2], timeout=20)
@@ -135,13 +139,13 @@ def test_streams_are_open_while_they_go_on() -> None:
 
 def test_other_methods_are_refused(measured: MockServer) -> None:
     """405 with what is allowed, as on every path of the control API."""
-    assert asked(measured, "POST")[:2] == (405, "GET, HEAD")
+    assert asked(measured.url, "POST")[:2] == (405, "GET, HEAD")
 
 
 def test_without_the_flag_there_is_nothing() -> None:
     """No path, and nothing that counts."""
     with MockServer() as mock:
-        assert asked(mock)[0] == 404
+        assert asked(mock.url)[0] == 404
 
 
 def test_what_cannot_be_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,9 +158,51 @@ def test_what_cannot_be_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (code, err) == (2, "--metrics: prometheus-client is not installed; pip install 'prometheus-client>=0.20'\n")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for the processes in /proc")
+def test_whichever_worker_is_asked_tells_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts are those of all and outlive a process that is killed, its open stream does not; no file is left."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    chats = ("genstudio_mock_exchanges_total", frozenset({"chip": "nvidia", "status": "200", "ending": "complete",
+                                                         "fault": "none"}.items()))  # fmt: skip
+    streams = ("genstudio_mock_open_streams", frozenset[tuple[str, str]]())
+
+    def say(connection: http.client.HTTPConnection, **headers: str) -> None:
+        own = {"Authorization": "Bearer k", "Content-Type": "application/json", **headers}
+        connection.request("POST", "/maas/mt-infini-3b/nvidia/chat/completions", BODY, own)
+
+    def seen(url: str, name: Any, value: float) -> None:
+        """Whichever is asked says so, as soon as it is so."""
+        until, agreeing = time.monotonic() + 20, 0
+        while agreeing < 10 and time.monotonic() < until:
+            agreeing = agreeing + 1 if figures_at(url).get(name) == value else 0
+        assert agreeing == 10, figures_at(url).get(name)
+
+    with started("--workers", "2", "--port", "0", "--metrics") as process:
+        url = ready_url(process)
+        for _ in range(20):
+            with contextlib.closing(http.client.HTTPConnection(url.partition("://")[2], timeout=20)) as connection:
+                say(connection)
+                assert connection.getresponse().read().endswith(b"data: [DONE]\n\n")
+        seen(url, chats, 20)
+        with contextlib.closing(http.client.HTTPConnection(url.partition("://")[2], timeout=20)) as connection:
+            say(connection, **{"X-Mock-Fault": "first_token_delay;ms=600000"})
+            seen(url, streams, 1)
+            for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii").split():
+                os.kill(int(child), signal.SIGKILL)
+            assert process.stderr is not None
+            for _ in range(2):
+                next(line for line in process.stderr if "ended by SIGKILL" in line)
+        seen(url, streams, 0)
+        seen(url, chats, 20)
+        assert len(list(tmp_path.iterdir())) == 1
+        process.terminate()
+        process.communicate(timeout=30)
+    assert (process.returncode, list(tmp_path.iterdir())) == (0, [])
+
+
 def test_the_dashboard_asks_for_figures_that_are_there(measured: MockServer) -> None:
     """Each figure that a panel names is one that Prometheus reads here."""
-    text = asked(measured)[2]
+    text = asked(measured.url)[2]
     known = {family.name for family in text_string_to_metric_families(text) if not family.name.endswith("_created")}
     board = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text("utf-8"))
     asks = [target["expr"] for panel in board["panels"] for target in panel["targets"]]

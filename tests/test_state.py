@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-import logging
 import os
 import random
 import re
 import signal
 import subprocess
 import sys
-import threading
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -41,14 +39,12 @@ from tests.control_machine import ControlMachine
 from tests.inner_pytest import PLUGINS
 from tests.redis_server import PROGRAMS, StateServer, state_server
 from tests.served import ready_url, started
+from tests.state_helpers import QUESTION, STATUS_503, call, chat, send, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="neither Redis nor Valkey is made for it")
-
-QUESTION: Final = {"messages": [{"role": "user", "content": "你是谁?"}]}
-STATUS_503: Final = {"fault": {"type": "status", "status": 503}}
 
 
 @pytest.fixture(scope="module", params=PROGRAMS)
@@ -71,35 +67,6 @@ def key(two: tuple[MockServer, MockServer], request: pytest.FixtureRequest) -> I
     own = f"key-of-{request.node.name}"
     yield own
     call(two[0], "DELETE", "/namespace", own)
-
-
-def send(url: str, method: str, path: str, key: str, body: Any = None) -> tuple[int, Any]:
-    """Status and JSON of an answer."""
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    data = None if body is None else json.dumps(body).encode()
-    asked = urllib.request.Request(
-        url + path, data, headers | ({} if body is None else {"Content-Type": "application/json"}), method=method
-    )
-    try:
-        with urllib.request.urlopen(asked, timeout=30) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.load(error)
-
-
-def call(mock: MockServer | str, method: str, path: str, key: str, body: Any = None) -> Any:
-    """One operation that succeeds."""
-    status, told = send(mock if isinstance(mock, str) else mock.url, method, PREFIX + path, key, body)
-    assert status in {200, 201}, told
-    return told
-
-
-def chat(mock: MockServer | str, key: str) -> tuple[int, Any]:
-    """Status, and what is said, or the whole error."""
-    url = mock if isinstance(mock, str) else mock.url
-    status, told = send(url, "POST", "/maas/mt-infini-3b/nvidia/chat/completions", key, QUESTION)
-    return status, told["choices"][0]["message"]["content"] if status == 200 else told
 
 
 @contextmanager
@@ -362,36 +329,6 @@ def test_many_entries_are_bounded(server: StateServer) -> None:
     numbers, dropped, held = asyncio.run(append(20, 2**20))
     assert (held <= MOST_BYTES, len(numbers), dropped) == (True, 15, MOST_EXCHANGES + 20)
     server.ask("DEL", "genstudio-mock:1:ns:default", "genstudio-mock:1:journal:default")
-
-
-class Told(logging.Handler):
-    """Waits for a line of the log."""
-
-    def __init__(self, wanted: str) -> None:
-        super().__init__()
-        self._wanted = wanted
-        self._seen = threading.Event()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Look at a line."""
-        if self._wanted in record.getMessage():
-            self._seen.set()
-
-    def wait(self) -> None:
-        """Until it came."""
-        assert self._seen.wait(30), self._wanted
-
-
-@contextmanager
-def told(wanted: str) -> Iterator[Told]:
-    """What waits for a line of the log."""
-    handler = Told(wanted)
-    logger = logging.getLogger("mockserver")
-    logger.addHandler(handler)
-    try:
-        yield handler
-    finally:
-        logger.removeHandler(handler)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -18,7 +18,7 @@ from mockserver.settings.config import Config
 from mockserver.testing.mock_server import MockServer
 from tests.command import ROOT, called
 from tests.redis_server import StateServer, state_server
-from tests.test_state import STATUS_503, call, chat, send, told
+from tests.state_helpers import STATUS_503, call, chat, send, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +39,14 @@ def server() -> Iterator[StateServer]:
     """A Redis of the test's own."""
     with state_server("redis") as made:
         yield made
+
+
+def free_ports() -> tuple[int, int]:
+    """Two that nobody listens on."""
+    with socket.socket() as one, socket.socket() as other:
+        for free in (one, other):
+            free.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
 
 
 def refused(url: str, *flags: str) -> str:
@@ -64,7 +72,7 @@ AT_START: Final[dict[str, tuple[Commands, str, str]]] = {
     "scripts are not allowed": ([(*USER, KEYS, CHANNELS, "-evalsha")], "U", rf".+ 'evalsha' command; {ALLOW}"),
     "listening is not allowed": ([(*USER, KEYS, CHANNELS, "-subscribe")], "U", rf".+ 'subscribe' command; {ALLOW}"),
     "a copy of another server": (
-        [("REPLICAOF", "127.0.0.1", "1")], "{}", "You can't write against a read only replica; name the server .+"
+        [("REPLICAOF", "127.0.0.1", "1")], "{}", r"You can't .+ read only replica \(HSET\); name the server .+"
     ),
     "it is full": ([("CONFIG", "SET", "maxmemory", "1")], "{}", "command not .+; it is full; 512 MiB are enough .+"),
     "another program's key": ([("RPUSH", scripts.SERVED, "x")], "{}", f"WRONGTYPE Operation against a key .+; {NAME}"),
@@ -86,10 +94,8 @@ def test_at_the_start(server: StateServer, name: str) -> None:
 
 def test_a_cluster_is_refused() -> None:
     """Its keys lie on several servers."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    flags = ("--bind", "127.0.0.1", "--port", str(port), "--cluster-port", str(port + 1 if port < 65535 else port - 1))
+    port, other = free_ports()
+    flags = ("--bind", "127.0.0.1", "--port", str(port), "--cluster-port", str(other))
     with state_server("redis", *flags, "--cluster-enabled", "yes") as server:
         assert refused(server.url).endswith("; a cluster cannot hold a state; name a server by itself")
 
@@ -130,9 +136,7 @@ def test_over_tls(tmp_path: Path) -> None:
     authority.cert_pem.write_to_path(files["ca"])
     cert.private_key_pem.write_to_path(files["key"])
     cert.cert_chain_pems[0].write_to_path(files["cert"])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port, _ = free_ports()
     flags = (
         "--bind", "127.0.0.1", "--tls-port", str(port), "--tls-auth-clients", "no",
         "--tls-cert-file", files["cert"], "--tls-key-file", files["key"], "--tls-ca-cert-file", files["ca"],

@@ -30,6 +30,7 @@ def serve_workers(config: Config, console: Console) -> int:
     """
     from mockserver.server.app import App
     from mockserver.server.guard import guard_of
+    from mockserver.server.metrics import shared_figures
     from mockserver.server.port_file import PortFile
     from mockserver.server.serving import ended_by_sigterm, unix_socket
     from mockserver.server.serving import run as run_server
@@ -55,8 +56,9 @@ def serve_workers(config: Config, console: Console) -> int:
             with logging():
                 log.log.warning("%s", text)
 
+        figures = held.enter_context(shared_figures()) if config.metrics else None
         with logging():
-            mock = build(config)
+            mock = build(config, figures=figures)
             mock.workers = config.workers
             connection_class()  # where uvicorn cannot be used it is told once
         sockets = [unix_socket(config.uds)] if config.uds else sockets_for(config.workers, config.host, config.port)
@@ -85,5 +87,5 @@ def serve_workers(config: Config, console: Console) -> int:
         gc.freeze()  # what is here before the fork stays shared memory: no process's collector writes to it
         return Workers(
             config.workers, work, lambda: tell_ready(sockets[0], mock.edition, guard, config, console, port_file), tell,
-            config.grace_seconds, port_file.remove,
+            config.grace_seconds, port_file.remove, mock.metrics.forget if mock.metrics else None,
         ).run()  # fmt: skip

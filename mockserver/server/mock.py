@@ -50,7 +50,7 @@ from mockserver.server.namespace import Namespaces, StateLostError, StateNeededE
 from mockserver.server.performer import answer_unread, perform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from starlette.types import Receive, Scope, Send
 
@@ -109,7 +109,7 @@ class Mock:
 
     Attributes:
         workers: How many processes serve the port, of which this is one.
-        metrics: Counts each finished exchange, for `/_mock/metrics`; None where nobody asked for figures.
+        metrics: Counts exchanges, for `/_mock/metrics`; None where nobody asked for figures.
     """
 
     def __init__(
@@ -131,11 +131,6 @@ class Mock:
         self._default_chip = service.rules.default_chip
         self._wheel: Wheel | None = None
         self._turn = asyncio.Lock()
-
-    def in_flight(self) -> Iterator[Exchange]:
-        """The exchanges that are going on, of all namespaces."""
-        for namespace in self.namespaces:
-            yield from namespace.journal.unfinished()
 
     @property
     def wheel(self) -> Wheel:
@@ -292,6 +287,8 @@ class Mock:
             exchange.request = Request(kept_head.method, kept_head.path, kept_head.headers, body, kept_head.query)
         exchange.plan = refused_without_key(response.plan, key)
         exchange.chat, exchange.faults = response.chat, response.faults
+        if self.metrics is not None:
+            self.metrics.open(exchange)
         return exchange.plan
 
     def _respond(self, asked: Request, begun: BegunExchange) -> Response:

@@ -74,6 +74,7 @@ class Workers:
         tell: Writes a line to the log.
         grace_seconds: How long one may take to end, beside `PATIENCE_SECONDS`.
         on_closing: Called in the parent when they are about to be ended.
+        on_ended: Told in the parent the number of a process that ended.
     """
 
     count: int
@@ -82,6 +83,7 @@ class Workers:
     tell: Callable[[str], None]
     grace_seconds: float
     on_closing: Callable[[], None]
+    on_ended: Callable[[int], None] | None = None
     _workers: list[_Worker] = field(init=False)
     _accepting: set[int] = field(init=False, default_factory=set)
     _told_ready: bool = field(init=False, default=False)
@@ -179,6 +181,8 @@ class Workers:
             process, status = os.waitpid(worker.process, os.WNOHANG) if worker.process else (0, 0)
             if process:
                 worker.process = 0
+                if self.on_ended is not None:
+                    self.on_ended(process)
                 if self._kill_at_s is None:
                     self._failed(worker, process, os.waitstatus_to_exitcode(status))
 

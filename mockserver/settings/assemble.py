@@ -33,12 +33,13 @@ if TYPE_CHECKING:
     from mockserver.sources.recording_folders import RecordingFolders
 
 
-def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None) -> Mock:
+def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None, figures: Path | None = None) -> Mock:
     """The mock that a configuration describes; `App` makes it an ASGI application.
 
     Args:
         config: What is wanted.
         on_exchange: Told of each finished exchange; None costs nothing.
+        figures: Where several processes keep theirs; None where one serves.
 
     Raises:
         OperatorError: a profile is wrong, a folder of fixtures is missing, or the edition is unknown;
@@ -63,14 +64,9 @@ def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None)
     if config.metrics:
         if not config.control:
             raise OperatorError("--metrics: lies below /_mock/, which --no-control leaves out; drop one of them")
-        if config.workers > 1:
-            raise OperatorError(
-                "--metrics: each of the --workers would tell of itself alone; drop one of them, or start processes on "
-                "ports of their own with one --state, and have each of them asked"
-            )
         from mockserver.server.metrics import Metrics
 
-        mock.metrics = Metrics(edition.chips, mock.in_flight)
+        mock.metrics = Metrics(edition.chips, figures)
     return mock
 
 

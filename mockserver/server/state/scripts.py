@@ -320,7 +320,7 @@ for line in string.gmatch('{";".join(PROBED)}', '[^;]+') do
   end
   local answer = redis.pcall(unpack(words))
   if type(answer) == 'table' and answer['err'] then
-    return redis.error_reply(answer['err'] .. ' (' .. words[1] .. ')')
+    return redis.error_reply((string.gsub(answer['err'], '%.$', '')) .. ' (' .. words[1] .. ')')
   end
   redis.call('DEL', key)
 end
