@@ -10,6 +10,7 @@ import pytest
 
 from mockserver.pipeline.faults.table import FAULTS
 from tests.snippets import ROOT, table
+from tests.tables import quirk_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,3 +96,14 @@ def test_both_indexes_name_the_same_pages() -> None:
     )
 
     assert chinese == english
+
+
+def test_the_pages_name_every_quirk() -> None:
+    """Group by group, in the order of the table, the standard in bold."""
+    groups: dict[str, list[str]] = {}
+    for name, group, _ in quirk_table()[1:]:
+        groups.setdefault(group, []).append(name)
+
+    assert [(row[0], row[2].split("、")) for row in table(ROOT / "docs" / "zh" / "quirks.md", "组")] == list(
+        groups.items()
+    )
