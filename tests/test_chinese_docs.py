@@ -10,6 +10,7 @@ import pytest
 
 from mockserver.pipeline.faults.table import FAULTS
 from tests.snippets import ROOT, table
+from tests.tables import quirk_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +78,7 @@ def test_a_page_is_chinese_and_its_links_lead_somewhere(path: Path) -> None:
     plain = [text for text in prose(path).split("\n\n") if len(text) > 40 and not re.search(r"[\u4e00-\u9fff]", text)]
 
     assert wanting == []
-    assert [text for text in plain if not text.startswith(("`", "<!-- make", "**[English]"))] == []
+    assert [text for text in plain if not text.startswith(("`", "<!-- make", "| framework |", "**[English]"))] == []
 
 
 def test_the_pages_name_every_fault() -> None:
@@ -95,3 +96,14 @@ def test_both_indexes_name_the_same_pages() -> None:
     )
 
     assert chinese == english
+
+
+def test_the_pages_name_every_quirk() -> None:
+    """Group by group, in the order of the table, the standard in bold."""
+    groups: dict[str, list[str]] = {}
+    for name, group, _ in quirk_table()[1:]:
+        groups.setdefault(group, []).append(name)
+
+    assert [(row[0], row[2].split("、")) for row in table(ROOT / "docs" / "zh" / "quirks.md", "组")] == list(
+        groups.items()
+    )

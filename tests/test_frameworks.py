@@ -21,6 +21,11 @@ def test_each_framework_is_pinned_and_in_the_table(framework: object) -> None:
     assert f"{one.title} {one.version}" in [cells[0] for cells in ROWS]
 
 
+def test_the_chinese_page_has_the_same_table() -> None:
+    """Both are written by one command, whose words are explained in each language."""
+    assert rows_of((ROOT / "docs" / "zh" / "clients.md").read_text("utf-8")) == ROWS
+
+
 def test_no_loop_is_endless_and_nothing_is_lost_where_streams_are_good() -> None:
     """What is lost without an error is lost on the chip that streams bare lines, and stands behind its name."""
     assert len(ROWS) == len(FRAMEWORKS) + 1

@@ -1,6 +1,7 @@
 """`make test-clients`: runs all frameworks, and fails where one does otherwise than `docs/clients.md` says.
 
-`--write` writes what came into the table; names of frameworks run only these, and leave the rows of the others alone.
+`--write` writes what came into the table, on both pages; names of frameworks run only these, and leave the rows of the
+others alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from tests.frameworks.runs import FRAMEWORKS, all_results, rows_of, table
 from tests.snippets import ROOT
 
 DOCUMENT = ROOT / "docs" / "clients.md"
+CHINESE = ROOT / "docs" / "zh" / "clients.md"
 
 
 def main(words: list[str]) -> int:
@@ -23,7 +25,9 @@ def main(words: list[str]) -> int:
     text = DOCUMENT.read_text("utf-8")
     print(f"{len(results)} frameworks in {time.monotonic() - began:.0f} s")
     if "--write" in words:
-        DOCUMENT.write_text(fault_docs.with_table(text, table(results, rows_of(text))), "utf-8")
+        written = table(results, rows_of(text))
+        for document in (DOCUMENT, CHINESE):
+            document.write_text(fault_docs.with_table(document.read_text("utf-8"), written), "utf-8")
         return 0
     other = [line for line in (f"| {' | '.join(one)} |" for one in table(results)) if line not in text]
     for line in other:
