@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final, overload
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Answer, Head, Usage
-from mockserver.core.headers import LENGTH, of_body
+from mockserver.core.headers import LENGTH, ReadyHeaders, of_body, plain_lines
+from mockserver.core.heartbeats import BEATS
 from mockserver.pipeline.frame import content_type
 from mockserver.pipeline.render import render_body, render_stream
 
@@ -51,7 +52,7 @@ class WireForms:
                 raise Refusal("unknown-quirk", f"X-Mock-Quirks: {error}", param="X-Mock-Quirks") from None
             if len(self._made) >= _MOST_FORMS:
                 self._made.clear()
-            found = self._made[chip, changes] = WireTemplates(settings, self._rules.body_type)
+            found = self._made[chip, changes] = WireTemplates(settings, self._rules.body_type, self._rules.headers)
         return found
 
 
@@ -61,13 +62,21 @@ class WireTemplates:
     Attributes:
         settings: The settings.
         body_type: Content-Type of an answer that is not streamed.
+        headers: What each answer carries beside its own headers, whatever the chip.
+        beat: What fills a silence; None for nothing.
     """
 
-    def __init__(self, settings: WireSettings, body_type: bytes = b"application/json") -> None:
+    def __init__(self, settings: WireSettings, body_type: bytes = b"application/json", headers: Headers = ()) -> None:
         self.settings = settings
         self.body_type = body_type
+        self.headers = headers
+        self.beat = BEATS.get(settings.frame.heartbeat)
         frame, kind = settings.frame, content_type(settings.frame)
         self._opening: Headers = (*(((b"content-type", kind),) if kind else ()), (b"cache-control", b"no-cache"))
+        opening, closing = plain_lines(self._opening), plain_lines(headers)
+        self._stream_lines = None if opening is None or closing is None else (opening, closing)
+        begun = plain_lines(((b"content-type", body_type),))
+        self._body_lines = None if begun is None or closing is None else (begun, closing)
         self._escape = escape_ascii if frame.escapes == "ascii" else escape
         self._streams: dict[_Key, _StreamTemplate] = {}
         self._bodies: dict[_Key, bytes] = {}
@@ -84,19 +93,29 @@ class WireTemplates:
         )
 
     def write(self, answer: Answer, head: Head, request: ChatRequest) -> tuple[Headers, Sequence[bytes], int]:
-        """An answer as the request wants it: headers, frames, and how many steps it takes to come about.
+        """An answer as the request wants it: all its headers, frames, and how many steps it takes to come about.
 
         A whole body takes a step for each piece that stands in it, a stream one for each frame, also where it leaves
         in one.
         """
+        own = head.headers
         if not request.stream:
             data = self.body(answer, head)
-            return of_body(self.body_type, data), (data,), max(len(answer.reasoning) + len(answer.pieces), 1)
+            headers: Headers = (*of_body(self.body_type, data), *own, *self.headers)
+            if type(own) is ReadyHeaders and self._body_lines is not None:
+                begun, closing = self._body_lines
+                lines = b"%bcontent-length: %d\r\n%b%b" % (begun, len(data), own.lines, closing)
+                headers = ReadyHeaders.of(headers, lines, len(data))
+            return headers, (data,), max(len(answer.reasoning) + len(answer.pieces), 1)
         frames = self.stream(answer, head, include_usage=request.include_usage)
         if self.settings.frame.delivery == "buffered":
             whole = b"".join(frames)
-            return (*self._opening, (LENGTH, b"%d" % len(whole))), [whole], len(frames)
-        return self._opening, frames, len(frames)
+            return (*self._opening, (LENGTH, b"%d" % len(whole)), *own, *self.headers), [whole], len(frames)
+        headers = (*self._opening, *own, *self.headers)
+        if type(own) is ReadyHeaders and self._stream_lines is not None:
+            begun, closing = self._stream_lines
+            headers = ReadyHeaders.of(headers, b"%b%b%b" % (begun, own.lines, closing), None)
+        return headers, frames, len(frames)
 
     def stream(self, answer: Answer, head: Head, *, include_usage: bool) -> Sequence[bytes]:
         """The frames of a streamed answer; equal to `render_stream`."""
@@ -128,7 +147,7 @@ class WireTemplates:
         usage = answer.usage
         return {
             b"id": self._escape(head.id),
-            b"model": self._escape(head.model),
+            b"model": _REMEMBERED[self._escape](head.model),
             b"created": b"%d" % head.created,
             b"prompt": b"%d" % usage.prompt_tokens,
             b"completion": b"%d" % usage.completion_tokens,
