@@ -140,7 +140,7 @@ def test_a_client_that_leaves_within_its_body(doors: tuple[Live, Live]) -> None:
         before = len(live.exchanges)
         with live.connect() as sock:
             send(sock, *parts_of(whole(live), 5)[:-1])
-            in_flight = [one.number for one in live.mock.in_flight()]
+            in_flight = [one.number for kept in live.mock.namespaces for one in kept.journal.unfinished()]
         left = live.wait_for(before + 1)
         assert (left.ending, left.client_left, left.plan) == (Ending.CUT, True, None)
         seen.append((noted(left), in_flight))

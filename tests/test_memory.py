@@ -17,6 +17,13 @@ def asked(body: bytes) -> IncomingRequest:
     return IncomingRequest("m", "c", Request("POST", "/", {}, body), 0)
 
 
+def decided_by(
+    memory: Memory[Response], request: IncomingRequest, decide: Callable[[IncomingRequest], Response]
+) -> Response:
+    """What a memory says to a request of which the body decides."""
+    return memory.decided(request.request.body, request, decide)
+
+
 def counting() -> tuple[list[bytes], Callable[[IncomingRequest], Response]]:
     """The bodies that were decided, and what decides."""
     decided: list[bytes] = []
@@ -32,7 +39,7 @@ def test_a_request_is_remembered_from_the_second_time_on() -> None:
     """What comes once leaves no response; the third time and later it is the second one's object."""
     memory = Memory[Response](lambda: 1)
     decided, decide = counting()
-    made = [memory.decided(asked(b"x"), decide) for _ in range(5)]
+    made = [decided_by(memory, asked(b"x"), decide) for _ in range(5)]
 
     assert decided == [b"x", b"x"]
     assert made[1] is made[2] is made[4]
@@ -45,7 +52,7 @@ def test_another_generation_is_decided_anew() -> None:
     memory = Memory[Response](lambda: generation[0])
     decided, decide = counting()
     for generation[0] in (1, 1, 1, 2, 2):
-        memory.decided(asked(b"x"), decide)
+        decided_by(memory, asked(b"x"), decide)
 
     assert len(decided) == 3
 
@@ -59,7 +66,7 @@ def test_nothing_is_remembered_of_long_or_unstable_ones() -> None:
     ):
         decided, decide = counting()
         for _ in range(4):
-            memory.decided(request, decide)
+            decided_by(memory, request, decide)
         assert len(decided) == 4
 
 
@@ -68,10 +75,10 @@ def test_the_memory_is_bounded() -> None:
     memory = Memory[Response](lambda: 1)
     decide = counting()[1]
     for number in range(MOST_MET + 10):
-        memory.decided(asked(b"%d" % number), decide)
+        decided_by(memory, asked(b"%d" % number), decide)
     for number in range(MOST_RESPONSES + 10):
         for _ in range(2):
-            memory.decided(asked(b"again %d" % number), decide)
+            decided_by(memory, asked(b"again %d" % number), decide)
 
     assert len(memory._met) <= MOST_MET
     assert len(memory._kept) <= MOST_RESPONSES

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from mockserver.core.exchange import Answer, Head, Usage
+from mockserver.core.exchange import Answer, ChatRequest, Head, Usage
+from mockserver.core.headers import ReadyHeaders
+from mockserver.pipeline.head import head
 from mockserver.pipeline.render import render_body, render_stream
 from mockserver.pipeline.wire_templates import Frames, WireTemplates
 from mockserver.profile import quirks
+from mockserver.server.client_connection import SentHead, sent_head
 from tests.conftest import EDITIONS, NASTY, answers, load, nasty_texts, wires
 
 if TYPE_CHECKING:
@@ -38,6 +42,21 @@ def test_the_compiled_form_equals_the_pure_form(
     for _ in range(2):
         assert list(templates.stream(answer, head, include_usage=include_usage)) == stream
         assert templates.body(answer, head) == render_body(answer, head, wire)
+
+
+@settings(max_examples=100)
+@given(answers(), st.binary(min_size=32, max_size=32), wires(), st.booleans())
+def test_ready_lines_are_those_that_a_head_is_sent_with(
+    answer: Answer, entropy: bytes, wire: WireSettings, stream: bool
+) -> None:
+    """Where an answer's headers bring their lines, these are what the socket's side makes of the headers alone."""
+    request = ChatRequest("m", "c", [], stream=stream)
+    made = WireTemplates(wire).write(answer, head("m", wire.head, entropy, 1_700_000_000_000), request)[0]
+
+    if isinstance(made, ReadyHeaders):
+        assert sent_head(200, tuple(made)) == SentHead(STATUS_LINE[200], made.lines, made.length)
+    else:
+        assert not (wire.head.trace_header and wire.head.request_id_header and wire.frame.delivery != "buffered")
 
 
 @pytest.mark.parametrize("name", quirks.QUIRKS)

@@ -166,6 +166,8 @@ class ChatRequest:
         route: Where it was asked for; None where that does not matter.
         headers: Request headers, names in lower case; what is kept of them has no credentials.
         query: The query as it was sent, without its question mark.
+        texts: What the messages say, where each says one text and calls nothing; None where one does not, or where
+            nobody has looked.
     """
 
     model: str
@@ -180,6 +182,7 @@ class ChatRequest:
     route: Route | None = None
     headers: Mapping[bytes, bytes] = field(default_factory=dict, repr=False, compare=False)
     query: str = ""
+    texts: Sequence[str] | None = field(default=None, repr=False, compare=False)
 
     @property
     def last_user_text(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -10,7 +11,38 @@ if TYPE_CHECKING:
     from mockserver.core.exchange import Headers
 
 LENGTH: Final = b"content-length"
+_FRAMES: Final = frozenset({LENGTH, b"transfer-encoding", b"connection"})
+_NAME: Final = re.compile(rb"[A-Za-z0-9-]+")
+_VALUE: Final = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _MOST_DIGITS = 19  # no body is longer, and a text of more digits is no number that Python reads
+
+
+class ReadyHeaders(tuple[tuple[bytes, bytes], ...]):
+    """Headers with the bytes that ASGI's `send` makes of them: their lines, with names in lower case.
+
+    As a value it is the tuple that it is; what is made of it, with other headers, is an ordinary one.
+
+    Attributes:
+        lines: The lines, each with its end.
+        length: What `content-length` says; None where there is none.
+    """
+
+    lines: bytes
+    length: int | None
+
+    @classmethod
+    def of(cls, headers: Headers, lines: bytes, length: int | None) -> ReadyHeaders:
+        """Headers with their lines; whether these are theirs is for who makes them to know."""
+        made = cls(headers)
+        made.lines, made.length = lines, length
+        return made
+
+
+def plain_lines(headers: Headers) -> bytes | None:
+    """The lines of headers whose names and values need no second look; None where one does, or frames a body."""
+    lines = [b"%b: %b\r\n" % (name.lower(), value) for name, value in headers]
+    named = all(_NAME.fullmatch(name) and name.lower() not in _FRAMES for name, _ in headers)
+    return b"".join(lines) if named and all(_VALUE.fullmatch(value) for _, value in headers) else None
 
 
 def has_length(headers: Headers) -> bool:

@@ -7,7 +7,9 @@ that no rule names are ignored, as the service does, and listed in `ChatRequest.
 from __future__ import annotations
 
 import re
+import sys
 from contextlib import suppress
+from dataclasses import field
 from functools import lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
@@ -44,6 +46,7 @@ LIKE_ENOUGH: Final = 0.7
 """How like (0 to 1) a model's id must be to be hinted at: families share most of their letters."""
 MOST_LISTED: Final = 12
 """A catalogue of more models is not listed in a message."""
+_LARGEST: Final = sys.float_info.max  # what is larger is infinite, or too large to be one
 
 
 LetIn = Literal[
@@ -115,6 +118,40 @@ class AdmitSettings:
     rules: RequestRules
     catalogue: Mapping[str, frozenset[str]]
     keys: frozenset[str] | None = None
+    usual: Mapping[str, Mapping[type, tuple[Any, Any]]] = field(init=False, compare=False, repr=False)
+    """Of each field: the types of values that need no second look, each with the least and the most."""
+
+    def __post_init__(self) -> None:
+        usual = {name: _usual_values(rule) for name, rule in self.rules.fields.items()}
+        object.__setattr__(self, "usual", usual)
+
+
+def _usual_values(rule: FieldRule) -> Mapping[type, tuple[Any, Any]]:
+    """Types of a field's values that are allowed between two values: what `check_field` lets pass, and sooner."""
+    low = -_LARGEST if rule.minimum is None else rule.minimum
+    high = _LARGEST if rule.maximum is None else rule.maximum
+    if rule.type == "boolean":
+        return {bool: (False, True)}
+    if rule.type == "integer":
+        return {int: (low, high)}
+    return {int: (low, high), float: (low, high)} if rule.type == "number" else {}
+
+
+@immutable(frozen=True, slots=True)
+class Entrance:
+    """Where a request comes in: what its head decides, the same for every request with that head.
+
+    Attributes:
+        path_model: The path's `{model}`; empty where only the body names one; for a deployment its id.
+        chip: The path's `{chiptype}`, or the default one where the path has none.
+        deployment: Whether `path_model` is the id of a self-deployed model, which no catalogue lists.
+        route: Where it was asked for.
+    """
+
+    path_model: str
+    chip: str
+    deployment: bool
+    route: Route
 
 
 def admit(
@@ -142,44 +179,74 @@ def admit(
         namespace: The namespace that the request belongs to.
         query: The query, without its question mark.
     """
+    entrance = enter(path_model, chip, headers, settings, deployment=deployment)
+    return admit_body(entrance, headers, body, settings, namespace, query)
+
+
+def enter(
+    path_model: str, chip: str, headers: Mapping[bytes, bytes], settings: AdmitSettings, *, deployment: bool = False
+) -> Entrance:
+    """The first half of `admit`: key, path, content type."""
     lets_in = settings.rules.lets_in
     try:
         check_key(headers, settings.keys)
     except Refusal as refusal:
         if refusal.kind not in lets_in:
             raise
-    any_model = "unknown-model" in lets_in
-    if path_model and not deployment and not (any_model and path_model not in settings.catalogue):
+    if path_model and not deployment and not ("unknown-model" in lets_in and path_model not in settings.catalogue):
         check_combination(path_model, chip, settings.catalogue)
-    document = parse(body, headers, settings.rules)
-    model = chosen_model(document, path_model, settings.rules, deployment=deployment)
-    if model != path_model and not deployment and not (any_model and model not in settings.catalogue):
-        check_combination(model, chip, settings.catalogue, overrides=path_model)
-    messages = check_messages(document, settings.rules)
-    rules = settings.rules.fields
-    ignored = []
+    check_content_type(headers, settings.rules)
+    route = Route(deployment=path_model) if deployment else Route(path_model, chip) if path_model else Route()
+    return Entrance(path_model, chip, deployment, route)
+
+
+def admit_body(
+    entrance: Entrance,
+    headers: Mapping[bytes, bytes],
+    body: bytes,
+    settings: AdmitSettings,
+    namespace: str = "",
+    query: str = "",
+) -> ChatRequest:
+    """The second half of `admit`: JSON and fields."""
+    rules, usual = settings.rules, settings.usual
+    document = parse(body, headers, rules)
+    path_model, deployment = entrance.path_model, entrance.deployment
+    model = chosen_model(document, path_model, rules, deployment=deployment)
+    if model != path_model and not deployment:
+        any_model = "unknown-model" in rules.lets_in
+        if not (any_model and model not in settings.catalogue):
+            check_combination(model, entrance.chip, settings.catalogue, overrides=path_model)
+    messages, texts = check_messages(document, rules)
+    fields = rules.fields
+    ignored: tuple[str, ...] = ()
     for name, value in document.items():
-        rule = rules.get(name)
+        known = usual.get(name)
+        if known is not None and (ends := known.get(type(value))) is not None and ends[0] <= value <= ends[1]:
+            continue
+        rule = fields.get(name)
         if rule is not None:
             taken = read_field(name, value, rule)
             if taken is not value:
                 document[name] = taken
         elif name not in {"model", "messages"}:
-            ignored.append(name)
-    options = document.get("stream_options")
+            ignored = (*ignored, name)
+    stream = document.get("stream") is True
+    options = document.get("stream_options") if stream or "stream_options" in document else None
     return ChatRequest(
-        model=model,
-        chip=chip,
-        messages=messages,
-        stream=document.get("stream") is True,
-        include_usage=isinstance(options, dict) and options.get("include_usage") is True,
-        body=document,
-        ignored=tuple(ignored),
-        answer_style=asked_style(headers),
-        namespace=namespace,
-        route=Route(deployment=path_model) if deployment else Route(path_model, chip) if path_model else Route(),
-        headers=headers,
-        query=query,
+        model,
+        entrance.chip,
+        messages,
+        stream,
+        isinstance(options, dict) and options.get("include_usage") is True,
+        document,
+        ignored,
+        asked_style(headers) if STYLE_HEADER in headers else None,
+        namespace,
+        entrance.route,
+        headers,
+        query,
+        texts,
     )
 
 
@@ -246,21 +313,28 @@ def check_combination(
         raise Refusal("unknown-chip", f"chip {shown(chip)} is not served here; {suggestion(chip, chips)}")
 
 
+def check_content_type(headers: Mapping[bytes, bytes], rules: RequestRules) -> None:
+    """Refuse other content types than the edition's; none at all is let in."""
+    if _of_another_type(headers, rules) and "wrong-content-type" not in rules.lets_in:
+        raise Refusal(
+            "wrong-content-type",
+            f"Content-Type: {shown(_kind(headers[b'content-type']))} is not read here; "
+            f"allowed: {', '.join(rules.content_types)}",
+            param="Content-Type",
+        )
+
+
+def _of_another_type(headers: Mapping[bytes, bytes], rules: RequestRules) -> bool:
+    sent = headers.get(b"content-type")
+    return sent is not None and _kind(sent) not in rules.content_types
+
+
 def parse(body: bytes, headers: Mapping[bytes, bytes], rules: RequestRules) -> Json:
-    """The body as a JSON object; refuses other content types and everything that RFC 8259 does not allow."""
-    sent, lets_in = headers.get(b"content-type"), rules.lets_in
-    if sent is not None:
-        kind = _kind(sent)
-        if kind not in rules.content_types and "wrong-content-type" in lets_in:
-            lets_in = (*lets_in, "invalid-json")
-        elif kind not in rules.content_types:
-            allowed = ", ".join(rules.content_types)
-            raise Refusal(
-                "wrong-content-type",
-                f"Content-Type: {shown(kind)} is not read here; allowed: {allowed}",
-                param="Content-Type",
-            )
-    document = _document(body, headers.get(b"content-encoding", b"identity"), lets_in)
+    """The body as a JSON object; refuses everything that RFC 8259 does not allow and the edition does not let in."""
+    try:
+        document = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        document = _let_in(body, str(error), headers, rules)
     if isinstance(document, dict):
         return document
     if "wrong-body" in rules.lets_in:
@@ -269,24 +343,24 @@ def parse(body: bytes, headers: Mapping[bytes, bytes], rules: RequestRules) -> J
     raise Refusal("invalid-field", told, param="body", rule="wrong-body")
 
 
-def _document(body: bytes, coding: bytes, lets_in: tuple[str, ...]) -> object:
-    """The JSON value of a body, sent with this content coding."""
+def _let_in(body: bytes, error: str, headers: Mapping[bytes, bytes], rules: RequestRules) -> object:
+    """What an edition takes a body for that is no JSON: an empty object, or what its readable characters say."""
+    lets_in = rules.lets_in
+    if _of_another_type(headers, rules):
+        lets_in = (*lets_in, "invalid-json")  # it was let in
+    rule = "" if body.strip() else "empty-body"
     try:
-        return from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        rule = "" if body.strip() else "empty-body"
-        try:
-            text = body.decode()
-        except UnicodeDecodeError:
-            rule, text = "not-utf-8", body.decode("utf-8", "replace")
-        if rule == "not-utf-8" and rule in lets_in:
-            return _document(text.encode(), coding, lets_in)
-        if rule in lets_in or "invalid-json" in lets_in:
-            return {}
-        if coding != b"identity":
-            told = f"Content-Encoding: {shown(coding.decode('latin-1'))} is not read here; send the body as it is"
-            raise Refusal("invalid-json", told, param="Content-Encoding", rule=rule) from None
-        raise Refusal("invalid-json", explain_json(body, str(error)), param="body", rule=rule) from None
+        text = body.decode()
+    except UnicodeDecodeError:
+        rule, text = "not-utf-8", body.decode("utf-8", "replace")
+    if rule == "not-utf-8" and rule in lets_in:
+        return parse(text.encode(), headers, rules)
+    if rule in lets_in or "invalid-json" in lets_in:
+        return {}
+    if (coding := headers.get(b"content-encoding", b"identity")) != b"identity":
+        told = f"Content-Encoding: {shown(coding.decode('latin-1'))} is not read here; send the body as it is"
+        raise Refusal("invalid-json", told, param="Content-Encoding", rule=rule) from None
+    raise Refusal("invalid-json", explain_json(body, error), param="body", rule=rule) from None
 
 
 @lru_cache(maxsize=64)
@@ -373,8 +447,8 @@ def chosen_model(document: Json, path_model: str, rules: RequestRules, *, deploy
     return model if model is not None and overrides else path_model
 
 
-def check_messages(document: Json, rules: RequestRules) -> list[Json]:
-    """The dialogue, checked message by message."""
+def check_messages(document: Json, rules: RequestRules) -> tuple[list[Json], list[str] | None]:
+    """The dialogue, checked message by message, and its texts where each message says one and calls nothing."""
     messages: Any = document.get("messages")
     lets_in, fault = rules.lets_in, None
     if "messages" not in document:
@@ -390,16 +464,20 @@ def check_messages(document: Json, rules: RequestRules) -> list[Json]:
             raise fault
         messages = document["messages"] = []
     roles = rules.roles
+    texts: list[str] = []
     for number, message in enumerate(messages):
-        if type(message) is dict and type(message.get("content")) is str and message.get("role", "user") in roles:
-            continue  # nearly all of them, and a dialogue may be long
+        text = message.get("content") if type(message) is dict else None
+        if type(text) is str and message.get("role", "user") in roles:  # nearly all of them, and a dialogue may be long
+            if "tool_calls" not in message:
+                texts.append(text)
+            continue
         try:
             _check_message(f"messages[{number}]", message, rules)
         except Refusal as refusal:
             if refusal.rule not in lets_in:
                 raise
             messages[number] = {**message, "content": ""}  # what cannot be read says nothing
-    return cast("list[Json]", messages)
+    return cast("list[Json]", messages), texts if len(texts) == len(messages) else None
 
 
 def _check_message(where: str, message: object, rules: RequestRules) -> None:

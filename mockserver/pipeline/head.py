@@ -7,11 +7,13 @@ random bytes; `now_ms` is either the edition's fixed instant or the clock's.
 from __future__ import annotations
 
 import hashlib
+from binascii import hexlify
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, Literal
 
 from mockserver.core.exchange import Head, Headers
+from mockserver.core.headers import ReadyHeaders, plain_lines
 from mockserver.core.immutable import immutable
 
 _SHORTUUID: Final = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # 57 characters, none easily mistaken
@@ -47,7 +49,12 @@ class HeadSettings:
 
 def entropy_of(*parts: bytes) -> bytes:
     """32 bytes that depend on every part and on where each one ends."""
-    return hashlib.blake2b(b"".join([b"%d:%b" % (len(part), part) for part in parts]), digest_size=32).digest()
+    return entropy_begun(*parts).digest()
+
+
+def entropy_begun(*parts: bytes) -> hashlib.blake2b:
+    """The digest of `entropy_of` as far as these parts go: what follows is added as `b"%d:%b" % (len(part), part)`."""
+    return hashlib.blake2b(b"".join([b"%d:%b" % (len(part), part) for part in parts]), digest_size=32)
 
 
 def head(
@@ -97,6 +104,8 @@ def _chunk_id(own: str, number: int, settings: HeadSettings) -> str | None:
 
 def answer_id(form: str, entropy: bytes) -> str:
     """An id in the given form, drawn from the first bytes of `entropy`."""
+    if form == "chatcmpl-22":  # the usual one
+        return "chatcmpl-" + entropy[:22].translate(_DIGITS).decode()
     text = entropy[:16].hex()
     if form == "hex-32":
         return text
@@ -104,8 +113,6 @@ def answer_id(form: str, entropy: bytes) -> str:
         return "chatcmpl-" + text
     if form == "chatcmpl-uuid":
         return f"chatcmpl-{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
-    if form == "chatcmpl-22":
-        return "chatcmpl-" + entropy[:22].translate(_DIGITS).decode()
     prefix, alphabet, length = form.rsplit(":", 2)
     if alphabet == "uuid":
         return f"{prefix}{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
@@ -120,15 +127,22 @@ def response_headers(settings: HeadSettings, entropy: bytes, now_ms: int) -> Hea
     The trace id begins with yymmddHHMMSS; the request id is milliseconds since the epoch and three letters
     (observed 2026-09 by a client's author, see the API reference, headers).
     """
-    headers = []
-    if settings.trace_header:
-        trace = f"00-{_stamp(now_ms // 1000)}{entropy[16:26].hex()}-{entropy[24:32].hex()}-01"
-        headers.append((settings.trace_header.encode(), trace.encode()))
-    if settings.request_id_header:
-        headers.append((settings.request_id_header.encode(), b"%d%b" % (now_ms, entropy[:3].translate(_LETTERS))))
-    return tuple(headers)
+    trace_name, id_name, lines = _names(settings.trace_header, settings.request_id_header)
+    trace = b"00-%b%b-%b-01" % (_stamp(now_ms // 1000), hexlify(entropy[16:26]), hexlify(entropy[24:32]))
+    request_id = b"%d%b" % (now_ms, entropy[:3].translate(_LETTERS))
+    if lines is not None:
+        return ReadyHeaders.of(((trace_name, trace), (id_name, request_id)), lines % (trace, request_id), None)
+    return tuple(pair for pair in ((trace_name, trace), (id_name, request_id)) if pair[0])
+
+
+@lru_cache(maxsize=64)
+def _names(trace: str, request_id: str) -> tuple[bytes, bytes, bytes | None]:
+    """The names of both headers, and a template of their lines where there are both."""
+    names = trace.encode(), request_id.encode()
+    lines = plain_lines(tuple((name, b"%b") for name in names))
+    return (*names, lines)
 
 
 @lru_cache(maxsize=1)
-def _stamp(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%y%m%d%H%M%S")
+def _stamp(seconds: int) -> bytes:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%y%m%d%H%M%S").encode()

@@ -64,13 +64,13 @@ def limit(answer: Answer, max_tokens: int | None, stops: Sequence[str]) -> Answe
         stops: The content ends exactly before the first of these; empty strings are ignored, reasoning and the
             arguments of tool calls are not searched.
     """
-    stopped = _stop(answer, stops)
-    return stopped if max_tokens is None else _cut(stopped, max_tokens)
+    stopped = _stop(answer, stops) if stops else answer
+    if max_tokens is None or (stopped.finish_reason == "length" and stopped.usage.completion_tokens <= max_tokens):
+        return stopped
+    return _cut(stopped, max_tokens)
 
 
 def _stop(answer: Answer, stops: Sequence[str]) -> Answer:
-    if not stops:
-        return answer
     text = answer.text
     found = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
     if not found:

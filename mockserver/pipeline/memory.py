@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from mockserver.pipeline.admit import STYLE_HEADER
-from mockserver.pipeline.incoming import ERROR_HEADER, QUIRKS_HEADER
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from mockserver.pipeline.incoming import IncomingRequest
 
@@ -31,26 +28,21 @@ class Memory(Generic[Decided]):
     def __init__(self, generation: Callable[[], object] | None) -> None:
         self._generation = generation
         self._met: set[int] = set()
-        self._kept: dict[tuple[object, ...], tuple[object, Decided]] = {}
+        self._kept: dict[Hashable, tuple[object, Decided]] = {}
 
-    def decided(self, asked: IncomingRequest, decide: Callable[[IncomingRequest], Decided]) -> Decided:
+    def decided(self, key: Hashable, asked: IncomingRequest, decide: Callable[[IncomingRequest], Decided]) -> Decided:
         """What was decided for the same request; else what `decide` says now.
 
         Args:
+            key: All of the request that decides.
             asked: A request for which nothing is set up.
             decide: All the stages that make no difference between equal requests.
         """
-        request = asked.request
-        if self._generation is None or len(request.body) > MOST_BYTES:
+        if self._generation is None or len(asked.request.body) > MOST_BYTES:
             return decide(asked)
         generation = self._generation()
         if generation is None:
             return decide(asked)
-        header = request.headers.get
-        key = (
-            asked.model, asked.chip, asked.deployment, asked.namespace, request.body, header(b"authorization"),
-            header(b"content-type"), header(QUIRKS_HEADER), header(ERROR_HEADER), header(STYLE_HEADER),
-        )  # fmt: skip
         kept = self._kept.get(key)
         if kept is not None and kept[0] == generation:
             return kept[1]

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import SCRIPTED, Answer, Plan
-from mockserver.core.heartbeats import BEATS
-from mockserver.pipeline.admit import AdmitSettings, admit
+from mockserver.pipeline.admit import STYLE_HEADER, AdmitSettings, admit_body, enter
 from mockserver.pipeline.error_plans import ErrorPlans
-from mockserver.pipeline.head import entropy_of, head
+from mockserver.pipeline.head import entropy_begun, entropy_of, head
 from mockserver.pipeline.incoming import ERROR_HEADER, QUIRKS_HEADER, Response
 from mockserver.pipeline.limit import bounds, limit
 from mockserver.pipeline.memory import Memory
 from mockserver.pipeline.moderate import ModerationRules, moderate
 from mockserver.pipeline.pace import pace_of
 from mockserver.pipeline.set_up import NOTHING_SET_UP, SetUp
-from mockserver.pipeline.structure import refuse_same_names, structure
+from mockserver.pipeline.structure import PLAIN, refuse_same_names, structure
 from mockserver.pipeline.vision import check_media
 from mockserver.pipeline.wire_templates import WireForms
 
 if TYPE_CHECKING:
+    import hashlib
     from collections.abc import Callable, Mapping, Sequence
 
     from mockserver.core.exchange import ChatRequest
+    from mockserver.pipeline.admit import Entrance
     from mockserver.pipeline.edition_rules import EditionRules
     from mockserver.pipeline.further_headers import Place
     from mockserver.pipeline.incoming import IncomingRequest
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from mockserver.pipeline.wire_templates import WireTemplates
 
     _Finish = Callable[[IncomingRequest], Response]
+    _HeadKey = tuple[object, ...]
+
+_MOST_WAYS: Final = 1024
+"""Heads of which is remembered what follows from them: a few hundred bytes each."""
 
 
 @dataclass(eq=False)
@@ -70,33 +75,55 @@ class Service:
         self._wires = WireForms(self.rules)
         self._responses: Memory[Response] = Memory(self.generation)
         self._answers: Memory[_Finish] = Memory(self.generation)
+        self._ways: dict[_HeadKey, _Way] = {}
         self.derived = f"{self.rules.name}:{self.seed}".encode()
 
     def respond(self, asked: IncomingRequest) -> Response:
         """The plan for a request, and the request where it was let in."""
+        request = asked.request
+        header = request.headers.get
+        head = (
+            asked.model, asked.chip, asked.deployment, header(b"authorization"), header(b"content-type"),
+            header(QUIRKS_HEADER), header(ERROR_HEADER), header(STYLE_HEADER),
+        )  # fmt: skip
         if not asked.is_plain:
-            return self._decide(asked, is_plain=False)(asked)
+            return self._decide(head, asked, is_plain=False)(asked)
+        key = head, asked.namespace, request.body
         if asked.dice:  # equal requests are answered alike, under ids and times of their own
-            return self._answers.decided(asked, self._decide)(asked)
-        return self._responses.decided(asked, self._answer)
+            return self._answers.decided(key, asked, partial(self._decide, head))(asked)
+        return self._responses.decided(key, asked, partial(self._answer, head))
 
-    def _answer(self, asked: IncomingRequest) -> Response:
-        return self._decide(asked)(asked)
+    def _answer(self, head: _HeadKey, asked: IncomingRequest) -> Response:
+        return self._decide(head, asked)(asked)
 
-    def _decide(self, asked: IncomingRequest, *, is_plain: bool = True) -> _Finish:
+    def _decide(self, head: _HeadKey, asked: IncomingRequest, *, is_plain: bool = True) -> _Finish:
         """The stages that say what is answered, in their order; what is given does the rest, with time and dice."""
         request = None
         try:
-            request = self._admit(asked)
-            wire = self._wires.of(request.chip, asked.request.headers.get(QUIRKS_HEADER, b""))
+            way = self._ways.get(head) or self._enter(head, asked)
+            request = self._admit(way.entrance, asked)
+            if way.wire is None:
+                way.wire = self._wires.of(way.entrance.chip, asked.request.headers.get(QUIRKS_HEADER, b""))
             set_up = NOTHING_SET_UP if is_plain else self._set_up(asked, request)
         except Refusal as refusal:
             return partial(self._refuse, refusal.with_traceback(None), request)  # which would keep all that it saw
         try:
             said = self._say(request, set_up)
         except Refusal as refusal:
-            return partial(self._finish, refusal.with_traceback(None), request, wire, set_up)
-        return partial(self._finish, said, request, wire, set_up)
+            return partial(self._finish, refusal.with_traceback(None), request, way, way.wire, set_up)
+        return partial(self._finish, said, request, way, way.wire, set_up)
+
+    def _enter(self, head: _HeadKey, asked: IncomingRequest) -> _Way:
+        """The way of requests with a head that is let in; raises Refusal."""
+        headers = asked.request.headers
+        if ERROR_HEADER in headers:
+            raise self.errors.asked_for(headers[ERROR_HEADER].decode("latin-1"))
+        entrance = enter(asked.model, asked.chip, headers, self._admission, deployment=asked.deployment)
+        if len(self._ways) >= _MOST_WAYS:
+            self._ways.clear()
+        begun = entropy_begun(self.derived, asked.model.encode(), asked.chip.encode())
+        way = self._ways[head] = _Way(entrance, begun, self.paces.get(asked.chip))
+        return way
 
     def _refuse(self, refusal: Refusal, request: ChatRequest | None, asked: IncomingRequest) -> Response:
         return Response(self.errors.plan(refusal, self._entropy(asked), asked.now_ms, asked.chip), request)
@@ -109,32 +136,31 @@ class Service:
         self,
         said: Answer | Plan | Refusal,
         request: ChatRequest,
+        way: _Way,
         wire: WireTemplates,
         set_up: NothingSetUp,
         asked: IncomingRequest,
     ) -> Response:
         """The stages that give what is said its identity, form and times; where something is set up it is disturbed."""
-        entropy = self._entropy(asked)
-        if isinstance(said, Refusal):
-            plan = self.errors.plan(said, entropy, asked.now_ms, asked.chip)
+        entropy = asked.dice or way.entropy(asked.request.body)
+        if isinstance(said, Answer):
+            plan = self._plan(said, request, wire, set_up.pace or way.pace, entropy, asked)
         elif isinstance(said, Plan):
             plan = said  # a recording
         else:
-            plan = self._plan(said, request, wire, set_up, entropy, asked)
-        return Response(set_up.disturb(plan, BEATS.get(wire.settings.frame.heartbeat)), request, set_up.faults)
+            plan = self.errors.plan(said, entropy, asked.now_ms, asked.chip)
+        return Response(set_up.disturb(plan, wire.beat), request, set_up.faults)
 
-    def _admit(self, asked: IncomingRequest) -> ChatRequest:
-        if ERROR_HEADER in asked.request.headers:
-            raise self.errors.asked_for(asked.request.headers[ERROR_HEADER].decode("latin-1"))
-        request = admit(
-            asked.model, asked.chip, asked.request.headers, asked.request.body, self._admission,
-            deployment=asked.deployment, namespace=asked.namespace, query=asked.request.query,
-        )  # fmt: skip
-        check_media(request.messages, request.model, self.rules.takes_media(request.model))
+    def _admit(self, entrance: Entrance, asked: IncomingRequest) -> ChatRequest:
+        came = asked.request
+        request = admit_body(entrance, came.headers, came.body, self._admission, asked.namespace, came.query)
+        if request.texts is None:
+            check_media(request.messages, request.model, self.rules.takes_media(request.model))
         form = structure(request.body)  # refused here, whichever source answers
-        unique = self.rules.request.unique_tool_names
-        if unique is not None and request.model.startswith(unique.models):
-            refuse_same_names(form.functions)
+        if form is not PLAIN:
+            unique = self.rules.request.unique_tool_names
+            if unique is not None and request.model.startswith(unique.models):
+                refuse_same_names(form.functions)
         return request
 
     def _set_up(self, asked: IncomingRequest, request: ChatRequest) -> SetUp:
@@ -155,7 +181,7 @@ class Service:
         said: Answer,
         request: ChatRequest,
         wire: WireTemplates,
-        set_up: NothingSetUp,
+        speed: PaceSettings | None,
         entropy: bytes,
         asked: IncomingRequest,
     ) -> Plan:
@@ -163,7 +189,31 @@ class Service:
         own_id, created = (said.id, said.created) if own else (None, None)
         identity = head(request.model, wire.settings.head, entropy, asked.now_ms, own_id=own_id, created=created)
         headers, frames, steps = wire.write(said, identity, request)  # chunk, shape, frame
-        at_ms = pace_of(said, steps, len(frames), set_up.pace or self.paces.get(request.chip), entropy)
+        at_ms = pace_of(said, steps, len(frames), speed, entropy)
         place: Place = "stream" if request.stream else "body"
-        headers = self.rules.headers.put((*headers, *identity.headers), place, entropy)
+        headers = self.rules.headers.put(headers, place, entropy)
         return Plan(200, headers, frames, at_ms, source=said.source, detail=said.detail, stale=said.stale)
+
+
+class _Way:
+    """What follows from the head of a request that was let in, for all that come with the same.
+
+    Attributes:
+        entrance: Where they come in.
+        wire: The wire form of their answers; None until it is known that there is one.
+        pace: The speed of their answers.
+    """
+
+    __slots__ = ("_begun", "entrance", "pace", "wire")
+
+    def __init__(self, entrance: Entrance, begun: hashlib.blake2b, pace: PaceSettings | None) -> None:
+        self.entrance = entrance
+        self.wire: WireTemplates | None = None
+        self.pace = pace
+        self._begun = begun
+
+    def entropy(self, body: bytes) -> bytes:
+        """The same as `entropy_of` gives of edition and seed, model, chip and body."""
+        digest = self._begun.copy()
+        digest.update(b"%d:%b" % (len(body), body))
+        return digest.digest()

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final, overload
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Answer, Head, Usage
-from mockserver.core.headers import LENGTH, of_body
+from mockserver.core.headers import LENGTH, ReadyHeaders, of_body, plain_lines
+from mockserver.core.heartbeats import BEATS
 from mockserver.pipeline.frame import content_type
 from mockserver.pipeline.render import render_body, render_stream
 
@@ -61,13 +62,17 @@ class WireTemplates:
     Attributes:
         settings: The settings.
         body_type: Content-Type of an answer that is not streamed.
+        beat: What fills a silence; None for nothing.
     """
 
     def __init__(self, settings: WireSettings, body_type: bytes = b"application/json") -> None:
         self.settings = settings
         self.body_type = body_type
+        self.beat = BEATS.get(settings.frame.heartbeat)
         frame, kind = settings.frame, content_type(settings.frame)
         self._opening: Headers = (*(((b"content-type", kind),) if kind else ()), (b"cache-control", b"no-cache"))
+        self._stream_lines = plain_lines(self._opening)
+        self._body_lines = plain_lines(((b"content-type", body_type),))
         self._escape = escape_ascii if frame.escapes == "ascii" else escape
         self._streams: dict[_Key, _StreamTemplate] = {}
         self._bodies: dict[_Key, bytes] = {}
@@ -84,19 +89,27 @@ class WireTemplates:
         )
 
     def write(self, answer: Answer, head: Head, request: ChatRequest) -> tuple[Headers, Sequence[bytes], int]:
-        """An answer as the request wants it: headers, frames, and how many steps it takes to come about.
+        """An answer as the request wants it: its headers, frames, and how many steps it takes to come about.
 
         A whole body takes a step for each piece that stands in it, a stream one for each frame, also where it leaves
         in one.
         """
+        own = head.headers
         if not request.stream:
             data = self.body(answer, head)
-            return of_body(self.body_type, data), (data,), max(len(answer.reasoning) + len(answer.pieces), 1)
+            headers: Headers = (*of_body(self.body_type, data), *own)
+            if type(own) is ReadyHeaders and self._body_lines is not None:
+                lines = b"%bcontent-length: %d\r\n%b" % (self._body_lines, len(data), own.lines)
+                headers = ReadyHeaders.of(headers, lines, len(data))
+            return headers, (data,), max(len(answer.reasoning) + len(answer.pieces), 1)
         frames = self.stream(answer, head, include_usage=request.include_usage)
         if self.settings.frame.delivery == "buffered":
             whole = b"".join(frames)
-            return (*self._opening, (LENGTH, b"%d" % len(whole))), [whole], len(frames)
-        return self._opening, frames, len(frames)
+            return (*self._opening, (LENGTH, b"%d" % len(whole)), *own), [whole], len(frames)
+        headers = (*self._opening, *own)
+        if type(own) is ReadyHeaders and self._stream_lines is not None:
+            headers = ReadyHeaders.of(headers, self._stream_lines + own.lines, None)
+        return headers, frames, len(frames)
 
     def stream(self, answer: Answer, head: Head, *, include_usage: bool) -> Sequence[bytes]:
         """The frames of a streamed answer; equal to `render_stream`."""
@@ -128,7 +141,7 @@ class WireTemplates:
         usage = answer.usage
         return {
             b"id": self._escape(head.id),
-            b"model": self._escape(head.model),
+            b"model": _REMEMBERED[self._escape](head.model),
             b"created": b"%d" % head.created,
             b"prompt": b"%d" % usage.prompt_tokens,
             b"completion": b"%d" % usage.completion_tokens,

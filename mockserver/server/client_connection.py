@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, STATUS_LINE
 
+from mockserver.core.headers import ReadyHeaders
+
 if TYPE_CHECKING:
     from asyncio import Transport
     from collections.abc import Callable, Iterable, Sequence
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from mockserver.core.exchange import Headers, Plan
 
+_OK = STATUS_LINE[200]
 FLUSH_SECONDS = 2.0
 BODILESS = frozenset({204, 304})
 FRAMING = frozenset({b"transfer-encoding", b"connection"})
@@ -199,7 +202,10 @@ class WholeAnswer:
         The bytes are those of `send`. What it would refuse, and what changes the framing, is left to it, and so is a
         client that has not yet taken the answer before this one.
         """
-        head = sent_head(status, headers)
+        if status == 200 and type(headers) is ReadyHeaders:
+            head: SentHead | None = SentHead(_OK, headers.lines, headers.length)
+        else:
+            head = sent_head(status, headers)
         if head is None or self._flow.write_paused:
             return False
         own = b"".join([b"%b: %b\r\n" % pair for pair in self._own])

@@ -123,14 +123,9 @@ def recordings(config: Config, edition: Edition) -> RecordingFolders | None:
 
 def texts(request: ChatRequest) -> Sequence[str]:
     """What the text review reads of a request."""
-    found: list[str] = []
-    for message in request.messages:
-        content = message.get("content")
-        if isinstance(content, str):  # nearly all of them
-            found.append(content)
-        else:
-            found += texts_of(message)
-    return found
+    if request.texts is not None:
+        return request.texts
+    return [text for message in request.messages for text in texts_of(message)]
 
 
 def moderation(edition: Edition, added: Moderation | None) -> ModerationRules:

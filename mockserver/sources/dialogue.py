@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.core.exchange import text_of
+from mockserver.core.exchange import text_of, texts_of
 from mockserver.sources import phrases, tokens
 
 if TYPE_CHECKING:
@@ -30,12 +30,13 @@ class DialogueSummary:
     def __init__(self, messages: Sequence[Mapping[str, Any]]) -> None:
         users = [message for message in messages if message.get("role", "user") == "user"]
         last = messages[-1]
-        self.asked = text_of(users[-1]) if users else ""
-        self.language = phrases.language_of(self.asked)
-        most = self.language.quote_length
-        self.quote = phrases.quotation(self.asked, most)
-        self.turn = len(users)
-        self.earlier = phrases.quotation(text_of(users[0]), most) if self.turn > 1 else ""
-        self.media = tokens.media_parts(users[-1]) if users else 0
-        self.role = last.get("role", "user")
-        self.result = phrases.quotation(text_of(last), RESULT_LENGTH) if self.role == "tool" else None
+        asking: Mapping[str, Any] = users[-1] if users else {}
+        content = asking.get("content")
+        self.asked = asked = content if isinstance(content, str) else "".join(texts_of(asking))
+        self.language = language = phrases.language_of(asked)
+        self.quote = phrases.quotation(asked, language.quote_length)
+        self.turn = turn = len(users)
+        self.earlier = phrases.quotation(text_of(users[0]), language.quote_length) if turn > 1 else ""
+        self.media = 0 if content is asked else tokens.media_parts(asking)
+        self.role = role = last.get("role", "user")
+        self.result = phrases.quotation(text_of(last), RESULT_LENGTH) if role == "tool" else None

@@ -191,6 +191,8 @@ def language_of(text: str) -> Language:
 
 def quotation(text: str, most: int) -> str:
     """The beginning of a text, at most `most` characters, fit to stand between quotation marks on one line."""
+    if len(text) <= most and text.isascii() and text.isprintable():
+        return " ".join(text.split())
     head = text[:_SEARCHED]
     if head.isascii() and head.isprintable():
         clean = " ".join(head.split())

@@ -80,8 +80,7 @@ def find(messages: Sequence[Mapping[str, Any]], *, bare: bool) -> PromptForm | N
         bare: Whether `response_format` asks for JSON, so that no fence may stand around it.
     """
     texts = _instructions(messages)
-    told = "\n".join(texts)
-    if "{" not in told and "final_answer" not in told:
+    if not may_ask(texts):
         return None
     for text in texts:
         form = _dspy(text) or _code(text)
@@ -92,6 +91,12 @@ def find(messages: Sequence[Mapping[str, Any]], *, bare: bool) -> PromptForm | N
         if schema is not None:
             return PromptForm(schema, "fenced" if not bare and _wants_fence(texts) else "json")
     return None
+
+
+def may_ask(texts: Sequence[str]) -> bool:
+    """Whether texts may ask for a form; what does not is nearly all, and seen at once."""
+    told = "\n".join(texts)
+    return "{" in told or "final_answer" in told
 
 
 def _instructions(messages: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -60,7 +60,7 @@ class Sources:
         strict_requests: bool = False,
         now_s: Callable[[], float],
     ) -> None:
-        self._edition = edition
+        self._prompt_tokens = tokens.PromptCounter(edition)
         self._fixtures = fixtures
         self._recordings = recordings
         self._synthetic = synthetic
@@ -90,13 +90,13 @@ class Sources:
         found = self._fixtures.find(request, request.namespace) if request.answer_style is None else None
         if request.answer_style is None and self._recordings is not None:
             shipped = found is None or found.fixture.root >= self._recordings.roots
-            counted = partial(tokens.prompt_tokens, request, self._edition)
+            counted = partial(self._prompt_tokens, request)
             recorded = self._recordings.answer(request, counted) if shipped else None
             if recorded is not None:
                 return recorded
         if found is not None:
             self._generation += found.fixture.file.answer is None  # one of a sequence
-            said = reply_of(found.said, found.fixture.name, lambda: tokens.prompt_tokens(request, self._edition))
+            said = reply_of(found.said, found.fixture.name, lambda: self._prompt_tokens(request))
             if isinstance(said, Answer):
                 said = identified(said, request.messages)
             stale = not_offered(said, request)

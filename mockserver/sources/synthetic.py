@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from dataclasses import replace
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.core.errors import OperatorError, Refusal
 from mockserver.core.exchange import ANSWER_STYLES, Answer, Usage
 from mockserver.pipeline.limit import bounds, whole
-from mockserver.pipeline.structure import SCHEMA_WHERE, structure
+from mockserver.pipeline.structure import PLAIN, SCHEMA_WHERE, structure
 from mockserver.sources import next_tool, prompt_form, tokens, toolcalls
 from mockserver.sources.dialogue import DialogueSummary
 from mockserver.sources.prose import Draw, line_of_thought, opening_text, prose
@@ -24,10 +25,11 @@ from mockserver.sources.prose import Draw, line_of_thought, opening_text, prose
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mockserver.core.exchange import ChatRequest, ToolCall
+    from mockserver.core.exchange import ChatRequest
     from mockserver.pipeline.structure import Structure
     from mockserver.profile.edition import Edition, ModelEntry
     from mockserver.sources.prompt_form import PromptForm
+    from mockserver.sources.tokens import Tokenizer
 
 MOST_TOKENS: Final = 32_768
 """The longest text that a request can ask for."""
@@ -58,6 +60,9 @@ class Synthetic:
         for entry in edition.models.values():
             tokens.check_name(entry.tokenizer, f"{edition.name}: models: {entry.id}")
         self._edition = edition
+        self._name = edition.name
+        self._not_kept = edition.file.request.not_kept
+        self._prompt_tokens = tokens.PromptCounter(edition)
         self._seed = seed
         self._style = style
         self._size = size
@@ -65,55 +70,71 @@ class Synthetic:
     def answer(self, request: ChatRequest) -> Answer:
         """The answer; raises Refusal where the request asks for a form that cannot be had.
 
-        Text ends soon after `max_tokens`, where the limit stage will cut it: what follows is not made.
+        Text ends at `max_tokens`, as the limit stage would cut it: what follows is not made.
         """
-        style = request.answer_style or self._style
         body = request.body
-        decides = _written(self._edition.name, self._seed, body.get("seed"), request.model, request.messages)
+        decides = _written(self._name, self._seed, body.get("seed"), request.model, request.messages)
         seed = hashlib.blake2b(decides.encode(), digest_size=16).hexdigest()
-        most = bounds(body)[0] if body.get("stop") is None else None
-        return self._make(request, style, seed, size_of(body) or self._size, most)
+        most = bounds(body, self._not_kept)[0] if body.get("stop") is None else None
+        size = self._size
+        if "ignore_eos" in body or "min_tokens" in body:
+            size = size_of(body) or size
+        return self._make(request, request.answer_style or self._style, seed, size, most)
 
     def _make(
         self, request: ChatRequest, style: str, seed: str, size: tuple[int, int] | None, most: int | None
     ) -> Answer:
-        entry = self._edition.entry(request.model)
-        wanted = structure(request.body)
-        if wanted.functions and not entry.tools:
-            raise Refusal("invalid-field", f"tools: model {entry.id} does not call functions", param="tools")
+        body, entry = request.body, self._edition.entry(request.model)
+        cut = tokens.ESTIMATOR if entry.tokenizer is None else tokens.tokenizer(entry.tokenizer)
         dialogue = DialogueSummary(request.messages)
-        cut = tokens.tokenizer(entry.tokenizer)
         reasoning: tuple[str, ...] = ()
-        if reasons(entry, request.body):
+        if entry.reasoning != "never" and reasons(entry, body):
             reasoning = line_of_thought(dialogue, Draw(seed, "reasoning"), cut)
-        echoes = style == "echo" and wanted.choice == "auto"
-        calls: tuple[ToolCall, ...] = ()
-        if wanted.functions and not echoes:
+        wanted, form = structure(body), None
+        if wanted is not PLAIN or style == "echo" or request.texts is None or prompt_form.may_ask(request.texts):
+            formed, form = self._formed(request, wanted, dialogue, style, seed, cut)
+            if formed is not None:
+                count = formed.usage.completion_tokens + len(reasoning)
+                usage = Usage(self._prompt_tokens(request), count, len(reasoning))
+                return replace(formed, usage=usage, reasoning=reasoning)
+        draw = Draw(seed, "text")
+        left = None
+        if size is not None:
+            exact = draw.below(size[1] - size[0] + 1) + size[0] - 1
+            reasoning = reasoning[:exact]
+            left = exact - len(reasoning)
+        enough = None if most is None or form is not None else most - len(reasoning)
+        pieces = prose(dialogue, draw, cut, invented=style == "faker", size=left, enough=enough)
+        if form is not None:
+            pieces = cut.pieces(form.written("".join(pieces)))
+        finish, count = "stop", len(reasoning) + len(pieces) + 1
+        if most is not None and count > most:
+            reasoning = reasoning[:most]
+            pieces = pieces[: most - len(reasoning)]
+            finish, count = "length", most
+        return Answer(pieces, Usage(self._prompt_tokens(request), count, len(reasoning)), finish, reasoning)
+
+    def _formed(
+        self, request: ChatRequest, wanted: Structure, dialogue: DialogueSummary, style: str, seed: str, cut: Tokenizer
+    ) -> tuple[Answer | None, PromptForm | None]:
+        """Calls, a document or an echo where that is what is wanted; else the form in which prose is."""
+        if wanted.functions and not self._edition.entry(request.model).tools:
+            raise Refusal("invalid-field", f"tools: model {request.model} does not call functions", param="tools")
+        if wanted.functions and not (style == "echo" and wanted.choice == "auto"):
             functions = next_tool.chosen(wanted, request.messages, dialogue.asked)
-            calls = toolcalls.calls(functions, _dice(seed, "tools"), cut) if functions else ()
-        pieces: tuple[str, ...] = ()
-        if style == "echo" and not calls:
-            pieces = cut.pieces(dialogue.asked)
-        elif not calls:
+            if functions:
+                calls = toolcalls.calls(functions, _dice(seed, "tools"), cut)
+                count = sum(len(one.pieces) for one in calls) + 1
+                return Answer((), Usage(0, count), "tool_calls", tool_calls=calls), None
+        said = dialogue.asked
+        if style != "echo":
             form = None if wanted.schema is not None else prompt_form.find(request.messages, bare=wanted.document)
-            said = _document(dialogue, wanted, form, seed)
-            if said is not None:
-                pieces = cut.pieces(said)
-            else:
-                draw = Draw(seed, "text")
-                exact = None if size is None else draw.below(size[1] - size[0] + 1) + size[0] - 1
-                reasoning = reasoning[:exact]
-                left = None if exact is None else exact - len(reasoning)
-                framed = form is not None and form.schema is None
-                enough = None if most is None or framed else most - len(reasoning)
-                pieces = prose(dialogue, draw, cut, invented=style == "faker", size=left, enough=enough)
-                if form is not None and framed:
-                    pieces = cut.pieces(form.written("".join(pieces)))
-        count = len(reasoning) + len(pieces) + 1
-        if calls:
-            count += sum(len(one.pieces) for one in calls)
-        usage = Usage(tokens.prompt_tokens(request, self._edition), count, len(reasoning))
-        return Answer(pieces, usage, "tool_calls" if calls else "stop", reasoning, calls)
+            document = _document(dialogue, wanted, form, seed)
+            if document is None:
+                return None, form if form is not None and form.schema is None else None
+            said = document
+        pieces = cut.pieces(said)
+        return Answer(pieces, Usage(0, len(pieces) + 1)), None
 
 
 def _written(edition: str, seed: int, wish: object, model: str, messages: Sequence[Mapping[str, Any]]) -> str:
@@ -128,8 +149,7 @@ def _digest(text: str) -> str:
 
 
 def _message(one: Mapping[str, Any]) -> str:
-    content, role = one.get("content"), one.get("role")
-    if len(one) == 2 and isinstance(content, str) and isinstance(role, str):
+    if len(one) == 2 and type(content := one.get("content")) is str and type(role := one.get("role")) is str:
         said = _quoted(content) if len(content) <= _QUOTED else _digest(content)
         return f'{{"content": {said}, "role": {_quoted(role)}}}'
     return _in_order(one)

@@ -17,6 +17,7 @@ import re
 import unicodedata
 from functools import lru_cache
 from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from mockserver.core.errors import OperatorError, suggestion
@@ -39,6 +40,7 @@ MEDIA_TOKENS: Final = 256
 """What an image or a video is taken for; an assumption, since its pixels are not looked at."""
 VOCABULARY_CHARACTERS: Final = 8192
 """Longer dialogues are estimated: a real vocabulary's time is not linear in a long word."""
+_MOST_TEMPLATES: Final = 1024
 _BLOCK = 256
 
 
@@ -120,18 +122,20 @@ class Estimator:
 
 def _of_words(text: str) -> tuple[str, ...]:
     """Plain text word by word: in it no piece reaches over a space but the one that begins with it."""
-    made: list[str] = []
-    known = _WORD_PIECES
-    for word in text.replace(" ", "\n ").split("\n"):
-        pieces = known.get(word)
-        if pieces is None:
-            pieces = _piece().findall(word)
-            if len(word) <= _REMEMBERED_WORD:
-                if len(known) >= _REMEMBERED_WORDS:
-                    known.clear()
-                known[word] = pieces
-        made += pieces
-    return tuple(made)
+    words = text.replace(" ", "\n ").split("\n")
+    found = list(map(_WORD_PIECES.get, words))
+    if None in found:
+        found = [_pieces_of_word(word) if pieces is None else pieces for word, pieces in zip(words, found, strict=True)]
+    return tuple(chain.from_iterable(found))  # type: ignore[arg-type]  # none is None any more
+
+
+def _pieces_of_word(word: str) -> list[str]:
+    pieces: list[str] = _piece().findall(word)
+    if len(word) <= _REMEMBERED_WORD:
+        if len(_WORD_PIECES) >= _REMEMBERED_WORDS:
+            _WORD_PIECES.clear()
+        _WORD_PIECES[word] = pieces
+    return pieces
 
 
 _WORD_PIECES: dict[str, list[str]] = {}
@@ -273,32 +277,54 @@ def prompt_tokens(request: ChatRequest, edition: Edition) -> int:
     message of its own), `MESSAGE_TOKENS` for each message, and the tokens of what they say. The tutorial's two figures
     are those of ChatML: 你是谁? is 3 + 11 + 5 + 3 = 22, system message and joke 3 + 2 × 5 + 18 + 5 = 36.
     """
-    entry, defaults = edition.entry(request.model), edition.file.defaults
-    total = defaults.template_tokens if entry.template_tokens is None else entry.template_tokens
-    system = defaults.system_tokens if entry.system_tokens is None else entry.system_tokens
-    said: list[str] = []
-    for message in request.messages:
-        if message.get("role") == "system":
-            system = 0
-        content = message.get("content")
-        if type(content) is str and "tool_calls" not in message:  # nearly all of them
-            said.append(content)
-            continue
-        said += _prompt_texts(message)
-        total += MEDIA_TOKENS * media_parts(message)
-    total += MESSAGE_TOKENS * len(request.messages) + system
-    tools = request.body.get("tools")
-    if tools:
-        said.append(json.dumps(tools, ensure_ascii=False))
-    counter = ESTIMATOR if entry.tokenizer is None else tokenizer(entry.tokenizer)
-    if counter is not ESTIMATOR and sum(map(len, said)) > VOCABULARY_CHARACTERS:
-        counter = ESTIMATOR
-    if counter is not ESTIMATOR:
-        return total + sum([_count(counter, text) for text in said])
-    for text in said:
-        pieces = _ESTIMATED.get(text)
-        total += _count(ESTIMATOR, text) if pieces is None else len(pieces)
-    return total
+    return PromptCounter(edition)(request)
+
+
+class PromptCounter:
+    """Counts prompts as `prompt_tokens` does; what a model's entry says of it is looked up once.
+
+    Args:
+        edition: Whose models are asked.
+    """
+
+    def __init__(self, edition: Edition) -> None:
+        self._edition = edition
+        self._templates: dict[str, tuple[int, int, Tokenizer]] = {}
+
+    def __call__(self, request: ChatRequest) -> int:
+        """Tokens of a request's prompt."""
+        template, system, counter = self._templates.get(request.model) or self._template(request.model)
+        messages = request.messages
+        total = template + MESSAGE_TOKENS * len(messages)
+        said = request.texts
+        if said is None:
+            said = [text for message in messages for text in _prompt_texts(message)]
+            total += MEDIA_TOKENS * sum(map(media_parts, messages))
+        for message in messages:
+            if message.get("role") == "system":
+                system = 0
+                break
+        tools = request.body.get("tools")
+        if tools:
+            said = [*said, json.dumps(tools, ensure_ascii=False)]
+        total += system
+        if counter is not ESTIMATOR:
+            short = sum(map(len, said)) <= VOCABULARY_CHARACTERS
+            return total + sum([_count(counter if short else ESTIMATOR, text) for text in said])
+        for text in said:
+            pieces = _ESTIMATED.get(text)
+            total += _count(ESTIMATOR, text) if pieces is None else len(pieces)
+        return total
+
+    def _template(self, model: str) -> tuple[int, int, Tokenizer]:
+        """The tokens of a model's template, those of the system message that it has of its own, and what counts."""
+        entry, defaults = self._edition.entry(model), self._edition.file.defaults
+        template = defaults.template_tokens if entry.template_tokens is None else entry.template_tokens
+        system = defaults.system_tokens if entry.system_tokens is None else entry.system_tokens
+        if len(self._templates) >= _MOST_TEMPLATES:
+            self._templates.clear()
+        made = self._templates[model] = (template, system, tokenizer(entry.tokenizer))
+        return made
 
 
 def _count(counter: Tokenizer, text: str) -> int:
