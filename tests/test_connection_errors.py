@@ -12,7 +12,7 @@ import pytest
 from mockserver.core.data import shipped
 from mockserver.core.exchange import Ending
 from mockserver.profile.edition import load_edition
-from mockserver.server.log import ExchangeMessage
+from mockserver.server.log import in_words, told_of
 from mockserver.server.protocol import MockProtocol
 from tests.conftest import KEY, Live, compose, serve
 from tests.recording_helpers import recording_of
@@ -98,8 +98,9 @@ def test_a_request_that_cannot_be_read(
     assert (exchange.namespace, exchange.ending, exchange.client_left) == ("default", Ending.COMPLETE, False)
     assert list(changed.mock.namespaces.default.journal)[-1] is exchange
     assert exchange.duration_ms == (200 if status == 408 else 0)
-    assert str(ExchangeMessage(exchange)).startswith(f"{asked[0]} {asked[1]} {status}  1 frame")
-    assert str(ExchangeMessage(exchange)).endswith(f": {msg}")
+    before_it, behind_it = in_words(told_of(exchange))
+    assert before_it.startswith(f"{asked[0]} {asked[1]} {status}  1 frame")
+    assert behind_it.endswith(f": {msg}")
 
 
 BODIES = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from tests.doors import DATE, AsgiDoor, DirectDoor, noted
 from tests.raw_http import answer, body, head, read_all, responses, say, whole
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterator
 
     from mockserver.core.exchange import ChatRequest, Exchange
@@ -211,6 +213,25 @@ def test_a_used_connection_is_kept_as_long_as_any() -> None:
         sock.sendall(whole(live)[:-1])
         sock.sendall(whole(live)[-1:])
         assert answer(read_all(sock))[0] == 200
+
+
+def test_an_open_connection_is_closed_when_nothing_is_asked() -> None:
+    """So long after its last answer, however many went before it."""
+    idle_seconds = 0.3
+
+    class Quick(MockProtocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self.timeout_keep_alive = idle_seconds  # type: ignore[assignment]
+
+    for door in (AsgiDoor, DirectDoor):
+        with serve(compose(load("2024-tutorial")), Quick, door=door) as live, live.connect() as sock:
+            began = time.monotonic()
+            while (asked := time.monotonic()) < began + 1.5 * idle_seconds:
+                sock.sendall(whole(live, "connection: keep-alive"))
+                assert [status for status, _ in responses(sock, 1)] == [200]
+            assert sock.recv(1) == b""
+            assert time.monotonic() - asked > 0.9 * idle_seconds
 
 
 @pytest.mark.parametrize("paused", [False, True])

@@ -17,7 +17,7 @@ from mockserver.core.exchange import ChatRequest, Ending, Exchange, Plan, Reques
 from mockserver.files.exchange_file import read
 from mockserver.recording.recorder import Recorder
 from mockserver.recording.store import Store
-from mockserver.server.log import ExchangeMessage
+from mockserver.server.log import facts, in_words, told_of
 from mockserver.sources.recordings import Recordings, recording, request_of
 from mockserver.sources.staleness import changes, pinned_changes
 from tests.inner_pytest import runner
@@ -129,10 +129,10 @@ def test_the_log_line_tells(replay: Session) -> None:
     exchange_of_it = Exchange(
         Request("POST", "/"), Plan(200, (), (b"",), stale=("temperature: recorded 0, asked 1",)), 1
     )
-    message = ExchangeMessage(exchange_of_it)
+    told = told_of(exchange_of_it)
 
-    assert "stale temperature: recorded 0, asked 1" in str(message)
-    assert message.facts()["stale"] == ["temperature: recorded 0, asked 1"]
+    assert "stale temperature: recorded 0, asked 1" in in_words(told)[1]
+    assert facts(told, 1.0)["stale"] == ["temperature: recorded 0, asked 1"]
     ask(replay, tools=[OTHER])
     (row,) = control(replay, "GET", "/exchanges").json()
     assert row["stale"] == ["tools[0].function.name: recorded 'weather', asked 'stock_price'"]

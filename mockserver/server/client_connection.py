@@ -208,7 +208,7 @@ class WholeAnswer:
             head = sent_head(status, headers)
         if head is None or self._flow.write_paused:
             return False
-        own = b"".join([b"%b: %b\r\n" % pair for pair in self._own])
+        own = _lines(tuple(self._own))
         closing = b"" if self._keeps_alive else b"connection: close\r\n"
         if head.length is None:
             chunks = [b"%x\r\n%b\r\n" % (len(part), part) for part in parts if part]
@@ -255,6 +255,12 @@ def sent_head(status: int, headers: Headers) -> SentHead | None:
     if broken or status not in STATUS_LINE or status in BODILESS or status < 200:
         return None
     return SentHead(STATUS_LINE[status], text, length)
+
+
+@lru_cache(maxsize=4)
+def _lines(headers: Headers) -> bytes:
+    """Headers of the server's own: another date each second, and else the same."""
+    return b"".join([b"%b: %b\r\n" % pair for pair in headers])
 
 
 @lru_cache(maxsize=256)

@@ -57,18 +57,19 @@ class FixedClock:
 
 
 class Wheel:
-    """Callbacks at absolute times, on a grid of one millisecond."""
+    """Callbacks at absolute times, on a grid of one millisecond.
+
+    Attributes:
+        now: Gives the seconds on the loop's clock.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self.now = loop.time
         self._slots: dict[int, list[Callable[[], None]]] = {}
         self._ticks: list[int] = []
         self._timer: asyncio.TimerHandle | None = None
         self._armed = 0
-
-    def now(self) -> float:
-        """Seconds on the loop's clock."""
-        return self._loop.time()
 
     def at(self, when: float, callback: Callable[[], None]) -> None:
         """Call back at or just after `when` (seconds on the loop's clock)."""

@@ -25,7 +25,7 @@ MOST_BYTES = 16 * 2**20
 MOST_BYTES_OF_ALL = 256 * 2**20
 OVERHEAD_BYTES = 3072  # what an exchange weighs beyond its texts, its body and its frames
 SAID_CHARACTERS = 200  # of the last question, for a row of the page
-HEADER_BYTES = 160  # a header's name and its place in the dictionary
+HEADER_BYTES = 200  # a header's name, its place in the dictionary, and its value but for its characters
 FRAME_BYTES = 96  # what a frame weighs beyond its characters: an object and its place
 TIME_BYTES = 32
 _NOTHING: Final[Mapping[str, Any]] = {}
@@ -74,18 +74,20 @@ class Query:
 
 def weight(exchange: Exchange) -> int:
     """Bytes that a finished exchange holds in memory, at most."""
-    request, plan = exchange.request, exchange.plan
-    size = OVERHEAD_BYTES + len(request.body) + 2 * getsizeof(request.path)  # the path's parts stand in its route too
-    size += sum(map(getsizeof, request.headers.values())) + HEADER_BYTES * len(request.headers)
-    size += sum(getsizeof(text) for one in (exchange.chat.messages if exchange.chat else ()) for text in one.values())
-    size += 8 * len(exchange.writes) + getsizeof(request.query) + sum(map(getsizeof, exchange.ignored))
+    request, plan, chat = exchange.request, exchange.plan, exchange.chat
+    headers = request.headers
+    size = OVERHEAD_BYTES + len(request.body) + HEADER_BYTES * len(headers) + sum(map(len, headers.values()))
+    size += 2 * getsizeof(request.path) + 8 * len(exchange.writes)  # the path's parts stand in its route too
+    if request.query:
+        size += getsizeof(request.query)
+    if chat is not None:
+        for message in chat.messages:
+            size += sum(map(getsizeof, message.values()))
+        size += sum(map(getsizeof, chat.ignored))
     if plan is not None:
-        size += (
-            held_bytes(plan.frames)
-            + FRAME_BYTES * len(plan.frames)
-            + getsizeof(plan.detail)
-            + sum(map(getsizeof, plan.stale))
-        )
+        size += held_bytes(plan.frames) + FRAME_BYTES * len(plan.frames)
+        if plan.detail or plan.stale:
+            size += getsizeof(plan.detail) + sum(map(getsizeof, plan.stale))
         if plan.at_ms is not None:
             size += TIME_BYTES * len(plan.at_ms)
     return size

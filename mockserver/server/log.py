@@ -8,14 +8,14 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from mockserver.server.log_writer import LogWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mockserver.core.exchange import Exchange
+    from mockserver.core.exchange import Ending, Exchange
 
 SHOWN_PATH_CHARACTERS = 200
 SHOWN_DETAIL_CHARACTERS = 1000
@@ -32,60 +32,71 @@ def escaped(text: str) -> str:
     return "".join(char if char.isprintable() else _ESCAPES.get(char) or json.dumps(char)[1:-1] for char in text)
 
 
-class ExchangeMessage:
-    """What the log tells of an exchange: taken from it when it ends, put into words when it is written."""
+class ToldExchange(NamedTuple):
+    """What the log tells of an exchange, but for when it was and how long it took: much the same of most."""
 
-    __slots__ = (
-        "detail", "ending", "faults", "frames", "ignored", "method", "milliseconds", "path", "planned", "source",
-        "stale", "status",
-    )  # fmt: skip
+    method: str
+    path: str
+    status: int
+    frames: int
+    planned: int
+    source: str
+    ending: Ending
+    faults: tuple[str, ...]
+    ignored: tuple[str, ...]
+    stale: tuple[str, ...]
+    detail: str
 
-    def __init__(self, exchange: Exchange) -> None:
-        request, plan, ignored = exchange.request, exchange.plan, exchange.ignored
-        self.stale: tuple[str, ...] = plan.stale if plan is not None else ()
-        self.method, self.path = request.method, shortened(request.path, SHOWN_PATH_CHARACTERS)
-        self.frames, self.milliseconds, self.ending = exchange.frames_sent, exchange.duration_ms, exchange.ending
-        self.faults = exchange.faults
-        self.ignored = _shown_ignored(ignored) if ignored else ()
-        if plan is None:
-            self.status, self.planned, self.source = 0, 0, ""
-            self.detail = "the client left before its request was whole"
-        else:
-            self.status, self.planned, self.source = plan.status, len(plan.frames), plan.source
-            self.detail = shortened(plan.detail, SHOWN_DETAIL_CHARACTERS)
 
-    def facts(self) -> dict[str, Any]:
-        """What is told of the exchange; facts that have nothing to tell are absent."""
-        facts: dict[str, Any] = {
-            "method": self.method,
-            "path": self.path,
-            "status": self.status or None,
-            "frames": self.frames,
-            "planned": self.planned,
-            "ms": round(self.milliseconds, 1),
-            "source": self.source,
-            "ending": str(self.ending),
-            "faults": list(self.faults),
-            "ignored": list(self.ignored),
-            "stale": list(self.stale),
-            "detail": self.detail,
-        }
-        return {name: value for name, value in facts.items() if name == "path" or value not in ("", [])}
+def told_of(exchange: Exchange) -> ToldExchange:
+    """What the log tells of an exchange that ended."""
+    request, plan, chat = exchange.request, exchange.plan, exchange.chat
+    path = shortened(request.path, SHOWN_PATH_CHARACTERS)
+    ignored = _shown_ignored(chat.ignored) if chat is not None and chat.ignored else ()
+    stale: tuple[str, ...] = ()
+    status, planned, source, detail = 0, 0, "", "the client left before its request was whole"
+    if plan is not None:
+        status, planned, source, stale = plan.status, len(plan.frames), plan.source, plan.stale
+        detail = shortened(plan.detail, SHOWN_DETAIL_CHARACTERS)
+    sent, ending, faults = exchange.frames_sent, exchange.ending, exchange.faults
+    return ToldExchange(request.method, path, status, sent, planned, source, ending, faults, ignored, stale, detail)
 
-    def __str__(self) -> str:
-        sent, planned = self.frames, self.planned
-        count = sent if sent == planned else f"{sent} of {planned}"
-        text = (
-            f"{self.method} {self.path} {self.status or '-'}  {count} frame{'' if planned == 1 else 's'}"
-            f"  {round(self.milliseconds, 1)} ms{f'  {self.source}' if self.source else ''}  {self.ending.value}"
-        )
-        if self.faults:
-            text += f"  faults {', '.join(self.faults)}"
-        if self.ignored:
-            text += f"  ignored {', '.join(self.ignored)}"
-        if self.stale:
-            text += f"  stale {'; '.join(self.stale)}"
-        return f"{text}: {self.detail}" if self.detail else text
+
+def facts(told: ToldExchange, milliseconds: float) -> dict[str, Any]:
+    """What is told of the exchange, by name; facts that have nothing to tell are absent."""
+    facts: dict[str, Any] = {
+        "method": told.method,
+        "path": told.path,
+        "status": told.status or None,
+        "frames": told.frames,
+        "planned": told.planned,
+        "ms": round(milliseconds, 1),
+        "source": told.source,
+        "ending": str(told.ending),
+        "faults": list(told.faults),
+        "ignored": list(told.ignored),
+        "stale": list(told.stale),
+        "detail": told.detail,
+    }
+    return {name: value for name, value in facts.items() if name == "path" or value not in ("", [])}
+
+
+@lru_cache(maxsize=256)
+def in_words(told: ToldExchange) -> tuple[str, str]:
+    """The words before and behind the milliseconds, as a terminal may show them."""
+    sent, planned, source = told.frames, told.planned, told.source
+    count = sent if sent == planned else f"{sent} of {planned}"
+    before = f"{told.method} {told.path} {told.status or '-'}  {count} frame{'' if planned == 1 else 's'}  "
+    after = f" ms{f'  {source}' if source else ''}  {told.ending.value}"
+    if told.faults:
+        after += f"  faults {', '.join(told.faults)}"
+    if told.ignored:
+        after += f"  ignored {', '.join(told.ignored)}"
+    if told.stale:
+        after += f"  stale {'; '.join(told.stale)}"
+    if told.detail:
+        after += f": {told.detail}"
+    return escaped(before), escaped(after)
 
 
 def shortened(text: str, most: int) -> str:
@@ -117,8 +128,8 @@ class LineFormatter(logging.Formatter, ABC):
         return f"{_second(int(at), self.default_time_format)}.{int(at % 1 * 1000):03d}"
 
     @abstractmethod
-    def exchange(self, at: float, message: ExchangeMessage) -> str:
-        """The line of an exchange that ended then."""
+    def exchange(self, at: float, milliseconds: float, told: ToldExchange) -> str:
+        """The line of an exchange that ended then, and took so long."""
 
     def message(self, text: str) -> str:
         """The line of a warning of our own, told now."""
@@ -130,9 +141,10 @@ class TextFormatter(LineFormatter):
 
     default_time_format = "%H:%M:%S"
 
-    def exchange(self, at: float, message: ExchangeMessage) -> str:
+    def exchange(self, at: float, milliseconds: float, told: ToldExchange) -> str:
         """One line."""
-        return f"{self.moment(at)} {escaped(str(message))}"
+        before, after = in_words(told)
+        return f"{self.moment(at)} {before}{round(milliseconds, 1)}{after}"
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, and below it the traceback where there is one."""
@@ -150,9 +162,9 @@ class JsonFormatter(LineFormatter):
 
     default_time_format = "%Y-%m-%dT%H:%M:%S"
 
-    def exchange(self, at: float, message: ExchangeMessage) -> str:
+    def exchange(self, at: float, milliseconds: float, told: ToldExchange) -> str:
         """One line."""
-        line = {"time": self.moment(at), "level": "info", "event": "exchange", **message.facts()}
+        line = {"time": self.moment(at), "level": "info", "event": "exchange", **facts(told, milliseconds)}
         return escaped(json.dumps(line, ensure_ascii=False))
 
     def format(self, record: logging.LogRecord) -> str:
@@ -203,7 +215,7 @@ def logging_to(
         one.addHandler(handler)
 
     def tell(exchange: Exchange) -> None:
-        writer.add(partial(formatter.exchange, time.time(), ExchangeMessage(exchange)))
+        writer.add(partial(formatter.exchange, time.time(), exchange.duration_ms, told_of(exchange)))
 
     try:
         yield tell if own <= logging.INFO else None

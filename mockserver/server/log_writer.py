@@ -23,7 +23,7 @@ GATHER_SECONDS: Final = 0.05
 """How long lines are gathered before they are written."""
 CLOSE_SECONDS: Final = 1.0
 """How long the end waits for a reader of what is left."""
-_LINES_A_WRITE: Final = 16  # the interpreter is held for about half a millisecond while they are put into words
+_LINES_A_WRITE: Final = 32  # the interpreter is held for half a millisecond at most while they are put into words
 _POLL_MS: Final = 50
 _PIPE_BYTES: Final = getattr(select, "PIPE_BUF", 512)  # what a pipe takes without blocking where it can be written to
 

@@ -128,6 +128,11 @@ def perform_whole(plan: Plan, connection: WholeWriter, wheel: Wheel, exchange: E
 class _Paced:
     """A stream on the wheel: each turn sends all frames that are due, then asks for the next one's time."""
 
+    __slots__ = (
+        "_at", "_blocked", "_called", "_connection", "_count", "_exchange", "_frames", "_next", "_note", "_over",
+        "_plan", "_send", "_started", "_wheel",
+    )  # fmt: skip
+
     def __init__(
         self,
         plan: Plan,
@@ -146,11 +151,13 @@ class _Paced:
         self._connection = connection
         self._wheel = wheel
         self._exchange = exchange
-        self._writes = exchange.writes = array("d")
+        exchange.writes = writes = array("d")
+        self._note = writes.append
         self._started = started
         self._next = 0
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._blocked: asyncio.Task[None] | None = None
+        self._called = self._turn  # bound once: the wheel is given it for each chunk
 
     async def run(self) -> None:
         await self._send({"type": "http.response.start", "status": self._plan.status, "headers": self._plan.headers})
@@ -159,6 +166,7 @@ class _Paced:
         try:
             await self._over
         finally:
+            del self._called  # which refers to this
             self._connection.when_left(None)
             if self._blocked is not None:
                 self._blocked.cancel()
@@ -170,24 +178,28 @@ class _Paced:
 
     def _turn(self) -> None:
         """Called by the wheel."""
-        if self._over.done():
+        over, connection, wheel = self._over, self._connection, self._wheel
+        if over.done():
             return
-        if self._connection.gone:
-            self._over.set_result(None)
+        if connection.gone:
+            over.set_result(None)
             return
-        due = (self._wheel.now() - self._started) * 1000 + 1
-        frames, at, count, number = self._frames, self._at, self._count, self._next
+        at, count, number = self._at, self._count, self._next
+        now_ms = (wheel.now() - self._started) * 1000
         end = number + 1
-        while end < count and at[end] <= due:
+        while end < count and at[end] <= now_ms + 1:
             end += 1
-        data = frames[number] if end == number + 1 else b"".join(frames[number:end])
+        data = self._frames[number] if end == number + 1 else b"".join(self._frames[number:end])
         self._next = end
         more = end < count
-        if more and self._connection.write_part(data):  # without the dict, the coroutine and the checks of `send`
-            if self._connection.paused:
+        if more and connection.write_part(data):  # without the dict, the coroutine and the checks of `send`
+            if connection.paused:
                 self._blocked = asyncio.ensure_future(self._drained())
             else:
-                self._sent()
+                self._exchange.frames_sent = end
+                self._note(now_ms)  # what is written leaves when the wheel's pass is over
+                self._note(end)
+                wheel.at(self._started + at[end] / 1000, self._called)
             return
         sending = self._send({"type": "http.response.body", "body": data, "more_body": more})
         try:
@@ -195,17 +207,18 @@ class _Paced:
         except StopIteration:
             self._sent()
         except BaseException as error:  # noqa: BLE001 - handed to the one who waits for the stream
-            self._over.set_exception(error)
+            over.set_exception(error)
         else:
             self._blocked = asyncio.ensure_future(self._rest(sending, waited))  # type: ignore[arg-type]
 
     def _sent(self) -> None:
         number = self._exchange.frames_sent = self._next
-        self._writes.extend(((self._wheel.now() - self._started) * 1000, number))
+        self._note((self._wheel.now() - self._started) * 1000)
+        self._note(number)
         if number >= self._count:
             self._over.set_result(None)
         else:
-            self._wheel.at(self._started + self._at[number] / 1000, self._turn)
+            self._wheel.at(self._started + self._at[number] / 1000, self._called)
 
     async def _drained(self) -> None:
         """The client takes no more at once: no more frames are scheduled until it does."""

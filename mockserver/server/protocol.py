@@ -73,6 +73,7 @@ class MockProtocol(HttpToolsProtocol):
         self._chats = chats
         self._first_read = b""
         self._chat: _ChatInBody | None = None
+        self._answered_at = 0.0
         self._head_bytes = 0
         self._framing_bytes = 0
         self._trailer_bytes = 0
@@ -116,7 +117,6 @@ class MockProtocol(HttpToolsProtocol):
         if self._chats is not None and not (self._in_head or self._in_body):
             head = self._chats.find(data)
             if head is not None and (self.cycle is None or self.cycle.response_complete):
-                self._unset_keepalive_if_required()
                 self._take_chat(_ChatInBody(self._chats, head, self._chats.begin(head), data))
                 return
             self._first_read = data
@@ -175,6 +175,25 @@ class MockProtocol(HttpToolsProtocol):
         if len(chat.data) > size:
             self._parse(chat.data[size:])
 
+    def _keep_open(self) -> None:
+        """Keep the connection open behind an answer; a timer that runs already looks at its end how long it is ago."""
+        self._answered_at = self.loop.time()
+        if self.timeout_keep_alive_task is None and not self.transport.is_closing():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection on which nothing was asked for so long."""
+        self.timeout_keep_alive_task = None
+        if self._chat is not None:
+            return
+        left = self._answered_at + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
+        else:
+            super().timeout_keep_alive_handler()
+
     def shutdown(self) -> None:
         """The server ends: a chat that has begun is waited for."""
         self._leave_to_parser()
@@ -196,8 +215,10 @@ class MockProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         if writer.written:
-            self.on_response_complete()
+            self.server_state.total_requests += 1
+            self._keep_open()
             return
+        self._unset_keepalive_if_required()
         self.on_message_begin()
         self._in_head = False
         self.headers += head.headers

@@ -35,7 +35,9 @@ log = logging.getLogger("mockserver")
 KEEP_ALIVE_SECONDS = 75
 BACKLOG = 4096
 OLDEST_UVLOOP = (0, 23)
-GC_ALLOCATIONS = 20_000  # the journal keeps what a request made, so frequent collections would find nothing again
+GC_ALLOCATIONS = (2_000, 200, 50)
+"""After how many objects, collections of the young and collections of the old each kind begins: what is young is looked
+through in a millisecond or two, since paced streams wait meanwhile; what is old is mostly what the journal keeps."""
 
 
 def _nothing() -> None: ...
@@ -294,7 +296,7 @@ def run(
 
     def ready() -> None:
         gc.collect()
-        gc.set_threshold(GC_ALLOCATIONS, 20, 50)
+        gc.set_threshold(*GC_ALLOCATIONS)
         gc.freeze()  # here and not in Server: a process of ours has nothing to collect later, a user's process has
         on_ready()
 
