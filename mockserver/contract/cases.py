@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mockserver.profile.edition import Edition
 
 DEFAULT_MAX_TOKENS: Final = 32
+FEW_BYTES: Final = 64 * 1024
+"""A body of more costs its target something."""
 
 
 class Phase(StrEnum):
@@ -224,6 +226,24 @@ def breaks(edition: Edition, model: str, max_tokens: int = DEFAULT_MAX_TOKENS) -
         one
         for one in (*found, *wrong, giant)
         if one.refusal not in let_in and not (one.name == _ROLE and "unknown-role" in let_in)
+    ]
+
+
+def out_of_range(edition: Edition, case: Case) -> bool:
+    """Whether a case tries the end of a range that the edition has."""
+    rule = edition.file.request.fields.get(case.param)
+    value = case.body.get(case.param) if isinstance(case.body, dict) else None
+    if rule is None or type(value) is not int:
+        return False
+    return (rule.maximum is not None and value > rule.maximum) or (rule.minimum is not None and value < rule.minimum)
+
+
+def at_the_limit(model: str) -> list[Case]:
+    """Questions whose answers a limit of few tokens cuts off."""
+    body = question("请用一百个字介绍人工智能。", model, 4)
+    return [
+        Case("cut by its limit", Phase.EXAMPLES, body),
+        Case("cut by its limit, streamed", Phase.EXAMPLES, streamed_twin(body)),
     ]
 
 
