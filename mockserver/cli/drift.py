@@ -2,49 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import re
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TextIO
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, TextIO
 
+from mockserver.cli import drift_patch
 from mockserver.cli.arguments import Parser, add_json, add_quiet
+from mockserver.cli.drift_pairs import Compared, asked_live, recorded
 from mockserver.cli.progress import Progress
-from mockserver.cli.target import add_target_arguments, budget_of, guarded, say_path, targets_of
-from mockserver.contract import cases, drift, in_process, learn, library
-from mockserver.contract.cases import Case, Phase
+from mockserver.cli.target import add_target_arguments, guarded, say_path, targets_of
+from mockserver.contract import drift, library
 from mockserver.contract.clauses.clause import Context, Severity
-from mockserver.contract.clauses.reading import Reading
-from mockserver.contract.http_client import Address, HttpTransport
 from mockserver.contract.result import Clock, ExitCode, counted
-from mockserver.contract.runner import BudgetSpentError, Runner
-from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
-from mockserver.core.route import parse
 from mockserver.files.atomic import write_whole
-from mockserver.files.bounded import read_bounded
-from mockserver.files.checked import read_toml
-from mockserver.files.exchange_file import exchange_of, read_if_exchange
-from mockserver.profile.edition import ChipFile
-from mockserver.sources.recordings import chat_request
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from mockserver.cli.terminal import Console
-    from mockserver.contract.drift import Row
-    from mockserver.contract.library import Target
-    from mockserver.core.exchange import Exchange
+    from mockserver.contract.drift_rows import Pair, Row
     from mockserver.profile.edition import Edition
-
-REFUSALS = 6  # how many of the broken requests are compared too
-
-Pairs = list[tuple[str, "Exchange", "Exchange"]]
-
 
 SAYS = """\
 Ask the mock and the live service the same, and compare schema, wire dialect and timing. Exit code
@@ -103,27 +84,31 @@ def _drift(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     if not args.quiet:
         say_path(args, err)
     date = datetime.fromtimestamp(clock.unix_s() if clock.unix_s else 0, UTC).date().isoformat()
-    reports: list[dict[str, Any]] = []
-    patches, drawn, stopped = [], [], ""
+    where = args.against or args.base_url
+    every: list[Compared] = []
     for target in targets:
         if args.against:
-            pairs = _recorded(args.against, edition, target)
+            every.append(recorded(args.against, edition, target))
         else:
             with Progress(err, environ, quiet=args.quiet) as steps:
-                pairs, stopped = _live(args, edition, target, steps, clock)
-        rows = drift.compare(Context(edition, edition.chips[target.chip], target.model), pairs)
-        patch = _patch(args, edition, target, pairs, f"drift from {args.against or args.base_url}, {date}")
-        patches.append(patch)
-        drawn.append(pairs)
-        reports.append({"chip": target.chip, "exchanges": len(pairs), "rows": list(map(asdict, rows)), "patch": patch})
+                every.append(asked_live(args, edition, target, steps, clock))
+    reports: list[dict[str, Any]] = []
+    patches = [drift_patch.of_chip(args, edition, one, f"drift from {where}, {date}") for one in every]
+    patches[-1] += drift_patch.of_edition(args, edition, every, date)
+    for one, patch in zip(every, patches, strict=True):
+        context = Context(edition, edition.chips[one.target.chip], one.target.model)
+        rows = drift.compare(context, one.pairs, one.by_name)
+        told = {"chip": one.target.chip, "exchanges": len(one.found), "rows": list(map(asdict, rows)), "patch": patch}
+        reports.append({**told, "notes": one.notes})
         if not args.report:
-            _tell(target.chip, len(pairs), rows, patch, out)
+            _tell(one, rows, patch, out)
     if args.report == "html":
-        out.write(_page(edition, args.against or args.base_url, reports, drawn))
+        out.write(_page(edition, where, reports, [one.pairs for one in every]))
     elif args.report:
         print(json.dumps(reports, ensure_ascii=False, indent=1), file=out)
     if args.patch and any(patches):
         write_whole(args.patch, "".join(patches))
+    stopped = next((one.stopped for one in every if one.stopped), "")
     if stopped:
         print(f"genstudio-mock: {stopped}", file=err)
         return ExitCode.UNREACHABLE
@@ -131,121 +116,26 @@ def _drift(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     return ExitCode.BROKEN if drifted else ExitCode.HOLDS
 
 
-# --- what is compared ---------------------------------------------------------------------------------------------
-
-
-def _mock(edition: Edition, target: Target) -> Runner:
-    """A runner whose target is a mock in this process; where no path names the chip, the target's answers."""
-    edition = in_process.with_model(edition, target.model)
-    send = in_process.transport(in_process.service(edition), edition.file.defaults.created * 1000, chip=target.chip)
-    chip, clock = edition.chips[target.chip], Clock(lambda: 0.0, lambda _s: None)
-    return Runner(send, edition, chip, target.model, clock=clock, address=_mocks_address(target))
-
-
-def _mocks_address(target: Target) -> Address | None:
-    """Where the mock is asked: as the target is, where the service has such a path without a chip; else as usual."""
-    address = target.address
-    route = parse(address.path(target.model, target.chip))
-    if route is None or route.chip:
-        return None
-    return Address("http://127.0.0.1", urlsplit(address.base_url).path.rstrip("/") + address.path_template)
-
-
-def _live(
-    args: argparse.Namespace, edition: Edition, target: Target, steps: Progress, clock: Clock
-) -> tuple[Pairs, str]:
-    """The same requests, asked of both: those of recordings, or the contract's examples and some refusals.
-
-    And why the target should not be asked any more; empty where it was asked to the end.
-    """
-    send = HttpTransport(target.address, target.key, clock.seconds)
-    chip, budget = edition.chips[target.chip], budget_of(args)
-    runner = Runner(send, edition, chip, target.model, clock=clock, budget=budget, address=target.address)
-    if args.fixtures:
-        asked = [
-            Case(name, Phase.EXAMPLES, _cheap(_body(exchange, target), args.max_tokens))
-            for name, exchange in _recordings(args.fixtures, "--fixtures", target.chip, edition)
-        ]
-    else:
-        asked = list(learn.probes(edition, target.model, args.max_tokens).values())
-        asked += cases.breaks(edition, target.model, args.max_tokens)[:REFUSALS]
-    mock = _mock(edition, target)
-    pairs: Pairs = []
-    for number, case in enumerate(asked, 1):
-        try:
-            exchange = runner.ask(case)
-        except BudgetSpentError as stopped:
-            left = counted(len(asked) - number + 1, "case")
-            steps.note(f"{left} left out: {str(stopped) or 'the budget does not reach'}")
-            return pairs, str(stopped)
-        steps.step(number, len(asked), case.name, about=target.chip)
-        pairs.append((case.name, mock.sent(mock.request(case)), exchange))
-    return pairs, ""
-
-
-def _recorded(folder: Path, edition: Edition, target: Target) -> Pairs:
-    """The recordings of a folder for this chip, each with what the mock answers to its request."""
-    mock = _mock(edition, target)
-    pairs: Pairs = []
-    for name, exchange in _recordings(folder, "--against", target.chip, edition):
-        request = mock.request(Case(name, Phase.EXAMPLES, _body(exchange, target)))
-        route = parse(exchange.request.path)
-        if route is not None and not route.chip:
-            request = replace(request, path=route.path)
-        pairs.append((name, mock.sent(request), exchange))
-    return pairs
-
-
-def _recordings(folder: Path, flag: str, chip: str, edition: Edition) -> Iterator[tuple[str, Exchange]]:
-    """The recordings of one chip below a folder, whoever recorded them; other files are left.
-
-    Those whose path names no chip are of the edition's default chip, as `serve` has it.
-    """
-    if not folder.is_dir():
-        raise OperatorError(f"{flag} {folder}: no such directory")
-    count = 0
-    for path in sorted(folder.rglob("*.json")):
-        file = read_if_exchange(path)
-        asked = file and chat_request(file.request.path, file.request.body or {}, edition.default_chip)
-        if file and asked and asked.chip == chip:
-            count += 1
-            yield str(path.relative_to(folder).with_suffix("")), exchange_of(file)
-    if not count:
-        raise OperatorError(
-            f"{flag} {folder}: holds no recording of chip {chip}; genstudio-mock record and learn make some"
-        )
-
-
-def _body(exchange: Exchange, target: Target) -> dict[str, Any]:
-    """What was asked, of the target's model."""
-    asked = Reading(exchange).asked
-    return {**asked, "model": target.model} if "model" in asked or not target.address.names_model else asked
-
-
-def _cheap(body: dict[str, Any], most: int) -> dict[str, Any]:
-    """The request with no higher limit of tokens than is allowed."""
-    key = "max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"
-    asked = body.get(key)
-    return {**body, key: min(asked, most) if isinstance(asked, int) else most}
-
-
 # --- what is told -------------------------------------------------------------------------------------------------
 
 
-def _tell(chip: str, count: int, rows: Sequence[Row], patch: str, out: TextIO) -> None:
+def _tell(compared: Compared, rows: Sequence[Row], patch: str, out: TextIO) -> None:
     drifted = [row for row in rows if row.severity is not Severity.OBSERVED]
     found = counted(len(drifted), "difference") if drifted else "no drift"
     observed = "" if drifted or not rows else "; only observed:"
-    print(f"{chip}: {found} in {counted(count, 'exchange')}{observed}", file=out)
+    chip, count = compared.target.chip, counted(len(compared.found), "exchange")
+    print(f"{chip}: {found} in {count}{observed}", file=out)
     if rows:
         table = [("field", "mock", "live", "severity"), *((r.field, r.mock, r.live, r.severity.value) for r in rows)]
         widths = [max(len(row[column]) for row in table) for column in range(4)]
         for row in table:
             print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), file=out)
+    for note in compared.notes:
+        print(f"{chip}: note: {note}", file=out)
     out.write(patch)
 
 
-def _page(edition: Edition, source: object, reports: Sequence[dict[str, Any]], drawn: Sequence[Pairs]) -> str:
+def _page(edition: Edition, source: object, reports: Sequence[dict[str, Any]], drawn: Sequence[Sequence[Pair]]) -> str:
     """The rows and patches, and below them each pair of answers side by side, as one page."""
     from mockserver.page.recorded import drawn_kept
     from mockserver.page.standalone import document
@@ -258,33 +148,3 @@ def _page(edition: Edition, source: object, reports: Sequence[dict[str, Any]], d
         )
         chips.append({**one, "pairs": [pair for pair in sides if all(pair)]})
     return document(f"Drift of {edition.name} at {source}", "drift", {"chips": chips})
-
-
-def _patch(args: argparse.Namespace, edition: Edition, target: Target, pairs: Pairs, source: str) -> str:
-    """The change to the chip's file that mends what a quirk is for, as a unified diff; empty for none."""
-    roots: list[Path] = [*args.profiles, shipped("profiles")]
-    root = next(root for root in roots if (root / edition.name / f"{target.chip}.toml").is_file())
-    path = root / edition.name / f"{target.chip}.toml"
-    before, old = read_toml(path, ChipFile), read_bounded(path).decode()
-    after = drift.patched(before, edition.chips[target.chip], {name: live for name, _, live in pairs}, source)
-    if after.quirks == before.quirks:
-        return ""
-    new = drift.edited(old, after)
-    if args.output:
-        _save(args.output / edition.name / path.name, new)
-    here = Path.cwd()
-    shown = path.resolve().relative_to(here) if path.resolve().is_relative_to(here) else path.relative_to(root.parent)
-    name = shown.as_posix()
-    lines = difflib.unified_diff(_LINE.findall(old), _LINE.findall(new), f"a/{name}", f"b/{name}")
-    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
-
-
-_LINE: Final = re.compile(r"[^\n]*\n|[^\n]+")  # str.splitlines would split at U+2028 and its like too
-
-
-def _save(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OperatorError(f"--output {path.parent}: {error.strerror or error}") from None
-    write_whole(path, text)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mockserver.profile.edition import Edition
 
 DEFAULT_MAX_TOKENS: Final = 32
+FEW_BYTES: Final = 64 * 1024
+"""A body of more costs its target something."""
 
 
 class Phase(StrEnum):
@@ -246,6 +248,24 @@ def breaks(edition: Edition, model: str, max_tokens: int = DEFAULT_MAX_TOKENS) -
     spaces = edition.file.request.body_limit_bytes + 1 - len(valid)
     giant = case("a giant body", valid + b" " * spaces, "body-too-large", claim="assumed")
     return [one for one in (*found, *wrong, giant) if one.rule not in edition.file.request.lets_in]
+
+
+def out_of_range(edition: Edition, case: Case) -> bool:
+    """Whether a case tries the end of a range that the edition has."""
+    rule = edition.file.request.fields.get(case.param)
+    value = case.body.get(case.param) if isinstance(case.body, dict) else None
+    if rule is None or type(value) is not int:
+        return False
+    return (rule.maximum is not None and value > rule.maximum) or (rule.minimum is not None and value < rule.minimum)
+
+
+def at_the_limit(model: str) -> list[Case]:
+    """Questions whose answers a limit of few tokens cuts off."""
+    body = question("请用一百个字介绍人工智能。", model, 4)
+    return [
+        Case("cut by its limit", Phase.EXAMPLES, body),
+        Case("cut by its limit, streamed", Phase.EXAMPLES, streamed_twin(body)),
+    ]
 
 
 _TELLING: Final = ("temperature", "max_tokens", "stream", "top_p", "n", "stop")

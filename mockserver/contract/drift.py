@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
-from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from mockserver.contract import learn, learn_compare
+from mockserver.contract import drift_rows, learn
 from mockserver.contract.clauses import wire_form
-from mockserver.contract.clauses.clause import Outcome, Severity
+from mockserver.contract.clauses.clause import Outcome, Severity, word_of
 from mockserver.contract.clauses.reading import Reading
-from mockserver.contract.clauses.table import judge
+from mockserver.contract.clauses.table import CHECKS
 from mockserver.contract.clauses.wire_form import WIRE_CHECKS
+from mockserver.contract.drift_rows import Row
 from mockserver.contract.learn import times_of
 from mockserver.contract.result import counted
-from mockserver.core import strict_json
 from mockserver.core.errors import printable
 from mockserver.pipeline.chunk import REASONING_KEYS
 from mockserver.profile import quirks
@@ -26,44 +25,34 @@ from mockserver.profile.edition import ChipFile, QuirkClaim
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from mockserver.contract.cases import Case
     from mockserver.contract.clauses.clause import Context
+    from mockserver.contract.drift_rows import Pair
     from mockserver.core.exchange import Exchange
     from mockserver.profile.edition import ChipProfile
 
 _FEATURES: Final = ("_details", "logprobs.")
 """Parts of fields that come or not with what the model happened to do."""
+_WEIGHTS: Final = {"chunk-model-echo": Severity.SHOULD}
+"""What the contract leaves to another clause, and what has drifted all the same where it changes."""
 _CLASSES: Final = ((20.0, "instant"), (150.0, "fast"), (600.0, "medium"), (2000.0, "slow"))
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One difference.
-
-    Attributes:
-        field: The clause, the path in the JSON, the case or the measure.
-        mock: What the mock does.
-        live: What the service does.
-        severity: How much it weighs; `observed` is told and is not drift.
-    """
-
-    field: str
-    mock: str
-    live: str
-    severity: Severity
-
-
-def compare(context: Context, pairs: Sequence[tuple[str, Exchange, Exchange]]) -> list[Row]:
+def compare(context: Context, pairs: Sequence[Pair], cases: Mapping[str, Case] | None = None) -> list[Row]:
     """All differences, the weightiest first.
 
     Args:
         context: The edition, the mock's profile of the chip, and the model.
         pairs: The case's name, the mock's exchange and the service's.
+        cases: By name, where they are known: the documents have words for some refusals.
     """
     chip = context.chip
     rows = [
-        *_statuses(pairs),
-        *_refusals(pairs),
-        *_dialect(chip, [live for _, _, live in pairs]),
+        *drift_rows.statuses(pairs),
+        *drift_rows.refusals(context.edition, pairs, cases or {}),
+        *drift_rows.headers(pairs),
+        *drift_rows.limits(pairs),
+        *_dialect(chip, [live for _, _, live in pairs if Reading(live).answered]),
         *_broken(context, pairs),
     ]
     alike: dict[tuple[bool, ...], list[tuple[Exchange, Exchange]]] = {}
@@ -72,7 +61,10 @@ def compare(context: Context, pairs: Sequence[tuple[str, Exchange, Exchange]]) -
         if mine.answered and theirs.answered and _says(mine) == _says(theirs):
             alike.setdefault(_says(mine), []).append((ours, live))
     for listed in alike.values():
-        rows += _schema([ours for ours, _ in listed], [live for _, live in listed])
+        ours_alike, live_alike = [ours for ours, _ in listed], [live for _, live in listed]
+        told = {row.field for row in rows}
+        rows += _schema(ours_alike, live_alike)
+        rows += [row for row in drift_rows.orders(ours_alike, live_alike) if row.field not in told]
     rows += _timing(chip, [live for _, _, live in pairs])
     order = list(Severity)
     return sorted(dict.fromkeys(rows), key=lambda row: order.index(row.severity))
@@ -86,67 +78,26 @@ def _says(reading: Reading) -> tuple[bool, ...]:
     return (reading.wants_stream, reading.wants_usage, reading.blocked, *says)
 
 
-def _broken(context: Context, pairs: Sequence[tuple[str, Exchange, Exchange]]) -> list[Row]:
+def _broken(context: Context, pairs: Sequence[Pair]) -> list[Row]:
     """The contract's musts that the service breaks and the mock keeps, each once; the wire form has rows of its own."""
     found: dict[str, Row] = {}
+    wire = {check.id for check in WIRE_CHECKS}
+    musts = [check for check in CHECKS if check.id not in wire and check.weight(context) is Severity.MUST]
     for _, ours, live in pairs:
         if not (Reading(ours).answered and Reading(live).answered):
             continue
-        mine = judge(ours, context)
-        for check, verdict in judge(live, context).items():
-            weighs = check.weight(context) is Severity.MUST and check not in WIRE_CHECKS
-            if verdict.outcome is not Outcome.BROKEN or not weighs:
+        due, came = Reading(ours), Reading(live)
+        for check in musts:
+            verdict = word_of(partial(check.judge, came, context))
+            if check.id in found or verdict.outcome is not Outcome.BROKEN:
                 continue
-            if mine[check].outcome is not Outcome.BROKEN:
-                found.setdefault(check.id, Row(check.id, "holds", printable(verdict.evidence), Severity.MUST))
+            if word_of(partial(check.judge, due, context)).outcome is not Outcome.BROKEN:
+                found[check.id] = Row(check.id, "holds", printable(verdict.evidence), Severity.MUST)
     return list(found.values())
-
-
-def _statuses(pairs: Iterable[tuple[str, Exchange, Exchange]]) -> list[Row]:
-    return [
-        Row(f"status: {name}", str(Reading(ours).status), str(Reading(live).status or "none"), Severity.MUST)
-        for name, ours, live in pairs
-        if Reading(ours).status != Reading(live).status
-    ]
-
-
-def _refusals(pairs: Iterable[tuple[str, Exchange, Exchange]]) -> list[Row]:
-    """Refusals of one status whose body has other keys, another code or type, or whose headers are others."""
-    found: dict[str, Row] = {}
-    for _, ours, live in pairs:
-        mine, theirs = Reading(ours), Reading(live)
-        if mine.status != theirs.status or not 400 <= mine.status <= 599:
-            continue
-        due, came = _refusal_form(mine.body), _refusal_form(theirs.body)
-        if due != came:
-            field = f"body of a {mine.status}"
-            found.setdefault(f"{field} {due} {came}", Row(field, due, printable(came), Severity.MUST))
-        for line in learn_compare.headers_unlike(theirs, mine):
-            what, _, how = line.partition(": ")
-            field = f"{what} of a {mine.status}"
-            found.setdefault(field, Row(field, "other", printable(how), Severity.SHOULD))
-    return list(found.values())
-
-
-def _refusal_form(body: bytes) -> str:
-    """The keys of a refusal's body in their order, and its code; what is no JSON object by its beginning."""
-    try:
-        document = strict_json.loads(body)
-    except ValueError:
-        return repr(body[:60])
-    if not isinstance(document, dict):
-        return repr(body[:60])
-    shown = {
-        key: {name: inner if name == "code" else "…" for name, inner in value.items()}
-        if isinstance(value, dict)
-        else (value if key == "code" else "…")
-        for key, value in document.items()
-    }
-    return json.dumps(shown, ensure_ascii=False)[:120]
 
 
 def _dialect(chip: ChipProfile, live: Iterable[Exchange]) -> list[Row]:
-    weights = {check.id: check.severity for check in wire_form.WIRE_CHECKS}
+    weights = {check.id: check.severity for check in wire_form.WIRE_CHECKS} | _WEIGHTS
     return [
         Row(entry.clause, entry.declared, entry.seen or "", weights[entry.clause])
         for entry in wire_form.ledger(chip, map(Reading, live))
@@ -213,7 +164,9 @@ def _timing(chip: ChipProfile, live: Iterable[Exchange]) -> list[Row]:
 # --- the patch ----------------------------------------------------------------------------------------------------
 
 
-def patched(file: ChipFile, chip: ChipProfile, live: Mapping[str, Exchange], source: str) -> ChipFile:
+def patched(
+    file: ChipFile, chip: ChipProfile, live: Mapping[str, Exchange], source: str, word_at_limit: str = ""
+) -> ChipFile:
     """The chip's file with each claim that drifted replaced by what was seen.
 
     Args:
@@ -221,14 +174,16 @@ def patched(file: ChipFile, chip: ChipProfile, live: Mapping[str, Exchange], sou
         chip: The profile made of it and its edition.
         live: What came, by name.
         source: What to write as the source of the new claims.
+        word_at_limit: The finish reason where the limit cut; empty for what the mock says.
     """
-    observed = learn.observations(chip.wire, live)
+    observed = learn.observations(chip.wire, {name: one for name, one in live.items() if Reading(one).answered})
     wire = chip.wire
     for one in observed:
         wire = quirks.apply(wire, one.axis, one.quirk) if one.quirk else wire
     seen = [one for one in observed if one.quirk and learn.shows(chip.wire, wire, one.axis)]
     gone = {one.axis for one in seen}
-    kept = tuple(claim for claim in file.quirks if quirks.find(claim.name)[0] not in gone)
+    limit = quirks.find(f"finish-word=length:{word_at_limit}") if word_at_limit else None
+    kept = tuple(claim for claim in file.quirks if quirks.find(claim.name)[0] not in gone | {limit and limit[0]})
     own = {claim.name for claim in file.quirks}
     shared = {quirks.find(claim.name)[0] for claim in chip.claims if claim.name not in own}
     new = tuple(
@@ -238,6 +193,8 @@ def patched(file: ChipFile, chip: ChipProfile, live: Mapping[str, Exchange], sou
         for one in seen
         if one.quirk is not None and (one.quirk != one.axis.standard or one.axis in shared)
     )
+    if limit is not None:
+        new += (QuirkClaim(name=limit[1].name, claim="observed", source=f"{source}: answers cut by their limit"),)
     return ChipFile(summary=file.summary, quirks=(*kept, *new), latency=file.latency)
 
 

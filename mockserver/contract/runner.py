@@ -34,7 +34,7 @@ from mockserver.core.extras import to_install
 from mockserver.core.route import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from mockserver.contract.http_client import Transport
     from mockserver.profile.edition import ChipProfile, Edition
@@ -330,14 +330,9 @@ class Runner:
         return (one for one in found if self._address.names_model or not one.needs_model_in_path)
 
     def _breaks(self) -> Iterator[Case]:
-        """The cases with one rule broken that the target's path has a place for; a deployment has any model's name."""
+        """The cases with one rule broken."""
         found = cases.breaks(self._edition, self._model, self.budget.max_tokens)
-        route = parse(self._address.path(self._model, self._chip.name))
-        if route is not None and route.deployment:
-            found = [one for one in found if not isinstance(one.body, dict) or one.body.get("model") == self._model]
-        if not is_here(self._address.base_url):
-            found = [one for one in found if len(one.data) <= MOST_BYTES_ELSEWHERE]
-        return (one for one in found if one.chip is None or self._address.names_chip)
+        return iter(askable(found, self._model, self._chip.name, self._address))
 
     # --- a dialogue ---
 
@@ -377,6 +372,23 @@ class Runner:
                 if judged is clause and verdict.outcome is Outcome.BROKEN:
                     return replace(finding, case=case, exchange=exchange, evidence=verdict.evidence)
         return finding
+
+
+def askable(found: Iterable[Case], model: str, chip: str, address: Address) -> list[Case]:
+    """The cases with one rule broken that a target's path has a place for; a deployment has any model's name.
+
+    Args:
+        found: All of them.
+        model: The model that is asked.
+        chip: The chip that is asked.
+        address: The target; what is too large goes to this machine alone.
+    """
+    route = parse(address.path(model, chip))
+    if route is not None and route.deployment:
+        found = [one for one in found if not isinstance(one.body, dict) or one.body.get("model") == model]
+    if not is_here(address.base_url):
+        found = [one for one in found if len(one.data) <= MOST_BYTES_ELSEWHERE]
+    return [one for one in found if one.chip is None or address.names_chip]
 
 
 def _reductions(body: object) -> Iterator[dict[str, object]]:
