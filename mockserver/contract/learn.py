@@ -24,8 +24,10 @@ from mockserver.contract.clauses.wire_form import WIRE_CHECKS
 from mockserver.contract.result import Budget, Clock, counted
 from mockserver.contract.runner import Runner
 from mockserver.core.errors import printable
+from mockserver.pipeline.keys import merged
 from mockserver.profile import quirks
 from mockserver.profile.edition import ChipFile, ChipProfile, ChipSpeed, Edition, QuirkClaim
+from mockserver.profile.quirk_families import KEY_ORDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -124,6 +126,9 @@ def observations(base: WireSettings, exchanges: Mapping[str, Exchange]) -> list[
         for axis in (*quirks.AXES, *parts)
         if any(axis in seen for seen in shown.values())
     }
+    for axis in [axis for axis in most if axis.family is KEY_ORDER]:
+        every = merged(one for seen in shown.values() if axis in seen for one in dialect.orders_of(str(seen[axis])))
+        most[axis] = "+".join(every) if every else most[axis]  # each answer has some of the keys
     if _never_counted(readings.values()):
         for axis in [axis for axis in most if axis.field in {"usage_when", "usage_unasked"}]:
             del most[axis]  # who never sends usage, asked or not, does not send it on request
@@ -143,7 +148,9 @@ def observations(base: WireSettings, exchanges: Mapping[str, Exchange]) -> list[
 
         quirk = axis.quirk_of(value)
         values = dict.fromkeys(seen[axis] for seen in by_name.values())
-        if quirk is not None and len(values) > 1:
+        if quirk is not None and axis.family is KEY_ORDER:  # another quirk may have it so already
+            quirk = min((axis.quirk_in(base), quirk), key=lambda one: len(against(one)))
+        elif quirk is not None and len(values) > 1:
             others = filter(None, map(axis.quirk_of, values))
             quirk = min((quirk, *axis.quirks, *others), key=lambda one: len(against(one)))
         wrong = set(against(quirk)) if quirk else {name for name, seen in by_name.items() if seen[axis] != value}
@@ -151,7 +158,8 @@ def observations(base: WireSettings, exchanges: Mapping[str, Exchange]) -> list[
         telling = [name for name in against(due) if name not in wrong] or [
             name for name in by_name if name not in wrong
         ]
-        if axis.part and len(values) > len(by_name) / 2 > 1:
+        telling = telling or [*by_name]
+        if axis.part and axis.family is not KEY_ORDER and len(values) > len(by_name) / 2 > 1:
             quirk = None  # a value that changes from answer to answer is no constant
         says = quirk.name if quirk else f"{axis.part} {value}".strip()
         found.append(Observation(axis, quirk, says, telling[0], len(by_name) - len(wrong), len(by_name)))

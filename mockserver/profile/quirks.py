@@ -196,6 +196,7 @@ AXES: Final[tuple[Axis, ...]] = (
     Axis("chunk", "finish_delta", (
         Quirk("finish-delta-empty", "empty", "The finish chunk has an empty delta."),
         Quirk("finish-delta-content", "content", 'The finish chunk has a delta with content "".'),
+        Quirk("finish-delta-null", "null", "The finish chunk has a delta with content null."),
     )),
     Axis("chunk", "one_chunk", (
         Quirk("piecewise", False, "Each piece of the answer is a chunk."),

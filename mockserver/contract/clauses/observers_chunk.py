@@ -187,7 +187,7 @@ def _finish_chunk(r: Reading) -> Shown:
 def _finish_delta(r: Reading) -> Shown:
     if not r.whole or not r.finishes or _speaks(r.said[r.finishes[0]]):
         return None
-    return "content" if r.said[r.finishes[0]].get("content") == "" else "empty"
+    return {"empty": "content", "absent": "empty"}.get(unsaid := _unsaid(r.said[r.finishes[0]], "content"), unsaid)
 
 
 def _one_chunk(r: Reading) -> Shown:
