@@ -27,9 +27,9 @@ HARMLESS: Final = (
     "chunk-created=counts-up", "content-beside-call=null", "content-beside-call=empty", "tool-opening=no-arguments",
     "tool-opening=first-piece", "tool-opening=whole-call", "tool-later-id=empty", "tool-later-id=null",
     "tool-later-type=null", "tool-later-type=repeated", "tool-later-name=null", "tool-later-name=empty",
-    "tool-order=interleaved", "tool-order=together", "extra-key=chunk.system_fingerprint:null", "extra-key=choice.token_ids:null",
-    "extra-key=delta.reasoning_content:null", "extra-key=delta.tool_calls:null", "extra-key=usage.cost:0",
-    "extra-key=usage.completion_tokens_details.audio_tokens:0",
+    "tool-order=interleaved", "tool-order=together", "extra-key=chunk.system_fingerprint:null",
+    "extra-key=choice.token_ids:null", "extra-key=delta.reasoning_content:null", "extra-key=delta.tool_calls:null",
+    "extra-key=usage.cost:0", "extra-key=usage.completion_tokens_details.audio_tokens:0",
     *(name for name in FORMS if name not in {HALVES, "retry-alone"}),
 )  # fmt: skip
 """Quirks and forms that change the bytes and not the meaning, in the order in which they are tried."""
