@@ -404,6 +404,13 @@ COMPARED: dict[str, Callable[[Wire], Compared]] = {
     ),
     "no-logprobs": lambda w: ([choice for choice in choices(w) if "logprobs" in choice], []),
     "logprobs-null": lambda w: ([choice["logprobs"] for choice in choices(w)], [None] * len(choices(w))),
+    "logprobs-null-in-body": lambda w: (
+        (
+            ["logprobs" in chunk["choices"][0] for chunk in w.seen().chunks][:1],
+            w.body()["choices"][0].get("logprobs", 0),
+        ),
+        ([False], None),
+    ),
     "logprobs-null-in-stream": lambda w: (
         ({chunk["choices"][0]["logprobs"] for chunk in w.seen().chunks}, "logprobs" in w.body()["choices"][0]),
         ({None}, False),

@@ -95,7 +95,7 @@ LEFT_OUT: Final[dict[str, tuple[str, ...]]] = {
         "body-content-beside-call=empty", "body-content-beside-call=absent", "extra-key=body.service_tier:\"default\"",
         "tool-no-arguments=empty", "fixed-key=body.created:absent", "fixed-key=body.usage:absent",
         "fixed-key=body-choice.index:absent", "key-order=choice:delta+index", "key-order=body:id+choices+usage",
-        "key-order=usage:total_tokens+prompt_tokens",
+        "logprobs-null-in-body", "key-order=usage:total_tokens+prompt_tokens",
     ),
 }  # fmt: skip
 """Quirks that are not added unless they are asked for by name, by the reason."""

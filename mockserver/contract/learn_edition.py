@@ -11,6 +11,8 @@ import tomllib
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, get_args
 
+from pydantic import BaseModel
+
 from mockserver.contract import cases, learn_headers
 from mockserver.contract.clauses.reading import Reading
 from mockserver.core.errors import OperatorError, Refusal
@@ -195,6 +197,73 @@ def _not_kept(answers: Iterable[Exchange]) -> tuple[str, ...]:
         if any(isinstance(text, str) and text and text in reading.text for text in stops):
             passed.add("stop")
     return tuple(sorted(passed))
+
+
+# --- several chips ------------------------------------------------------------------------------------------------
+
+
+def joined(base: EditionFile, before: EditionFile, after: EditionFile) -> tuple[EditionFile, list[str]]:
+    """One edition's file for the chips learnt before and the one learnt now, and what it says anew of the former.
+
+    Args:
+        base: The edition that both were learnt from.
+        before: What was learnt of the others.
+        after: What was learnt now.
+
+    Raises:
+        OperatorError: both differ from the edition, and not alike.
+    """
+    three = [_items(one) for one in (base, before, after)]
+    chosen, anew = {}, []
+    for key in dict.fromkeys(key for items in three for key in items):
+        due, old, new = (items.get(key) for items in three)
+        if (new is not None and old is not None and _said(new) == _said(old)) or _said(new) == _said(due):
+            chosen[key] = old
+        elif _said(old) == _said(due):
+            chosen[key] = new
+            anew.append(".".join(key))
+        else:
+            raise OperatorError(
+                f"edition.toml: {'.'.join(key)}: this chip says {_short(new)}, those learnt before {_short(old)}; an "
+                "edition has one for all its chips: learn this one into another --output"
+            )
+    return _made(after, chosen), anew
+
+
+def _items(file: EditionFile) -> dict[tuple[str, str], Any]:
+    """What is learnt of an edition, one by one."""
+    found: dict[tuple[str, str], Any] = {("errors", name): row for name, row in file.errors.items()}
+    found |= {("fields", name): rule for name, rule in file.request.fields.items()}
+    found |= {("lets_in", rule): True for rule in file.request.lets_in}
+    found |= {("not_kept", name): True for name in file.request.not_kept}
+    found |= {("headers", name): value for name, value in file.responses.headers.items()}
+    return {**found, ("responses", "body_type"): file.responses.body_type}
+
+
+def _made(file: EditionFile, items: Mapping[tuple[str, str], Any]) -> EditionFile:
+    parts: dict[str, dict[str, Any]] = {}
+    for (part, name), value in items.items():
+        if value is not None:
+            parts.setdefault(part, {})[name] = value
+    kept = {name: tuple(parts.get(name, ())) for name in ("lets_in", "not_kept")}
+    request = file.request.model_copy(update={"fields": parts["fields"], **kept})
+    responses = {"headers": parts.get("headers", {}), "body_type": parts["responses"]["body_type"]}
+    return file.model_copy(
+        update={"errors": parts["errors"], "request": request, "responses": file.responses.model_copy(update=responses)}
+    )
+
+
+def _said(item: Any) -> Any:
+    """An item without how it is known."""
+    return item.model_dump(exclude={"claim", "source"}) if isinstance(item, BaseModel) else item
+
+
+def _short(item: Any) -> str:
+    text = repr(item.body or item.status) if isinstance(item, ErrorShape) else repr(_said(item))
+    return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…"
+
+
+_MOST_SHOWN: Final = 60
 
 
 # --- the file -----------------------------------------------------------------------------------------------------

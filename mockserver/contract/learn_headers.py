@@ -44,7 +44,10 @@ def headers(every: Iterable[Exchange], ours: Iterable[Exchange]) -> dict[str, st
         at = [place for place in PLACES if len(values[place]) * 2 > len(theirs[place])]
         found = [value for place in at for value in values[place]]
         own = IDS.get(name)
-        if name in LEFT_OUT or len(found) < _FEWEST or (own and all(map(own.fullmatch, found))):
+        if name in LEFT_OUT or len(found) < _FEWEST:
+            continue
+        sent = all(any(name in one for one in mine[place]) for place in at)
+        if own and sent and all(map(own.fullmatch, found)):
             continue
         if all({one.get(name) for one in mine[place]} == set(values[place]) for place in at):
             continue

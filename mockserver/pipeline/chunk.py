@@ -46,7 +46,7 @@ class ChunkSettings:
     body_content_beside_call: Literal["null", "empty", "absent"] = "null"
     model_echo: str = "{model}"
     finish_words: tuple[tuple[str, str], ...] = ()
-    logprobs: bool | Literal["stream"] = False
+    logprobs: bool | Literal["stream", "body"] = False
     blocked_chunk: Literal["own", "merged"] = "own"
     blocked_finish: Literal["stop", "content_filter", "null"] = "stop"
     blocked_usage: bool = True
@@ -106,7 +106,7 @@ def completion(answer: Answer, head: Head, settings: ChunkSettings, calls: Seque
         choice |= _thought(reasoning, settings)
     if calls:
         message["tool_calls"] = calls
-    if settings.logprobs is True:
+    if settings.logprobs in (True, "body"):
         choice["logprobs"] = None
     choice["finish_reason"] = _finish_reason(answer, settings)
     made: Json = {
@@ -149,7 +149,7 @@ def _chunk(head: Head, delta: Json, settings: ChunkSettings) -> Json:
     choice: Json = {"index": 0, "delta": delta}
     if settings.reasoning == "choice":
         choice |= {key: delta.pop(key) for key in REASONING_KEYS if key in delta}
-    if settings.logprobs:
+    if settings.logprobs in (True, "stream"):
         choice["logprobs"] = None
     choice["finish_reason"] = None
     return {

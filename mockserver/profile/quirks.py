@@ -210,6 +210,7 @@ AXES: Final[tuple[Axis, ...]] = (
         Quirk("no-logprobs", False, "Choices have no key logprobs."),
         Quirk("logprobs-null", True, "Choices carry logprobs: null."),
         Quirk("logprobs-null-in-stream", "stream", "Choices of a stream carry logprobs: null, those of a body do not."),
+        Quirk("logprobs-null-in-body", "body", "Choices of a body carry logprobs: null, those of a stream do not."),
     )),
     Axis("chunk", "reasoning", (
         Quirk("reasoning-in-delta", "delta", "Reasoning comes as reasoning_content in the delta or message."),
