@@ -167,7 +167,7 @@ def test_headers_are_played_where_they_stood() -> None:
     fresh = learn.asked_of_mock(edition, CHIP, MODEL, learn_edition.fresh(MODEL, 32))
 
     form = "talk-{hex:4}"
-    assert after.responses.headers == {"x-talk": {"stream": form, "body": form}, "cache-control": {"stream": ""}}
+    assert after.responses.headers == {"x-talk": {"stream": form, "body": form}, "cache-control": {"stream": False}}
     for one in map(Reading, fresh.values()):
         assert ("x-talk" in one.headers) is one.answered
         assert "cache-control" not in one.headers

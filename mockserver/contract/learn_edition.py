@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from mockserver.contract.cases import Case
     from mockserver.core.exchange import Exchange
+    from mockserver.pipeline.further_headers import HeaderValue
     from mockserver.profile.edition import Edition
 
 Asked = tuple["Case", "Exchange"]
@@ -132,7 +133,9 @@ def _form(reading: Reading) -> tuple[object, ...]:
 
 def _row(reading: Reading, mine: Reading | None, source: str) -> ErrorShape:
     sent = {name for one in (reading, mine) if one is not None for name in one.headers}
-    headers = {name: reading.headers.get(name, "") for name in learn_headers.OF_A_REFUSAL if name in sent}
+    headers: dict[str, HeaderValue] = {
+        name: reading.headers.get(name, False) for name in learn_headers.OF_A_REFUSAL if name in sent
+    }
     code: int | str = reading.error_code if reading.error_code is not None else reading.status
     return ErrorShape(
         status=reading.status,

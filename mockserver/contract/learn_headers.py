@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from mockserver.core.exchange import Exchange
-    from mockserver.pipeline.further_headers import Place
+    from mockserver.pipeline.further_headers import HeaderValue, Place
 
 OF_THE_CONNECTION: Final = frozenset({
     "date", "server", "connection", "keep-alive", "transfer-encoding", "content-length", "content-type",
@@ -31,14 +31,14 @@ _FEWEST: Final = 3
 """So many responses must carry a header before it is taken for one that others carry too."""
 
 
-def headers(every: Iterable[Exchange], ours: Iterable[Exchange]) -> dict[str, str | dict[Place, str]]:
+def headers(every: Iterable[Exchange], ours: Iterable[Exchange]) -> dict[str, str | dict[Place, HeaderValue]]:
     """The further headers by where they stand, and those that the mock would send and the target does not.
 
     What most responses of a place carry is one of them; of one that may be somebody's secret only the form is kept.
     """
     theirs, mine = _by_place(every), _by_place(ours)
     names = dict.fromkeys(name for place in PLACES for headers in theirs[place] for name in headers)
-    made: dict[str, str | dict[Place, str]] = {}
+    made: dict[str, str | dict[Place, HeaderValue]] = {}
     for name in names:
         values = {place: [one[name] for one in theirs[place] if name in one] for place in PLACES}
         at = [place for place in PLACES if len(values[place]) * 2 > len(theirs[place])]
@@ -58,10 +58,10 @@ def headers(every: Iterable[Exchange], ours: Iterable[Exchange]) -> dict[str, st
             forms = dict.fromkeys(at, common) if common is not None else forms
         same = len(set(forms.values())) == 1 and len(forms) == sum(bool(theirs[place]) for place in PLACES)
         if forms:
-            made[name] = next(iter(forms.values())) if same else forms
+            made[name] = next(iter(forms.values())) if same else {**forms}
     for name in dict.fromkeys(name for place in PLACES for headers in mine[place] for name in headers):
-        gone: dict[Place, str] = {
-            place: ""
+        gone: dict[Place, HeaderValue] = {
+            place: False
             for place in PLACES
             if theirs[place]
             and any(name in one for one in mine[place])
