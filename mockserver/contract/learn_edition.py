@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from mockserver.contract.cases import Case
     from mockserver.core.exchange import Exchange
-    from mockserver.pipeline.further_headers import HeaderValue
+    from mockserver.pipeline.further_headers import HeaderValue, Place
     from mockserver.profile.edition import Edition
 
 Asked = tuple["Case", "Exchange"]
@@ -69,7 +69,8 @@ def learned(
         date: When, as `2026-11-22`.
     """
     every = [*answers, *(came for _, came in asked)]
-    rows = _rows(edition.file.errors, asked, ours, date)
+    headers = learn_headers.headers(every, ours.values())
+    rows = _rows(edition.file.errors, asked, ours, headers, date)
     refused: dict[str, list[bool]] = {}
     for case, came in asked:
         if came.plan is not None and case.rule:
@@ -82,7 +83,6 @@ def learned(
         }
     )
     types = Counter(Reading(one).headers.get("content-type", "") for one in answers if Reading(one).completion)
-    headers = learn_headers.headers(every, ours.values())
     responses = edition.file.responses.model_copy(
         update={"headers": headers} | ({"body_type": types.most_common(1)[0][0]} if types else {})
     )
@@ -94,7 +94,11 @@ def _kind(case: Case) -> str:
 
 
 def _rows(
-    rows: Mapping[str, ErrorShape], asked: Sequence[Asked], ours: Mapping[str, Exchange], date: str
+    rows: Mapping[str, ErrorShape],
+    asked: Sequence[Asked],
+    ours: Mapping[str, Exchange],
+    further: Mapping[str, str | Mapping[Place, HeaderValue]],
+    date: str,
 ) -> dict[str, ErrorShape]:
     """The error rows; of one kind the most frequent form is the row, and a field that looks otherwise has its own."""
     by_kind: dict[str, list[tuple[Case, ErrorShape]]] = {}
@@ -104,7 +108,9 @@ def _rows(
             continue
         mine = Reading(ours[case.name]) if case.name in ours else None
         same = mine is not None and _form(mine) == _form(reading)
-        row = rows[case.refusal or ""] if same else _row(reading, mine, f"{case.name}, {date}")
+        row = rows[case.refusal or ""] if same else _row(reading, f"{case.name}, {date}")
+        own = learn_headers.of_refusal(reading, mine or reading, further)
+        row = row.model_copy(update={"headers": row.headers | own}) if own else row
         by_kind.setdefault(_kind(case), []).append((case, row))
     made = dict(rows)
     for kind, found in by_kind.items():
@@ -131,11 +137,7 @@ def _form(reading: Reading) -> tuple[object, ...]:
     return (reading.status, reading.headers.get("content-type", ""), reading.body)
 
 
-def _row(reading: Reading, mine: Reading | None, source: str) -> ErrorShape:
-    sent = {name for one in (reading, mine) if one is not None for name in one.headers}
-    headers: dict[str, HeaderValue] = {
-        name: reading.headers.get(name, False) for name in learn_headers.OF_A_REFUSAL if name in sent
-    }
+def _row(reading: Reading, source: str) -> ErrorShape:
     code: int | str = reading.error_code if reading.error_code is not None else reading.status
     return ErrorShape(
         status=reading.status,
@@ -143,7 +145,6 @@ def _row(reading: Reading, mine: Reading | None, source: str) -> ErrorShape:
         code=code,
         body=reading.body.decode("utf-8", "replace"),
         content_type=reading.headers.get("content-type", ""),
-        headers=headers,
         claim="observed",
         source=source,
     )

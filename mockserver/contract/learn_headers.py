@@ -76,6 +76,27 @@ def headers(every: Iterable[Exchange], ours: Iterable[Exchange]) -> dict[str, st
 LEFT_OUT: Final = OF_THE_CONNECTION | {"set-cookie", *OF_A_REFUSAL}
 
 
+def of_refusal(
+    theirs: Reading, mine: Reading, further: Mapping[str, str | Mapping[Place, HeaderValue]]
+) -> dict[str, HeaderValue]:
+    """The headers by which one refusal differs from others: what it alone has, and False for what it lacks.
+
+    Args:
+        theirs: What was recorded.
+        mine: What the mock says to the same request.
+        further: The further headers of the edition.
+    """
+    due = {*mine.headers}
+    for name, value in further.items():
+        here = value if isinstance(value, str) else value.get("error")
+        due = due - {name} if here is False else due if here is None else due | {name}
+    lacking = due - {*theirs.headers} - OF_THE_CONNECTION
+    own = {*theirs.headers} - due - OF_THE_CONNECTION - {"set-cookie", *IDS}
+    own = {name for name in own if not _MAY_BE_SECRET.search(name)}
+    own |= {name for name in OF_A_REFUSAL if theirs.headers.get(name, "") != mine.headers.get(name, "")} - lacking
+    return {name: theirs.headers[name] for name in sorted(own)} | dict.fromkeys(sorted(lacking), False)
+
+
 def _by_place(every: Iterable[Exchange]) -> dict[Place, list[Mapping[str, str]]]:
     """The headers of responses, by which sort each response is."""
     found: dict[Place, list[Mapping[str, str]]] = {place: [] for place in PLACES}
