@@ -46,7 +46,9 @@ class StandIn:
     node: bool = False
 
 
-_PYTHON: Final = ("fakellm==0.3.5", "llm-mock-api==0.1.2", "llmock==0.2.2", "mockllm==0.0.8")
+_PYTHON: Final = (
+    "fakellm==0.3.5", "llm-mock-api==0.1.2", "llmock==0.2.2", "mockllm==0.0.8", "stubllm==0.1.5", "mock-ai-api==0.1.1",
+)  # fmt: skip
 _NODE: Final = ("@dwmkerr/mock-llm@0.1.29",)
 _UVICORN: Final = "Uvicorn running on"
 _START: Final = f"""\
@@ -76,9 +78,11 @@ STAND_INS: Final[dict[str, StandIn]] = {
         {"responses.yml": f'responses: {{}}\ndefaults:\n  unknown_response: "{SAYS}"\n'},
         {"MOCKLLM_RESPONSES_FILE": "responses.yml"},
     ),
+    "stubllm": StandIn(("stubllm", "serve", "--port", "{port}"), _UVICORN),
+    "mock-ai-api": StandIn(("mock-ai-api", "--openai-port", "{port}", "--anthropic-port", "0"), _UVICORN),
     "mock-llm": StandIn(("mock-llm",), "server running on", environ={"HOST": "127.0.0.1", "PORT": "{port}"}, node=True),
 }
-"""By name: four of Python (two on pydantic models, two that write dicts), one of Node; OpenAI-compatible all."""
+"""By name: six of Python, on pydantic models and on dicts, and one of Node; OpenAI-compatible all."""
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from mockserver.contract.clauses.clause import Context, Severity
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.http_client import Address, HttpTransport
 from mockserver.core.data import shipped
+from mockserver.core.errors import OperatorError
 from mockserver.core.exchange import Exchange, Plan, Request
 from mockserver.profile.edition import load_edition
 from tests.contract_live import Quiet, serving_with
@@ -167,10 +168,62 @@ def test_headers_are_played_where_they_stood() -> None:
     fresh = learn.asked_of_mock(edition, CHIP, MODEL, learn_edition.fresh(MODEL, 32))
 
     form = "talk-{hex:4}"
-    assert after.responses.headers == {"x-talk": {"stream": form, "body": form}, "cache-control": {"stream": ""}}
+    assert after.responses.headers == {"x-talk": {"stream": form, "body": form}, "cache-control": {"stream": False}}
     for one in map(Reading, fresh.values()):
         assert ("x-talk" in one.headers) is one.answered
         assert "cache-control" not in one.headers
+
+
+def test_a_refusal_may_lack_what_others_have(tmp_path: Path) -> None:
+    """One whose headers are of somebody before the chip is played without the chip's, and with its own."""
+
+    def other(case: Case) -> Exchange:
+        came = refused(case, 422, {"was": case.rule})
+        assert came.plan is not None
+        if case.name == "empty messages":
+            return replace(came, plan=replace(came.plan, headers=((b"content-type", b"a/b"), (b"x-gate", b"1"))))
+        return came
+
+    came = {case.name: other(case) for case in ASKED}
+    edition = written(came, tmp_path)
+    mock = learn.asked_of_mock(edition, edition.chips["nvidia"], MODEL, ASKED)
+
+    kept = {name: {*Reading(one).headers} - {"content-length", "x-mock-detail"} for name, one in mock.items()}
+    assert kept["empty messages"] == {"content-type", "x-gate"}
+    assert {"x-powered-by"} <= kept["no messages"]
+    assert "x-gate" not in kept["no messages"]
+
+
+def edition_with(**update: Any) -> Any:
+    """The tutorial's file with other request rules."""
+    return TUTORIAL.file.model_copy(update={"request": TUTORIAL.file.request.model_copy(update=update)})
+
+
+def test_a_second_chip_joins_what_was_learnt_of_the_first() -> None:
+    """What only one of them has stands in the edition, and what it says anew of the first is named."""
+    first, second = edition_with(lets_in=("unknown-role",)), edition_with(lets_in=("unknown-role", "missing-key"))
+
+    both, anew = learn_edition.joined(TUTORIAL.file, first, second)
+    assert (both, anew) == (second, ["lets_in.missing-key"])
+    assert learn_edition.joined(TUTORIAL.file, second, first) == (second, [])
+    assert learn_edition.joined(TUTORIAL.file, TUTORIAL.file, TUTORIAL.file) == (TUTORIAL.file, [])
+
+
+def test_two_chips_that_contradict_each_other_are_one_line(tmp_path: Path) -> None:
+    """An edition has one row for all its chips; nothing is overwritten."""
+
+    def learnt(status: int) -> Any:
+        folder = tmp_path / str(status)
+        folder.mkdir()
+        return written({case.name: refused(case, status, {"no": status}) for case in ASKED}, folder).file
+
+    with pytest.raises(OperatorError) as caught:
+        learn_edition.joined(TUTORIAL.file, learnt(422), learnt(418))
+
+    assert str(caught.value) == (
+        "edition.toml: errors.missing-key: this chip says '{\"no\": 418}', those learnt before '{\"no\": 422}'; an "
+        "edition has one for all its chips: learn this one into another --output"
+    )
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "stop"])

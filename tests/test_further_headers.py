@@ -16,11 +16,13 @@ def names(further: FurtherHeaders, place: str) -> dict[str, str]:
 
 
 def test_a_header_stands_where_it_says() -> None:
-    """A text holds for every response; a table says where; an empty value takes away what stood there."""
-    further = FurtherHeaders({"x-by": "Other", "x-buffer": {"stream": "no"}, "cache-control": {"stream": ""}})
+    """A text holds for every response; a table says where; False takes away what stood there; a text may be empty."""
+    further = FurtherHeaders(
+        {"x-by": "Other", "x-buffer": {"stream": "no"}, "cache-control": {"stream": False}, "x-no": {"body": ""}}
+    )
 
     assert names(further, "stream") == {"x-by": "Other", "x-buffer": "no"}
-    assert names(further, "body") == {"cache-control": "no-cache", "x-by": "Other"}
+    assert names(further, "body") == {"cache-control": "no-cache", "x-by": "Other", "x-no": ""}
     assert names(further, "error") == {"cache-control": "no-cache", "x-by": "Other"}
 
 

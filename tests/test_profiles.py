@@ -81,6 +81,14 @@ def test_a_quirk_with_a_value_is_set_named_and_taken_back(name: str) -> None:
         ),
         ("extra-key=delta.content:null", "content is no further key of delta: other quirks decide it"),
         ("extra-key=chunk.x:{", "behind chunk.x: JSON is due, say null, \"\" or [1]; got '{'"),
+        ("fixed-key=message.content:null", "message.content holds what is said, which no quirk takes away"),
+        (
+            "key-order=tier:a+b",
+            (
+                "due PLACE:NAME+NAME, say key-order=choice:delta+index; PLACE is one of chunk, body, choice, "
+                "body-choice, delta, message, usage, and .NAME leads inside"
+            ),
+        ),
         ("finish-word=stop:a b", "due WORD:OTHER, say finish-word=stop:eos; OTHER has no white space, comma or quote"),
         (
             "id-form=gen-",
@@ -91,7 +99,7 @@ def test_a_quirk_with_a_value_is_set_named_and_taken_back(name: str) -> None:
         ),
         ("model-echo=a b", "due a name, say model-echo=models/{model}; {model} stands for the model that answers"),
     ],
-    ids=["place", "own", "json", "word", "id", "model"],
+    ids=["place", "own", "json", "said", "order", "word", "id", "model"],
 )
 def test_a_value_that_is_none_says_what_is_due(name: str, says: str) -> None:
     """The message names the quirk and its form."""

@@ -393,6 +393,7 @@ COMPARED: dict[str, Callable[[Wire], Compared]] = {
     ),
     "finish-merged": lambda w: ((w.seen().deltas[-1], w.seen().finish), ({"content": PIECES[-1]}, "stop")),
     "finish-delta-empty": lambda w: (w.seen().deltas[-1], {}),
+    "finish-delta-null": lambda w: (w.seen().deltas[-1], {"content": None}),
     "finish-delta-content": lambda w: (w.seen().deltas[-1], {"content": ""}),
     "piecewise": lambda w: (contents(w), list(PIECES)),
     "one-chunk": lambda w: (contents(w), ["".join(PIECES)]),
@@ -403,6 +404,13 @@ COMPARED: dict[str, Callable[[Wire], Compared]] = {
     ),
     "no-logprobs": lambda w: ([choice for choice in choices(w) if "logprobs" in choice], []),
     "logprobs-null": lambda w: ([choice["logprobs"] for choice in choices(w)], [None] * len(choices(w))),
+    "logprobs-null-in-body": lambda w: (
+        (
+            ["logprobs" in chunk["choices"][0] for chunk in w.seen().chunks][:1],
+            w.body()["choices"][0].get("logprobs", 0),
+        ),
+        ([False], None),
+    ),
     "logprobs-null-in-stream": lambda w: (
         ({chunk["choices"][0]["logprobs"] for chunk in w.seen().chunks}, "logprobs" in w.body()["choices"][0]),
         ({None}, False),
@@ -633,6 +641,19 @@ COMPARED: dict[str, Callable[[Wire], Compared]] = {
     "extra-key=delta.tool_calls:null": extra("delta", "tool_calls", None),
     "extra-key=choice.token_ids:null": extra("choice", "token_ids", None),
     "extra-key=usage.cost:0": extra("usage", "cost", 0),
+    "extra-key=usage.completion_tokens_details.audio_tokens:0": lambda w: (
+        w.body()["usage"]["completion_tokens_details"],
+        {"audio_tokens": 0},
+    ),
+    "fixed-key=body.created:absent": lambda w: ("created" in w.body(), False),
+    "fixed-key=body.usage:absent": lambda w: ("usage" in w.body(), False),
+    "fixed-key=body-choice.index:absent": lambda w: ("index" in w.body()["choices"][0], False),
+    "key-order=choice:delta+index": lambda w: (
+        {tuple(choice)[:2] for chunk in w.seen().chunks for choice in chunk["choices"]},
+        {("delta", "index")},
+    ),
+    "key-order=body:id+choices+usage": lambda w: ([*w.body()][:3], ["id", "choices", "usage"]),
+    "key-order=usage:total_tokens+prompt_tokens": lambda w: ([*w.body()["usage"]][:2], [TOTAL, PROMPT]),
     "finish-word=stop:eos": finish_word(PLAIN, "eos"),
     "finish-word=tool_calls:stop": finish_word(TOOLS, "stop"),
     "finish-word=length:max_tokens": finish_word(replace(PLAIN, finish_reason="length"), "max_tokens"),

@@ -281,7 +281,8 @@ def wrong_values(rule: FieldRule) -> Iterator[Any]:
         yield int(rule.maximum) + 1
     if rule.minimum is not None:
         yield int(rule.minimum) - 1
-    yield from _OTHER_TYPE[rule.type]
+    for value in _OTHER_TYPE[rule.type]:
+        yield "?" if rule.from_text and isinstance(value, str) else value
 
 
 _OTHER_TYPE: Final[dict[str, tuple[Any, ...]]] = {

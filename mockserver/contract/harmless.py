@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 
 HARMLESS: Final = (
     "data-nospace", "crlf", "cr", "comments", "event-field", "empty-deltas", "usage-chunk", "usage-never", "usage-null",
-    "usage-every", "finish-merged", "finish-delta-content", "role-merged", "role-with-content", "role-with-null",
-    "role-every", "role-empty", "role-null", "one-chunk", "blank-line-between", "no-last-newline", "json-compact",
-    "ascii-escapes", "logprobs-null", "no-done", "object-last", "created-last", "usage-details", "buffered",
-    "type-event-stream", "type-event-stream-utf8", "usage-with-choice", "delta-and-message", "chunk-created=counts-up",
-    "content-beside-call=null", "content-beside-call=empty", "tool-opening=no-arguments", "tool-opening=first-piece",
-    "tool-opening=whole-call", "tool-later-id=empty", "tool-later-id=null", "tool-later-type=null",
-    "tool-later-type=repeated", "tool-later-name=null", "tool-later-name=empty", "tool-order=interleaved",
-    "tool-order=together", "extra-key=chunk.system_fingerprint:null", "extra-key=choice.token_ids:null",
-    "extra-key=delta.reasoning_content:null", "extra-key=delta.tool_calls:null", "extra-key=usage.cost:0",
+    "usage-every", "finish-merged", "finish-delta-content", "finish-delta-null", "role-merged", "role-with-content",
+    "role-with-null", "role-every", "role-empty", "role-null", "one-chunk", "blank-line-between", "no-last-newline",
+    "json-compact", "ascii-escapes", "logprobs-null", "no-done", "object-last", "created-last", "usage-details",
+    "buffered", "type-event-stream", "type-event-stream-utf8", "usage-with-choice", "delta-and-message",
+    "chunk-created=counts-up", "content-beside-call=null", "content-beside-call=empty", "tool-opening=no-arguments",
+    "tool-opening=first-piece", "tool-opening=whole-call", "tool-later-id=empty", "tool-later-id=null",
+    "tool-later-type=null", "tool-later-type=repeated", "tool-later-name=null", "tool-later-name=empty",
+    "tool-order=interleaved", "tool-order=together", "extra-key=chunk.system_fingerprint:null",
+    "extra-key=choice.token_ids:null", "extra-key=delta.reasoning_content:null", "extra-key=delta.tool_calls:null",
+    "extra-key=usage.cost:0", "extra-key=usage.completion_tokens_details.audio_tokens:0",
     *(name for name in FORMS if name not in {HALVES, "retry-alone"}),
 )  # fmt: skip
 """Quirks and forms that change the bytes and not the meaning, in the order in which they are tried."""
@@ -92,7 +93,9 @@ LEFT_OUT: Final[dict[str, tuple[str, ...]]] = {
         "id-form=:uuid:36", "usage-unasked-null", "reasoning-key=reasoning", "reasoning-key=both",
         "reasoning-end=merged", "content-beside-reasoning=null", "content-beside-reasoning=empty",
         "body-content-beside-call=empty", "body-content-beside-call=absent", "extra-key=body.service_tier:\"default\"",
-        "tool-no-arguments=empty",
+        "tool-no-arguments=empty", "fixed-key=body.created:absent", "fixed-key=body.usage:absent",
+        "fixed-key=body-choice.index:absent", "key-order=choice:delta+index", "key-order=body:id+choices+usage",
+        "logprobs-null-in-body", "key-order=usage:total_tokens+prompt_tokens",
     ),
 }  # fmt: skip
 """Quirks that are not added unless they are asked for by name, by the reason."""

@@ -24,13 +24,16 @@ from mockserver.contract.clauses.wire_form import WIRE_CHECKS
 from mockserver.contract.result import Budget, Clock, counted
 from mockserver.contract.runner import Runner
 from mockserver.core.errors import printable
+from mockserver.pipeline.keys import merged
 from mockserver.profile import quirks
 from mockserver.profile.edition import ChipFile, ChipProfile, ChipSpeed, Edition, QuirkClaim
+from mockserver.profile.quirk_families import KEY_ORDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mockserver.contract.cases import Case
+    from mockserver.contract.clauses.clause import Check
     from mockserver.contract.clauses.reading import Shown
     from mockserver.contract.http_client import Address
     from mockserver.contract.result import Result
@@ -124,15 +127,24 @@ def observations(base: WireSettings, exchanges: Mapping[str, Exchange]) -> list[
         for axis in (*quirks.AXES, *parts)
         if any(axis in seen for seen in shown.values())
     }
+    for axis in [axis for axis in most if axis.family is KEY_ORDER]:
+        every = merged(one for seen in shown.values() if axis in seen for one in dialect.orders_of(str(seen[axis])))
+        most[axis] = "+".join(every) if every else most[axis]  # each answer has some of the keys
     if _never_counted(readings.values()):
         for axis in [axis for axis in most if axis.field in {"usage_when", "usage_unasked"}]:
             del most[axis]  # who never sends usage, asked or not, does not send it on request
-    wire = dialect.settled(base, most.items())
+    settled = chosen = dialect.settled(base, most.items())
     found = []
-    for axis, value in most.items():
+    for axis, value in sorted(most.items(), key=lambda one: one[0].family is KEY_ORDER):
+        wire = chosen if axis.family is KEY_ORDER else settled  # the order is that of the keys which there are
         by_name = {name: seen for name, seen in shown.items() if axis in seen}
 
-        def against(quirk: Quirk, axis: Axis = axis, by_name: Mapping[str, dict[Axis, Shown]] = by_name) -> list[str]:
+        def against(
+            quirk: Quirk,
+            axis: Axis = axis,
+            by_name: Mapping[str, dict[Axis, Shown]] = by_name,
+            wire: WireSettings = wire,
+        ) -> list[str]:
             """The exchanges that contradict a quirk."""
             with_it = quirks.apply(wire, axis, quirk)
             return [
@@ -143,7 +155,9 @@ def observations(base: WireSettings, exchanges: Mapping[str, Exchange]) -> list[
 
         quirk = axis.quirk_of(value)
         values = dict.fromkeys(seen[axis] for seen in by_name.values())
-        if quirk is not None and len(values) > 1:
+        if quirk is not None and axis.family is KEY_ORDER:  # another quirk may have it so already
+            quirk = min((axis.quirk_in(base), quirk), key=lambda one: len(against(one)))
+        elif quirk is not None and len(values) > 1:
             others = filter(None, map(axis.quirk_of, values))
             quirk = min((quirk, *axis.quirks, *others), key=lambda one: len(against(one)))
         wrong = set(against(quirk)) if quirk else {name for name, seen in by_name.items() if seen[axis] != value}
@@ -151,8 +165,10 @@ def observations(base: WireSettings, exchanges: Mapping[str, Exchange]) -> list[
         telling = [name for name in against(due) if name not in wrong] or [
             name for name in by_name if name not in wrong
         ]
-        if axis.part and len(values) > len(by_name) / 2 > 1:
+        telling = telling or [*by_name]
+        if axis.part and axis.family is not KEY_ORDER and len(values) > len(by_name) / 2 > 1:
             quirk = None  # a value that changes from answer to answer is no constant
+        chosen = quirks.apply(chosen, axis, quirk) if quirk else chosen
         says = quirk.name if quirk else f"{axis.part} {value}".strip()
         found.append(Observation(axis, quirk, says, telling[0], len(by_name) - len(wrong), len(by_name)))
     return found
@@ -194,7 +210,8 @@ def learned(edition: Edition, model: str, chip: str, exchanges: Mapping[str, Exc
     summary = f"As observed on {date}: {', '.join(claim.name for claim in claims) or 'no deviation'}."
     file = ChipFile(summary=summary, quirks=tuple(claims), latency=latency_of(exchanges.values(), date))
     profile = ChipProfile(chip, summary, (*edition.file.quirks, *claims), wire, file.latency)
-    notes += _beyond(Context(edition, profile, model), exchanges)
+    beyond = broken_by(Context(edition, profile, model), exchanges, WIRE_CHECKS)
+    notes += [f"no quirk is for {line}" for line in beyond.values()]
     notes += [f"no quirk is for {one}" for one in restated.compared(exchanges.values(), wire).differences]
     return Learned(file, tuple(implied), tuple(map(printable, notes)))
 
@@ -208,14 +225,14 @@ def shows(base: WireSettings, wire: WireSettings, axis: Axis) -> bool:
     return not dialect.alike(back, wire)
 
 
-def _beyond(context: Context, exchanges: Mapping[str, Exchange]) -> list[str]:
-    """What breaks clauses of the contract that no quirk can mend, one line a clause."""
+def broken_by(context: Context, exchanges: Mapping[str, Exchange], besides: Sequence[Check] = ()) -> dict[str, str]:
+    """The clauses of the contract, but for some, that exchanges break: the id, and what tells so."""
     found: dict[str, str] = {}
     for name, exchange in exchanges.items():
         for check, verdict in judge(exchange, context).items():
-            if check not in WIRE_CHECKS and verdict.outcome is Outcome.BROKEN:
+            if check not in besides and verdict.outcome is Outcome.BROKEN:
                 found.setdefault(check.id, f"{check.id} ({check.severity}): {verdict.evidence} ({name})")
-    return [f"no quirk is for {line}" for line in found.values()]
+    return found
 
 
 # --- latency ------------------------------------------------------------------------------------------------------

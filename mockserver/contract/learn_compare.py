@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mockserver.contract.cases import Case
     from mockserver.core.exchange import Exchange
-    from mockserver.pipeline.further_headers import Place
+    from mockserver.pipeline.further_headers import HeaderValue, Place
     from mockserver.pipeline.wire_settings import WireSettings
     from mockserver.profile.edition import ChipProfile, Edition
 
@@ -154,13 +154,15 @@ def headers_unlike(theirs: Reading, mine: Reading) -> list[str]:
     return found
 
 
-def _values_unlike(theirs: Reading, mine: Reading, further: Mapping[str, str | Mapping[Place, str]]) -> list[str]:
+def _values_unlike(
+    theirs: Reading, mine: Reading, further: Mapping[str, str | Mapping[Place, HeaderValue]]
+) -> list[str]:
     """The headers that both have with values that are not alike."""
     found = []
     for name in sorted((theirs.headers.keys() & mine.headers.keys()) - LEFT_OUT):
         came, ours = theirs.headers[name], mine.headers[name]
         value = further.get(name, {})
-        forms = [value] if isinstance(value, str) else [*value.values()]
+        forms = [form for form in ([value] if isinstance(value, str) else value.values()) if form is not False]
         own = IDS.get(name)
         alike = own.fullmatch(came) and own.fullmatch(ours) if own else None
         if came != ours and not alike and not any(fits(form, came) and fits(form, ours) for form in forms):

@@ -11,6 +11,8 @@ import tomllib
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, get_args
 
+from pydantic import BaseModel
+
 from mockserver.contract import cases, learn_headers
 from mockserver.contract.clauses.reading import Reading
 from mockserver.core.errors import OperatorError, Refusal
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from mockserver.contract.cases import Case
     from mockserver.core.exchange import Exchange
+    from mockserver.pipeline.further_headers import HeaderValue, Place
     from mockserver.profile.edition import Edition
 
 Asked = tuple["Case", "Exchange"]
@@ -66,7 +69,8 @@ def learned(
         date: When, as `2026-11-22`.
     """
     every = [*answers, *(came for _, came in asked)]
-    rows = _rows(edition.file.errors, asked, ours, date)
+    headers = learn_headers.headers(every, ours.values())
+    rows = _rows(edition.file.errors, asked, ours, headers, date)
     refused: dict[str, list[bool]] = {}
     for case, came in asked:
         if came.plan is not None and case.rule:
@@ -79,7 +83,6 @@ def learned(
         }
     )
     types = Counter(Reading(one).headers.get("content-type", "") for one in answers if Reading(one).completion)
-    headers = learn_headers.headers(every, ours.values())
     responses = edition.file.responses.model_copy(
         update={"headers": headers} | ({"body_type": types.most_common(1)[0][0]} if types else {})
     )
@@ -91,7 +94,11 @@ def _kind(case: Case) -> str:
 
 
 def _rows(
-    rows: Mapping[str, ErrorShape], asked: Sequence[Asked], ours: Mapping[str, Exchange], date: str
+    rows: Mapping[str, ErrorShape],
+    asked: Sequence[Asked],
+    ours: Mapping[str, Exchange],
+    further: Mapping[str, str | Mapping[Place, HeaderValue]],
+    date: str,
 ) -> dict[str, ErrorShape]:
     """The error rows; of one kind the most frequent form is the row, and a field that looks otherwise has its own."""
     by_kind: dict[str, list[tuple[Case, ErrorShape]]] = {}
@@ -101,7 +108,9 @@ def _rows(
             continue
         mine = Reading(ours[case.name]) if case.name in ours else None
         same = mine is not None and _form(mine) == _form(reading)
-        row = rows[case.refusal or ""] if same else _row(reading, mine, f"{case.name}, {date}")
+        row = rows[case.refusal or ""] if same else _row(reading, f"{case.name}, {date}")
+        own = learn_headers.of_refusal(reading, mine or reading, further)
+        row = row.model_copy(update={"headers": row.headers | own}) if own else row
         by_kind.setdefault(_kind(case), []).append((case, row))
     made = dict(rows)
     for kind, found in by_kind.items():
@@ -128,9 +137,7 @@ def _form(reading: Reading) -> tuple[object, ...]:
     return (reading.status, reading.headers.get("content-type", ""), reading.body)
 
 
-def _row(reading: Reading, mine: Reading | None, source: str) -> ErrorShape:
-    sent = {name for one in (reading, mine) if one is not None for name in one.headers}
-    headers = {name: reading.headers.get(name, "") for name in learn_headers.OF_A_REFUSAL if name in sent}
+def _row(reading: Reading, source: str) -> ErrorShape:
     code: int | str = reading.error_code if reading.error_code is not None else reading.status
     return ErrorShape(
         status=reading.status,
@@ -138,7 +145,6 @@ def _row(reading: Reading, mine: Reading | None, source: str) -> ErrorShape:
         code=code,
         body=reading.body.decode("utf-8", "replace"),
         content_type=reading.headers.get("content-type", ""),
-        headers=headers,
         claim="observed",
         source=source,
     )
@@ -195,6 +201,73 @@ def _not_kept(answers: Iterable[Exchange]) -> tuple[str, ...]:
         if any(isinstance(text, str) and text and text in reading.text for text in stops):
             passed.add("stop")
     return tuple(sorted(passed))
+
+
+# --- several chips ------------------------------------------------------------------------------------------------
+
+
+def joined(base: EditionFile, before: EditionFile, after: EditionFile) -> tuple[EditionFile, list[str]]:
+    """One edition's file for the chips learnt before and the one learnt now, and what it says anew of the former.
+
+    Args:
+        base: The edition that both were learnt from.
+        before: What was learnt of the others.
+        after: What was learnt now.
+
+    Raises:
+        OperatorError: both differ from the edition, and not alike.
+    """
+    three = [_items(one) for one in (base, before, after)]
+    chosen, anew = {}, []
+    for key in dict.fromkeys(key for items in three for key in items):
+        due, old, new = (items.get(key) for items in three)
+        if (new is not None and old is not None and _said(new) == _said(old)) or _said(new) == _said(due):
+            chosen[key] = old
+        elif _said(old) == _said(due):
+            chosen[key] = new
+            anew.append(".".join(key))
+        else:
+            raise OperatorError(
+                f"edition.toml: {'.'.join(key)}: this chip says {_short(new)}, those learnt before {_short(old)}; an "
+                "edition has one for all its chips: learn this one into another --output"
+            )
+    return _made(after, chosen), anew
+
+
+def _items(file: EditionFile) -> dict[tuple[str, str], Any]:
+    """What is learnt of an edition, one by one."""
+    found: dict[tuple[str, str], Any] = {("errors", name): row for name, row in file.errors.items()}
+    found |= {("fields", name): rule for name, rule in file.request.fields.items()}
+    found |= {("lets_in", rule): True for rule in file.request.lets_in}
+    found |= {("not_kept", name): True for name in file.request.not_kept}
+    found |= {("headers", name): value for name, value in file.responses.headers.items()}
+    return {**found, ("responses", "body_type"): file.responses.body_type}
+
+
+def _made(file: EditionFile, items: Mapping[tuple[str, str], Any]) -> EditionFile:
+    parts: dict[str, dict[str, Any]] = {}
+    for (part, name), value in items.items():
+        if value is not None:
+            parts.setdefault(part, {})[name] = value
+    kept = {name: tuple(parts.get(name, ())) for name in ("lets_in", "not_kept")}
+    request = file.request.model_copy(update={"fields": parts["fields"], **kept})
+    responses = {"headers": parts.get("headers", {}), "body_type": parts["responses"]["body_type"]}
+    return file.model_copy(
+        update={"errors": parts["errors"], "request": request, "responses": file.responses.model_copy(update=responses)}
+    )
+
+
+def _said(item: Any) -> Any:
+    """An item without how it is known."""
+    return item.model_dump(exclude={"claim", "source"}) if isinstance(item, BaseModel) else item
+
+
+def _short(item: Any) -> str:
+    text = repr(item.body or item.status) if isinstance(item, ErrorShape) else repr(_said(item))
+    return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…"
+
+
+_MOST_SHOWN: Final = 60
 
 
 # --- the file -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from mockserver.core.exchange import Exchange
-    from mockserver.pipeline.further_headers import Place
+    from mockserver.pipeline.further_headers import HeaderValue, Place
 
 OF_THE_CONNECTION: Final = frozenset({
     "date", "server", "connection", "keep-alive", "transfer-encoding", "content-length", "content-type",
@@ -31,20 +31,23 @@ _FEWEST: Final = 3
 """So many responses must carry a header before it is taken for one that others carry too."""
 
 
-def headers(every: Iterable[Exchange], ours: Iterable[Exchange]) -> dict[str, str | dict[Place, str]]:
+def headers(every: Iterable[Exchange], ours: Iterable[Exchange]) -> dict[str, str | dict[Place, HeaderValue]]:
     """The further headers by where they stand, and those that the mock would send and the target does not.
 
     What most responses of a place carry is one of them; of one that may be somebody's secret only the form is kept.
     """
     theirs, mine = _by_place(every), _by_place(ours)
     names = dict.fromkeys(name for place in PLACES for headers in theirs[place] for name in headers)
-    made: dict[str, str | dict[Place, str]] = {}
+    made: dict[str, str | dict[Place, HeaderValue]] = {}
     for name in names:
         values = {place: [one[name] for one in theirs[place] if name in one] for place in PLACES}
         at = [place for place in PLACES if len(values[place]) * 2 > len(theirs[place])]
         found = [value for place in at for value in values[place]]
         own = IDS.get(name)
-        if name in LEFT_OUT or len(found) < _FEWEST or (own and all(map(own.fullmatch, found))):
+        if name in LEFT_OUT or len(found) < _FEWEST:
+            continue
+        sent = all(any(name in one for one in mine[place]) for place in at)
+        if own and sent and all(map(own.fullmatch, found)):
             continue
         if all({one.get(name) for one in mine[place]} == set(values[place]) for place in at):
             continue
@@ -55,10 +58,10 @@ def headers(every: Iterable[Exchange], ours: Iterable[Exchange]) -> dict[str, st
             forms = dict.fromkeys(at, common) if common is not None else forms
         same = len(set(forms.values())) == 1 and len(forms) == sum(bool(theirs[place]) for place in PLACES)
         if forms:
-            made[name] = next(iter(forms.values())) if same else forms
+            made[name] = next(iter(forms.values())) if same else {**forms}
     for name in dict.fromkeys(name for place in PLACES for headers in mine[place] for name in headers):
-        gone: dict[Place, str] = {
-            place: ""
+        gone: dict[Place, HeaderValue] = {
+            place: False
             for place in PLACES
             if theirs[place]
             and any(name in one for one in mine[place])
@@ -71,6 +74,27 @@ def headers(every: Iterable[Exchange], ours: Iterable[Exchange]) -> dict[str, st
 
 
 LEFT_OUT: Final = OF_THE_CONNECTION | {"set-cookie", *OF_A_REFUSAL}
+
+
+def of_refusal(
+    theirs: Reading, mine: Reading, further: Mapping[str, str | Mapping[Place, HeaderValue]]
+) -> dict[str, HeaderValue]:
+    """The headers by which one refusal differs from others: what it alone has, and False for what it lacks.
+
+    Args:
+        theirs: What was recorded.
+        mine: What the mock says to the same request.
+        further: The further headers of the edition.
+    """
+    due = {*mine.headers}
+    for name, value in further.items():
+        here = value if isinstance(value, str) else value.get("error")
+        due = due - {name} if here is False else due if here is None else due | {name}
+    lacking = due - {*theirs.headers} - OF_THE_CONNECTION
+    own = {*theirs.headers} - due - OF_THE_CONNECTION - {"set-cookie", *IDS}
+    own = {name for name in own if not _MAY_BE_SECRET.search(name)}
+    own |= {name for name in OF_A_REFUSAL if theirs.headers.get(name, "") != mine.headers.get(name, "")} - lacking
+    return {name: theirs.headers[name] for name in sorted(own)} | dict.fromkeys(sorted(lacking), False)
 
 
 def _by_place(every: Iterable[Exchange]) -> dict[Place, list[Mapping[str, str]]]:

@@ -2,7 +2,8 @@
 
 The answer is read from the chunks or the body, and the pure stages say it anew. Compared are the objects, one after
 another: their number, their keys with nulls and order, and every value, since the words, the counts and the identity
-are the same. Only where each chunk has an id or a time of its own is their form compared.
+are the same. Only where each chunk has an id or a time of its own, that of a clock that goes on too, is their form
+compared.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def compared(exchanges: Iterable[Exchange], wire: WireSettings) -> Comparison:
 def same_bytes(exchange: Exchange, wire: WireSettings) -> bool:
     """Whether the answer, said again, is the same to the byte; True where each chunk's own identity is drawn anew."""
     reading = Reading(exchange)
-    if wire.head.chunk_id == "own" or wire.head.chunk_created != "same":
+    if wire.head.chunk_id == "own" or wire.head.chunk_created != "same" or _time_goes_on(reading):
         return True
     answer, head = _said(reading, wire), _head(reading)
     if reading.completion is not None:
@@ -104,8 +105,9 @@ def _differences(reading: Reading, wire: WireSettings) -> Iterator[Unlike]:
         ours = [body_object(answer, head, wire)]
     else:
         ours = stream_objects(answer, head, wire, include_usage=reading.wants_usage)
-    theirs = [_masked(one, wire) for one in reading.objects]
-    ours = [_masked(one, wire) for one in ours]
+    timed = wire.head.chunk_created != "same" or _time_goes_on(reading)
+    theirs = [_masked(one, wire, timed=timed) for one in reading.objects]
+    ours = [_masked(one, wire, timed=timed) for one in ours]
     if len(theirs) == len(ours):
         pairs = list(zip(theirs, ours, strict=True))
     else:
@@ -146,12 +148,22 @@ def _head(reading: Reading) -> Head:
     return Head((ids or [""])[0], (times or [0])[0], model)
 
 
-def _masked(one: Json, wire: WireSettings) -> Json:
+def _time_goes_on(reading: Reading) -> bool:
+    """Whether `created` is each chunk's own time: a second or more passed while the stream came."""
+    times = [one["created"] for one in reading.chunks if type(one.get("created")) is int]
+    plan = reading.exchange.plan
+    if len(set(times)) < 2 or plan is None or times != sorted(times):
+        return False
+    passed: int = times[-1] - times[0]
+    return passed <= 1 + (plan.at_ms[-1] if plan.at_ms else 0) / 1000
+
+
+def _masked(one: Json, wire: WireSettings, *, timed: bool) -> Json:
     """A chunk with the form of what is its own."""
     own: Json = {}
     if wire.head.chunk_id == "own" and isinstance(one.get("id"), str):
         own["id"] = id_form_of(one["id"])
-    if wire.head.chunk_created != "same" and type(one.get("created")) is int:
+    if timed and type(one.get("created")) is int:
         own["created"] = 0
     return {key: own.get(key, value) for key, value in one.items()}
 

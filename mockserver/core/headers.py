@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,8 +80,11 @@ def of_body(content_type: bytes, body: bytes) -> Headers:
     return ((b"content-type", content_type), (LENGTH, b"%d" % len(body)))
 
 
-def with_headers(headers: Headers, given: Iterable[tuple[str, str]]) -> Headers:
-    """The headers with others set: what had one of their names goes, and they stand at the end."""
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in given]
+def with_headers(headers: Headers, given: Iterable[tuple[str, str | Literal[False]]]) -> Headers:
+    """The headers with others set at the end: what had one of their names goes, and False sets nothing in its place."""
+    raw = [(name.encode("latin-1"), value if value is False else value.encode("latin-1")) for name, value in given]
+    if not raw:
+        return headers
     names = {name.lower() for name, _ in raw}
-    return (*(pair for pair in headers if pair[0].lower() not in names), *raw) if raw else headers
+    kept = (pair for pair in headers if pair[0].lower() not in names)
+    return (*kept, *((name, value) for name, value in raw if value is not False))

@@ -32,7 +32,7 @@ class ChunkSettings:
 
     role_chunk: Literal["alone", "with-content", "with-null", "merged"] = "alone"
     finish_chunk: Literal["own", "merged"] = "own"
-    finish_delta: Literal["empty", "content"] = "empty"
+    finish_delta: Literal["empty", "content", "null"] = "empty"
     one_chunk: bool = False
     empty_deltas: bool = False
     usage_chunk: Literal["finish", "own", "choice"] = "finish"
@@ -46,7 +46,7 @@ class ChunkSettings:
     body_content_beside_call: Literal["null", "empty", "absent"] = "null"
     model_echo: str = "{model}"
     finish_words: tuple[tuple[str, str], ...] = ()
-    logprobs: bool | Literal["stream"] = False
+    logprobs: bool | Literal["stream", "body"] = False
     blocked_chunk: Literal["own", "merged"] = "own"
     blocked_finish: Literal["stop", "content_filter", "null"] = "stop"
     blocked_usage: bool = True
@@ -67,7 +67,7 @@ def chunks(answer: Answer, head: Head, settings: ChunkSettings, calls: Sequence[
     made_of = [] if said and settings.role_chunk == "merged" else [_role_delta(settings)]
     made_of += said
     if not said or end == "own":
-        made_of.append({} if settings.finish_delta == "empty" else {"content": ""})
+        made_of.append(_FINISH_DELTA[settings.finish_delta].copy())
     made = [_chunk(head, delta, settings) for delta in made_of]
     _count_usage(made, answer.usage, settings)
 
@@ -106,7 +106,7 @@ def completion(answer: Answer, head: Head, settings: ChunkSettings, calls: Seque
         choice |= _thought(reasoning, settings)
     if calls:
         message["tool_calls"] = calls
-    if settings.logprobs is True:
+    if settings.logprobs in (True, "body"):
         choice["logprobs"] = None
     choice["finish_reason"] = _finish_reason(answer, settings)
     made: Json = {
@@ -149,7 +149,7 @@ def _chunk(head: Head, delta: Json, settings: ChunkSettings) -> Json:
     choice: Json = {"index": 0, "delta": delta}
     if settings.reasoning == "choice":
         choice |= {key: delta.pop(key) for key in REASONING_KEYS if key in delta}
-    if settings.logprobs:
+    if settings.logprobs in (True, "stream"):
         choice["logprobs"] = None
     choice["finish_reason"] = None
     return {
@@ -186,6 +186,7 @@ def _role_delta(settings: ChunkSettings) -> Json:
     return {"role": "assistant", **_ROLE_CONTENT.get(settings.role_chunk, {})}
 
 
+_FINISH_DELTA: Final[dict[str, Json]] = {"empty": {}, "content": {"content": ""}, "null": {"content": None}}
 _ROLE_CONTENT: Final[dict[str, Json]] = {"with-content": {"content": ""}, "with-null": {"content": None}}
 
 

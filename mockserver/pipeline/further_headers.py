@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mockserver.core.exchange import Headers
 
 Place = Literal["stream", "body", "error"]
+HeaderValue = str | Literal[False]
 PLACES: Final[tuple[Place, ...]] = ("stream", "body", "error")
 """Where a header may stand: on streamed answers, on other answers, on refusals."""
 DRAWN_FROM: Final = {**ALPHABETS, "base64": ALPHABETS["letters"] + b"+/"}
@@ -28,11 +29,11 @@ class FurtherHeaders:
     """The further headers of an edition.
 
     Args:
-        values: By name; the value of all responses, or one for each place. An empty value takes the header away.
+        values: By name; the value of all responses, or one for each place. False takes the header away.
     """
 
-    def __init__(self, values: Mapping[str, str | Mapping[Place, str]]) -> None:
-        self._at: dict[Place, tuple[tuple[str, str], ...]] = {
+    def __init__(self, values: Mapping[str, str | Mapping[Place, HeaderValue]]) -> None:
+        self._at: dict[Place, tuple[tuple[str, HeaderValue], ...]] = {
             place: tuple(
                 (name, value if isinstance(value, str) else value[place])
                 for name, value in values.items()
@@ -52,8 +53,8 @@ class FurtherHeaders:
         given = self._at[place]
         if not given:
             return headers
-        made = [(name, drawn(value, entropy, name)) for name, value in given]
-        return tuple(pair for pair in with_headers(headers, made) if pair[1])
+        made = [(name, value if value is False else drawn(value, entropy, name)) for name, value in given]
+        return with_headers(headers, made)
 
 
 def drawn(form: str, entropy: bytes, name: str = "") -> str:

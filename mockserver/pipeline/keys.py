@@ -1,15 +1,17 @@
-"""The last step of stage `shape`: further keys with a constant, wherever a chunk or a body lacks them."""
+"""The last step of stage `shape`: keys that a chunk or a body would lack or has otherwise, and the order of keys."""
 
 from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.core.immutable import immutable
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
 Json = dict[str, Any]
-_Fills = dict[str, tuple[tuple[str, Any], ...]]
 
 PLACES: Final = ("chunk", "body", "choice", "body-choice", "delta", "message", "usage")
 """Where a key may stand: `choice` and `delta` in a stream, `body-choice` and `message` in a body, `usage` in both."""
@@ -23,51 +25,120 @@ OWN: Final = {
     "usage": ("prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details"),
 }
 """Keys of each place that other settings decide, so that no two of them set one key."""
+SAID: Final = frozenset({"choices", "delta", "message", "content"})
+"""Keys that hold what is said, which nothing may take away."""
+ABSENT: Final = "absent"
 
 
 @immutable(frozen=True, slots=True)
 class KeySettings:
-    """Further keys.
+    """Further keys, keys that say something else, and the order of keys.
 
     Attributes:
-        extra: `PLACE.NAME` and its value as JSON text, in the order in which they are written.
+        extra: `PLACE.NAME` and its value as JSON text, in the order in which they are written; a NAME with dots leads
+            into objects.
+        fixed: The same of keys that are there: the value that they carry instead, or `absent`.
+        order: A place, or `PLACE.NAME` of what is inside, and its keys with `+` between them; others stand behind.
     """
 
     extra: tuple[tuple[str, str], ...] = ()
+    fixed: tuple[tuple[str, str], ...] = ()
+    order: tuple[tuple[str, str], ...] = ()
 
 
-def fill_chunks(chunks: list[Json], settings: KeySettings) -> None:
-    """Write the keys into chunks of a stream, in place; what a place has already stays."""
-    fills = _fills(settings.extra)
-    for chunk in chunks:
-        for choice in chunk["choices"]:
-            _fill(choice["delta"], fills, "delta")
-            _fill(choice, fills, "choice")
-        _fill(chunk.get("usage"), fills, "usage")
-        _fill(chunk, fills, "chunk")
+def write_keys(objects: Iterable[Json], settings: KeySettings, *, streamed: bool) -> None:
+    """Write the keys into the chunks of a stream, or into the one body, in place.
+
+    Args:
+        objects: Chunks, or a body; of a further key what is there stays.
+        settings: This step's settings.
+        streamed: Whether they are chunks.
+    """
+    if not (settings.extra or settings.fixed or settings.order):
+        return
+    for one in objects:
+        for place, held in placed(one, streamed=streamed):
+            for path, key, value in _values(settings.extra, place):
+                for inner in _within(held, path, make=True):
+                    inner.setdefault(key, value)
+            for path, key, value in _values(settings.fixed, place):
+                for inner in _within(held, path):
+                    if key in inner and value is _GONE:
+                        del inner[key]
+                    elif key in inner:
+                        inner[key] = value
+            for path, names in _orders(settings.order, place):
+                for inner in _within(held, path):
+                    _sort(inner, names)
 
 
-def fill_body(body: Json, settings: KeySettings) -> None:
-    """Write the keys into the body of an answer that is not streamed, in place."""
-    fills = _fills(settings.extra)
-    for choice in body["choices"]:
-        _fill(choice["message"], fills, "message")
-        _fill(choice, fills, "body-choice")
-    _fill(body.get("usage"), fills, "usage")
-    _fill(body, fills, "body")
+def placed(one: Json, *, streamed: bool) -> Iterator[tuple[str, Json]]:
+    """The objects of a chunk or a body, each with its place."""
+    choices, usage = one.get("choices"), one.get("usage")
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict):
+            said = choice.get("delta" if streamed else "message")
+            if isinstance(said, dict):
+                yield "delta" if streamed else "message", said
+            if isinstance(choice.get("usage"), dict):
+                yield "usage", choice["usage"]
+            yield "choice" if streamed else "body-choice", choice
+    if isinstance(usage, dict):
+        yield "usage", usage
+    yield "chunk" if streamed else "body", one
 
 
-def _fill(one: Json | None, fills: _Fills, place: str) -> None:
-    if one is not None:
-        for key, value in fills.get(place, ()):
-            one.setdefault(key, value)
+def merged(orders: Iterable[Iterable[str]]) -> tuple[str, ...] | None:
+    """One order of all names that each of the orders agrees with; None where two contradict each other."""
+    behind: dict[str, set[str]] = {}
+    for order in orders:
+        names = [*order]
+        for number, name in enumerate(names):
+            behind.setdefault(name, set()).update(names[:number])
+    made: list[str] = []
+    while len(made) < len(behind):
+        free = next((name for name, before in behind.items() if name not in made and before <= {*made}), None)
+        if free is None:
+            return None
+        made.append(free)
+    return tuple(made)
+
+
+def _sort(one: Json, names: tuple[str, ...]) -> None:
+    order = [name for name in names if name in one]
+    order += [name for name in one if name not in order]
+    if order != [*one]:
+        kept = dict(one)
+        one.clear()
+        one.update((name, kept[name]) for name in order)
+
+
+def _within(one: Json, path: tuple[str, ...], *, make: bool = False) -> Iterator[Json]:
+    """The objects at a path inside an object, through lists too; with `make` one that lacks is made."""
+    if not path:
+        yield one
+        return
+    inner = one.setdefault(path[0], {}) if make else one.get(path[0])
+    for held in inner if isinstance(inner, list) else [inner]:
+        if isinstance(held, dict):
+            yield from _within(held, path[1:], make=make)
+
+
+_GONE: Final = object()
 
 
 @lru_cache(maxsize=256)
-def _fills(extra: tuple[tuple[str, str], ...]) -> _Fills:
-    """The keys by their place."""
-    found: dict[str, list[tuple[str, Any]]] = {}
-    for where, text in extra:
-        place, _, key = where.partition(".")
-        found.setdefault(place, []).append((key, json.loads(text)))
-    return {place: tuple(listed) for place, listed in found.items()}
+def _values(settings: tuple[tuple[str, str], ...], place: str) -> tuple[tuple[tuple[str, ...], str, Any], ...]:
+    """The keys of a place: the path to the object that holds each, its name and its value."""
+    found = []
+    for where, text in settings:
+        at, *path, key = where.split(".")
+        if at == place:
+            found.append((tuple(path), key, _GONE if text == ABSENT else json.loads(text)))
+    return tuple(found)
+
+
+@lru_cache(maxsize=256)
+def _orders(settings: tuple[tuple[str, str], ...], place: str) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    split = [(where.split("."), tuple(text.split("+"))) for where, text in settings]
+    return tuple((tuple(path), names) for (at, *path), names in split if at == place)

@@ -46,8 +46,8 @@ class ErrorShape(BaseModel):
     """Of the family `own`: the whole body. `{message}` stands for the message as JSON text without its quotes."""
     content_type: str = "application/json; charset=utf-8"
     """Empty sends no Content-Type."""
-    headers: dict[str, str] = Field(default_factory=dict)
-    """Further headers of this kind of refusal; an empty value takes away what the mock would send."""
+    headers: dict[str, str | Literal[False]] = Field(default_factory=dict)
+    """Further headers of this kind of refusal; `false` takes away what the mock would send."""
     claim: Literal["documented", "observed", "assumed"]
     source: str
 
@@ -93,10 +93,9 @@ def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = ()) -> Plan:
     own = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in refusal.headers]
     described = of_body(kind_of_body, data)
     common = with_headers((*(described if kind_of_body else described[1:]), *headers, *extra), own)
-    given = shape.headers.items()
     return Plan(
         shape.status,
-        tuple(pair for pair in with_headers(common, given) if pair[1]) if given else common,
+        with_headers(common, shape.headers.items()),
         (data,),
         (refusal.delay_ms,) if refusal.delay_ms else None,
         source=f"refusal:{refusal.kind}",

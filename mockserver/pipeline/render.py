@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mockserver.pipeline.chunk import chunks, completion
 from mockserver.pipeline.frame import body, frames
 from mockserver.pipeline.head import identify
-from mockserver.pipeline.keys import fill_body, fill_chunks
+from mockserver.pipeline.keys import write_keys
 from mockserver.pipeline.shape import shape
 from mockserver.pipeline.tool_deltas import deltas, in_message
 
@@ -27,8 +27,7 @@ def stream_objects(answer: Answer, head: Head, wire: WireSettings, *, include_us
     calls = list(deltas(answer.tool_calls, wire.tools, whole=wire.chunk.one_chunk)) if answer.tool_calls else []
     objects = shape(chunks(answer, head, wire.chunk, calls), wire.shape, include_usage=include_usage)
     identify(objects, wire.head)
-    if wire.keys.extra:
-        fill_chunks(objects, wire.keys)
+    write_keys(objects, wire.keys, streamed=True)
     return objects
 
 
@@ -40,6 +39,5 @@ def render_body(answer: Answer, head: Head, wire: WireSettings) -> bytes:
 def body_object(answer: Answer, head: Head, wire: WireSettings) -> Json:
     """The object of an answer that is not streamed, before it becomes bytes."""
     made = completion(answer, head, wire.chunk, in_message(answer.tool_calls, wire.tools))
-    if wire.keys.extra:
-        fill_body(made, wire.keys)
+    write_keys([made], wire.keys, streamed=False)
     return made

@@ -19,7 +19,7 @@ from mockserver.files.checked import Data, read_toml
 from mockserver.files.pattern import compile_pattern
 from mockserver.pipeline.admit import RequestRules
 from mockserver.pipeline.edition_rules import EditionRules
-from mockserver.pipeline.further_headers import FurtherHeaders, Place
+from mockserver.pipeline.further_headers import FurtherHeaders, HeaderValue, Place
 from mockserver.pipeline.moderate import ModerationRules
 from mockserver.pipeline.pace import PaceSettings
 from mockserver.pipeline.refuse import ErrorShape
@@ -150,8 +150,8 @@ class Moderation(Data):
 class ResponseRules(Data):
     """What responses of an edition have, whatever the chip."""
 
-    headers: dict[str, str | dict[Place, str]] = Field(default_factory=dict)
-    """Further headers: the value on all responses, or by place. `{hex:12}` is drawn, an empty value takes it away."""
+    headers: dict[str, str | dict[Place, HeaderValue]] = Field(default_factory=dict)
+    """Further headers: the value on all responses, or by place. `{hex:12}` is drawn, `false` takes the header away."""
     body_type: str = "application/json"
     """Content-Type of an answer that is not streamed."""
 

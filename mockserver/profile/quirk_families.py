@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from mockserver.core.immutable import immutable
 from mockserver.pipeline.head import ALPHABETS
-from mockserver.pipeline.keys import OWN, PLACES
+from mockserver.pipeline.keys import ABSENT, OWN, PLACES, SAID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,22 +52,31 @@ class Family:
 # --- extra-key ----------------------------------------------------------------------------------------------------
 
 
-def _read_key(text: str) -> tuple[str, str]:
-    """A key and its value: `PLACE.NAME:JSON`; without the value the standard of that key is meant."""
-    where, colon, value = text.partition(":")
-    place, _, name = where.partition(".")
-    if place not in PLACES or not name:
-        raise ValueError(
-            f"due PLACE.NAME:JSON, say extra-key=chunk.service_tier:null; PLACE is one of {', '.join(PLACES)}"
-        )
-    if name in OWN[place]:
-        raise ValueError(f"{name} is no further key of {place}: other quirks decide it")
-    if not colon:
-        return where, ""
+def _placed(text: str, family: str, example: str) -> tuple[str, str, list[str]]:
+    """Where a key stands, what is said of it, and the names of its place and path."""
+    where, _, value = text.partition(":")
+    place, *names = where.split(".")
+    if place not in PLACES or not names or not all(map(_NAME.fullmatch, names)):
+        raise ValueError(f"due PLACE.NAME:JSON, say {family}={example}; PLACE is one of {', '.join(PLACES)}")
+    return where, value, [place, *names]
+
+
+_NAME: Final = re.compile(r"[^\s,.+:|\"\x00-\x1f\x7f]{1,80}")
+
+
+def _as_json(where: str, value: str) -> str:
     try:
-        return where, json.dumps(json.loads(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return json.dumps(json.loads(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except (ValueError, RecursionError):
         raise ValueError(f'behind {where}: JSON is due, say null, "" or [1]; got {value[:40]!r}') from None
+
+
+def _read_key(text: str) -> tuple[str, str]:
+    """A key and its value: `PLACE.NAME:JSON`; without the value the standard of that key is meant."""
+    where, value, (place, name, *deeper) = _placed(text, "extra-key", "chunk.service_tier:null")
+    if name in OWN[place] and not deeper:
+        raise ValueError(f"{name} is no further key of {place}: other quirks decide it")
+    return where, _as_json(where, value) if ":" in text else ""
 
 
 _WHERE: Final = {
@@ -87,7 +96,60 @@ EXTRA_KEY: Final = Family(
     "keys", "extra", True, _read_key, lambda part, value: f"{part}:{value}", _says_key,
     lambda part: f"No key {part} is added.",
     ("chunk.system_fingerprint:null", "body.service_tier:\"default\"", "delta.reasoning_content:null",
-     "delta.tool_calls:null", "choice.token_ids:null", "usage.cost:0"),
+     "delta.tool_calls:null", "choice.token_ids:null", "usage.cost:0",
+     "usage.completion_tokens_details.audio_tokens:0"),
+)  # fmt: skip
+
+
+# --- fixed-key ----------------------------------------------------------------------------------------------------
+
+
+def _read_fixed(text: str) -> tuple[str, str]:
+    """A key and what it carries instead: `PLACE.NAME:JSON`, or `PLACE.NAME:absent`."""
+    where, value, (_, *names) = _placed(text, "fixed-key", "body.created:absent")
+    if SAID & {*names}:
+        raise ValueError(f"{where} holds what is said, which no quirk takes away")
+    if value == ABSENT or ":" not in text:
+        return where, value
+    return where, _as_json(where, value)
+
+
+def _says_fixed(part: str, value: str) -> str:
+    place, _, name = part.partition(".")
+    if value == ABSENT:
+        return f"{_WHERE[place]} {'lacks' if place == 'usage' else 'lack'} {name}."
+    return f"{name} is always {value} where it stands in {_WHERE[place][0].lower()}{_WHERE[place][1:]}."
+
+
+FIXED_KEY: Final = Family(
+    "fixed-key", "PLACE.NAME:JSON", "Where the place has NAME, it carries this value instead, or lacks it: absent.",
+    "keys", "fixed", True, _read_fixed, lambda part, value: f"{part}:{value}", _says_fixed,
+    lambda part: f"{part} says what is due.",
+    ("body.created:absent", "body.usage:absent", "body-choice.index:absent"),
+)  # fmt: skip
+
+
+# --- key-order ----------------------------------------------------------------------------------------------------
+
+
+def _read_order(text: str) -> tuple[str, str]:
+    where, colon, value = text.partition(":")
+    place, *names = where.split(".")
+    good = place in PLACES and all(map(_NAME.fullmatch, names)) and all(map(_NAME.fullmatch, value.split("+")))
+    if not good and (colon or place not in PLACES):
+        raise ValueError(
+            f"due PLACE:NAME+NAME, say key-order=choice:delta+index; PLACE is one of {', '.join(PLACES)}, "
+            "and .NAME leads inside"
+        )
+    return where, value
+
+
+KEY_ORDER: Final = Family(
+    "key-order", "PLACE:NAME+NAME", "The keys of the place come in this order, others behind them.",
+    "keys", "order", True, _read_order, lambda part, value: f"{part}:{value}",
+    lambda part, value: f"Keys of {part} come in the order {', '.join(value.split('+'))}.",
+    lambda part: f"Keys of {part} come in the order of the printed samples.",
+    ("choice:delta+index", "body:id+choices+usage", "usage:total_tokens+prompt_tokens"),
 )  # fmt: skip
 
 
@@ -153,4 +215,4 @@ ECHO: Final = Family(
     lambda _part, value: f"model is {value}.", lambda _part: "", ("models/{model}", "gpt-4o"),
 )  # fmt: skip
 
-FAMILIES: Final = (EXTRA_KEY, FINISH_WORD, ID_FORM, ECHO)
+FAMILIES: Final = (EXTRA_KEY, FIXED_KEY, KEY_ORDER, FINISH_WORD, ID_FORM, ECHO)

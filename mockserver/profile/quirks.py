@@ -196,6 +196,7 @@ AXES: Final[tuple[Axis, ...]] = (
     Axis("chunk", "finish_delta", (
         Quirk("finish-delta-empty", "empty", "The finish chunk has an empty delta."),
         Quirk("finish-delta-content", "content", 'The finish chunk has a delta with content "".'),
+        Quirk("finish-delta-null", "null", "The finish chunk has a delta with content null."),
     )),
     Axis("chunk", "one_chunk", (
         Quirk("piecewise", False, "Each piece of the answer is a chunk."),
@@ -209,6 +210,7 @@ AXES: Final[tuple[Axis, ...]] = (
         Quirk("no-logprobs", False, "Choices have no key logprobs."),
         Quirk("logprobs-null", True, "Choices carry logprobs: null."),
         Quirk("logprobs-null-in-stream", "stream", "Choices of a stream carry logprobs: null, those of a body do not."),
+        Quirk("logprobs-null-in-body", "body", "Choices of a body carry logprobs: null, those of a stream do not."),
     )),
     Axis("chunk", "reasoning", (
         Quirk("reasoning-in-delta", "delta", "Reasoning comes as reasoning_content in the delta or message."),

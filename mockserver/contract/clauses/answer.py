@@ -125,11 +125,13 @@ def completion_shape(r: Reading, c: Context) -> Verdict:
     if one is None:
         return NOT_APPLICABLE
     optional = {"usage"} if r.blocked and not c.chip.wire.chunk.blocked_usage else set()
+    fixed = dict(c.chip.wire.keys.fixed)  # `keys-fixed` judges them
     kinds = {**_BODY, "model": type(None)} if c.chip.wire.chunk.model_echo == "null" else _BODY
-    fault = _type_fault(one, {k: t for k, t in kinds.items() if k in one or k not in optional})
+    due = {k: t for k, t in kinds.items() if f"body.{k}" not in fixed and (k in one or k not in optional)}
+    fault = _type_fault(one, due)
     if fault:
         return broken(fault)
-    if one["object"] != "chat.completion":
+    if one["object"] != "chat.completion" if "object" in due else False:
         return broken(f'object is {one["object"]!r}; due "chat.completion"')
     if not one["choices"]:
         return broken("choices is empty; due one")
@@ -192,7 +194,7 @@ def _declared_keys(r: Reading, c: Context) -> dict[str, set[str]]:
     names = ("chunk", "choice", "delta") if r.wants_stream else ("body", "body-choice", "message")
     places = dict(zip(names, ("", "choice", "delta or message"), strict=True)) | {"usage": "usage"}
     for part, _ in wire.keys.extra:
-        place, _, key = part.partition(".")
+        place, key, *_ = part.split(".")
         if place in places:
             found[places[place]].add(key)
     if wire.chunk.reasoning_key != "reasoning_content":
@@ -207,7 +209,8 @@ def one_choice(r: Reading, c: Context) -> Verdict:
     """There is one choice, with index 0 (n is fixed to 1), unless the profile says otherwise of the index."""
     if not r.answered or not r.choices:
         return NOT_APPLICABLE
-    otherwise = r.wants_stream and c.chip.wire.shape.choice_index != "zero"  # `shape-choice-index` judges it
+    wire = c.chip.wire  # `shape-choice-index` and `keys-fixed` judge what is otherwise
+    otherwise = wire.shape.choice_index != "zero" if r.wants_stream else "body-choice.index" in dict(wire.keys.fixed)
     for one, choice in r.choices:
         index = choice.get("index")
         zero = type(index) is int and index == 0
@@ -286,13 +289,14 @@ _ORDERS: Final = (
 """The keys of an object, of a choice and of what it says, as both documents print them."""
 
 
-def key_order(r: Reading, _c: Context) -> Verdict:
-    """Keys come in the order of the printed samples, `blocked` last."""
+def key_order(r: Reading, c: Context) -> Verdict:
+    """Keys come in the order of the printed samples, `blocked` last, unless the profile says otherwise."""
     if not r.answered or not r.objects:
         return NOT_APPLICABLE
     places = (r.objects, [choice for _, choice in r.choices], r.said)
-    for order, listed in zip(_ORDERS, places, strict=True):
-        for one in listed:
+    names = ("chunk", "choice", "delta") if r.wants_stream else ("body", "body-choice", "message")
+    for order, listed, place in zip(_ORDERS, places, names, strict=True):
+        for one in listed if place not in dict(c.chip.wire.keys.order) else ():  # `keys-order` judges them
             seen = [key for key in one if key in order]
             due = [key for key in order if key in one]
             if seen != due:

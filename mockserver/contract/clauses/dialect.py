@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 from mockserver.contract.clauses import observers_chunk, observers_frame, observers_parts, observers_tools
 from mockserver.core.exchange import Answer, Head, ToolCall, Usage
 from mockserver.pipeline.frame import content_type
-from mockserver.pipeline.render import render_body, render_stream
+from mockserver.pipeline.keys import merged
+from mockserver.pipeline.render import body_object, render_body, render_stream, stream_objects
 from mockserver.profile import quirks
+from mockserver.profile.quirk_families import KEY_ORDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,8 +46,8 @@ def observe(reading: Reading, known: Iterable[Axis] = ()) -> dict[Axis, Shown]:
     """
     shown = {axis: watch(reading) for axis in quirks.AXES if (watch := OBSERVERS.get((axis.stage, axis.field)))}
     for axis in known:
-        if axis.family and observers_parts.can_show(axis.family, reading, axis.part):
-            shown[axis] = ""
+        if axis.family:
+            shown[axis] = observers_parts.observe_known(axis.family, reading, axis.part)
     for family, parts in observers_parts.observe(reading).items():
         shown |= {quirks.axis_of(family, part): value for part, value in parts.items()}
     return {  # a target may send a list where a text is due; as text it is a value that no quirk has
@@ -79,11 +81,29 @@ def differs(wire: WireSettings, seen: dict[Axis, Shown], axis: Axis, *, streamed
     value = seen.get(axis)
     if value is None or value == declared(wire, axis):
         return False
+    if axis.family is KEY_ORDER:
+        return merged([*orders_of(str(value)), *_orders(wire).get(axis.part, ())]) is None
     if name_of(axis, value) is None:
         return True
     shown = settled(wire, seen.items())
     back = quirks.apply(shown, axis, axis.quirk_in(wire))
     return _forms(shown, streamed=streamed) != _forms(back, streamed=streamed)
+
+
+def orders_of(value: str) -> list[list[str]]:
+    """The orders of keys that an exchange shows of one place."""
+    return [order.split("+") for order in value.split("|")]
+
+
+@lru_cache(maxsize=256)
+def _orders(wire: WireSettings) -> dict[str, list[list[str]]]:
+    """The orders in which the settings write the keys of each place."""
+    head = Head("id", 1_700_000_000, "model")
+    chunks = [one for answer in _SAMPLES for one in stream_objects(answer, head, wire, include_usage=True)]
+    bodies = [body_object(answer, head, wire) for answer in _SAMPLES]
+    streamed = observers_parts.orders_in(chunks, streamed=True)
+    whole = observers_parts.orders_in(bodies, streamed=False)
+    return {place: streamed.get(place, []) + whole.get(place, []) for place in (*streamed, *whole)}
 
 
 def alike(one: WireSettings, other: WireSettings) -> bool:

@@ -168,9 +168,9 @@ def _usage_details(r: Reading) -> Shown:
 def _role_chunk(r: Reading) -> Shown:
     if not r.whole or r.blocked or not r.said or not (r.text or r.said[0].get("content") == ""):
         return None  # what the role's chunk has beside a call of a function is another matter
-    if not any(delta.get("role") for delta in r.said):
-        return None  # no role, so no place of it
     first = r.said[0]
+    if not any(delta.get("role") for delta in r.said):
+        return "merged" if _speaks(first) else None  # no role, so no place of it, but no chunk is kept free for it
     if _speaks(first) or _thinks(r.choices[0][1]):
         return "merged"
     if first.get("content") == "" and _empty_deltas(r) and r.said[1:2] and r.said[1].get("content"):
@@ -187,7 +187,7 @@ def _finish_chunk(r: Reading) -> Shown:
 def _finish_delta(r: Reading) -> Shown:
     if not r.whole or not r.finishes or _speaks(r.said[r.finishes[0]]):
         return None
-    return "content" if r.said[r.finishes[0]].get("content") == "" else "empty"
+    return {"empty": "content", "absent": "empty"}.get(unsaid := _unsaid(r.said[r.finishes[0]], "content"), unsaid)
 
 
 def _one_chunk(r: Reading) -> Shown:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 State = Literal["as declared", "undeclared", "gone", "different", "not seen"]
 SOURCE: Final = "the chip's profile: its claims, and the standard where it is silent"
 MUST_FIELDS: Final = frozenset({"framing", "done", "object", "created"})  # what the documents name as deviations
-OPAQUE_FIELDS: Final = frozenset({"id_form", "chunk_created", "model_echo", "extra"})
+OPAQUE_FIELDS: Final = frozenset({"id_form", "chunk_created", "model_echo", "extra", "fixed", "order"})
 """What no document promises and no client may rely on, or what another clause weighs."""
 
 
@@ -94,7 +94,7 @@ def family_check(family: Family) -> Check:
         parts = [axis for axis in seen if axis.family is family and axis.part]
         wrong = [axis for axis in parts if dialect.differs(c.chip.wire, seen, axis, streamed=r.wants_stream)]
         if not wrong:
-            return HOLDS if parts or (family.field == "extra" and (r.whole or r.completion)) else NOT_APPLICABLE
+            return HOLDS if parts or (family.stage == "keys" and (r.whole or r.completion)) else NOT_APPLICABLE
         return broken(_contradiction(c.chip, wrong[0], seen[wrong[0]]))
 
     name, severity = f"{family.stage}-{family.field}".replace("_", "-"), _severity(family.field)
