@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 DOCS := .venv-docs
+MANIFESTS := .venv-manifests
 EXTRAS := contract,metrics,re2,redis,tls,tokens,vcr
 PIP := -m pip install -q --disable-pip-version-check
+KUBERNETES ?= 1.37
 ARGS ?=
 PEERS ?=
 # What meets the dependencies: the wire, the server, the control API, the client's side, files, recording, the contract.
@@ -13,8 +15,8 @@ OLDEST_TESTS ?= $(addprefix tests/test_, $(addsuffix .py, admit client_saw clock
   faults_on_the_wire fixture_files jsonvalue_refusals live packaging pattern performer plugin profiles recording_proxy \
   recording_secrets recording_wire serve server session synthetic uvicorn_fit wire contract_judging contract_strategies))
 
-.PHONY: serve test test-oldest test-clients check format tables field contract-score screenshots docs bench image \
-  image-check release clean
+.PHONY: serve test test-oldest test-clients check format tables field contract-score screenshots docs bench manifests \
+  image image-check release clean
 
 serve: $(VENV)/.runtime  ## Serve on 127.0.0.1:8777; more flags with ARGS="--port 9000 --edition 2025-reference"
 	@exec $(BIN)/genstudio-mock serve $(ARGS)
@@ -55,6 +57,10 @@ docs: $(DOCS)/.ready  ## Build the documents as a site, in build/site; a wrong l
 bench: $(VENV)/.dev  ## Measure, as ratios against a bare ASGI app in the same run; PEERS=1 measures other mocks too
 	PEERS=$(PEERS) $(BIN)/python -m bench $(ARGS)
 
+manifests: $(MANIFESTS)/.ready  ## Hold deploy/kubernetes to the schemas of Kubernetes; KUBERNETES=1.30 takes another version's
+	$(MANIFESTS)/bin/kubernetes-validate --strict --kubernetes-version $(KUBERNETES) \
+	  deploy/kubernetes/deployment.yaml deploy/kubernetes/service.yaml deploy/kubernetes/hpa.yaml deploy/kubernetes/pdb.yaml
+
 image:  ## Build the container image of this version with buildah; see the head of Dockerfile for other tools
 	version="$$($(PYTHON) -m mockserver --version | cut -d' ' -f2)" && \
 	  buildah bud --format docker --isolation chroot --build-arg VERSION="$$version" \
@@ -67,7 +73,7 @@ release: $(VENV)/.dev  ## Check, build, tag and make the image of the version in
 	$(BIN)/python deploy/release.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(DOCS) build dist .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(DOCS) $(MANIFESTS) build dist .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -91,4 +97,10 @@ $(DOCS)/.ready: pyproject.toml
 	$(PYTHON) -m venv --clear $(DOCS)
 	$(DOCS)/bin/python $(PIP) --upgrade 'pip>=25.1'
 	$(DOCS)/bin/python $(PIP) --group docs
+	touch $@
+
+$(MANIFESTS)/.ready: pyproject.toml
+	$(PYTHON) -m venv --clear $(MANIFESTS)
+	$(MANIFESTS)/bin/python $(PIP) --upgrade 'pip>=25.1'
+	$(MANIFESTS)/bin/python $(PIP) --group manifests
 	touch $@

@@ -96,6 +96,16 @@ def test_the_action_starts_a_mock_and_says_where(folder: Path) -> None:
     assert outputs["url"].endswith(f":{outputs['port']}")
 
 
+def test_the_action_puts_its_command_alone_on_the_path(folder: Path) -> None:
+    """The steps that follow keep the Python that the job has set up, and its packages."""
+    started(folder)
+    (added,) = (folder / "path").read_text("utf-8").splitlines()
+
+    assert [one.name for one in Path(added).iterdir()] == ["genstudio-mock"]
+    done = shell(f'PATH="{added}:/usr/bin:/bin" genstudio-mock --version', folder)
+    assert (done.returncode, done.stdout.split()[0]) == (0, "genstudio-mock")
+
+
 def test_the_summary_tells_what_the_mock_saw(folder: Path) -> None:
     """In Markdown, with the verdict; a bad finding fails the job only where that is asked for."""
     _, outputs = started(folder)

@@ -1,11 +1,16 @@
-"""What lies in `deploy/`: the manifests' shape and how they hang together, and what a release refuses."""
+"""What lies in `deploy/`: the manifests' shape and how they hang together, and what a release refuses.
+
+`make manifests` holds the manifests to the schemas of Kubernetes, which are too large for everybody's environment.
+"""
 
 from __future__ import annotations
 
+import re
 import runpy
 import subprocess
+import sys
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import yaml  # type: ignore[import-untyped]  # published without type hints
@@ -14,6 +19,7 @@ from mockserver.settings.config import SETTINGS
 from tests.command import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 FOLDER = ROOT / "deploy"
@@ -77,6 +83,40 @@ def test_the_compose_files_say_what_serve_takes() -> None:
     assert mock["read_only"]
     assert read("compose.yaml")["services"]["client"]["depends_on"]["genstudio-mock"]["condition"] == "service_healthy"
     assert "healthcheck" in more["redis"]
+
+
+SCHEMAS: Final = {
+    "deploy/compose.yaml": ("compose-spec",),
+    "deploy/compose.redis.yaml": ("compose-spec",),
+    "action.yml": ("github-actions",),
+    "deploy/action/summary/action.yml": ("github-actions",),
+    "docs/ci-three-systems.yml": ("github-workflows",),
+    "docs/ci.md: on: ": ("github-workflows",),
+    "docs/ci.md: after_script:": ("gitlab-ci", "--data-transform", "gitlab-ci"),
+    "docs/ci.md: UsePythonVersion": ("azure-pipelines", "--data-transform", "azure-pipelines"),
+}
+"""What is held to which schema, as check-jsonschema has them from SchemaStore; of a page the snippet with a word."""
+
+
+def held_to(schema: Sequence[str], text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """What check-jsonschema says."""
+    (folder / "file.yaml").write_text(text, "utf-8")
+    words = ["-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema[0]}", *schema[1:], "file.yaml"]
+    return subprocess.run([sys.executable, *words], cwd=folder, check=False, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_files_for_other_systems_are_valid(name: str, tmp_path: Path) -> None:
+    """By the schema of the system that reads them; what is no such file is found, so it was looked at."""
+    path, _, word = name.partition(": ")
+    text = (ROOT / path).read_text("utf-8")
+    if word:
+        (text,) = (one for one in re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL) if word in one)
+
+    done = held_to(SCHEMAS[name], text, tmp_path)
+    assert done.returncode == 0, done.stdout
+    wrong = "runs: 1\n" if path.endswith("action.yml") else "jobs: 1\nservices: 1\nsteps: 1\nscript: {a: 1}\n"
+    assert held_to(SCHEMAS[name], wrong, tmp_path).returncode == 1
 
 
 def repository(folder: Path) -> Path:

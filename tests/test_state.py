@@ -415,6 +415,41 @@ def test_who_hangs_does_not_answer_by_what_was_before(server: StateServer) -> No
         call(mock, "POST", "/reset", "", {})
 
 
+def test_what_was_asked_before_a_hang_is_no_loss(server: StateServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that hung hears no answer in time to what it had asked; it asks again before all is lost."""
+
+    async def run() -> None:
+        async def nothing(*_: object) -> None:
+            return
+
+        link = Link(server.url, 60, server.ask("GET", scripts.SERVED) or b"{}", nothing, nothing)
+        await link.open()
+        renewed = link._renewed
+
+        def late(_client: object) -> Any:
+            link._lease_until = 0.0
+            raise TimeoutError
+
+        async def hung(_now: float) -> bool:
+            link._lease_until = 0.0
+            monkeypatch.setattr(link, "_renewed", renewed)
+            raise TimeoutError
+
+        try:
+            with pytest.raises(StateLostError):
+                await link._answer(late)
+            assert (link.lost, link.current) == (None, False)
+            await link.restore()
+            assert link.current
+            monkeypatch.setattr(link, "_renewed", hung)
+            await link.restore()
+            assert (link.lost, link.current) == (None, True)
+        finally:
+            await link.close()
+
+    asyncio.run(run())
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for the processes in /proc")
 def test_workers_are_one_though_one_is_killed(server: StateServer) -> None:
     """What was set up before holds after, what comes after reaches all, and no number is given twice."""

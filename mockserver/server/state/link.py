@@ -73,7 +73,11 @@ class Link:
     @property
     def current(self) -> bool:
         """Whether no change can have been missed; also while Redis is lost: nobody waits for this process then."""
-        return self.lost is not None or time.monotonic() < self._lease_until
+        return self.lost is not None or not self._lapsed
+
+    @property
+    def _lapsed(self) -> bool:
+        return self.lost is not None or time.monotonic() >= self._lease_until
 
     async def open(self) -> None:
         """Connect and learn all; raises StateLostError."""
@@ -148,14 +152,8 @@ class Link:
         """
         async with self._learning:
             try:
-                async with asyncio.timeout(ANSWER_S * 2):
-                    lapsed = self.lost is not None or time.monotonic() >= self._lease_until
-                    if lapsed:
-                        await self._connect()
-                    began = time.monotonic()
-                    if not await self._renewed(began) or lapsed:
-                        await self._learn()
-                        self._lease_until = began + LEASE_S
+                if not await self._tried():
+                    await self._tried()  # this process hung: what it waited for is no answer
             except StateLostError:
                 raise
             except _errors() as error:
@@ -164,6 +162,23 @@ class Link:
             if self.lost is not None and self._keeper is not None:
                 log.warning("the state at %s is back", without_password(self._url))
             self.lost = None
+
+    async def _tried(self) -> bool:
+        """Renew the lease, or learn all anew; False where that failed and the lease ran out meanwhile."""
+        lapsed = self._lapsed
+        try:
+            async with asyncio.timeout(ANSWER_S * 2):
+                if lapsed:
+                    await self._connect()
+                began = time.monotonic()
+                if not await self._renewed(began) or lapsed:
+                    await self._learn()
+                    self._lease_until = began + LEASE_S
+        except _errors():
+            if lapsed or not self._lapsed:
+                raise
+            return False
+        return True
 
     async def _connect(self) -> None:
         assert self._client is not None, "it is opened"  # noqa: S101 - for the type checker
@@ -202,7 +217,10 @@ class Link:
         try:
             return await ask(self._client)
         except _errors() as error:
-            self._lose(error)
+            if (
+                not self._lapsed
+            ):  # else this process may have hung: whether it is lost is seen where the lease is renewed
+                self._lose(error)
             raise StateLostError(self._why(error)) from None
 
     def unreadable(self, error: Exception) -> StateLostError:
