@@ -107,3 +107,11 @@ def test_the_pages_name_every_quirk() -> None:
     assert [(row[0], row[2].split("、")) for row in table(ROOT / "docs" / "zh" / "quirks.md", "组")] == list(
         groups.items()
     )
+
+
+def test_the_site_leads_to_each_page() -> None:
+    """In its navigation, once in each language."""
+    led = re.findall(r": docs/(zh/)?([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
+    pages = sorted(path.name for path in PAGES)
+
+    assert [sorted(name for folder, name in led if folder == one) for one in ("", "zh/")] == [pages, pages]
