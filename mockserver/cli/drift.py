@@ -24,7 +24,7 @@ from mockserver.contract.runner import BudgetSpentError, Runner
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
 from mockserver.core.route import parse
-from mockserver.files.atomic import write_whole
+from mockserver.files.atomic import check_file, check_folder, write_whole
 from mockserver.files.bounded import read_bounded
 from mockserver.files.checked import read_toml
 from mockserver.files.exchange_file import exchange_of, read_if_exchange
@@ -100,6 +100,10 @@ def _drift(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     if args.against:
         args.base_url = "http://127.0.0.1"  # never asked: it stands for the recordings
     edition, targets = targets_of(args, environ)
+    if args.output:
+        check_folder(args.output, f"--output {args.output}")
+    if args.patch:
+        check_file(args.patch, f"--patch {args.patch}")
     if not args.quiet:
         say_path(args, err)
     date = datetime.fromtimestamp(clock.unix_s() if clock.unix_s else 0, UTC).date().isoformat()
