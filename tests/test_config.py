@@ -251,6 +251,20 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_a_file_of_windows_is_read(tmp_path: Path) -> None:
+    """PowerShell 5 writes a byte order mark for UTF-8, and UTF-16 with `>`: the one is read, the other is named."""
+    path = tmp_path / "genstudio-mock.toml"
+    path.write_bytes("port = 9\r\n".encode("utf-8-sig"))
+    assert load({}, {}, cwd=tmp_path).config.port == 9
+
+    path.write_bytes("port = 9\r\n".encode("utf-16"))
+    with pytest.raises(OperatorError) as caught:
+        load({}, {}, cwd=tmp_path)
+    assert str(caught.value) == (
+        f"{path}: not UTF-8: it is UTF-16, as PowerShell's > writes it; save the file as UTF-8"
+    )
+
+
 def test_a_pattern_of_the_text_review_is_checked_when_it_is_read(tmp_path: Path) -> None:
     """A regular expression outside of the syntax is found with file and key."""
     path = tmp_path / "genstudio-mock.toml"

@@ -229,6 +229,42 @@ def test_wrong_usage_is_one_line_and_exit_code_2(words: list[str], says: str) ->
     assert err.count("\n") == 1
 
 
+PLACES = {
+    "a report below a file": ("contract", "--output", "file/x", "file: is no folder; give a folder, which is made"),
+    "a report without a folder": ("contract", "--output", "no/x", "no is not there; make it, or give another file"),
+    "a report that is a folder": ("contract", "--output", ".", "is a folder; give a file, which is made or replaced"),
+    "exchanges": ("contract", "--exchanges", "file", "is no folder; give a folder, which is made where there is none"),
+    "a learned profile": (
+        "learn",
+        "--output",
+        "file",
+        "is no folder; give a folder, which is made where there is none",
+    ),
+    "a drifted profile": (
+        "drift",
+        "--output",
+        "file",
+        "is no folder; give a folder, which is made where there is none",
+    ),
+    "a patch": ("drift", "--patch", "no/x", "no is not there; make it, or give another file"),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_where_nothing_can_be_written_nothing_is_asked(
+    name: str, honest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A live service is paid by the request: what it said would be lost behind the last one."""
+    command, flag, place, says = PLACES[name]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("", "utf-8")
+    code, out, err = called(command, *asked(honest), flag, place)
+
+    assert (code, out) == (2, "")
+    assert err.startswith(f"genstudio-mock: {flag} {place}: {says}")
+    assert err.count("\n") == 1
+
+
 def test_an_unreachable_target_is_exit_code_3() -> None:
     """Nobody listens: one line, and another code than a broken contract's."""
     code, out, err = run(*asked("http://127.0.0.1:9"))

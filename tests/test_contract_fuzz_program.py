@@ -329,6 +329,8 @@ def test_a_saved_stream_is_served_to_whatever_asks(tmp_path: Path) -> None:
         (["--chip", "nvidia", "--examples", "0", "--", "true"], "--examples: 0 is not allowed; allowed: at least 1"),
         (["--chip", "nvidia", "--timeout", "0", "--", "true"],
          "--timeout: 0 is not allowed; allowed: more than 0 seconds"),
+        (["--chip", "nvidia", "--output", __file__, "--", "true"],
+         f"--output {__file__}: is no folder; give a folder, which is made where there is none"),
         (["--serve", "no.json"], "no.json: no such file"),
     ],
 )  # fmt: skip

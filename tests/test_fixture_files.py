@@ -177,12 +177,15 @@ def test_a_broken_file_is_named_with_its_key(text: str, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("data", "seen"),
-    [('{"match": {"user": "你"}}'.encode("gbk"), "0xc4 at offset 20"), ("{".encode("utf-16"), "0xff at offset 0")],
+    [
+        ('{"match": {"user": "你"}}'.encode("gbk"), "byte 0xc4 at offset 20"),
+        ("{".encode("utf-16"), "it is UTF-16, as PowerShell's > writes it"),
+    ],
     ids=["GBK", "UTF-16"],
 )
 def test_another_encoding_is_named(data: bytes, seen: str) -> None:
     """A file that an editor saved in another encoding says so."""
-    with pytest.raises(OperatorError, match=f"^f.json: not UTF-8: byte {seen}; save the file as UTF-8$"):
+    with pytest.raises(OperatorError, match=f"^f.json: not UTF-8: {seen}; save the file as UTF-8$"):
         parse(data, "f.json")
 
 

@@ -196,7 +196,7 @@ def test_a_folder_that_may_not_be_written_to_is_told_at_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody records for an hour to find nothing kept; what only replays needs no such folder."""
-    monkeypatch.setattr("mockserver.cli.record.os.access", lambda *_: False)
+    monkeypatch.setattr("mockserver.files.atomic.os.access", lambda *_: False)
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     out = tmp_path / "made" / "later"

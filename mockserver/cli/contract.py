@@ -21,7 +21,7 @@ from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.http_client import HttpTransport, key_of
 from mockserver.contract.result import ExitCode
 from mockserver.core.errors import OperatorError, suggestion
-from mockserver.files.atomic import write_whole
+from mockserver.files.atomic import check_file, check_folder, write_whole
 
 if TYPE_CHECKING:
     import argparse
@@ -94,6 +94,10 @@ def _contract(
 
     edition, targets = targets_of(args, environ)
     budget = budget_of(args)
+    if args.output:
+        check_file(args.output, f"--output {args.output}")
+    if args.exchanges:
+        check_folder(args.exchanges, f"--exchanges {args.exchanges}")
     if not args.quiet:
         say_path(args, err)
     results = []

@@ -17,7 +17,7 @@ from mockserver.contract import drift, library
 from mockserver.contract.clauses.clause import Context, Severity
 from mockserver.contract.result import Clock, ExitCode, counted
 from mockserver.core.errors import OperatorError
-from mockserver.files.atomic import write_whole
+from mockserver.files.atomic import check_file, check_folder, write_whole
 
 if TYPE_CHECKING:
     import argparse
@@ -81,17 +81,19 @@ def _drift(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     if args.against:
         args.base_url = "http://127.0.0.1"  # never asked: it stands for the recordings
     edition, targets = targets_of(args, environ)
+    if args.output:
+        check_folder(args.output, f"--output {args.output}")
+    if args.patch:
+        check_file(args.patch, f"--patch {args.patch}")
     if not args.quiet:
         say_path(args, err)
     date = datetime.fromtimestamp(clock.unix_s() if clock.unix_s else 0, UTC).date().isoformat()
     where = args.against or args.base_url
-    every: list[Compared] = []
-    for target in targets:
-        if args.against:
-            every.append(recorded(args.against, edition, target))
-        else:
-            with Progress(err, environ, quiet=args.quiet) as steps:
-                every.append(asked_live(args, edition, target, steps, clock))
+    with Progress(err, environ, quiet=args.quiet or bool(args.against)) as steps:
+        every = [
+            recorded(args.against, edition, one) if args.against else asked_live(args, edition, one, steps, clock)
+            for one in targets
+        ]
     reports: list[dict[str, Any]] = []
     patches = [drift_patch.of_chip(args, edition, one, f"drift from {where}, {date}") for one in every]
     patches[-1] += drift_patch.of_edition(args, edition, every, date)

@@ -123,9 +123,11 @@ def _fuzz(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err
     from mockserver.contract.fuzz_program import Program
     from mockserver.contract.fuzz_staying import StayingProgram
     from mockserver.contract.library import chip_of, edition_of
+    from mockserver.files.atomic import check_folder
 
     words = _client(args)
     _check(args)
+    check_folder(args.output or FAILURES, f"--output {args.output or FAILURES}")
     edition = edition_of(args.edition, args.profiles)
     wire = chip_of(edition, args.chip).wire
     fuzz = _library()
@@ -184,6 +186,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 MOST_PAUSE_MS: Final = 600_000
+FAILURES: Final = Path("fuzz-failures")
 
 
 def _tell(args: argparse.Namespace, words: Sequence[str], edition: str, found: Fuzzed, out: TextIO) -> int:
@@ -195,7 +198,7 @@ def _tell(args: argparse.Namespace, words: Sequence[str], edition: str, found: F
     saved, served = {}, {}
     for failure in [*found.failures, *(found.known if args.output else ())]:
         lines = _client_lines(words, args.timeout, as_json=args.client_json, stay=args.stay)
-        paths = save(failure, args.output or Path("fuzz-failures"), lines, edition)
+        paths = save(failure, args.output or FAILURES, lines, edition)
         url = f"http://127.0.0.1:{args.port}{failure.exchange.request.path}"
         saved[id(failure)] = paths
         served[id(failure)] = f"genstudio-mock fuzz --serve {paths[0]} & curl -sN {url} -d '{ASKED.decode()}'"

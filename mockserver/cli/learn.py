@@ -20,7 +20,7 @@ from mockserver.contract.result import ExitCode, counted
 from mockserver.contract.runner import BudgetSpentError, Runner
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError, printable
-from mockserver.files.atomic import write_whole
+from mockserver.files.atomic import check_folder, write_whole
 from mockserver.files.bounded import read_bounded
 from mockserver.files.checked import read_toml
 from mockserver.files.exchange_file import Provenance, exchange_of, file_of, read, written
@@ -180,7 +180,8 @@ def _more(runner: Runner, cases: Sequence[Case], what: str, steps: Progress) -> 
 def _runner(
     args: argparse.Namespace, environ: Mapping[str, str], err: TextIO, edition: Edition, clock: Clock
 ) -> Runner:
-    """Who asks the target, within the budget."""
+    """Who asks the target, within the budget, and where what it says can be kept."""
+    check_folder(args.output, f"--output {args.output}")
     address = address_of(args)
     if not args.quiet:
         say_path(args, err)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +14,7 @@ from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
 from mockserver.core.route import BASE_TEMPLATE, Route
 from mockserver.core.web_address import bare_host
+from mockserver.files.atomic import check_folder
 from mockserver.files.secrets import SHORTEST_SECRET
 from mockserver.recording.modes import DEFAULT, MODES
 from mockserver.recording.show import visible
@@ -170,14 +170,7 @@ def check_record_arguments(args: argparse.Namespace) -> None:
         raise OperatorError(f"--speed {args.speed:g}: give a number, 0 or more; example: --speed 1")
     if not 0 <= args.port <= 65535:
         raise OperatorError(f"--port {args.port}: give 0 to 65535; 0 takes a free one")
-    there = next(path for path in (args.output, *args.output.parents) if path.exists())
-    if not there.is_dir():
-        named = "" if there == args.output else f"{there} "
-        raise OperatorError(
-            f"--output {args.output}: {named}is no folder; give a folder, which is made where there is none"
-        )
-    if args.mode != "none" and not os.access(there, os.W_OK | os.X_OK):
-        raise OperatorError(f"--output {args.output}: {there} may not be written to; give a folder that may")
+    check_folder(args.output, f"--output {args.output}", written=args.mode != "none")
 
 
 def upstream_key(name: str | None, environ: Mapping[str, str]) -> bytes:

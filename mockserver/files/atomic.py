@@ -35,6 +35,40 @@ def write_whole(path: Path, content: str | bytes, *, named: str = "", recording:
         raise OperatorError(f"{named or path}: cannot be written: {error.strerror or error}") from None
 
 
+def check_folder(folder: Path, named: str, *, written: bool = True) -> None:
+    """See that files can be written into a folder, which may be one that is still to be made.
+
+    Asked before what takes long or costs money, whose result would be lost otherwise.
+
+    Args:
+        folder: The folder.
+        named: What the error calls it, a flag and its value say.
+        written: Whether anything will be.
+
+    Raises:
+        OperatorError: it cannot.
+    """
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        seen = "" if there == folder else f"{there} "
+        raise OperatorError(f"{named}: {seen}is no folder; give a folder, which is made where there is none")
+    if written and not os.access(there, os.W_OK | os.X_OK):
+        raise OperatorError(f"{named}: {there} may not be written to; give a folder that may")
+
+
+def check_file(path: Path, named: str) -> None:
+    """The same for one file, whose folder must be there.
+
+    Raises:
+        OperatorError: it cannot be written.
+    """
+    if path.is_dir():
+        raise OperatorError(f"{named}: is a folder; give a file, which is made or replaced")
+    if not path.parent.exists():
+        raise OperatorError(f"{named}: {path.parent} is not there; make it, or give another file")
+    check_folder(path.parent, f"{named}: {path.parent}")
+
+
 @contextlib.contextmanager
 def draft(folder: Path, content: str | bytes, *, recording: bool = False) -> Iterator[Path]:
     """A whole file under a hidden name, to which the block gives its own; where it fails, the file is gone.

@@ -70,6 +70,21 @@ def without_byte_order_mark(data: bytes) -> bytes:
     return data.removeprefix(codecs.BOM_UTF8)
 
 
+def decoded(data: bytes, where: Path | str) -> str:
+    """A user's file as text, without the mark that some editors write in front.
+
+    Raises:
+        UnreadableFileError: it is no UTF-8; UTF-16 is named, since PowerShell 5 writes it with `>`.
+    """
+    try:
+        return without_byte_order_mark(data).decode()
+    except UnicodeDecodeError as wrong:
+        seen = f"byte {wrong.object[wrong.start]:#04x} at offset {wrong.start}"
+        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            seen = "it is UTF-16, as PowerShell's > writes it"
+        raise UnreadableFileError(f"{where}: not UTF-8: {seen}; save the file as UTF-8") from None
+
+
 def visible_path(path: Path | str) -> str:
     """A path for people: what a terminal would take for a command, and what does not show, is escaped."""
     text = str(path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mockserver.core.errors import OperatorError, nearest, suggestion
-from mockserver.files.bounded import read_bounded
+from mockserver.files.bounded import decoded, read_bounded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,9 +32,7 @@ def read_toml(path: Path, model: type[M]) -> M:
 def toml_of(path: Path) -> dict[str, Any]:
     """What a TOML file holds; raises OperatorError with the file and the place in it."""
     try:
-        return tomllib.loads(read_bounded(path).decode().replace("\r\n", "\n"))
-    except UnicodeDecodeError as error:
-        raise OperatorError(f"{path}: cannot be read: {error}") from None
+        return tomllib.loads(decoded(read_bounded(path), path).replace("\r\n", "\n"))
     except RecursionError:
         raise OperatorError(f"{path}: not TOML: nested too deeply") from None
     except ValueError as error:  # TOMLDecodeError, and a plain one for a number of thousands of digits

@@ -23,7 +23,7 @@ from mockserver.core.errors import OperatorError
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.core.headers import with_length
 from mockserver.core.immutable import immutable
-from mockserver.files.bounded import UnreadableFileError, read_bounded, without_byte_order_mark
+from mockserver.files.bounded import UnreadableFileError, decoded, read_bounded, without_byte_order_mark
 from mockserver.files.byte_text import Text, bytes_of, plain, text_of
 from mockserver.files.checked import Data, checked
 from mockserver.files.kept_headers import (
@@ -215,9 +215,11 @@ def read(path: Path) -> ExchangeFile:
 
 def read_if_exchange(path: Path) -> ExchangeFile | None:
     """One exchange file, or None for a JSON file of another form; raises OperatorError with file and key."""
+    data = read_bounded(path)
     try:
-        document = from_json(without_byte_order_mark(read_bounded(path)))
+        document = from_json(without_byte_order_mark(data))
     except ValueError as error:
+        decoded(data, path)  # which tells of what is no text
         raise UnreadableFileError(f"{path}: not a JSON file: {error}") from None
     if not isinstance(document, dict) or "response" not in document:
         return None

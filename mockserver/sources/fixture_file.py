@@ -25,7 +25,7 @@ from mockserver.core.data import ANY
 from mockserver.core.errors import OperatorError
 from mockserver.core.field_rules import Rule, Ruled, exactly_one, strictly
 from mockserver.core.immutable import immutable
-from mockserver.files.bounded import read_bounded, without_byte_order_mark
+from mockserver.files.bounded import decoded, read_bounded, without_byte_order_mark
 from mockserver.files.checked import explain
 from mockserver.sources.condition import (
     CONDITIONS,
@@ -301,11 +301,7 @@ def parse(data: bytes, where: Path | str) -> FixtureFile | None:
     try:
         value = from_json(data, allow_inf_nan=False)
     except ValueError as error:
-        try:
-            data.decode()
-        except UnicodeDecodeError as wrong:
-            seen = f"byte {data[wrong.start]:#04x} at offset {wrong.start}"
-            raise OperatorError(f"{where}: not UTF-8: {seen}; save the file as UTF-8") from None
+        decoded(data, where)  # which tells of what is no text
         raise OperatorError(f"{where}: not a JSON file: {error}") from None
     if isinstance(value, dict) and "response" in value:
         return None

@@ -6,11 +6,11 @@ import http.client
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from mockserver import __version__
 from mockserver.core.errors import suggestion
 from mockserver.core.route import Route
+from mockserver.core.web_address import web_address
 
 if TYPE_CHECKING:
     import ssl
@@ -67,14 +67,15 @@ class ControlClient:
     _fault_types: dict[str, dict[str, str]] | None = None
 
     def __init__(self, url: str, token: str | None = None, ca: Path | None = None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise MockError(f"{url!r} is not the address of a mock; allowed: http(s)://HOST:PORT")
+        try:
+            parts = web_address(url)
+        except ValueError:
+            raise MockError(f"{url!r} is not the address of a mock; allowed: http(s)://HOST:PORT") from None
         self._url = f"{parts.scheme}://{parts.netloc}"
         self._tls = _trusted(ca) if parts.scheme == "https" else None
         self._edition = None
         self._token = token
-        self._address = (parts.hostname, parts.port or (443 if self._tls else 80))
+        self._address = (parts.hostname or "", parts.port or (443 if self._tls else 80))
 
     @property
     def url(self) -> str:
