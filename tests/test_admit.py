@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given
@@ -12,10 +12,20 @@ from hypothesis import strategies as st
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import ChatRequest, Request
-from mockserver.pipeline.admit import AdmitSettings, admit
+from mockserver.pipeline.admit import (
+    AdmitSettings,
+    _check_message,
+    _usual_values,
+    admit,
+    check_field,
+    check_messages,
+)
 from mockserver.pipeline.incoming import IncomingRequest
 from mockserver.pipeline.refuse import header_text
 from tests.conftest import EDITIONS, KEY, TUTORIAL_MULTI_TURN, compose, load, nasty_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MODEL = {"2024-tutorial": "mt-infini-3b", "2025-reference": "kimi-k2-instruct"}
 GOOD = {b"authorization": b"Bearer " + KEY.encode()}
@@ -571,3 +581,66 @@ def test_any_path_gets_an_answer(model: str, chip: str) -> None:
 def test_header_text_is_printable_ascii(text: str) -> None:
     """What goes into a header cannot end it, nor hold anything that a log would act on."""
     assert all(31 < byte < 127 for byte in header_text(text))
+
+
+# --- the short ways -----------------------------------------------------------------------------------------------
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(10**307, 10**310),
+    st.floats(),
+    nasty_texts(),
+    st.lists(st.none()),
+)
+MESSAGES = st.lists(
+    st.one_of(
+        st.fixed_dictionaries(
+            {"role": st.sampled_from(["user", "system", "assistant"]), "content": nasty_texts()},
+            optional={"name": nasty_texts(), "tool_calls": st.just([])},
+        ),
+        st.dictionaries(st.sampled_from(["role", "content", "tool_calls"]), VALUES),
+        VALUES,
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+@given(value=VALUES)
+@example(value=10**400)
+@example(value=float("nan"))
+@example(value=float("inf"))
+def test_what_is_usual_in_a_field_is_allowed(edition: str, value: Any) -> None:
+    """A value that passes without a second look would pass the second look too."""
+    for name, rule in load(edition).file.request.fields.items():
+        ends = _usual_values(rule).get(type(value))
+        if ends is not None and ends[0] <= value <= ends[1]:
+            check_field(name, value, rule)
+
+
+@given(messages=MESSAGES)
+def test_a_dialogue_that_is_seen_at_once_passes_message_by_message(messages: list[Any]) -> None:
+    """The short way lets in and refuses what the check of each message does, and lists what plain messages say."""
+    rules = load("2024-tutorial").file.request
+
+    def outcome(check: Callable[[], Any]) -> Any:
+        try:
+            return check()
+        except Refusal as refusal:
+            return refusal.detail, refusal.param
+
+    def one_by_one() -> None:
+        for number, message in enumerate(messages):
+            _check_message(f"messages[{number}]", message, rules)
+
+    slowly = outcome(one_by_one)
+    found = outcome(lambda: check_messages({"messages": messages}, rules))
+    if slowly is not None:
+        assert found == slowly
+        return
+    plain = all({"role", "content"} <= {*one} and isinstance(one["content"], str) for one in messages)
+    calls = any("tool_calls" in one for one in messages)
+    assert found == (messages, [one["content"] for one in messages] if plain and not calls else None)

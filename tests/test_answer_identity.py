@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mockserver.core.exchange import Request
+from mockserver.pipeline.head import entropy_of
 from mockserver.pipeline.incoming import IncomingRequest
 from tests.conftest import KEY, compose, load
 
@@ -50,3 +51,13 @@ def test_on_a_real_clock_nothing_is_told_again(earlier: list[dict[str, Any]]) ->
 
     assert one[0] != other[0]
     assert one[1] == other[1] == 1_800_000_000
+
+
+@pytest.mark.parametrize("body", [b"", b"x", b'{"messages":' * 9], ids=["empty", "one-byte", "many"])
+def test_a_way_that_is_known_derives_what_a_new_one_does(body: bytes) -> None:
+    """What was worked out from a head gives the same random-looking bytes as all parts together, each time."""
+    said()
+    way = next(one for one in SERVICE._ways.values() if one.entrance.chip == "nvidia")
+    whole = entropy_of(SERVICE.derived, b"mt-infini-3b", b"nvidia", body)
+
+    assert [way.entropy(body), way.entropy(b"other"), way.entropy(body)][::2] == [whole, whole]

@@ -325,6 +325,9 @@ def test_what_decides_is_written_as_an_encoder_writes_it(messages: list[Message]
     decides = ["an edition", 3, wish, "a “model”", messages]
 
     assert _written("an edition", 3, wish, "a “model”", messages) == json.dumps(decides, sort_keys=True)
+    plain = [one for one in messages if list(one) == ["role", "content"] and isinstance(one["content"], str)]
+    decides[-1], said = plain, [one["content"] for one in plain]
+    assert not plain or _written("an edition", 3, wish, "a “model”", plain, said) == json.dumps(decides, sort_keys=True)
 
 
 def test_a_long_text_decides_to_its_last_character() -> None:

@@ -30,10 +30,10 @@ class ReadyHeaders(tuple[tuple[bytes, bytes], ...]):
     lines: bytes
     length: int | None
 
-    @classmethod
-    def of(cls, headers: Headers, lines: bytes, length: int | None) -> ReadyHeaders:
+    @staticmethod
+    def of(headers: Headers, lines: bytes, length: int | None) -> ReadyHeaders:
         """Headers with their lines; whether these are theirs is for who makes them to know."""
-        made = cls(headers)
+        made = ReadyHeaders(headers)
         made.lines, made.length = lines, length
         return made
 

@@ -11,8 +11,10 @@ import sys
 from contextlib import suppress
 from dataclasses import field
 from functools import lru_cache
+from itertools import repeat
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from operator import contains, itemgetter
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
@@ -46,6 +48,8 @@ LIKE_ENOUGH: Final = 0.7
 """How like (0 to 1) a model's id must be to be hinted at: families share most of their letters."""
 MOST_LISTED: Final = 12
 """A catalogue of more models is not listed in a message."""
+_MOST_FIELDS: Final = 32
+_MOST_SHAPES: Final = 256
 _LARGEST: Final = sys.float_info.max  # what is larger is infinite, or too large to be one
 
 
@@ -105,6 +109,18 @@ class RequestRules(BaseModel):
     """Fields that are taken and have no effect."""
 
 
+class Shape(NamedTuple):
+    """What becomes of the fields that a body has.
+
+    Attributes:
+        checked: Those that have a rule; with the types of their usual values, each with the least and the most of it.
+        ignored: Those that the edition does not know.
+    """
+
+    checked: tuple[tuple[str, Mapping[type, tuple[Any, Any]]], ...]
+    ignored: tuple[str, ...]
+
+
 @immutable(frozen=True, slots=True)
 class AdmitSettings:
     """Everything that decides whether a request is let in.
@@ -113,17 +129,26 @@ class AdmitSettings:
         rules: The edition's rules for the body.
         catalogue: Model to the chips that serve it.
         keys: The API keys that are good; None lets every non-empty key in.
+        shapes: What becomes of the fields that bodies had.
     """
 
     rules: RequestRules
     catalogue: Mapping[str, frozenset[str]]
     keys: frozenset[str] | None = None
-    usual: Mapping[str, Mapping[type, tuple[Any, Any]]] = field(init=False, compare=False, repr=False)
-    """Of each field: the types of values that need no second look, each with the least and the most."""
+    shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict, compare=False, repr=False)
 
-    def __post_init__(self) -> None:
-        usual = {name: _usual_values(rule) for name, rule in self.rules.fields.items()}
-        object.__setattr__(self, "usual", usual)
+    def shape(self, names: tuple[str, ...]) -> Shape:
+        """What becomes of the fields of a body, remembered, since a client sends the same fields each time."""
+        fields = self.rules.fields
+        made = Shape(
+            tuple((name, _usual_values(fields[name])) for name in names if name in fields),
+            tuple(name for name in names if name not in fields and name not in {"model", "messages"}),
+        )
+        if len(names) <= _MOST_FIELDS:
+            if len(self.shapes) >= _MOST_SHAPES:
+                self.shapes.clear()
+            self.shapes[names] = made
+        return made
 
 
 def _usual_values(rule: FieldRule) -> Mapping[type, tuple[Any, Any]]:
@@ -209,7 +234,7 @@ def admit_body(
     query: str = "",
 ) -> ChatRequest:
     """The second half of `admit`: JSON and fields."""
-    rules, usual = settings.rules, settings.usual
+    rules = settings.rules
     document = parse(body, headers, rules)
     path_model, deployment = entrance.path_model, entrance.deployment
     model = chosen_model(document, path_model, rules, deployment=deployment)
@@ -218,19 +243,15 @@ def admit_body(
         if not (any_model and model not in settings.catalogue):
             check_combination(model, entrance.chip, settings.catalogue, overrides=path_model)
     messages, texts = check_messages(document, rules)
-    fields = rules.fields
-    ignored: tuple[str, ...] = ()
-    for name, value in document.items():
-        known = usual.get(name)
-        if known is not None and (ends := known.get(type(value))) is not None and ends[0] <= value <= ends[1]:
-            continue
-        rule = fields.get(name)
-        if rule is not None:
-            taken = read_field(name, value, rule)
+    names = tuple(document)
+    shape = settings.shapes.get(names) or settings.shape(names)
+    for name, usual in shape.checked:
+        value = document[name]
+        ends = usual.get(type(value))
+        if ends is None or not ends[0] <= value <= ends[1]:
+            taken = read_field(name, value, rules.fields[name])
             if taken is not value:
                 document[name] = taken
-        elif name not in {"model", "messages"}:
-            ignored = (*ignored, name)
     stream = document.get("stream") is True
     options = document.get("stream_options") if stream or "stream_options" in document else None
     return ChatRequest(
@@ -240,7 +261,7 @@ def admit_body(
         stream,
         isinstance(options, dict) and options.get("include_usage") is True,
         document,
-        ignored,
+        shape.ignored,
         asked_style(headers) if STYLE_HEADER in headers else None,
         namespace,
         entrance.route,
@@ -449,35 +470,42 @@ def chosen_model(document: Json, path_model: str, rules: RequestRules, *, deploy
 
 def check_messages(document: Json, rules: RequestRules) -> tuple[list[Json], list[str] | None]:
     """The dialogue, checked message by message, and its texts where each message says one and calls nothing."""
-    messages: Any = document.get("messages")
-    lets_in, fault = rules.lets_in, None
-    if "messages" not in document:
-        told = "messages: missing; allowed: a non-empty array of messages"
-        fault = Refusal("invalid-field", told, param="messages", rule="missing-messages")
-    elif not isinstance(messages, list):
-        fault = wrong_value("messages", messages, "a non-empty array of messages", rule="wrong-messages")
-    elif not messages:
-        told = "messages: the array is empty; allowed: at least one message"
-        fault = Refusal("invalid-field", told, param="messages", rule="empty-messages")
-    if fault is not None:
+    messages = document.get("messages")
+    lets_in = rules.lets_in
+    if not isinstance(messages, list) or not messages:
+        fault = _no_dialogue(document)
         if fault.rule not in lets_in:
             raise fault
         messages = document["messages"] = []
-    roles = rules.roles
-    texts: list[str] = []
+    try:  # at the speed of C: nearly all dialogues are of plain messages, and may be long
+        texts = list(map(_CONTENT, messages))
+        plain = {*map(type, messages)} == {dict} and {*map(type, texts)} == {str}
+        if plain and {*map(_ROLE, messages)}.issubset(rules.roles):
+            return messages, None if any(map(contains, messages, repeat("tool_calls"))) else texts
+    except (KeyError, TypeError):  # without content or role, or none that can be looked up
+        pass
     for number, message in enumerate(messages):
-        text = message.get("content") if type(message) is dict else None
-        if type(text) is str and message.get("role", "user") in roles:  # nearly all of them, and a dialogue may be long
-            if "tool_calls" not in message:
-                texts.append(text)
-            continue
         try:
             _check_message(f"messages[{number}]", message, rules)
         except Refusal as refusal:
             if refusal.rule not in lets_in:
                 raise
             messages[number] = {**message, "content": ""}  # what cannot be read says nothing
-    return cast("list[Json]", messages), texts if len(texts) == len(messages) else None
+    return messages, None
+
+
+_CONTENT, _ROLE = itemgetter("content"), itemgetter("role")
+
+
+def _no_dialogue(document: Json) -> Refusal:
+    """The refusal of a body whose messages are no messages."""
+    if "messages" not in document:
+        told = "messages: missing; allowed: a non-empty array of messages"
+        return Refusal("invalid-field", told, param="messages", rule="missing-messages")
+    if document["messages"] != []:
+        return wrong_value("messages", document["messages"], "a non-empty array of messages", rule="wrong-messages")
+    told = "messages: the array is empty; allowed: at least one message"
+    return Refusal("invalid-field", told, param="messages", rule="empty-messages")
 
 
 def _check_message(where: str, message: object, rules: RequestRules) -> None:

@@ -48,8 +48,7 @@ def moderate(answer: Answer, input_texts: Sequence[str], rules: ModerationRules)
 
     What an input violation leaves of the answer is nothing. Reasoning is reviewed before the content.
     """
-    # What holds no word when joined holds none in its parts either.
-    if rules.input_patterns or violates("\n".join(input_texts), rules.input_words, ()):
+    if rules.input_patterns or (rules.input_words and _holds("\n".join(input_texts), rules.input_words)):
         for text in input_texts:
             if violates(text, rules.input_words, rules.input_patterns):
                 return answer.blocked_after(0)
@@ -58,9 +57,10 @@ def moderate(answer: Answer, input_texts: Sequence[str], rules: ModerationRules)
         return answer.blocked_after(limit)
     if not (rules.output_words or rules.output_patterns):
         return answer
-    kept = _clean_pieces(answer.reasoning, rules)
-    if kept < len(answer.reasoning):
-        return answer.blocked_after(kept)
+    if answer.reasoning:
+        kept = _clean_pieces(answer.reasoning, rules)
+        if kept < len(answer.reasoning):
+            return answer.blocked_after(kept)
     kept = _clean_pieces(answer.pieces, rules)
     if kept < len(answer.pieces):
         return answer.blocked_after(len(answer.reasoning) + kept)
@@ -69,11 +69,18 @@ def moderate(answer: Answer, input_texts: Sequence[str], rules: ModerationRules)
 
 def violates(text: str, words: Sequence[str], patterns: Sequence[Pattern]) -> bool:
     """Whether `text` holds one of the words or matches one of the patterns."""
-    for word in words:  # loops, since a generator for `any` costs more than what it asks
-        if word in text:
-            return True
+    if _holds(text, words):
+        return True
     for pattern in patterns:  # noqa: SIM110 - as above
         if pattern.found_in(text):
+            return True
+    return False
+
+
+def _holds(text: str, words: Sequence[str]) -> bool:
+    """Whether `text` holds a word: what holds none when joined holds none in its parts either."""
+    for word in words:  # noqa: SIM110 - a loop, since a generator for `any` costs more than what it asks
+        if word in text:
             return True
     return False
 

@@ -188,8 +188,10 @@ class Service:
         own = not asked.dice or said.source == SCRIPTED  # on a real clock nothing is told again as it once was
         own_id, created = (said.id, said.created) if own else (None, None)
         identity = head(request.model, wire.settings.head, entropy, asked.now_ms, own_id=own_id, created=created)
-        headers, frames, steps = wire.write(said, identity, request)  # chunk, shape, frame
-        at_ms = pace_of(said, steps, len(frames), speed, entropy)
+        headers, frames = wire.write(said, identity, request)  # chunk, shape, frame
+        at_ms = None
+        if speed is not None or said.at_ms or said.delay_ms:
+            at_ms = pace_of(said, wire.steps(said, request, frames, identity), len(frames), speed, entropy)
         place: Place = "stream" if request.stream else "body"
         headers = self.rules.headers.put(headers, place, entropy)
         return Plan(200, headers, frames, at_ms, source=said.source, detail=said.detail, stale=said.stale)

@@ -88,12 +88,8 @@ class WireTemplates:
             or settings.head.chunk_created != "same"
         )
 
-    def write(self, answer: Answer, head: Head, request: ChatRequest) -> tuple[Headers, Sequence[bytes], int]:
-        """An answer as the request wants it: its headers, frames, and how many steps it takes to come about.
-
-        A whole body takes a step for each piece that stands in it, a stream one for each frame, also where it leaves
-        in one.
-        """
+    def write(self, answer: Answer, head: Head, request: ChatRequest) -> tuple[Headers, Sequence[bytes]]:
+        """An answer as the request wants it: its headers and its frames."""
         own = head.headers
         if not request.stream:
             data = self.body(answer, head)
@@ -101,15 +97,27 @@ class WireTemplates:
             if type(own) is ReadyHeaders and self._body_lines is not None:
                 lines = b"%bcontent-length: %d\r\n%b" % (self._body_lines, len(data), own.lines)
                 headers = ReadyHeaders.of(headers, lines, len(data))
-            return headers, (data,), max(len(answer.reasoning) + len(answer.pieces), 1)
+            return headers, (data,)
         frames = self.stream(answer, head, include_usage=request.include_usage)
         if self.settings.frame.delivery == "buffered":
             whole = b"".join(frames)
-            return (*self._opening, (LENGTH, b"%d" % len(whole)), *own), [whole], len(frames)
+            return (*self._opening, (LENGTH, b"%d" % len(whole)), *own), [whole]
         headers = (*self._opening, *own)
         if type(own) is ReadyHeaders and self._stream_lines is not None:
             headers = ReadyHeaders.of(headers, self._stream_lines + own.lines, None)
-        return headers, frames, len(frames)
+        return headers, frames
+
+    def steps(self, answer: Answer, request: ChatRequest, frames: Sequence[bytes], head: Head) -> int:
+        """How many steps it takes an answer to come about.
+
+        A whole body takes a step for each piece that stands in it, a stream one for each frame, also where it leaves
+        in one.
+        """
+        if not request.stream:
+            return max(len(answer.reasoning) + len(answer.pieces), 1)
+        if self.settings.frame.delivery == "buffered":
+            return len(self.stream(answer, head, include_usage=request.include_usage))
+        return len(frames)
 
     def stream(self, answer: Answer, head: Head, *, include_usage: bool) -> Sequence[bytes]:
         """The frames of a streamed answer; equal to `render_stream`."""
@@ -137,15 +145,15 @@ class WireTemplates:
         values[b"middle"] = self._escape(answer.text)
         return template % values
 
-    def _values(self, answer: Answer, head: Head) -> dict[bytes, bytes]:
+    def _values(self, answer: Answer, head: Head) -> dict[bytes, bytes | int]:
         usage = answer.usage
         return {
             b"id": self._escape(head.id),
             b"model": _REMEMBERED[self._escape](head.model),
-            b"created": b"%d" % head.created,
-            b"prompt": b"%d" % usage.prompt_tokens,
-            b"completion": b"%d" % usage.completion_tokens,
-            b"total": b"%d" % (usage.prompt_tokens + usage.completion_tokens),
+            b"created": head.created,
+            b"prompt": usage.prompt_tokens,
+            b"completion": usage.completion_tokens,
+            b"total": usage.prompt_tokens + usage.completion_tokens,
         }
 
 
@@ -167,7 +175,9 @@ class _StreamTemplate:
         self._opening, self._closing = marked[middle].split(b"%(middle)b")
         self._after = marked[middle + 1 :]
 
-    def fill(self, values: dict[bytes, bytes], pieces: tuple[str, ...], escaped: Callable[[str], bytes]) -> Frames:
+    def fill(
+        self, values: dict[bytes, bytes | int], pieces: tuple[str, ...], escaped: Callable[[str], bytes]
+    ) -> Frames:
         values[b"first"] = escaped(pieces[0])
         values[b"last"] = escaped(pieces[-1])
         return Frames(
@@ -296,5 +306,5 @@ def _marked(data: bytes, wire: WireSettings) -> bytes:
         (_USAGE.completion_tokens, b"completion"),
         (_USAGE.prompt_tokens + _USAGE.completion_tokens, b"total"),
     ):
-        data = data.replace(b"%d" % number, b"%%(%b)b" % name)
+        data = data.replace(b"%d" % number, b"%%(%b)d" % name)
     return data

@@ -18,7 +18,7 @@ from mockserver.sources.fixture_file import Fixture, read
 from mockserver.sources.match import NearMiss, RequestView, fits, near_misses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mockserver.core.exchange import ChatRequest
@@ -30,6 +30,7 @@ KEPT: Final = "; what it said before is served on"
 """Told of a file that was good and is broken now: an editor may be half through with it."""
 MANY: Final = 32
 """From so many `contains` on they are found by an index; fewer are asked one after the other."""
+_NO_TEXTS: Final[Mapping[str | None, tuple[int, ...]]] = {}
 Place = tuple[int, str]
 """The number of a root, and a file's path below it."""
 
@@ -179,18 +180,18 @@ class Fixtures:
     def _best(self, view: RequestView) -> Fixture | None:
         """The first in order that fits: of the fixtures for this very text and of those for none, each by model."""
         said = None if view.user is None else view.user.normal
-        ordered, index, model = self._ordered, self._index, view.request.model
+        ordered, model = self._ordered, view.request.model
+        own, every = self._index.get(model, _NO_TEXTS), self._index.get(ANY, _NO_TEXTS)
         none = best = len(ordered)
-        for by_text in (index.get(model), index.get(ANY)):
-            if by_text is None:
+        for places in (own.get(said), own.get(None), every.get(said), every.get(None)):
+            if places is None:
                 continue
-            for text in (said, None):
-                for place in by_text.get(text, ()):
-                    if place >= best:
-                        break
-                    if fits(ordered[place], view):
-                        best = place
-                        break
+            for place in places:
+                if place >= best:
+                    break
+                if fits(ordered[place], view):
+                    best = place
+                    break
         if self._containing is not None and view.user is not None:
             for place in self._containing.candidates(view.user.folded[:SEARCHED]):
                 if place < best and fits(ordered[place], view):

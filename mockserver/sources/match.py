@@ -6,14 +6,13 @@ There is one description of fitting: `differences`, which is empty where the fix
 from __future__ import annotations
 
 from difflib import SequenceMatcher
-from functools import cached_property
 from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import parse_qs
 
 from mockserver.core.data import ANY
-from mockserver.core.exchange import texts_of
+from mockserver.core.exchange import text_of
 from mockserver.files.kept_headers import SECRET_NAMES
 from mockserver.sources.condition import MISSING, Missing, Text, normal, shown, value_at
 
@@ -37,7 +36,7 @@ def first_text(messages: Iterable[Mapping[str, Any]], role: str) -> str | None:
     """The text of the first message with this role; a message without a role is the user's."""
     for message in messages:
         if message.get("role", "user") == role:
-            return "".join(texts_of(message))
+            return text_of(message)
     return None
 
 
@@ -59,16 +58,22 @@ class RequestView:
         self.today = today
         self.user = _text(first_text(reversed(request.messages), "user"))
         self._values: dict[Steps, object] = {}
+        self._systems: list[Text | None] = []  # made once: a lock around each, as `cached_property` has, costs more
+        self._turns: list[tuple[str, Text]] = []
 
-    @cached_property
+    @property
     def system(self) -> Text | None:
         """The first system message."""
-        return _text(first_text(self.request.messages, "system"))
+        if not self._systems:
+            self._systems.append(_text(first_text(self.request.messages, "system")))
+        return self._systems[0]
 
-    @cached_property
+    @property
     def turns(self) -> list[tuple[str, Text]]:
         """Role and text of every message."""
-        return [(one.get("role", "user"), Text("".join(texts_of(one)))) for one in self.request.messages]
+        if not self._turns:
+            self._turns = [(one.get("role", "user"), Text(text_of(one))) for one in self.request.messages]
+        return self._turns
 
     def header(self, name: str) -> Text | Missing:
         """A request header; a credential counts as none, so that no message holds it."""
@@ -129,7 +134,11 @@ def fits(fixture: Fixture, view: RequestView) -> bool:
         return False
     if fixture.model not in (ANY, request.model) or fixture.chip not in (ANY, request.chip):
         return False
-    return next(differences(fixture, view), None) is None
+    if fixture.is_expired(view.today):
+        return False
+    for _ in match_differences(fixture.asks, view):
+        return False
+    return True
 
 
 def differences(fixture: Fixture, view: RequestView) -> Iterator[Difference]:
@@ -146,18 +155,20 @@ def differences(fixture: Fixture, view: RequestView) -> Iterator[Difference]:
 
 def match_differences(match: Match | Asked, view: RequestView) -> Iterator[Difference]:
     """What in a request is not what a match asks for beyond model and chip."""
-    for name, wanted in (("user", match.user), ("system", match.system)):
-        if wanted is not None:
-            text = view.user if name == "user" else view.system
-            if text is None or not wanted.fits(text):
-                yield Difference(name, wanted, Shown(MISSING if text is None else text))
+    wanted = match.user
+    if wanted is not None and not ((text := view.user) is not None and wanted.fits(text)):
+        yield Difference("user", wanted, Shown(MISSING if text is None else text))
+    wanted = match.system
+    if wanted is not None and not ((text := view.system) is not None and wanted.fits(text)):
+        yield Difference("system", wanted, Shown(MISSING if text is None else text))
     if match.messages is not None:
         yield from _turn_differences(match.messages, view.turns)
-    for what, conditions in (("headers", match.headers), ("query", match.query)):
-        for name, wanted in conditions:
-            seen = view.header(name) if what == "headers" else view.parameter(name)
-            if not wanted.fits(seen):
-                yield Difference(f"{what}.{name}", wanted, Shown(seen))
+    if match.headers or match.query:
+        for what, conditions in (("headers", match.headers), ("query", match.query)):
+            for name, wanted in conditions:
+                seen = view.header(name) if what == "headers" else view.parameter(name)
+                if not wanted.fits(seen):
+                    yield Difference(f"{what}.{name}", wanted, Shown(seen))
     for path, steps, wanted in match.body:
         value = view.at(steps)
         if not wanted.fits(value):

@@ -12,6 +12,7 @@ import json
 import random
 from dataclasses import replace
 from json.encoder import encode_basestring_ascii as _quoted
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.core.errors import OperatorError, Refusal
@@ -37,6 +38,8 @@ _QUOTED: Final = 4096
 """Characters of a text that decides by itself; of a longer one its digest does."""
 _DIGEST_MARK: Final = "#"
 """Stands before a digest, where a text's quotation mark would stand."""
+_MESSAGE: Final = '{{"content": {}, "role": {}}}'.format
+_ROLE: Final = itemgetter("role")
 _in_order = json.JSONEncoder(sort_keys=True).encode
 
 
@@ -73,7 +76,7 @@ class Synthetic:
         Text ends at `max_tokens`, as the limit stage would cut it: what follows is not made.
         """
         body = request.body
-        decides = _written(self._name, self._seed, body.get("seed"), request.model, request.messages)
+        decides = _written(self._name, self._seed, body.get("seed"), request.model, request.messages, request.texts)
         seed = hashlib.blake2b(decides.encode(), digest_size=16).hexdigest()
         most = bounds(body, self._not_kept)[0] if body.get("stop") is None else None
         size = self._size
@@ -137,9 +140,28 @@ class Synthetic:
         return Answer(pieces, Usage(0, len(pieces) + 1)), None
 
 
-def _written(edition: str, seed: int, wish: object, model: str, messages: Sequence[Mapping[str, Any]]) -> str:
-    """What decides the words, as JSON with its keys in order; the usual message needs no encoder."""
-    said = ", ".join([_message(one) for one in messages])
+def _written(
+    edition: str,
+    seed: int,
+    wish: object,
+    model: str,
+    messages: Sequence[Mapping[str, Any]],
+    texts: Sequence[str] | None = None,
+) -> str:
+    """What decides the words, as JSON with its keys in order; the usual message needs no encoder.
+
+    Args:
+        edition: The edition's name.
+        seed: The server's.
+        wish: The request's.
+        model: The model that answers.
+        messages: The dialogue.
+        texts: What its messages say, where each has a role and says one text.
+    """
+    if texts is not None and sum(map(len, messages)) == 2 * len(texts) and max(map(len, texts)) <= _QUOTED:
+        said = ", ".join(map(_MESSAGE, map(_quoted, texts), map(_quoted, map(_ROLE, messages))))
+    else:
+        said = ", ".join([_message(one) for one in messages])
     return f"[{_quoted(edition)}, {seed}, {'null' if wish is None else _in_order(wish)}, {_quoted(model)}, [{said}]]"
 
 
@@ -151,7 +173,7 @@ def _digest(text: str) -> str:
 def _message(one: Mapping[str, Any]) -> str:
     if len(one) == 2 and type(content := one.get("content")) is str and type(role := one.get("role")) is str:
         said = _quoted(content) if len(content) <= _QUOTED else _digest(content)
-        return f'{{"content": {said}, "role": {_quoted(role)}}}'
+        return _MESSAGE(said, _quoted(role))
     return _in_order(one)
 
 

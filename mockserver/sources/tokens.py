@@ -11,13 +11,13 @@ with the usage it is told. So a character that takes several real tokens is one 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import unicodedata
 from functools import lru_cache
 from importlib import import_module
 from itertools import chain
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from mockserver.core.errors import OperatorError, suggestion
@@ -122,23 +122,22 @@ class Estimator:
 
 def _of_words(text: str) -> tuple[str, ...]:
     """Plain text word by word: in it no piece reaches over a space but the one that begins with it."""
-    words = text.replace(" ", "\n ").split("\n")
-    found = list(map(_WORD_PIECES.get, words))
-    if None in found:
-        found = [_pieces_of_word(word) if pieces is None else pieces for word, pieces in zip(words, found, strict=True)]
-    return tuple(chain.from_iterable(found))  # type: ignore[arg-type]  # none is None any more
+    return tuple(chain.from_iterable(map(_WORDS.__getitem__, text.replace(" ", "\n ").split("\n"))))
 
 
-def _pieces_of_word(word: str) -> list[str]:
-    pieces: list[str] = _piece().findall(word)
-    if len(word) <= _REMEMBERED_WORD:
-        if len(_WORD_PIECES) >= _REMEMBERED_WORDS:
-            _WORD_PIECES.clear()
-        _WORD_PIECES[word] = pieces
-    return pieces
+class _Words(dict[str, list[str]]):
+    """The pieces of words; those of one that was not met are found and remembered."""
+
+    def __missing__(self, word: str) -> list[str]:
+        pieces: list[str] = _piece().findall(word)
+        if len(word) <= _REMEMBERED_WORD:
+            if len(self) >= _REMEMBERED_WORDS:
+                self.clear()
+            self[word] = pieces
+        return pieces
 
 
-_WORD_PIECES: dict[str, list[str]] = {}
+_WORDS: Final = _Words()
 _REMEMBERED_WORD: Final = 24
 _REMEMBERED_WORDS: Final = 2048  # about 0.5 MiB
 
@@ -300,10 +299,8 @@ class PromptCounter:
         if said is None:
             said = [text for message in messages for text in _prompt_texts(message)]
             total += MEDIA_TOKENS * sum(map(media_parts, messages))
-        for message in messages:
-            if message.get("role") == "system":
-                system = 0
-                break
+        if "system" in map(_ROLE, messages):
+            system = 0
         tools = request.body.get("tools")
         if tools:
             said = [*said, json.dumps(tools, ensure_ascii=False)]
@@ -311,10 +308,11 @@ class PromptCounter:
         if counter is not ESTIMATOR:
             short = sum(map(len, said)) <= VOCABULARY_CHARACTERS
             return total + sum([_count(counter if short else ESTIMATOR, text) for text in said])
-        for text in said:
-            pieces = _ESTIMATED.get(text)
-            total += _count(ESTIMATOR, text) if pieces is None else len(pieces)
-        return total
+        known = list(map(_ESTIMATED.get, said))
+        if None not in known:
+            return total + sum(map(len, known))  # type: ignore[arg-type]  # none is None
+        counts = [_count(ESTIMATOR, text) if one is None else len(one) for text, one in zip(said, known, strict=True)]
+        return total + sum(counts)
 
     def _template(self, model: str) -> tuple[int, int, Tokenizer]:
         """The tokens of a model's template, those of the system message that it has of its own, and what counts."""
@@ -331,7 +329,7 @@ def _count(counter: Tokenizer, text: str) -> int:
     """The tokens of a text; short ones are remembered, since system prompts and questions come again and again."""
     if len(text) <= REMEMBERED_CHARACTERS:
         return len(remembered_pieces(counter, text)) if counter is ESTIMATOR else _counted(counter, text)
-    key = counter, len(text), hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    key = counter, len(text), hash(text)  # not the text, which may be megabytes
     known = _LONG_COUNTS.get(key)
     if known is None:
         if len(_LONG_COUNTS) >= _REMEMBERED_TEXTS:
@@ -342,7 +340,8 @@ def _count(counter: Tokenizer, text: str) -> int:
 
 _ESTIMATED: dict[str, tuple[str, ...]] = {}
 """The pieces of texts that the estimator cut lately."""
-_LONG_COUNTS: dict[tuple[Tokenizer, int, bytes], int] = {}
+_LONG_COUNTS: dict[tuple[Tokenizer, int, int], int] = {}
+_ROLE: Final = methodcaller("get", "role")
 _REMEMBERED_TEXTS: Final = 2048
 
 
