@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from mockserver.core.exchange import Ending
+from mockserver.core.exchange import Answer, Ending, Usage
 from mockserver.server.known_heads import LONGEST_BODY_BYTES, KnownHeads
+from mockserver.server.mock import LARGE_BODY_BYTES
 from mockserver.server.protocol import MockProtocol
 from tests.conftest import Live, compose, load, serve
 from tests.doors import DATE, AsgiDoor, DirectDoor, noted
 from tests.in_thread import WAIT_SECONDS
-from tests.raw_http import answer, body, head, read_all, responses, whole
+from tests.raw_http import answer, body, head, read_all, responses, say, whole
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
+
+    from mockserver.core.exchange import ChatRequest
 
 READS: Final[queue.SimpleQueue[int]] = queue.SimpleQueue()
 
@@ -190,6 +193,22 @@ def test_a_body_that_began_is_waited_for_when_the_server_stops() -> None:
             send(sock, rest)
             assert answer(read_all(sock))[0] == 200
             stopped.result(WAIT_SECONDS)
+
+
+def test_what_takes_its_time_is_decided_off_the_loop() -> None:
+    """By either door; a short prompt is decided at once."""
+    threads: list[int] = []
+
+    def said(_request: ChatRequest) -> Answer:
+        threads.append(threading.get_ident())
+        return Answer(("hi",), Usage(1, 2))
+
+    for door in (AsgiDoor, DirectDoor):
+        with serve(compose(load("2024-tutorial"), answer=said), door=door) as live:
+            for size in (1, LARGE_BODY_BYTES):
+                assert answer(say(live, whole(live, data=body(user="x" * size))))[0] == 200
+        loop, other = threads[-2:]
+        assert loop != other
 
 
 def test_a_head_is_known_with_any_length(live: Live) -> None:

@@ -15,6 +15,7 @@ from mockserver.core.exchange import Answer, Plan, Usage
 from mockserver.pipeline.pace import PaceSettings
 from mockserver.server.client_connection import WholeAnswer
 from mockserver.server.known_heads import MOST_HEADS, KnownHeads
+from mockserver.server.namespace import StateNeededError
 from mockserver.server.protocol import MockProtocol
 from tests.conftest import KEY, Live, compose, load, serve
 from tests.doors import DATE, AsgiDoor, DirectDoor, noted
@@ -140,6 +141,31 @@ def test_the_direct_door_was_gone_through(doors: tuple[Live, Live]) -> None:
     )
     assert gone_through("two hosts", "no host", "HTTP/1.0", "expected", "GET") == (0, 0)
     assert gone_through("a body over 64 KiB", "three at once", "empty lines before it") == (0, 0)
+
+
+def test_what_concerns_other_processes_goes_on_by_asgi(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where namespaces are shared: what must be learned first, what may be set up, and what turns out to need it."""
+    needed = iter([True, False, False, False, False, False])
+
+    def said(_request: ChatRequest) -> Answer:
+        if next(needed):
+            raise StateNeededError
+        return Answer(("hi",), Usage(1, 2))
+
+    with serve(compose(load("2024-tutorial"), answer=said), door=DirectDoor) as live:
+
+        def gone_through() -> tuple[int, int]:
+            before = DirectDoor.answered, DirectDoor.left
+            assert answer(say(live, whole(live)))[0] == 200
+            return DirectDoor.answered - before[0], DirectDoor.left - before[1]
+
+        namespaces = live.mock.namespaces
+        monkeypatch.setattr(namespaces, "shared", True)
+        assert [gone_through(), gone_through()] == [(0, 1), (1, 0)]
+        monkeypatch.setattr(namespaces, "concern", lambda *_: True)
+        assert gone_through() == (0, 1)
+        monkeypatch.setattr(namespaces, "current", False)
+        assert gone_through() == (0, 0)
 
 
 HEADS: Final = {

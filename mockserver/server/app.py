@@ -34,7 +34,7 @@ class App:
         page: Whether the inspector is served; without a control API it is not.
 
     Attributes:
-        chats: The chats' way in without ASGI; None where other processes share the namespaces, which asks to wait.
+        chats: The chats' way in without ASGI.
     """
 
     def __init__(self, mock: Mock, guard: Guard | None = LOCAL_GUARD, *, page: bool = True) -> None:
@@ -42,7 +42,7 @@ class App:
         self._guard = guard
         self._page = page
         self._others: ASGIApp | None = None
-        self.chats = None if mock.namespaces.shared else DirectChats(mock)
+        self.chats = DirectChats(mock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -1,8 +1,8 @@
 """The chats' way in without ASGI: from a request's bytes to `respond`, and to the socket in one write.
 
 No parser, no scope, no task, no `receive` and `send`, where the head is known, nothing but its body comes behind it, in
-one read or in several, and the plan is whole, small and not paced. All else comes by ASGI, or goes on there from where
-it stands. Both doors begin,
+one read or in several, what is answered concerns no other process, and the plan is whole, small and not paced. All else
+comes by ASGI, or goes on there from where it stands. Both doors begin,
 decide and end an exchange by the same methods of `Mock`, and `tests/test_direct_chats.py` holds them to the same bytes
 and notes.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mockserver.core.exchange import Request
 from mockserver.server.known_heads import KnownHeads
+from mockserver.server.namespace import StateNeededError
 from mockserver.server.performer import perform_whole
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ class DirectChats(KnownHeads):
         super().__init__(mock.body_limit_bytes)
         self._mock = mock
 
+    def find(self, data: bytes) -> KnownHead | None:
+        """As ever; none while it must first be learned what other processes know of namespaces, which takes a wait."""
+        return super().find(data) if self._mock.namespaces.current else None
+
     def begin(self, head: KnownHead) -> BegunExchange:
         """Begin an exchange: its head is there."""
         return self._mock.begin(head.unread, head.key, partial(self._mock.decide_chat, head.route))
@@ -49,10 +54,13 @@ class DirectChats(KnownHeads):
             writer: Where it came from.
         """
         mock, asked = self._mock, head.asked
-        if not mock.decides_at_once(body):
+        if not mock.decides_at_once(body) or mock.namespaces.concern(begun.namespace, asked.headers):
             return self.rest(begun)
         request = Request(asked.method, asked.path, asked.headers, body, asked.query)
-        plan = mock.decide(request, begun, head.kept)
+        try:
+            plan = mock.decide(request, begun, head.kept)
+        except StateNeededError:
+            return self.rest(begun)
         if not perform_whole(plan, writer, mock.wheel, begun.exchange):
             begun.namespace.journal.planned()
             return partial(mock.go_on, begun, plan=plan)

@@ -66,8 +66,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mockserver")
 
-LARGE_BODY_BYTES = 256 * 1024
-"""What is answered to a larger body is decided in a thread."""
+LARGE_BODY_BYTES = 48 * 1024
+"""What is answered to a larger body is decided in a thread: on the loop it would take over two milliseconds."""
 CLOSE = ((b"connection", b"close"),)
 NEEDS_SOCKET = "this fault is made of network writes; it needs the mock on a socket, not inside the client's process"
 

@@ -39,6 +39,9 @@ GC_ALLOCATIONS = (2_000, 200, 50)
 """After how many objects, collections of the young and collections of the old each kind begins: what is young is looked
 through in a millisecond or two, since paced streams wait meanwhile; what is old is mostly what the journal keeps."""
 
+TURN_SECONDS = 0.001
+"""How long a thread holds the interpreter while the loop waits for it: streams are late by that at most."""
+
 
 def _nothing() -> None: ...
 
@@ -302,12 +305,15 @@ def run(
 
     told = logging.getLogger("uvicorn.error")
     told.addFilter(_is_worth_telling)
+    turn_seconds = sys.getswitchinterval()
+    sys.setswitchinterval(TURN_SECONDS)
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             connection = connection_for(refuser, getattr(app, "chats", None))
             server = make_server(app, ready, grace_seconds, connection, namespaces, on_closing, tls)
             runner.run(server.serve(sockets=[listening]))
     finally:
+        sys.setswitchinterval(turn_seconds)
         told.removeFilter(_is_worth_telling)
 
 
