@@ -283,3 +283,33 @@ class TestImports:
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
 
         assert done.stdout == "False\n"
+
+    def test_a_server_needs_nothing_of_uvicorns_command_line(self) -> None:
+        """What is not imported by the first answer of `serve`; who asks for a name of the package still gets it."""
+        program = """if True:
+            import io, os, re, sys, threading, urllib.request
+            from mockserver.cli import main
+
+            class Out(io.StringIO):
+                asked = False
+                def write(self, said):
+                    found = re.search(r"http://127.0.0.1:[0-9]+", said)
+                    if found and not self.asked:
+                        self.asked = True
+                        threading.Thread(target=ask, args=[found[0]]).start()
+
+            def ask(url):
+                headers = {"authorization": "Bearer a"}
+                urllib.request.urlopen(urllib.request.Request(f"{url}/maas/v1/models", headers=headers)).read()
+                print(sorted({"click", "uvicorn.main", "multiprocessing"} & set(sys.modules)))
+                import uvicorn
+                print(uvicorn.Server is sys.modules["uvicorn.server"].Server, "click" in sys.modules, flush=True)
+                os._exit(0)
+
+            out = Out()
+            main(["serve", "--port", "0"], {}, out, out)
+        """
+        words = [sys.executable, "-c", program]
+        done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT, timeout=60)
+
+        assert done.stdout == "[]\nTrue True\n"

@@ -71,6 +71,10 @@ def serve(config: Config, console: Console) -> int:
     Raises:
         OperatorError: the address cannot be had, or a profile, a fixture or the port file is wrong.
     """
+    from mockserver.cli.late_package import late_package
+
+    late_package("uvicorn", {"Config": "uvicorn.config"})  # which `uvicorn.lifespan.off` asks for
+
     from mockserver.cli.ready import tell_ready
     from mockserver.server import log
     from mockserver.server.app import App

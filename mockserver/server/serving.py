@@ -12,7 +12,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-import uvicorn
+from uvicorn.config import Config
+from uvicorn.server import Server as UvicornServer
 
 from mockserver.core.errors import OperatorError
 from mockserver.core.web_address import bare_host, in_url
@@ -46,7 +47,7 @@ TURN_SECONDS = 0.001
 def _nothing() -> None: ...
 
 
-class Server(uvicorn.Server):
+class Server(UvicornServer):
     """uvicorn's server that tells from when to when connections are accepted, and ends with exit code 0 after a signal.
 
     Stock uvicorn raises the signal again when it is done and so exits with 143 after SIGTERM, which CI reads as a
@@ -55,7 +56,7 @@ class Server(uvicorn.Server):
 
     def __init__(
         self,
-        config: uvicorn.Config,
+        config: Config,
         on_ready: Callable[[], None],
         namespaces: Namespaces | None = None,
         on_closing: Callable[[], None] = _nothing,
@@ -243,7 +244,7 @@ def make_server(
     if http is None:
         log.warning(unfit())
         app, http = _Foreign(app), "auto"
-    config = uvicorn.Config(
+    config = Config(
         app,
         loop="none",
         http=http,  # type: ignore[arg-type]  # any callable will do

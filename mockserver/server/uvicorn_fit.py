@@ -13,7 +13,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import uvicorn
-from uvicorn.server import ServerState
+from uvicorn.config import Config
+from uvicorn.server import Server, ServerState
 
 from mockserver.core.errors import OperatorError
 from mockserver.core.exchange import Plan, Request
@@ -64,7 +65,7 @@ def connection_class() -> type[MockProtocol] | None:
     Raises:
         OperatorError: not even uvicorn's server is as we need it.
     """
-    lacking = [name for name in SERVER_NAMES if not hasattr(uvicorn.Server, name)]
+    lacking = [name for name in SERVER_NAMES if not hasattr(Server, name)]
     if lacking:
         raise OperatorError(
             f"uvicorn {uvicorn.__version__}: its Server has no {lacking[0]}; genstudio-mock knows {KNOWN}: "
@@ -116,9 +117,7 @@ def unfit() -> str:
 
 def _rehearsed(protocol: type[MockProtocol], asked: bytes) -> bytes:
     """What a connection writes when it is sent these bytes, and then what it cannot read."""
-    config = uvicorn.Config(
-        _answer, loop="none", http=protocol, ws="none", lifespan="off", log_config=None, access_log=False
-    )
+    config = Config(_answer, loop="none", http=protocol, ws="none", lifespan="off", log_config=None, access_log=False)
     loop, transport = _Loop(), _Transport()
     silent = cast("asyncio.AbstractEventLoop", loop)
     connection = protocol(config, ServerState(), {}, silent, refuser=_Refuser(), chats=_Chats())
