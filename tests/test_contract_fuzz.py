@@ -20,6 +20,7 @@ from mockserver.pipeline.read import objects_of
 from mockserver.profile import quirks
 from mockserver.recording.show import time_line
 from mockserver.sources.recordings import load as load_recordings
+from tests import buggy_sse
 from tests.buggy_clients import BUGS, KNOWN_BUGS, decodes_each_read, reads, uses_splitlines, wants_a_space
 from tests.buggy_readers import BUGS as KINDS
 from tests.buggy_readers import COUNTED_BY_NAME, OTHERS
@@ -54,7 +55,7 @@ def test_a_planted_bug_is_found_and_shrunk(client: Callable[[str], str]) -> None
     ("client", "most_frames", "says"),
     [
         pytest.param(client, *row, id=f"{kind}: {client.__name__}")
-        for kind, bugs in {**KINDS, "others": OTHERS}.items()
+        for kind, bugs in {**KINDS, "others": OTHERS, "libraries": buggy_sse.BUGS}.items()
         for client, row in bugs.items()
     ],
 )
@@ -66,8 +67,8 @@ def test_a_bug_of_each_kind_is_found_by_its_cause(
     further: tuple[str, ...] | None = None
     if client in KINDS["pauses"]:
         further = ()  # what they are impatient with is tried at once
-    elif client in COUNTED_BY_NAME:
-        further = (*harmless(NVIDIA), *COUNTED_BY_NAME[client])
+    elif client in (by_name := COUNTED_BY_NAME | buggy_sse.COUNTED_BY_NAME):
+        further = (*harmless(NVIDIA), *by_name[client])
 
     failure = find_bug(client, NVIDIA, further=further, most_pause_ms=1000 if client in KINDS["pauses"] else 1)
 

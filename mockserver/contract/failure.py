@@ -119,6 +119,12 @@ def _said(stream: Stream) -> Iterator[str]:
     found = dict.fromkeys(one for one in text if one in _LINE_ENDS)
     if found:
         yield f"the text has {', '.join(f'U+{ord(one):04X}' for one in found)}, which ends no line of a stream"
+    if "error" in text.lower():
+        yield "the text has the word error in it"
+    if "\0" in text:
+        yield "the text has U+0000 in it"
+    if "data:" in text:
+        yield "the text has data: in it"
     if "[DONE]" in text:
         yield "the text has [DONE] in it"
     if text and not text.strip():

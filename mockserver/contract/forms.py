@@ -6,6 +6,7 @@ They are applied to what the pipeline wrote, have names like quirks, and are the
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -158,6 +159,19 @@ def _escapes(value: Any) -> Iterable[_Escaped]:
         yield from _escapes(one)
 
 
+def _empty_data(lines: list[bytes], number: int, _settings: FrameSettings) -> list[bytes]:
+    """An event whose data is empty before the first one; the standard dispatches none."""
+    return [b"data:", b"", *lines] if number == 0 else lines
+
+
+def _with_exponents(lines: list[bytes], _number: int, _settings: FrameSettings) -> list[bytes]:
+    """Large numbers as some languages write them."""
+    return [_CREATED.sub(rb"\g<1>\g<2>.\g<3>e9", line) for line in lines]
+
+
+_CREATED: Final = re.compile(rb'("created": ?)(\d)(\d{9})(?!\d)')
+
+
 # --- chunks -------------------------------------------------------------------------------------------------------
 
 _DELTA: Final = ("role", "content", "reasoning_content", "refusal", "function_call", "tool_calls")
@@ -205,6 +219,10 @@ def _thinking(objects: list[Json]) -> list[Json]:
 
 def _opened(objects: list[Json]) -> list[Json]:
     return [{**_like(objects[0], {}), "choices": [], "prompt_filter_results": []}, *objects]
+
+
+def _with_null_errors(objects: list[Json]) -> list[Json]:
+    return [{**one, "error": None} for one in objects]
 
 
 def _with_empty_calls(objects: list[Json]) -> list[Json]:
@@ -264,8 +282,11 @@ FORMS: Final[dict[str, Form]] = {
     "empty-calls": Form("Deltas that call no function carry tool_calls: [].", _with_empty_calls, events=False),
     "keys-reversed": Form("The keys of each object come in the reverse order.", _reordered, events=False),
     "unknown-keys": Form("Chunks carry unknown keys with objects in them.", _with_unknown_keys, events=False),
+    "null-error": Form("Chunks carry error: null.", _with_null_errors, events=False),
     "reasoning": Form("Deltas with reasoning_content and no content come before the text.", _thinking, events=False),
     "opening-without-choices": Form("The first chunk has empty choices.", _opened, events=False),
+    "empty-data": Form("An event with empty data comes before the first.", lines=_empty_data),
+    "exponents": Form("Large numbers have a fraction and an exponent.", lines=_with_exponents, events=False),
     NEVER_ENDS: Form("The connection stays open behind data: [DONE]; the body never ends."),
     HALVES: Form(
         "A character beyond U+FFFF is cut between two deltas, half of its escape in each.", _halved, events=False

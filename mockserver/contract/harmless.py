@@ -30,7 +30,7 @@ HARMLESS: Final = (
     "tool-order=interleaved", "tool-order=together", "extra-key=chunk.system_fingerprint:null",
     "extra-key=choice.token_ids:null", "extra-key=delta.reasoning_content:null", "extra-key=delta.tool_calls:null",
     "extra-key=usage.cost:0", "extra-key=usage.completion_tokens_details.audio_tokens:0",
-    *(name for name in FORMS if name not in {HALVES, "retry-alone"}),
+    *(name for name in FORMS if name not in {HALVES, "retry-alone", "empty-data", "exponents"}),
 )  # fmt: skip
 """Quirks and forms that change the bytes and not the meaning, in the order in which they are tried."""
 
@@ -43,6 +43,14 @@ KNOWN: Final[dict[str, str]] = {
     "retry-alone": (
         "the standard allows it: an event without data is passed over (WHATWG HTML, 9.2.6); the official Python SDK "
         "takes it for JSON"
+    ),
+    "empty-data": (
+        "the standard allows it: an event whose data is empty is passed over (WHATWG HTML, 9.2.6); the official Python "
+        "SDK takes it for JSON"
+    ),
+    "exponents": (
+        "JSON allows it: a number may have a fraction and an exponent (RFC 8259, 6), as Lua has; who reads "
+        "them into whole numbers fails"
     ),
     HALVES: (
         "the standard allows it: a text of JSON may hold half a surrogate pair, and what becomes of it is not said "

@@ -95,11 +95,12 @@ def composed(base: WireSettings, names: Sequence[str], answer: Answer, cuts: Cut
 
 CUTS: Final = (
     "inside a character", "inside CRLF", "between newlines", "inside data:", "inside an escape", "anywhere",
-    "inside an escaped pair", "every few bytes",
+    "inside an escaped pair", "every few bytes", "before a space",
 )  # fmt: skip
 _MARKS: Final = {
     "inside CRLF": (re.compile(rb"\r\n"), 1),
     "between newlines": (re.compile(rb"(?=\n\n|\r\r)"), 1),
+    "before a space": (re.compile(rb'(?<=: ") |(?<=:") '), 0),
     "inside data:": (re.compile(rb"data:"), 2),
     "inside an escape": (re.compile(rb"\\u"), 3),
     "inside an escaped pair": (re.compile(rb"\\ud[89ab](?=..\\ud[c-f])"), 6),
@@ -140,6 +141,8 @@ _CONTINUATION: Final = re.compile(rb"[\x80-\xbf]")
 
 RICH: Final = Answer(("你好", " é\u2028", "x\u0085y", "data: [DONE]", "\n\n", '🤖\\"}', "[DONE]", " end "), Usage(5, 9))
 """An answer with most of what breaks line readers."""
+WORDS: Final = Answer(("error", "\0", "&amp;", "\\n", "data: x", " ", "\n", "null", "00", "00"), Usage(5, 11))
+"""An answer with what is something else to who looks at text instead of reading it: errors, ends, escapes, nothing."""
 SPREAD: Final = Cuts((("inside a character", 1), ("inside data:", 2), ("inside an escape", 0), ("anywhere", 30)), (4,))
 
 
@@ -180,6 +183,9 @@ def sweep(base: WireSettings, further: Sequence[str], *, tools: bool = False, mo
     """
     found = alone(base, ("", *(name for name in further if name != NEVER_ENDS)), further, tools=tools)
     found += [composed(base, (), RICH, cuts) for cuts in (Cuts((("every few bytes", 15),)), Cuts((), tuple(range(20))))]
+    found.append(composed(base, (), WORDS, Cuts((("before a space", 1),))))
+    if "data-lines" in further and "crlf" in further:
+        found.append(composed(base, ("data-lines", "crlf"), RICH, Cuts((("inside CRLF", 8),))))
     if "ascii-escapes" in further:
         found.append(composed(base, ("ascii-escapes",), RICH, Cuts((("inside an escaped pair", 0),))))
     found += [composed(base, (), answer, Cuts((("inside a character", 7),))) for answer in long_answers()]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STANDARD: Final = WireSettings()
+_HALF: Final = re.compile("[\ud800-\udfff]")
+"""Half a character, which a target may send and no profile can hold."""
 
 
 @immutable(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Axis:
     def quirk_of(self, value: object) -> Quirk | None:
         """The quirk with this value; None where no quirk has it."""
         named = next((quirk for quirk in self.quirks if quirk.value == value), None)
-        if named or self.family is None or not isinstance(value, str):
+        if named or self.family is None or not isinstance(value, str) or _HALF.search(self.part + value):
             return named
         try:
             text = self.family.written(self.part, value)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from mockserver.contract.fuzz import Trial, find_bug
 from mockserver.contract.harmless import harmless
-from tests import buggy_clients, buggy_readers
+from tests import buggy_clients, buggy_readers, buggy_sse
 from tests.conftest import load
 from tests.score import Score
 
@@ -23,11 +23,12 @@ KINDS: Final[dict[str, list[Callable[[str], Said]]]] = {
     "lines, events and deltas": list(buggy_clients.BUGS),
     "a byte order mark": list(buggy_clients.KNOWN_BUGS),
     "others": list(buggy_readers.OTHERS),
+    "libraries and snippets": list(buggy_sse.BUGS),
 }
 CHIPS: Final[dict[object, str]] = {client: chip for client, (chip, _) in buggy_clients.BUGS.items()}
 NAMED: Final[dict[object, tuple[str, ...]]] = {
     client: names
-    for table in (buggy_clients.KNOWN_BUGS, buggy_readers.COUNTED_BY_NAME)
+    for table in (buggy_clients.KNOWN_BUGS, buggy_readers.COUNTED_BY_NAME, buggy_sse.COUNTED_BY_NAME)
     for client, names in table.items()
 }
 """Quirks and forms that count only where they are named."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from mockserver.contract.clauses import dialect
 from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Check, Severity, Verdict, broken, by_claim
+from mockserver.core.errors import printable
 from mockserver.profile import quirks
 from mockserver.profile.quirk_families import FAMILIES
 
@@ -146,7 +147,7 @@ def _entry(profile: ChipProfile, axis: Axis, shown: dict[Axis, Shown], contradic
     state: State = "not seen" if value is None else "as declared"
     if axis in contradicted:
         state = "gone" if seen == axis.standard.name else "undeclared" if due == axis.standard else "different"
-    return Entry(clause_of(axis), due.name, claim_of(profile, axis), seen, state)
+    return Entry(clause_of(axis), printable(due.name), claim_of(profile, axis), seen, state)
 
 
 WIRE_CHECKS: Final = (
