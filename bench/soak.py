@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 SECONDS: Final = float(os.environ.get("BENCH_SOAK", "60"))
 FILLING: Final = 60_000
-"""New prompts until everything that is kept has reached its bound, and the pages of what frees and fills again have been
-touched once: 13 seconds of load on a core of its own. Over 240,000 more the memory was seen to grow by 8 KiB."""
+"""New prompts until everything that is kept has reached its bound, and the pages of what frees and fills again have
+been touched once: 13 seconds of load on a core of its own. Over 240,000 more the memory was seen to grow by 8 KiB."""
 AT_ONCE: Final = 320
 
 
