@@ -1,7 +1,7 @@
 """`make screenshots`: pictures of the inspector from a real run, in a real browser.
 
-Without an argument the two that stand in the READMEs, in docs/pictures/. With a folder all views, light and dark, to
-be looked at.
+Without an argument the two that stand in the READMEs, in docs/pictures/, and in Chinese in docs/pictures/zh/. With a
+folder all views, light and dark, to be looked at.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ HEIGHT: Final = 780
 TALL: Final = {"compare": 1280}
 """Heights in pixels: a comparison's bytes stand below its time lines."""
 IN_READMES: Final = ("journal", "compare")
+LANGUAGES: Final = {PICTURES: "en-US", PICTURES / "zh": "zh-CN"}
 WEATHER: Final = {
     "type": "function",
     "function": {
@@ -73,14 +74,15 @@ def ask_all(mock: MockServer) -> None:
     mock.call("POST", "/answers", {"answer": {"text": "你好,世界"}, "match": {"contains": "问候"}})
 
 
-def take(folder: Path, views: tuple[str, ...], schemes: tuple[str, ...]) -> list[Path]:
+def take(folder: Path, views: tuple[str, ...], schemes: tuple[str, ...], locale: str = "en-US") -> list[Path]:
     """Take the pictures; of one scheme they are named for their view alone."""
     made = []
     folder.mkdir(parents=True, exist_ok=True)
     with MockServer(pace="profile") as mock, launched() as browser:
         ask_all(mock)
         for scheme in schemes:
-            with Tab(browser, color_scheme=scheme, viewport={"width": 1280, "height": HEIGHT}) as tab:
+            size = {"width": 1280, "height": HEIGHT}
+            with Tab(browser, color_scheme=scheme, viewport=size, locale=locale) as tab:
                 for view in views:
                     path, there = VIEWS[view]
                     tab.page.set_viewport_size({"width": 1280, "height": TALL.get(view, HEIGHT)})
@@ -97,7 +99,7 @@ def main() -> None:
     made = (
         take(Path(sys.argv[1]), tuple(VIEWS), ("light", "dark"))
         if sys.argv[1:]
-        else take(PICTURES, IN_READMES, ("light",))
+        else [made for folder, locale in LANGUAGES.items() for made in take(folder, IN_READMES, ("light",), locale)]
     )
     for path in made:
         size = path.stat().st_size

@@ -15,7 +15,7 @@ from typing import Final
 from tests.snippets import ROOT
 
 SOURCE: Final = ROOT / "build" / "site-source"
-FOLDERS: Final = ("", "docs", "docs/zh", "docs/pictures", "clients/node")
+FOLDERS: Final = ("", "docs", "docs/zh", "docs/pictures", "docs/pictures/zh", "clients/node")
 SHOWN: Final = frozenset({".md", ".png", ".svg"})
 BUILT: Final = ROOT / "build" / "site"
 CHINESE: Final = ("README.zh-CN", "docs/zh/")

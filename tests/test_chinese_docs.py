@@ -22,6 +22,8 @@ ENGLISH_TOO: Final = {README: {ROOT / "docs" / "faults.md"}}
 SNIPPET: Final = re.compile(r"^(?:<!-- [^\n]*-->\n)?```\w*\n.*?^```$", re.MULTILINE | re.DOTALL)
 HEADING: Final = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 LINK: Final = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
+FACT: Final = re.compile(r"`[^`]+`|(?<![\w`])\d+(?:[,.]\d+)*")
+"""What a cell says in every language: a name in code, a number."""
 NOT_WORDS: Final = re.compile(r"[^\w\- ]")
 
 
@@ -115,3 +117,14 @@ def test_the_site_leads_to_each_page() -> None:
     pages = sorted(path.name for path in PAGES)
 
     assert [sorted(name for folder, name in led if folder == one) for one in ("", "zh/")] == [pages, pages]
+
+
+@pytest.mark.parametrize("name", ["robustness.md", "scale.md", "install.md", "exchange-file.md"])
+def test_tables_have_the_same_figures_and_names(name: str) -> None:
+    """Row by row: a limit that changes on one page changes on the other."""
+    english, chinese = (
+        [sorted(FACT.findall(row)) for row in re.findall(r"^\|.*", prose(folder / name), re.MULTILINE)]
+        for folder in (ROOT / "docs", ROOT / "docs" / "zh")
+    )
+
+    assert chinese == english

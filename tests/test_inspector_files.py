@@ -55,15 +55,22 @@ def test_the_files_are_small(tmp_path: Path) -> None:
     assert {path.suffix for path in STATIC.iterdir()} <= set(TYPES)
 
 
-def test_the_pictures_are_small_and_shown() -> None:
-    """Each stands in both READMEs and on the inspector's page, and loads quickly."""
-    pages = [ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "docs" / "inspector.md"]
-    pictures = sorted((ROOT / "docs" / "pictures").glob("*.png"))
+@pytest.mark.parametrize(
+    ("folder", "names"),
+    [
+        pytest.param("pictures", ["README.md", "docs/inspector.md"], id="english"),
+        pytest.param("pictures/zh", ["README.zh-CN.md", "docs/zh/inspector.md"], id="chinese"),
+    ],
+)
+def test_the_pictures_are_small_and_shown(folder: str, names: list[str]) -> None:
+    """Each stands in its language's README and on its page of the inspector, and loads quickly."""
+    pages = [ROOT / name for name in names]
+    pictures = sorted((ROOT / "docs" / folder).glob("*.png"))
 
     assert [path.name for path in pictures] == sorted(f"{view}.png" for view in IN_READMES)
     for picture in pictures:
         assert picture.stat().st_size < MOST_BYTES
-        assert [page.name for page in pages if f"pictures/{picture.name})" not in page.read_text("utf-8")] == []
+        assert [page.name for page in pages if f"{folder}/{picture.name})" not in page.read_text("utf-8")] == []
 
 
 @pytest.mark.parametrize("name", ["", "..", "../files.py", "words.js/", "/etc/passwd"])

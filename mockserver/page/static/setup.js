@@ -145,19 +145,19 @@ export function setupView(place) {
       refresh();
     };
     put(armed, faults.length ? h("table", { class: "armed" },
-      h("thead", {}, h("tr", {}, ["#", t("fault"), t("for"), t("struck"), t("of"), ""].map((one) => h("th", { scope: "col" }, one)))),
+      h("thead", {}, h("tr", {}, ["#", t("fault"), t("for"), t("struck"), t("out of"), ""].map((one) => h("th", { scope: "col" }, one)))),
       h("tbody", {}, faults.map((one) => h("tr", {},
         h("td", { class: "num" }, String(one.number)),
         h("td", {}, tag(faultText(Object.fromEntries(Object.entries(one.fault).filter(([, value]) => value !== null))), "fault")),
         h("td", {}, shown(matchText(one.match))),
         h("td", { class: `num ${one.fired ? "bad" : "dim"}`, "data-fired": String(one.fired) }, `${one.fired} ×`),
-        h("td", { class: "dim" }, one.times === null ? t("always") : String(one.times)),
+        h("td", { class: "dim nowrap" }, one.times === null ? t("always") : String(one.times)),
         h("td", {}, button(t("disarm"), removal(`/faults/${one.number}`), { class: "quiet" })))))) : h("p", { class: "dim" }, t("No fault is armed.")));
     put(scripted, script.answers.length ? h("table", {},
-      h("thead", {}, h("tr", {}, ["#", t("for"), t("used"), t("of"), ""].map((one) => h("th", { scope: "col" }, one)))),
+      h("thead", {}, h("tr", {}, ["#", t("for"), t("used"), t("out of"), ""].map((one) => h("th", { scope: "col" }, one)))),
       h("tbody", {}, script.answers.map((one) => h("tr", {},
         h("td", { class: "num" }, String(one.number)), h("td", {}, shown(matchText(one.match))),
-        h("td", { class: `num ${one.met ? "good" : "dim"}` }, `${one.used} ×`), h("td", { class: "dim" }, one.times === null ? t("always") : String(one.times)),
+        h("td", { class: `num ${one.met ? "good" : "dim"}` }, `${one.used} ×`), h("td", { class: "dim nowrap" }, one.times === null ? t("always") : String(one.times)),
         h("td", {}, button(t("forget"), removal(`/answers/${one.number}`), { class: "quiet" })))))) : h("p", { class: "dim" }, t("No answer is scripted.")),
     script.unexpected > 0 && h("p", { class: "note" }, `${script.unexpected} ${t("requests came that no scripted answer was for")}`));
   };
@@ -165,7 +165,7 @@ export function setupView(place) {
   const again = () => refresh().catch(failed);
   const forms = h("div", { class: "columns" });
   put(place, h("div", { class: "page" },
-    h("p", { class: "dim" }, `${t("All of this is for the namespace")} `, h("b", {}, store.namespace), "."),
+    h("p", { class: "dim" }, `${t("All of this is for the namespace")} `, h("b", {}, store.namespace), t(".")),
     h("div", { class: "columns" }, section(t("Armed faults"), armed), section(t("Scripted answers"), scripted)), forms));
   call("GET", "/fault-types").then((types) => put(forms, h("div", {}, faultForm(types, again)), h("div", {}, answerForm(again), clockForm(again))), failed);
   again();

@@ -18,7 +18,7 @@ export function verdictView(place) {
       : verdict.resilient ? t("The client took what went wrong well.") : t("The client is not resilient.");
     put(result,
       h("div", { class: `verdict ${!findings.length ? "" : verdict.resilient ? "good" : "bad"}` }, h("h1", {}, title),
-        h("p", { class: "dim" }, `${t("Namespace")} ${store.namespace}. ${t("Arm a fault, let your client run, and look here again.")}`)),
+        h("p", { class: "dim" }, `${t("Namespace")} ${store.namespace}${t(".")} ${t("Arm a fault, let your client run, and look here again.")}`)),
       findings.length > 0 && section(t("Findings"), h("ul", { class: "findings" }, findings.map((one) => h("li", { class: one.mark },
         h("span", { class: "mark", role: "img", "aria-label": t(one.mark) }, MARKS[one.mark]),
         h("div", {}, h("p", {}, h("code", {}, one.rule), " ", one.says), one.advice && h("p", { class: "dim" }, t(one.advice)),
