@@ -91,8 +91,25 @@ assert.equal(JSON.parse((await ask(session)).text).choices[0].message.content, "
 writeFileSync("bytes.sse", "data: x\n\n");
 await session.answerFrom("bytes.sse");
 assert.equal((await ask(session)).text, "data: x\n\n");
-writeFileSync("written.json", '{"answer": {"text": "a"}}');
-await assert.rejects(session.answerFrom("written.json"), /--fixtures/);
+for (const [written, refused] of [
+  [{ answer: { text: "a" } }, /^MockError: written\.json: no exchange file and no fixture: /],
+  [{ match: {}, answer: { text: "a" }, expires: "2020-01-01" }, /expires: 2020-01-01 is over; it no longer fits/],
+  [{ match: { user: "x" }, answer: { txt: "a" } }, /txt/],
+]) {
+  writeFileSync("written.json", JSON.stringify(written));
+  await assert.rejects(session.answerFrom("written.json"), refused);
+}
+await session.reset();
+const asked = { messages: [{ role: "user", content: "how much is it?" }] };
+const said = async (more) => JSON.parse((await ask(session, more)).text).choices[0].message.content;
+writeFileSync("written.json", JSON.stringify({ match: { user: asked.messages[0].content }, answer: { text: "nine" } }));
+await session.answerFrom("written.json");
+assert.deepEqual([await said(asked), await said(asked)], ["nine", "nine"]);
+assert.notEqual(await said({ messages: [{ role: "user", content: "else" }] }), "nine");
+await session.reset();
+writeFileSync("written.json", JSON.stringify({ match: {}, answers: [{ text: "1" }, { text: "2" }] }));
+await session.answerFrom("written.json");
+assert.deepEqual([await said(asked), await said(asked), await said(asked)], ["1", "2", "2"]);
 assert.ok(!readFileSync("kept.json", "utf8").includes(session.apiKey));
 for (const name of ["kept.json", "bytes.sse", "written.json"]) rmSync(name);
 await session.close();

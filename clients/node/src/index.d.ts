@@ -186,7 +186,7 @@ export class Session implements AsyncDisposable {
   disarm(): Promise<void>;
   /** Say what the next answer is; further calls queue further answers. */
   answer(said: string | AnswerParts, options?: AnswerOptions): Promise<void>;
-  /** Answer from recordings, exchange files and files of bytes. */
+  /** Answer from fixtures (`match` and `answer`), recordings, exchange files and files of bytes. */
   answerFrom(...paths: (string | URL)[]): Promise<void>;
   unmet(): Promise<AnswerRow[]>;
   unexpected(): Promise<number>;

@@ -124,9 +124,9 @@ export class Session {
   }
 
   /**
-   * Answer from files: a recording, or any exchange file, answers the next request at the times that it tells; any
-   * file that is no JSON is sent to the next request as it is. Files in the written form (`match` and `answer`) are
-   * the mock's own to read: `startMock({ args: ["--fixtures", folder] })`.
+   * Answer from files: a fixture (`match` with `answer` or `answers`) answers whenever a request fits, a recording, or
+   * any exchange file, the next request at the times that it tells; any file that is no JSON is sent to the next request
+   * as it is. A folder of them is the mock's own to read: `startMock({ args: ["--fixtures", folder] })`.
    */
   async answerFrom(...paths) {
     for (const path of paths) {
@@ -134,11 +134,8 @@ export class Session {
       const document = String(path).endsWith(".json") ? json(bytes) : undefined;
       if (document === undefined) {
         await this.call("POST", "/answers", { answer: { raw: await rawAnswer(bytes) } });
-      } else if ("response" in document) {
-        await this.call("POST", "/answers", document);
       } else {
-        throw new MockError(`${path}: no exchange file: it has no key 'response'; a file with match and answer is for `
-          + `startMock({ args: ["--fixtures", FOLDER] })`);
+        await this.call("POST", "/answers", "response" in document ? document : written(path, document));
       }
     }
   }
@@ -252,6 +249,18 @@ export class Session {
   async [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]() {
     await this.close();
   }
+}
+
+/** What a fixture file says, as it is scripted: from now on, for all requests that fit. */
+function written(path, { match, answer, answers, then = "repeat", expires }) {
+  if (match === undefined || (answer ?? answers) === undefined) {
+    throw new MockError(`${path}: no exchange file and no fixture: it has no key 'response', and not 'match' with `
+      + `'answer' or 'answers'`);
+  }
+  if (expires !== undefined && expires < new Date().toISOString().slice(0, 10)) {
+    throw new MockError(`${path}: expires: ${expires} is over; it no longer fits any request`);
+  }
+  return answer === undefined ? { answers, then, match } : { answer, match, times: null };
 }
 
 function json(bytes) {
