@@ -14,7 +14,7 @@ from mockserver.cli.arguments import FORMER, Parser
 from mockserver.cli.completion import parsers
 from mockserver.cli.progress import Progress
 from mockserver.cli.terminal import Console
-from tests.command import shown
+from tests.command import called, shown
 
 if TYPE_CHECKING:
     import argparse
@@ -180,3 +180,16 @@ def test_colour_without_a_terminal(environ: dict[str, str], *, coloured: bool) -
     console = Console(io.StringIO(), io.StringIO(), environ)
 
     assert ("\x1b[" in console.paint("ok", "green")) is coloured
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("record", "--base-url", "http://a", "--port", "abc"), "--port: 'abc' is not allowed; allowed: an integer"),
+        (("record", "--base-url", "http://a", "--speed", "x"), "--speed: 'x' is not allowed; allowed: a number"),
+        (("fuzz", "--examples", "1.5"), "--examples: '1.5' is not allowed; allowed: an integer"),
+    ],
+)
+def test_what_is_no_number_is_told_as_everywhere(words: tuple[str, ...], says: str) -> None:
+    """In the words that a setting's flag has for it, and not in those of Python's types."""
+    assert called(*words) == (2, "", f"genstudio-mock {words[0]}: {says}\n")

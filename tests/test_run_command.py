@@ -220,7 +220,7 @@ WRONG: dict[str, str] = {
     "--chip chip33 -- true": (
         "genstudio-mock run: chip 'chip33' is not in edition 2024-tutorial; did you mean chip3, chip5, chip4?"
     ),
-    "--fault cutt -- true": "genstudio-mock run: type: 'cutt' is not a fault; did you mean cut?",
+    "--fault cutt -- true": "genstudio-mock run: --fault cutt: type: 'cutt' is not a fault; did you mean cut?",
     "--prot 3 -- true": "genstudio-mock run: unknown flag --prot; did you mean --profiles, --output, --tls?",
     "--model a/b -- true": "--model: 'a/b' is not allowed; allowed: letters, digits, dots, dashes and underscores",
 }

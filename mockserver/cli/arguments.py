@@ -28,6 +28,9 @@ FORMER: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """Names that flags had, for each command: they go on working, and no help and no message shows them."""
 
+_NUMBERS: Final = {"int": "an integer", "float": "a number"}
+"""argparse's names of types, in words."""
+
 
 class _Further(argparse.ArgumentParser):
     """The parser of a command's command."""
@@ -110,6 +113,9 @@ class Parser(argparse.ArgumentParser):
         lacking = re.fullmatch(r"(?:-\w, )?(--[a-z-]+): expected one argument", text)
         if lacking:
             text = f"{lacking[1]}: no value given; allowed: {self._allowed_for(lacking[1])}"
+        unread = re.fullmatch(r"(.+): invalid (int|float) value: (.+)", text)
+        if unread:
+            text = f"{unread[1]}: {unread[3]} is not allowed; allowed: {_NUMBERS[unread[2]]}"
         superfluous = re.fullmatch(r"(.+): ignored explicit argument (.+)", text)
         if superfluous:
             text = f"{superfluous[1]}: takes no value; {superfluous[2]} was given"

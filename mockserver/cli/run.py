@@ -78,10 +78,13 @@ def run(argv: Sequence[str], console: Console) -> int:
                 from mockserver.settings.tls import trusting
 
                 variables |= held.enter_context(trusting(console.environ, mock.ca))
-            for fault in found.fault:
-                session.arm(fault)
         except MockError as error:
             raise OperatorError(f"{used.prog}: {error}") from None
+        for fault in found.fault:
+            try:
+                session.arm(fault)
+            except MockError as error:
+                raise OperatorError(f"{used.prog}: --fault {fault}: {error}") from None
         code = execute(command, {**console.environ, **variables})
         unmatched = _tell(session, console, found.output, as_json=found.json)
     return 1 if code == 0 and unmatched and config.strict else code
