@@ -79,7 +79,9 @@ STAND_INS: Final[dict[str, StandIn]] = {
         {"MOCKLLM_RESPONSES_FILE": "responses.yml"},
     ),
     "stubllm": StandIn(("stubllm", "serve", "--port", "{port}"), _UVICORN),
-    "mock-ai-api": StandIn(("mock-ai-api", "--openai-port", "{port}", "--anthropic-port", "0"), _UVICORN),
+    "mock-ai-api": StandIn(  # its own command starts two processes, and leaves them behind
+        ("python", "-m", "uvicorn", "app.openai_app:app", "--port", "{port}"), _UVICORN
+    ),
     "mock-llm": StandIn(("mock-llm",), "server running on", environ={"HOST": "127.0.0.1", "PORT": "{port}"}, node=True),
 }
 """By name: six of Python, on pydantic models and on dicts, and one of Node; OpenAI-compatible all."""

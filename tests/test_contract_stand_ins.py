@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 EVERYWHERE = {"no-trace-header", "no-request-id", "body-compact"}
 """What tells all of them from the service."""
 
+CAPTURED = 0.95
+"""The least share of exchanges that have the same form under what was learnt; `make contract-score` measures it."""
+
 
 class Learnt(NamedTuple):
     """What is learnt of one server.
@@ -56,6 +59,7 @@ SERVERS = {
             "json-compact", "ascii-escapes", "body-utf8-text", "usage-total-last", "id-form=chatcmpl-:hex:24",
             "extra-key=chunk.system_fingerprint:null", "extra-key=message.tool_calls:null",
             "extra-key=message.refusal:null",
+            "key-order=chunk:id+object+created+model+system_fingerprint+choices+usage",
         },
         {b'{"role":"assistant","content":""},"logprobs":null', b'"choices":[],"usage":{', b"\ndata: [DONE]\n"},
         {b'": ', b", ", b"\xe4"},
@@ -64,7 +68,7 @@ SERVERS = {
     "mockllm": Learnt(
         {
             "usage-never", "usage-total-last", "role-null", "role-with-null", "json-compact", "chunk-id=own",
-            "id-form=mock-:uuid:36",
+            "id-form=mock-:uuid:36", "finish-delta-null", "key-order=choice:delta+index+finish_reason",
         },
         {b'"delta":{"role":"assistant","content":null}', b'"delta":{"role":null,"content":"', b"\xe6\x88\x91"},
         {b"usage"},
@@ -73,7 +77,8 @@ SERVERS = {
     "mock-llm": Learnt(
         {
             "type-event-stream", "created-never", "usage-never", "role-merged", "finish-merged", "one-chunk",
-            "json-compact", "id-form=chatcmpl-:digits:13",
+            "json-compact", "id-form=chatcmpl-:digits:13", "fixed-key=body.created:absent",
+            "fixed-key=body.usage:absent", "fixed-key=body-choice.index:absent", "key-order=delta:content+role",
         },
         {b'"role":"assistant"},"finish_reason":"stop"}]}\n\ndata: [DONE]'},
         {b"created", b"usage"},
@@ -120,6 +125,9 @@ def test_a_server_of_another_maker_is_learnt(name: str, tmp_path: Path) -> None:
 
     assert code == 0, out
     assert re.search(r"probes? left out", err) is None
+    same = re.search(r"(\d+) of (\d+) exchanges have the same form", out)
+    assert same is not None
+    assert int(same[1]) >= CAPTURED * int(same[2]), out
     learnt = {claim.name for claim in edition.chips[name].claims if claim.claim == "observed"}
     assert learnt >= EVERYWHERE
     assert learnt - EVERYWHERE - {claim.name for claim in edition.file.quirks} == due.quirks

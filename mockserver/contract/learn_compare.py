@@ -56,11 +56,11 @@ def form_of(
 
 
 def _as_sent(reading: Reading) -> Exchange:
-    """The exchange, as if a stream had been asked for where one came: some servers take "true" for true."""
+    """The exchange, as if a stream had been asked for where events came: some servers take "true" for true."""
     request = reading.exchange.request
-    if not reading.asked or (reading.framing == "sse") is reading.wants_stream:
+    if reading.wants_stream or reading.framing != "sse":
         return reading.exchange
-    body = json.dumps({**reading.asked, "stream": reading.framing == "sse"}).encode()
+    body = json.dumps({**reading.asked, "stream": True}).encode()
     return replace(reading.exchange, request=replace(request, body=body))
 
 

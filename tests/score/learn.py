@@ -46,7 +46,7 @@ def score() -> Score:
         )
         if name != OURS:
             same, all_of_them = same + int(found[1]), all_of_them + int(found[2])
-    share = f"{same / all_of_them:.0%}"
+    share = f"{same / all_of_them:.1%}"
     sentence = f"Of {all_of_them} exchanges with servers of other makers {same} have the same form, {share}."
     return Score(sentence, ("server", "same form", "of", "share", "what differs most", "exit code"), rows)
 
