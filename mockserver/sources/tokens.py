@@ -89,6 +89,14 @@ def _piece() -> re.Pattern[str]:
     return re.compile(_PIECE, re.VERBOSE | re.DOTALL)
 
 
+@lru_cache
+def _plain_piece() -> re.Pattern[str]:
+    """The same for text in ASCII that has no space but a first one: what cannot come is not looked for."""
+    word = "[A-Za-z]"
+    stem = rf"\ ?{word}{{3,10}}?(?=(?:{_SUFFIXES})(?!{word}))"
+    return re.compile(rf"\ ?{word}{{1,7}}(?!{word})|{stem}|\ ?{word}{{1,6}}|[0-9]{{1,3}}|.")
+
+
 # Patterns as text: `re` compiles each when it is first needed and keeps it, which saves their time at the start.
 _MAY_ATTACH = (
     "[^\\x00-\u02ff\u2010-\u2027\u3000-\u3029\u3040-\u3098\u309b-\ua4cf"
@@ -129,7 +137,7 @@ class _Words(dict[str, list[str]]):
     """The pieces of words; those of one that was not met are found and remembered."""
 
     def __missing__(self, word: str) -> list[str]:
-        pieces: list[str] = _piece().findall(word)
+        pieces: list[str] = _plain_piece().findall(word)
         if len(word) <= _REMEMBERED_WORD:
             if len(self) >= _REMEMBERED_WORDS:
                 self.clear()
