@@ -313,3 +313,21 @@ class TestImports:
         done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT, timeout=60)
 
         assert done.stdout == "[]\nTrue True\n"
+
+    def test_a_plugin_of_pydantic_is_not_loaded(self, tmp_path: Path) -> None:
+        """What others installed for their own models has no say in the mock, and is not looked for at its start."""
+        (tmp_path / "loud_plugin.py").write_text("plugin = None\n")
+        (tmp_path / "loud-1.dist-info").mkdir()
+        (tmp_path / "loud-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: loud\nVersion: 1\n")
+        (tmp_path / "loud-1.dist-info" / "entry_points.txt").write_text("[pydantic]\nloud = loud_plugin:plugin\n")
+        program = (  # the socket cannot be made, which is told when the mock is built
+            "import sys; from mockserver.cli import main;"
+            "main(['serve', '--uds', sys.argv[1] + '/none/here'], {}, sys.stderr, sys.stderr);"
+            "print('pydantic' in sys.modules, 'loud_plugin' in sys.modules)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True, cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(tmp_path)}, timeout=60,
+        )  # fmt: skip
+
+        assert done.stdout == "True False\n"

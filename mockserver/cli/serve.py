@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,7 @@ def serve(config: Config, console: Console) -> int:
     """
     from mockserver.cli.late_package import late_package
 
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # to find them it reads what each package here says
     late_package("uvicorn", {"Config": "uvicorn.config"})  # which `uvicorn.lifespan.off` asks for
 
     from mockserver.cli.ready import tell_ready
