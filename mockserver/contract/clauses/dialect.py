@@ -42,17 +42,24 @@ def observe(reading: Reading, known: Iterable[Axis] = ()) -> dict[Axis, Shown]:
         reading: The exchange.
         known: Axes of parts that are looked for, say a further key that the profile declares; others are found.
     """
+    looked_for = tuple(known)
+    if looked_for in reading.shown:
+        return reading.shown[looked_for]
     shown = {axis: watch(reading) for axis in quirks.AXES if (watch := OBSERVERS.get((axis.stage, axis.field)))}
-    for axis in known:
+    for axis in looked_for:
         if axis.family and observers_parts.can_show(axis.family, reading, axis.part):
             shown[axis] = ""
     for family, parts in observers_parts.observe(reading).items():
         shown |= {quirks.axis_of(family, part): value for part, value in parts.items()}
-    return {  # a target may send a list where a text is due; as text it is a value that no quirk has
+    found: dict[
+        Axis, Shown
+    ] = {  # a target may send a list where a text is due; as text it is a value that no quirk has
         axis: value if isinstance(value, (str, bool)) else str(value)
         for axis, value in shown.items()
         if value is not None
     }
+    reading.shown[looked_for] = found
+    return found
 
 
 def settled(wire: WireSettings, seen: Iterable[tuple[Axis, Shown]]) -> WireSettings:
