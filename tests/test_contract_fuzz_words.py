@@ -142,7 +142,7 @@ def has_many_bugs(base_url: str) -> Said:
     [
         (wants_a_space, ["data: is not followed by a space", "several data: lines"]),
         (decodes_each_read, ["ends inside é"]),
-        (parses_each_read, ["ends inside a line"]),
+        (parses_each_read, ["ends inside a line", "ends between CR and LF"]),
         (keeps_one_call, ["the answer calls 2 functions"]),
     ],
     ids=["quirks", "a character", "a line", "calls"],

@@ -67,7 +67,8 @@ def compare(context: Context, pairs: Sequence[Pair], cases: Mapping[str, Case] |
         rows += [row for row in drift_rows.orders(ours_alike, live_alike) if row.field not in told]
     rows += _timing(chip, [live for _, _, live in pairs])
     order = list(Severity)
-    return sorted(dict.fromkeys(rows), key=lambda row: order.index(row.severity))
+    shown = [Row(printable(row.field), printable(row.mock), printable(row.live), row.severity) for row in rows]
+    return sorted(dict.fromkeys(shown), key=lambda row: order.index(row.severity))
 
 
 def _says(reading: Reading) -> tuple[bool, ...]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
-from mockserver.core.errors import OperatorError
+from mockserver.core.errors import OperatorError, printable
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.core.route import CHAT, PATH_TEMPLATE, filled
 from mockserver.core.web_address import SENDABLE, https_proxy, web_address
@@ -159,7 +159,12 @@ class HttpTransport:
                 raise UnreachableError(
                     f"{self._address.base_url} does not speak HTTP: it says {said[:60]!r}; is --base-url right?"
                 ) from None
-            except (OSError, http.client.HTTPException) as error:
+            except http.client.HTTPException as error:  # a head that is too long, or of another version
+                why = printable(str(error)[:60]) or type(error).__name__
+                raise UnreachableError(
+                    f"{self._address.base_url} does not speak HTTP/1.1 that can be read: {why}; is --base-url right?"
+                ) from None
+            except OSError as error:
                 ending = _ending_of(error)
                 return Exchange(request, duration_ms=self._since(started), ending=ending)
             frames, times, ending = self._read(response, started)

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from mockserver.core.errors import printable
 from mockserver.core.exchange import Ending
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def no_target(reading: Reading, key_codes: Collection[int | str] = ()) -> str:
         key_codes: The codes of a body by which the service says that a key is missing or wrong, whatever the status.
     """
     said = " ".join(reading.body[:1000].decode("utf-8", "replace").split()) or "no body"
-    shown = f"status {reading.status}: {said if len(said) <= 200 else said[:197] + '...'}"
+    shown = f"status {reading.status}: {printable(said if len(said) <= 200 else said[:197] + '...')}"
     match reading.status:
         case _ if is_bad_key(reading, key_codes):
             return f"refuses the API key ({shown}); --api-key-env VAR names the variable that holds a good one"
@@ -72,7 +73,7 @@ def no_target(reading: Reading, key_codes: Collection[int | str] = ()) -> str:
             path = reading.exchange.request.path
             return f"does not serve {path} ({shown}); are --model, --chip and --path-template right?"
         case 301 | 302 | 303 | 307 | 308:
-            where = reading.headers.get("location", "nowhere")[:200]
+            where = printable(reading.headers.get("location", "nowhere")[:200])
             return f"redirects to {where} (status {reading.status}), which is not followed; is --base-url right?"
     return ""
 

@@ -197,6 +197,8 @@ class SseReader:
             return []
         text = b"\n".join(self._data)
         self._data = []
+        if not text:
+            return []  # WHATWG HTML, 9.2.6: an event whose data is empty is passed over
         return [DONE if text.strip() == b"[DONE]" else _object(text)]
 
 

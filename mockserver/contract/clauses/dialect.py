@@ -44,17 +44,18 @@ def observe(reading: Reading, known: Iterable[Axis] = ()) -> dict[Axis, Shown]:
         reading: The exchange.
         known: Axes of parts that are looked for, say a further key that the profile declares; others are found.
     """
+    looked_for = tuple(known)
+    if looked_for in reading.shown:
+        return reading.shown[looked_for]
     shown = {axis: watch(reading) for axis in quirks.AXES if (watch := OBSERVERS.get((axis.stage, axis.field)))}
-    for axis in known:
+    for axis in looked_for:
         if axis.family:
             shown[axis] = observers_parts.observe_known(axis.family, reading, axis.part)
     for family, parts in observers_parts.observe(reading).items():
         shown |= {quirks.axis_of(family, part): value for part, value in parts.items()}
-    return {  # a target may send a list where a text is due; as text it is a value that no quirk has
-        axis: value if isinstance(value, (str, bool)) else str(value)
-        for axis, value in shown.items()
-        if value is not None
-    }
+    # A target may send a list where a text is due; as text it is a value that no quirk has.
+    named = {axis: one if isinstance(one, (str, bool)) else str(one) for axis, one in shown.items() if one is not None}
+    return reading.shown.setdefault(looked_for, named)
 
 
 def settled(wire: WireSettings, seen: Iterable[tuple[Axis, Shown]]) -> WireSettings:

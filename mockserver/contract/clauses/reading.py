@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mockserver.core.exchange import Exchange
+    from mockserver.profile.quirks import Axis
 
 Shown = str | bool | None
 """What an exchange shows of one axis; None where it cannot show it."""
@@ -116,7 +117,7 @@ class Reading:
         """Why reading stopped; empty where it did not."""
         return self._read.problem
 
-    @property
+    @cached_property
     def objects(self) -> list[Json]:
         """The JSON objects of the body."""
         return self._read.objects
@@ -126,12 +127,12 @@ class Reading:
         """Whether a done marker came."""
         return self._read.done
 
-    @property
+    @cached_property
     def streamed(self) -> bool:
         """Whether this is a streamed answer with chunks in it."""
         return self.answered and self.wants_stream and self.framing in {"sse", "json-lines"} and bool(self.objects)
 
-    @property
+    @cached_property
     def whole(self) -> bool:
         """Whether this is a streamed answer that came to its end, can be read and holds no error."""
         return self.streamed and self.complete and not self.problem and not any("error" in one for one in self.objects)
@@ -163,7 +164,7 @@ class Reading:
         """The whole content."""
         return "".join(one["content"] for one in self.said if isinstance(one.get("content"), str))
 
-    @property
+    @cached_property
     def finishes(self) -> list[int]:
         """Positions in `choices` of those with a finish reason."""
         return [number for number, (_, choice) in enumerate(self.choices) if choice.get("finish_reason")]
@@ -209,6 +210,11 @@ class Reading:
             if seen:
                 return seen[0]
         return None
+
+    @cached_property
+    def shown(self) -> dict[tuple[Axis, ...], dict[Axis, Shown]]:
+        """What `dialect.observe` found, by the axes that it looked for: sixty clauses ask for the same."""
+        return {}
 
     @cached_property
     def skeleton(self) -> bytes:

@@ -1,0 +1,129 @@
+"""Targets that send what no client expects: every command ends with its word, its exit code, and text that prints."""
+
+from __future__ import annotations
+
+import argparse
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mockserver.cli import contract as contract_command
+from mockserver.cli import drift as drift_command
+from mockserver.contract.clauses.clause import Context
+from mockserver.contract.clauses.table import judge
+from mockserver.contract.result import Clock
+from mockserver.core.exchange import Exchange, Plan, Request
+from tests.conftest import load
+from tests.raw_targets import answers, listening, says
+
+if TYPE_CHECKING:
+    from tests.raw_targets import Behaviour
+
+OK = (
+    b'{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"m","choices":[{"index":0,"message":'
+    b'{"role":"assistant","content":"hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,'
+    b'"total_tokens":2}}'
+)
+COMMANDS = {"contract": contract_command, "drift": drift_command}
+
+
+def head(status: str, *headers: str) -> bytes:
+    """The head of a response."""
+    return "\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""]).encode("latin-1")
+
+
+def body(data: bytes) -> Behaviour:
+    """One JSON body for everything."""
+    return says(head("200 OK", "Content-Type: application/json", f"Content-Length: {len(data)}") + data)
+
+
+def events(data: bytes) -> Behaviour:
+    """One event stream for everything."""
+    return says(head("200 OK", "Content-Type: text/event-stream", "Connection: close") + data)
+
+
+STRANGE: dict[str, tuple[Behaviour, int, str]] = {
+    "half a character as model": (body(OK.replace(b'"model":"m"', b'"model":"\\udfff"')), 1, ""),
+    "half a character in a key": (body(OK.replace(b'"usage"', b'"\\ud800":1,"usage"')), 1, ""),
+    "half a character as finish": (body(OK.replace(b'"stop"', b'"\\ud800"')), 1, ""),
+    "half a character in chunks": (
+        events(b'data: {"id":"\\ud800","choices":[{"delta":{"content":"\\udc00"}}]}\n\ndata: [DONE]\n\n'), 1, ""
+    ),
+    "a number of 5000 digits": (body(OK.replace(b"1700000000", b"9" * 5000)), 1, ""),
+    "null": (body(b"null"), 1, ""),
+    "objects nested too deeply": (body(b'{"a":' * 100_000 + b"1" + b"}" * 100_000), 1, ""),
+    "events of null and numbers": (events(b'data: null\n\ndata: {"choices":[{"delta":7}]}\n\n'), 1, ""),
+    "calls that are none": (body(b'{"choices":[{"message":{"tool_calls":[null,1,{"function":[]}]}}]}'), 1, ""),
+    "two lengths": (says(head("200 OK", "Content-Length: 5", "Content-Length: 500") + OK), 1, ""),
+    "a chunk of negative size": (says(head("200 OK", "Transfer-Encoding: chunked") + b"-5\r\nhello\r\n"), 1, ""),
+    "switching protocols": (says(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\nxx"), 1, ""),
+    "a code that is an object": (answers("400 Bad", body='{"code":{"a":1},"error":[1]}'), 1, ""),
+    "300 headers": (
+        says(head("200 OK", *[f"X-{n}: 1" for n in range(300)]) + OK), 3,
+        "does not speak HTTP/1.1 that can be read: got more than 100 headers; is --base-url right?",
+    ),
+    "a header of 100 kB": (
+        says(head("200 OK", "X: " + "a" * 100_000) + OK), 3,
+        "does not speak HTTP/1.1 that can be read: got more than 65536 bytes when reading header line; is",
+    ),
+    "HTTP/2": (says(b"HTTP/2 200 OK\r\n\r\n"), 3, "does not speak HTTP/1.1 that can be read: HTTP/2; is --base-url"),
+    "a control character in a redirect": (
+        answers("303 See Other", "Location: \x1b[31m"), 3, "redirects to \\x1b[31m (status 303), which is not followed"
+    ),
+    "a control character in a refusal": (answers("401 No", body="\x1b[31m no"), 3, "(status 401: \\x1b[31m no)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("name", STRANGE)
+def test_what_is_strange_is_told(name: str, command: str) -> None:
+    """Exit code 1 for who answers strangely, 3 with the reason for who cannot be asked; all of it can be printed."""
+    behave, due, why = STRANGE[name]
+    parser = argparse.ArgumentParser()
+    COMMANDS[command].add_arguments(parser)
+    out, err = io.StringIO(), io.StringIO()
+    with listening(behave) as port:
+        words = ["--base-url", f"http://127.0.0.1:{port}", "--model", "m", "--chip", "openai", "--edition", "openai"]
+        args = parser.parse_args([*words, "--quiet", "--timeout", "5", "--requests", "6"])
+        code = COMMANDS[command].main(args, {}, out, err, Clock(lambda: 0.0, lambda _s: None))
+
+    said = out.getvalue() + err.getvalue()
+    assert code == due, said
+    assert why in err.getvalue()
+    assert all(one.isprintable() or one == "\n" for one in said)
+
+
+def test_a_long_stream_is_looked_at_once() -> None:
+    """What sixty clauses ask of a stream is worked out once: each chunk is read a bounded number of times."""
+    edition = load("2024-tutorial")
+    context = Context(edition, edition.chips["nvidia"], "m")
+    counts = []
+    for chunks in (100, 200):
+        data = b'data: {"choices":[{"index":0,"delta":{"content":"x"}}]}\n\n' * chunks
+        asked = Request("POST", "/maas/m/nvidia/chat/completions", {}, b'{"messages":[],"stream":true}')
+        came = Exchange(asked, Plan(200, ((b"content-type", b"text/event-stream"),), (data,)), 1)
+        counts.append(_calls(lambda came=came: judge(came, context)))
+
+    assert (counts[1] - counts[0]) / 100 < MOST_CALLS
+
+
+MOST_CALLS = 600
+"""Calls of Python functions for one chunk more: 292 were counted, and 2,630 while each clause looked anew."""
+
+
+def _calls(work: object) -> int:
+    import sys
+
+    count = 0
+
+    def profile(_frame: object, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(profile)
+    try:
+        work()  # type: ignore[operator]
+    finally:
+        sys.setprofile(None)
+    return count
