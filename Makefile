@@ -71,7 +71,7 @@ image:  ## Build the container image of this version with buildah; see the head 
 	    --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" -t "genstudio-mock:$$version" $(ARGS) .
 
 image-check: $(VENV)/.dev  ## Run that image as an engine would; needs root and buildah; IMAGE=NAME runs another one
-	unshare --net sh -c 'ip link set lo up && exec $(BIN)/python -m pytest -q tests/image_check.py $(ARGS)'
+	unshare --net sh -c 'ip link set lo up && exec "$$@"' sh $(BIN)/python -m pytest -q tests/image_check.py $(ARGS)
 
 release: $(VENV)/.dev  ## Check, build, tag and make the image of the version in mockserver/__init__.py; publishes nothing
 	$(BIN)/python deploy/release.py $(ARGS)
