@@ -261,7 +261,7 @@ class TestReadyBlock:
 class TestImports:
     """What a command loads."""
 
-    @pytest.mark.parametrize("words", ["--version", "--help", "serve --help"])
+    @pytest.mark.parametrize("words", ["--version", "--help", "serve --help", "contract --help"])
     def test_help_is_quick(self, words: str) -> None:
         """Neither the server nor pydantic is imported to tell the version or help."""
         program = (

@@ -15,7 +15,6 @@ from mockserver.cli.arguments import Parser, add_json, add_quiet
 from mockserver.cli.hypothesis_folder import keep_elsewhere
 from mockserver.cli.progress import Progress
 from mockserver.cli.target import add_target_arguments, address_of, budget_of, guarded, say_path, targets_of
-from mockserver.contract import finding_file
 from mockserver.contract.clauses.clause import Context, Outcome, Severity, word_of
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.http_client import HttpTransport, key_of
@@ -142,6 +141,8 @@ def _save(run: Run, folder: Path, out: TextIO) -> None:
         for finding in [*result.findings, *result.raised]:
             path = folder / name_of_file(finding)
             try:
+                from mockserver.contract import finding_file
+
                 text = finding_file.dump(finding_file.of_finding(finding, run.edition, run.model))
             except OperatorError as error:
                 print(f"not saved: {error}", file=out)
@@ -163,6 +164,8 @@ def _replay(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -
     known = {one.id: one for one in CHECKS}
     code = ExitCode.HOLDS
     for name in args.replay[1:]:
+        from mockserver.contract import finding_file
+
         kept = finding_file.load(Path(name))
         if kept.clause not in known:
             raise OperatorError(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape, quoteattr
 
-from mockserver.contract import finding_file
 from mockserver.contract.clauses.clause import Outcome, Severity
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.clauses.table import CHECKS, CLAUSES
@@ -92,6 +91,8 @@ def name_of_file(finding: Finding) -> str:
 
 def curl(run: Run, finding: Finding) -> str:
     """The finding's minimal request as a line for a shell."""
+    from mockserver.contract import finding_file
+
     return finding_file.curl(finding.exchange.request, run.base_url)
 
 
@@ -99,6 +100,8 @@ def pytest_test(run: Run, finding: Finding) -> str:
     """The finding as a test; empty for a relation, which needs two requests."""
     if finding.clause.id not in {one.id for one in CHECKS}:
         return ""
+    from mockserver.contract import finding_file
+
     return finding_file.pytest_test(
         finding_file.of_finding(finding, run.edition, run.model), run.base_url, run.path_template
     )
