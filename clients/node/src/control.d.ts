@@ -1145,6 +1145,16 @@ export interface components {
              * @default null
              */
             authorization?: string | null;
+            /**
+             * Sent
+             * @default null
+             */
+            sent?: string | (string | components["schemas"]["Hex"])[] | null;
+            /**
+             * Spaces
+             * @default 0
+             */
+            spaces?: number;
         };
         /**
          * Latency

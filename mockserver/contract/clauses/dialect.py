@@ -54,7 +54,9 @@ def observe(reading: Reading, known: Iterable[Axis] = ()) -> dict[Axis, Shown]:
     for family, parts in observers_parts.observe(reading).items():
         shown |= {quirks.axis_of(family, part): value for part, value in parts.items()}
     # A target may send a list where a text is due; as text it is a value that no quirk has.
-    named = {axis: one if isinstance(one, (str, bool)) else str(one) for axis, one in shown.items() if one is not None}
+    named: dict[Axis, Shown] = {
+        axis: one if isinstance(one, (str, bool)) else str(one) for axis, one in shown.items() if one is not None
+    }
     return reading.shown.setdefault(looked_for, named)
 
 
