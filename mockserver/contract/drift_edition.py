@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mockserver.core.exchange import Exchange
     from mockserver.profile.edition import Edition, EditionFile
 
+OF_QUIRKS: Final = ("traceresponse", "x-maas-request-id", "x-request-id")
+"""Headers that a chip's quirks decide: where an answer has or lacks them, the row of the quirk tells."""
 _BOM: Final = "\ufeff"
 _MOST_SHOWN: Final = 120
 
@@ -97,6 +99,9 @@ def patched(
         date: When, as `2026-11-28`.
     """
     before = edition.file
+    told = _told_by_quirks(answers)
+    asked = [(case, _without(mine, told), _without(live, told)) for case, mine, live in asked]
+    answers = [(case, _without(mine, told), _without(live, told)) for case, mine, live in answers]
     ours = {case.name: mine for case, mine, _ in (*asked, *answers)}
     came = [(case, _as_it_counts(edition, case, mine, live)) for case, mine, live in asked]
     found = learn_edition.learned(edition, came, [live for _, _, live in answers], ours, date)
@@ -108,8 +113,8 @@ def patched(
         if _says(rows[name]) == _says(rows[name.partition(":")[0]]):
             del rows[name]  # the row of the kind says it already
     kinds = {case.refusal for case, _ in came} | {case.param for case, _ in came}
-    told = {"unknown-role": "messages[0].role"}
-    kept = [name for name in before.request.lets_in if told.get(name, name) not in kinds]
+    fields = {"unknown-role": "messages[0].role"}
+    kept = [name for name in before.request.lets_in if fields.get(name, name) not in kinds]
     request = found.request.model_copy(
         update={
             "lets_in": tuple(dict.fromkeys([*kept, *found.request.lets_in])),
@@ -120,6 +125,23 @@ def patched(
     if alike_types(before.responses.body_type, responses.body_type):
         responses = responses.model_copy(update={"body_type": before.responses.body_type})
     return before.model_copy(update={"errors": rows, "request": request, "responses": responses})
+
+
+def _told_by_quirks(answers: Sequence[tuple[Case, Exchange, Exchange]]) -> set[bytes]:
+    """The headers that answers have on one side alone and a quirk of the chip decides, for refusals too."""
+    pairs = [(Reading(mine).headers, Reading(live).headers) for _, mine, live in answers if Reading(live).answered]
+    return {
+        name.encode()
+        for name in OF_QUIRKS
+        if pairs and any(name in mine for mine, _ in pairs) is not any(name in live for _, live in pairs)
+    }
+
+
+def _without(one: Exchange, names: set[bytes]) -> Exchange:
+    if not names or one.plan is None:
+        return one
+    headers = tuple(pair for pair in one.plan.headers if pair[0].lower() not in names)
+    return replace(one, plan=replace(one.plan, headers=headers))
 
 
 def alike_types(one: str, other: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from mockserver.contract import drift_edition, learn_compare
 from mockserver.contract.clauses.clause import Severity
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 Pair = tuple[str, "Exchange", "Exchange"]
 """A case's name, the mock's exchange and the service's."""
-OF_QUIRKS: Final = ("traceresponse", "x-maas-request-id", "x-request-id")
-"""Headers that a chip's quirks decide: where an answer has or lacks them, the row of the quirk tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ def headers(pairs: Iterable[Pair]) -> list[Row]:
                 statuses.setdefault((what, how), []).append(mine.status)
     rows = []
     for (what, how), found in statuses.items():
-        if 200 in found and what.removeprefix("header ") in OF_QUIRKS:
+        if 200 in found and what.removeprefix("header ") in drift_edition.OF_QUIRKS:
             continue
         places = ["an answer"] if 200 in found else sorted({f"a {status}" for status in found})
         weighs = Severity.OBSERVED if how == "only recorded" else Severity.SHOULD

@@ -102,6 +102,7 @@ def _rows(
 ) -> dict[str, ErrorShape]:
     """The error rows; of one kind the most frequent form is the row, and a field that looks otherwise has its own."""
     by_kind: dict[str, list[tuple[Case, ErrorShape]]] = {}
+    changed = set()
     for case, came in asked:
         reading = Reading(came)
         if not 400 <= reading.status <= 599:
@@ -111,9 +112,13 @@ def _rows(
         row = rows[case.refusal or ""] if same else _row(reading, f"{case.name}, {date}")
         own = learn_headers.of_refusal(reading, mine or reading, further)
         row = row.model_copy(update={"headers": row.headers | own}) if own else row
+        if own or not same:
+            changed.add(_kind(case))
         by_kind.setdefault(_kind(case), []).append((case, row))
     made = dict(rows)
     for kind, found in by_kind.items():
+        if kind not in changed:
+            continue  # its rows say it already, also where each field has a text of its own
         forms = Counter(_alike(row) for _, row in found)
         usual = forms.most_common(1)[0][0]
         made[kind] = next(row for _, row in found if _alike(row) == usual)
