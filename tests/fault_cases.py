@@ -333,7 +333,7 @@ CASES: Final[tuple[FaultCase, ...]] = (
             (plan.frames[:2], len(plan.frames), plan.frames[2][:32]),
             (FRAMES[:2], 3, b'data: {"error": {"code": "50000"'),
         ),
-        contract=Breaks("chunk-shape completion-shape known-keys blocked-form"),
+        contract=Breaks("chunk-shape completion-shape known-keys blocked-form keys-fixed"),
         sdk=Sdk("1 of 17 pieces, then `APIError`", "**silent empty**", NO_CHOICES),
     ),
     FaultCase(
@@ -353,7 +353,7 @@ CASES: Final[tuple[FaultCase, ...]] = (
     FaultCase(
         "drop_field;field=id",
         effect=lambda plan: (having(plan, b"id"), [False] * 5),
-        contract=Breaks("shape-id completion-shape"),
+        contract=Breaks("shape-id completion-shape keys-fixed"),
     ),
     FaultCase(
         "drop_field;field=choices.0.delta;at_frame=2",
@@ -368,15 +368,15 @@ CASES: Final[tuple[FaultCase, ...]] = (
     *(
         FaultCase(f"drop_field;field={field}", contract=Breaks(clauses))
         for field, clauses in {
-            "model": "shape-model completion-shape",
-            "usage": "usage-asked shape-usage shape-usage-when chunk-blocked-usage completion-shape",
+            "model": "shape-model completion-shape keys-fixed",
+            "usage": "usage-asked shape-usage shape-usage-when chunk-blocked-usage completion-shape keys-fixed",
             "choices.0": "completion-shape finish-once chunk-usage-chunk says-something",
-            "choices.0.index": "one-choice shape-choice-index",
+            "choices.0.index": "one-choice shape-choice-index keys-fixed",
             "choices.0.finish_reason": "finish-once tool-calls chunk-blocked-finish",
-            "choices.0.message.role": "completion-shape",
+            "choices.0.message.role": "completion-shape keys-fixed",
             "choices.0.delta.content": "says-something completion-count stream-is-body",
             "choices.0.delta.role": "shape-role",
-            "usage.total_tokens": "usage-adds-up chunk-usage-order",
+            "usage.total_tokens": "usage-adds-up chunk-usage-order keys-fixed",
             "object;at_frame=1": "shape-object",
             "choices.0.delta;at_frame=1": "chunk-shape completion-count tool-calls stream-is-body tools-opening",
         }.items()

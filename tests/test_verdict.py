@@ -210,7 +210,9 @@ class Waits:
 
     def put_into(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let the mock, the SDK and urllib3 live in this time."""
-        monkeypatch.setattr(Wheel, "now", lambda _wheel: self.now)
+        keep = lambda wheel, own: wheel.__dict__.update(now=own)  # noqa: E731 - what each wheel has afterwards
+        clock = property(lambda _: lambda: self.now, keep)
+        monkeypatch.setattr(Wheel, "now", clock, raising=False)
         for module in ("openai._base_client", "urllib3.util.retry"):
             if module in sys.modules:
                 stands_in = SimpleNamespace(**{**vars(time), "sleep": self.sleep})

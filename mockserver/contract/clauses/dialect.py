@@ -84,13 +84,19 @@ def differs(wire: WireSettings, seen: dict[Axis, Shown], axis: Axis, *, streamed
     value = seen.get(axis)
     if value is None or value == declared(wire, axis):
         return False
-    if axis.family is KEY_ORDER:
-        return merged([*orders_of(str(value)), *_orders(wire).get(axis.part, ())]) is None
-    if name_of(axis, value) is None:
+    if axis.family is not KEY_ORDER and name_of(axis, value) is None:
         return True
-    shown = settled(wire, seen.items())
+    shown = settled(wire, [(other, one) for other, one in seen.items() if other.family is not KEY_ORDER])
+    if axis.family is KEY_ORDER:  # an order is one of its own where no other setting explains it
+        return all(_is_new(orders_of(str(value)), _orders(one).get(axis.part, [])) for one in (wire, shown))
     back = quirks.apply(shown, axis, axis.quirk_in(wire))
     return _forms(shown, streamed=streamed) != _forms(back, streamed=streamed)
+
+
+def _is_new(seen: list[list[str]], known: list[list[str]]) -> bool:
+    """Whether orders of keys contradict known ones, which may contradict each other: a call's and a text's."""
+    new = [order for order in seen if order not in known]
+    return bool(new) and merged([*new, *known]) is None
 
 
 def orders_of(value: str) -> list[list[str]]:
