@@ -315,7 +315,7 @@ def test_recordings_are_compared(route: Route, quirk: str, tmp_path: Path) -> No
     other = run(drift_command, "--model", MODEL, "--chip", "chip3", "--against", str(tmp_path))
 
     found = "1 difference" if quirk else "no drift"
-    for (code, out, err), count in ((live, 2), (against, 2), (examples, 33)):
+    for (code, out, err), count in ((live, 2), (against, 2), (examples, 60)):
         assert out.splitlines()[0].startswith(f"nvidia: {found} in {count} exchanges"), err
         assert code == bool(quirk)
     assert "holds no recording of chip chip3" in other[2]
