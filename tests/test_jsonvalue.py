@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import subprocess
@@ -28,9 +29,22 @@ def dice(seed: int) -> random.Random:
     return random.Random(seed)
 
 
+def is_base64(text: str) -> bool:
+    """Whether Python's own decoder reads it."""
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return True
+
+
+TAUGHT = {"byte": is_base64, "base64": is_base64}
+"""OpenAPI's formats, which the other validator does not know by itself."""
+
+
 def is_valid(schema: Any, value: Any) -> bool:
     """The word of the other validator, formats included."""
-    return jsonschema_rs.validator_for(schema, validate_formats=True).is_valid(value)
+    return jsonschema_rs.validator_for(schema, validate_formats=True, formats=TAUGHT).is_valid(value)
 
 
 @pytest.mark.parametrize("name", SHAPES)
