@@ -328,7 +328,8 @@ def test_what_stands_behind_a_request_takes_no_answer_away(
     said = say(live, whole(live, "connection: keep-alive", data=body(stream=stream)) * asked + '你"}]}'.encode())
     heads = said.count(b"HTTP/1.1 ")
 
-    assert (heads, said.count(b"HTTP/1.1 200 OK"), said.count(b"connection: close")) == (asked, asked, 1)
+    assert (heads, said.count(b"HTTP/1.1 200 OK")) == (asked, asked)
+    assert said.count(b"connection: close") <= 1  # the connection ends; the lowest uvicorn ends it without a word
     assert said.endswith(b"0\r\n\r\n" if stream else b"}")
     told = [record.getMessage() for record in caplog.records if record.name == "uvicorn.error"]
     assert len(told) == 1
