@@ -7,7 +7,8 @@ both alike. Counts are fixed: the whole table takes about two minutes.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +18,7 @@ from bench.plugin import plugin
 from bench.recording import recording
 from bench.report import Figure, Goal
 from bench.serve import CHUNKS, INTER_TOKEN_MS, MARK, PACED_CHUNKS
-from bench.servers import Bench, Started, cores
+from bench.servers import OTHER, Bench, Started, cores
 from bench.soak import soak
 from bench.start import memory, start
 from bench.state import state
@@ -60,13 +61,23 @@ def write_fixtures(folder: Path) -> None:
 def paced(bench: Bench) -> list[Figure]:
     """Lateness of many paced streams on one core."""
     figures = []
-    with bench.server("mock-paced") as mock, bench.server("bare-paced") as bare:
+    with ExitStack() as stack:
+        servers = {"mock": bench.server("mock-paced"), "bare": bench.server("bare-paced")}
+        if OTHER is not None:
+            servers["other"] = bench.server("mock-paced", OTHER)
+        for server in servers.values():
+            stack.enter_context(server)
         for count, rounds in PACED_ROUNDS.items():
-            both: list[list[_Lateness]] = [[], []]
+            runs: dict[str, list[_Lateness]] = {name: [] for name in servers}
             for _ in range(rounds):
-                for server, found in zip((mock, bare), both, strict=True):
-                    found.append(_lateness(server, count))
-            figures += _lateness_figures(count, *both)
+                for name, server in servers.items():
+                    runs[name].append(_lateness(server, count))
+            figures += _lateness_figures(count, runs["mock"], runs["bare"])
+            if OTHER is not None:
+                figures += [
+                    replace(figure, name=f"  the same of {OTHER}: {figure.name}", goal=None)
+                    for figure in _lateness_figures(count, runs["other"], runs["bare"])
+                ]
     return figures
 
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from bench.client import exchange
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 ROOT = Path(__file__).resolve().parent.parent
+OTHER: Final = os.environ.get("BENCH_AGAINST")
+"""Another checkout, measured in the same turns; its figures stand in rows of their own."""
 STOP_SECONDS = 10.0
 FIRST_ANSWER_SECONDS = 20.0
 
@@ -68,9 +70,9 @@ class Started(Running):
         path: Where it answers.
     """
 
-    def __init__(self, kind: str, fixtures: Path, core: int | None) -> None:
+    def __init__(self, kind: str, fixtures: Path, core: int | None, root: str | Path = ROOT) -> None:
         command = [sys.executable, "-m", "bench.serve", kind, "--fixtures", str(fixtures)]
-        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if core is not None:
             pin(self._process.pid, core)
         told = self._line()
@@ -105,9 +107,9 @@ class Bench:
     fixtures: Path
     core: int | None
 
-    def server(self, kind: str) -> Started:
-        """A started process of `bench.serve`."""
-        return Started(kind, self.fixtures, self.core)
+    def server(self, kind: str, root: str | Path = ROOT) -> Started:
+        """A started process of `bench.serve`, of this checkout or another."""
+        return Started(kind, self.fixtures, self.core, root)
 
 
 class Command(Running):

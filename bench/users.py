@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bench.client import ask, post
 from bench.report import Figure, Goal, measured
 from bench.serve import CHUNKS
-from bench.servers import Command, Started
+from bench.servers import OTHER, Command, Started
 from mockserver.cli.ready import QUESTION
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ CONNECTIONS: Final = 16
 ROUNDS: Final = 5
 SHORT: Final = 20
 """Chunks of a short stream."""
-OTHER: Final = os.environ.get("BENCH_AGAINST")
-"""Another checkout, measured in the same turns; its figures stand in rows of their own."""
 
 
 @dataclass(frozen=True)
