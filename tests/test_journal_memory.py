@@ -92,9 +92,9 @@ def test_it_weighs_what_it_holds(mock: Mock, path: str, body: bytes, headers: di
     try:
         mock._wheel = None
         asyncio.run(ask_all())
+        assert len(journal) == COUNT + 1
         gc.collect()
         held, promised = tracemalloc.get_traced_memory()[0], budget.used_bytes
-        assert len(journal) == COUNT + 1
         journal.clear()
         gc.collect()
         freed = held - tracemalloc.get_traced_memory()[0]

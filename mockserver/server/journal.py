@@ -2,6 +2,7 @@
 
 Finished exchanges are a bounded ring, of which bytes are kept and weighed: what was made of a request's body can be
 made again, and takes up to forty times its memory. Those in flight are bounded by the connections that clients hold.
+Small ones are weighed some at a time, behind the answers and not between them, or as soon as somebody looks.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ SAID_CHARACTERS = 200  # of the last question, for a row of the page
 HEADER_BYTES = 200  # a header's name, its place in the dictionary, and its value but for its characters
 FRAME_BYTES = 96  # what a frame weighs beyond its characters: an object and its place
 TIME_BYTES = 32
+WEIGHED_TOGETHER: Final = 32
+WEIGHED_AT_ONCE_BYTES: Final = 4096  # of a body: what is made of larger ones is not left to lie
 _NOTHING: Final[Mapping[str, Any]] = {}
 
 
@@ -107,11 +110,19 @@ class JournalBudget:
         most_bytes: The most that they may weigh; the newest exchange of all stays nevertheless.
         used_bytes: What they weigh now.
         journals: Those in which something is kept.
+        ended: Small exchanges that ended and are not weighed yet, each with its journal, in the order in which they did.
     """
 
     most_bytes: int = MOST_BYTES_OF_ALL
     used_bytes: int = 0
     journals: set[Journal] = field(default_factory=set)
+    ended: list[tuple[Journal, Exchange]] = field(default_factory=list)
+
+    def settle(self) -> None:
+        """Weigh what has ended, and make room for it."""
+        ended, self.ended = self.ended, []
+        for journal, exchange in ended:
+            journal.keep(exchange)
 
     def make_room(self, growing: Journal) -> None:
         """Let the oldest of the heaviest go, down to an even share, until there is room; what just came stays."""
@@ -130,8 +141,8 @@ class Journal:
     """Finished exchanges, bounded in entries and in bytes (the oldest go first), and those in flight.
 
     Attributes:
-        dropped: Exchanges that had to go to make room.
-        weight: Bytes that those which have finished hold in memory.
+        dropped: Exchanges that had to go to make room; exact once somebody has looked at the others.
+        weight: Bytes that those which have finished hold in memory; likewise.
     """
 
     def __init__(
@@ -148,10 +159,12 @@ class Journal:
 
     def __len__(self) -> int:
         """How many have finished."""
+        self._budget.settle()
         return len(self._kept)
 
     def __iter__(self) -> Iterator[Exchange]:
         """Those that have finished, in the order in which they did, then those in flight as they came."""
+        self._budget.settle()
         yield from (exchange for exchange, _ in self._kept)
         yield from self._open.values()
 
@@ -175,6 +188,21 @@ class Journal:
         exchange.in_flight = False
         if self._open.pop(id(exchange), None) is None:
             return
+        budget = self._budget
+        budget.ended.append((self, exchange))
+        plan = exchange.plan
+        if (
+            len(budget.ended) >= WEIGHED_TOGETHER
+            or len(exchange.request.body) > WEIGHED_AT_ONCE_BYTES
+            or plan is None
+            or len(plan.frames) != 1
+        ):
+            budget.settle()
+        if self._waiters:
+            self._wake()
+
+    def keep(self, exchange: Exchange) -> None:
+        """Weigh an exchange that ended, and keep it."""
         if exchange.chat is not None:
             exchange.chat = without_body(exchange.chat)
         size = weight(exchange)
@@ -187,7 +215,6 @@ class Journal:
             self.drop_oldest()
         if budget.used_bytes > budget.most_bytes:
             budget.make_room(self)
-        self.planned()
 
     def drop_oldest(self) -> None:
         """Let the exchange go that ended first."""
@@ -204,6 +231,7 @@ class Journal:
 
     def since(self, last: Exchange | None) -> tuple[list[Exchange], bool]:
         """Those that finished after `last`, oldest first; and whether `last` is still there, so that they are all."""
+        self._budget.settle()
         found: list[Exchange] = []
         for exchange, _ in reversed(self._kept):
             if exchange is last:
@@ -217,6 +245,7 @@ class Journal:
 
     def clear(self) -> None:
         """Forget everything; what is in flight is not taken in when it ends."""
+        self._budget.settle()
         self._kept.clear()
         self._open.clear()
         self._budget.used_bytes -= self.weight
