@@ -13,7 +13,7 @@ from mockserver.server.direct_chats import DirectChats
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from mockserver.core.exchange import Exchange
+    from mockserver.core.exchange import Exchange, Plan
     from mockserver.server.connection import WholeWriter
     from mockserver.server.known_heads import KnownHead
     from mockserver.server.mock import BegunExchange
@@ -56,9 +56,9 @@ class DirectDoor(DirectChats):
                 self.learn(data, tuple(read.headers), read.url, keeps_alive=read.keeps_alive)
         return found or super().find(data)
 
-    def answer(self, begun: BegunExchange, head: KnownHead, body: bytes, writer: WholeWriter) -> ASGIApp | None:
+    def answer(self, begun: BegunExchange, plan: Plan | None, writer: WholeWriter) -> ASGIApp | None:
         """Count, and answer."""
-        rest = super().answer(begun, head, body, writer)
+        rest = super().answer(begun, plan, writer)
         DirectDoor.answered += rest is None
         DirectDoor.left += rest is not None
         return rest

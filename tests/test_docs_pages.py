@@ -11,7 +11,8 @@ from bench.cases import BENCHMARKS
 from bench.report import Figure, Goal
 from mockserver.pipeline.admit import RequestRules
 from mockserver.server.journal import MOST_BYTES_OF_ALL
-from mockserver.server.protocol import HEAD_LIMIT_BYTES, MockProtocol
+from mockserver.server.limited_protocol import HEAD_LIMIT_BYTES
+from mockserver.server.protocol import MockProtocol
 from tests.snippets import ROOT, table
 
 if TYPE_CHECKING:

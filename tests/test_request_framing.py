@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mockserver.server.protocol import HEAD_LIMIT_BYTES
+from mockserver.server.limited_protocol import HEAD_LIMIT_BYTES
 from tests.conftest import KEY, Live, compose, load, serve
 from tests.in_thread import serving
 from tests.recording_helpers import recording_of

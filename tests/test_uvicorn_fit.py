@@ -76,7 +76,7 @@ def differing(name: str, patch: pytest.MonkeyPatch) -> None:
     other = ModuleType(MODULE)
     exec(source.replace(old, new), other.__dict__)  # noqa: S102 - uvicorn's own code
     patch.setitem(sys.modules, MODULE, other if old else None)
-    for ours in ("protocol", "client_connection"):
+    for ours in ("protocol", "limited_protocol", "client_connection"):
         patch.delitem(sys.modules, f"mockserver.server.{ours}")
         patch.delattr(mockserver.server, ours)
 

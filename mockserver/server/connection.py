@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from mockserver.core.errors import Refusal
     from mockserver.core.exchange import Exchange, Headers, Plan, Request
+    from mockserver.server.chat_turns import WholeChat
     from mockserver.server.known_heads import KnownHead
 
 CONNECTION_KEY: Final = "genstudio_mock.connection"
@@ -94,10 +95,16 @@ class ChatDoor(Protocol):
         """Know the head at the beginning of data from now on, where it is one of a plain chat."""
 
     def begin(self, head: KnownHead) -> Any:
-        """Begin an exchange: its head is there. What is given is handed back to `answer` or to `rest`."""
+        """Begin an exchange: its head is there. What is given is handed back to the others."""
 
-    def answer(self, begun: Any, head: KnownHead, body: bytes, writer: WholeWriter) -> ASGIApp | None:
-        """Decide what is answered and write it; where that is not done at once, the application that does the rest."""
+    def come(self, chat: WholeChat) -> None:
+        """Have a chat answered whose body is there: `decide`, and in the same turn `answer`."""
+
+    def decide(self, begun: Any, head: KnownHead, body: bytes) -> Plan | None:
+        """What is answered; None where that is not decided at once."""
+
+    def answer(self, begun: Any, plan: Plan | None, writer: WholeWriter) -> ASGIApp | None:
+        """Write what was decided; where that is not done at once, the application that does the rest."""
 
     def rest(self, begun: Any) -> ASGIApp:
         """The application that does the rest of an exchange whose body has not come."""

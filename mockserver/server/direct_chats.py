@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mockserver.core.exchange import Request
+from mockserver.server.chat_turns import ChatTurns
 from mockserver.server.known_heads import KnownHeads
 from mockserver.server.namespace import StateNeededError
 from mockserver.server.performer import perform_whole
@@ -20,6 +21,8 @@ from mockserver.server.performer import perform_whole
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from mockserver.core.exchange import Plan
+    from mockserver.server.chat_turns import WholeChat
     from mockserver.server.connection import WholeWriter
     from mockserver.server.known_heads import KnownHead
     from mockserver.server.mock import BegunExchange, Mock
@@ -35,6 +38,7 @@ class DirectChats(KnownHeads):
     def __init__(self, mock: Mock) -> None:
         super().__init__(mock.body_limit_bytes)
         self._mock = mock
+        self._turns = ChatTurns()
 
     def find(self, data: bytes) -> KnownHead | None:
         """As ever; none while it must first be learned what other processes know of namespaces, which takes a wait."""
@@ -44,23 +48,37 @@ class DirectChats(KnownHeads):
         """Begin an exchange: its head is there."""
         return self._mock.begin(head.unread, head.key, partial(self._mock.decide_chat, head.route))
 
-    def answer(self, begun: BegunExchange, head: KnownHead, body: bytes, writer: WholeWriter) -> ASGIApp | None:
-        """Decide what is answered and write it; where that is not done at once, the application that does the rest.
+    def come(self, chat: WholeChat) -> None:
+        """Have a chat answered whose body is there: `decide`, and in the same turn `answer`."""
+        self._turns.add(chat)
+
+    def decide(self, begun: BegunExchange, head: KnownHead, body: bytes) -> Plan | None:
+        """What is answered; None where that is not decided at once.
 
         Args:
             begun: The exchange.
             head: The request's head.
             body: Its whole body.
-            writer: Where it came from.
         """
         mock, asked = self._mock, head.asked
         if not mock.decides_at_once(body) or mock.namespaces.concern(begun.namespace, asked.headers):
-            return self.rest(begun)
-        request = Request(asked.method, asked.path, asked.headers, body, asked.query)
+            return None
         try:
-            plan = mock.decide(request, begun, head.kept)
+            return mock.decide(Request(asked.method, asked.path, asked.headers, body, asked.query), begun, head.kept)
         except StateNeededError:
+            return None
+
+    def answer(self, begun: BegunExchange, plan: Plan | None, writer: WholeWriter) -> ASGIApp | None:
+        """Write what is answered; where that is not done at once, the application that does the rest.
+
+        Args:
+            begun: The exchange.
+            plan: What was decided; None for nothing.
+            writer: Where it came from.
+        """
+        if plan is None:
             return self.rest(begun)
+        mock = self._mock
         if not perform_whole(plan, writer, mock.wheel, begun.exchange):
             begun.namespace.journal.planned()
             return partial(mock.go_on, begun, plan=plan)

@@ -110,7 +110,7 @@ class JournalBudget:
         most_bytes: The most that they may weigh; the newest exchange of all stays nevertheless.
         used_bytes: What they weigh now.
         journals: Those in which something is kept.
-        ended: Small exchanges that ended and are not weighed yet, each with its journal, in the order in which they did.
+        ended: Small exchanges that ended and are not weighed yet, each with its journal, in their order.
     """
 
     most_bytes: int = MOST_BYTES_OF_ALL

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from mockserver.core.errors import Refusal
     from mockserver.core.exchange import Exchange, Headers
+    from mockserver.server.chat_turns import WholeChat
     from mockserver.server.connection import ChatDoor, Refuser, WholeWriter
     from mockserver.server.protocol import MockProtocol
 
@@ -172,9 +173,18 @@ class _Chats:
     def begin(self, head: KnownHead) -> Any:
         """Nothing begins."""
 
-    def answer(self, begun: Any, head: KnownHead, body: bytes, writer: WholeWriter) -> ASGIApp | None:  # noqa: ARG002
-        """Say the body at once where it asks for that."""
-        return None if body == b"at once" and writer.write_whole(200, ((b"X-A", b"b"),), (body,)) else _answer
+    def come(self, chat: WholeChat) -> None:
+        """Have it answered at once."""
+        if chat.decide():
+            chat.write()
+
+    def decide(self, begun: Any, head: KnownHead, body: bytes) -> Plan | None:  # noqa: ARG002
+        """The body, where it asks to be said at once."""
+        return Plan(200, ((b"X-A", b"b"),), (body,)) if body == b"at once" else None
+
+    def answer(self, begun: Any, plan: Plan | None, writer: WholeWriter) -> ASGIApp | None:  # noqa: ARG002
+        """Say what was decided."""
+        return None if plan and writer.write_whole(plan.status, plan.headers, plan.frames) else _answer
 
     def rest(self, begun: Any) -> ASGIApp:  # noqa: ARG002
         """What answers when the parser has read the body."""
