@@ -33,9 +33,14 @@ class Chat:
         self._takes()
         return self._due
 
-    def write(self) -> None:
-        """Note it."""
+    def write(self) -> bool:
+        """Note it; `b` goes on elsewhere."""
         self._seen.append(f"write {self._name}")
+        return self._name != "b"
+
+    def end(self) -> None:
+        """Note it."""
+        self._seen.append(f"end {self._name}")
 
 
 def taken(chats: Callable[[list[str]], list[Chat]], turns: int = 1) -> list[str]:
@@ -55,19 +60,26 @@ def taken(chats: Callable[[list[str]], list[Chat]], turns: int = 1) -> list[str]
 
 
 def test_all_are_decided_before_the_first_is_written() -> None:
-    """In the order in which they came; one that went another way meanwhile is not written."""
-    seen = taken(lambda seen: [Chat("a", seen), Chat("b", seen, due=False), Chat("c", seen)])
+    """In the order in which they came, and all are written before the first is noted."""
+    seen = taken(lambda seen: [Chat("a", seen), Chat("b", seen), Chat("c", seen)])
 
-    assert seen == ["decide a", "decide b", "decide c", "write a", "write c"]
+    assert seen == ["decide a", "decide b", "decide c", "write a", "write b", "write c", "end a", "end c"]
+
+
+def test_what_went_another_way_meanwhile_is_not_written() -> None:
+    """Nor is what came of it noted."""
+    seen = taken(lambda seen: [Chat("a", seen, due=False), Chat("c", seen)])
+
+    assert seen == ["decide a", "decide c", "write c", "end c"]
 
 
 def test_a_turn_is_short_and_others_come_between() -> None:
     """No more than `MOST_TOGETHER` are decided in one turn; the next ones have theirs in the loop's next round."""
     seen = taken(lambda seen: [Chat(str(number), seen) for number in range(MOST_TOGETHER + 1)])
-    assert seen[-1] == f"write {MOST_TOGETHER - 1}"
+    assert seen[-1] == f"end {MOST_TOGETHER - 1}"
 
     seen = taken(lambda seen: [Chat(str(number), seen) for number in range(MOST_TOGETHER + 1)], turns=2)
-    assert seen[-2:] == [f"decide {MOST_TOGETHER}", f"write {MOST_TOGETHER}"]
+    assert seen[-3:] == [f"{what} {MOST_TOGETHER}" for what in ("decide", "write", "end")]
 
 
 def test_what_takes_long_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +93,7 @@ def test_what_takes_long_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> 
 
     seen = taken(lambda seen: [Chat("a", seen, slow), Chat("b", seen)])
 
-    assert seen == ["decide a", "write a"]
+    assert seen == ["decide a", "write a", "end a"]
 
 
 @pytest.mark.parametrize("left", [False, True], ids=["all wait", "one has left"])

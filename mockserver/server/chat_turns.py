@@ -22,8 +22,11 @@ class WholeChat(Protocol):
     def decide(self) -> bool:
         """Decide what is answered; whether anything is to be written."""
 
-    def write(self) -> None:
-        """Write what was decided."""
+    def write(self) -> bool:
+        """Write what was decided; whether that was all of it."""
+
+    def end(self) -> None:
+        """Note what came of it, where all was written."""
 
 
 class ChatTurns:
@@ -50,5 +53,6 @@ class ChatTurns:
                 break
         if come:
             loop.call_soon(self._turn)
-        for chat in decided:
-            chat.write()
+        written = [chat for chat in decided if chat.write()]
+        for chat in written:
+            chat.end()

@@ -98,13 +98,16 @@ class ChatDoor(Protocol):
         """Begin an exchange: its head is there. What is given is handed back to the others."""
 
     def come(self, chat: WholeChat) -> None:
-        """Have a chat answered whose body is there: `decide`, and in the same turn `answer`."""
+        """Have a chat answered whose body is there: `decide`, and in the same turn `answer` and `end`."""
 
     def decide(self, begun: Any, head: KnownHead, body: bytes) -> Plan | None:
         """What is answered; None where that is not decided at once."""
 
     def answer(self, begun: Any, plan: Plan | None, writer: WholeWriter) -> ASGIApp | None:
         """Write what was decided; where that is not done at once, the application that does the rest."""
+
+    def end(self, begun: Any) -> None:
+        """Keep an exchange that was answered."""
 
     def rest(self, begun: Any) -> ASGIApp:
         """The application that does the rest of an exchange whose body has not come."""

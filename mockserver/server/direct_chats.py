@@ -49,7 +49,7 @@ class DirectChats(KnownHeads):
         return self._mock.begin(head.unread, head.key, partial(self._mock.decide_chat, head.route))
 
     def come(self, chat: WholeChat) -> None:
-        """Have a chat answered whose body is there: `decide`, and in the same turn `answer`."""
+        """Have a chat answered whose body is there: `decide`, and in the same turn `answer` and `end`."""
         self._turns.add(chat)
 
     def decide(self, begun: BegunExchange, head: KnownHead, body: bytes) -> Plan | None:
@@ -82,8 +82,11 @@ class DirectChats(KnownHeads):
         if not perform_whole(plan, writer, mock.wheel, begun.exchange):
             begun.namespace.journal.planned()
             return partial(mock.go_on, begun, plan=plan)
-        mock.end(begun)
         return None
+
+    def end(self, begun: BegunExchange) -> None:
+        """Keep an exchange that was answered."""
+        self._mock.end(begun)
 
     def rest(self, begun: BegunExchange) -> ASGIApp:
         """The application that does the rest of an exchange whose body has not come."""

@@ -82,6 +82,7 @@ class MockProtocol(LimitedProtocol):
             self._disarm()
             chat.door.come(chat)
         elif not began_before:
+            chat.begin()
             self._arm(self.body_seconds)
 
     def _leave_to_parser(self) -> None:
@@ -90,7 +91,7 @@ class MockProtocol(LimitedProtocol):
         if chat is None:
             return
         size, served = chat.head.size, self.app
-        self.app = chat.door.rest(chat.begun)
+        self.app = chat.door.rest(chat.begin())
         try:
             self._parse(chat.data[:size])
         finally:
@@ -108,8 +109,8 @@ class MockProtocol(LimitedProtocol):
         self.logger.error("Exception in ASGI application\n", exc_info=error)
         self.transport.close()
 
-    def answer(self, chat: _DirectChat, plan: Plan | None) -> None:
-        """Write what was decided; what is not written at once goes on as an application's task."""
+    def answer(self, chat: _DirectChat, plan: Plan | None) -> bool:
+        """Write what was decided; what is not written at once goes on as an application's task, and False is given."""
         self._chat = None
         self._head_bytes = 0
         head = chat.head
@@ -118,8 +119,9 @@ class MockProtocol(LimitedProtocol):
         if writer.written:
             self.server_state.total_requests += 1
             self._keep_open()
-        else:
-            self._go_on(head, chat.data[head.size :], rest)
+            return True
+        self._go_on(head, chat.data[head.size :], rest)
+        return False
 
     def _go_on(self, head: KnownHead, body: bytes, rest: Any) -> None:
         """Have an application do the rest, as if the parser had read the request."""
@@ -192,7 +194,7 @@ class _DirectChat:
     Attributes:
         door: Its way in.
         head: Its head.
-        begun: What the door has begun.
+        begun: What the door has begun; None where its turn has not come.
         data: What was received of it, from its first byte on.
     """
 
@@ -203,24 +205,38 @@ class _DirectChat:
         self._plan: Plan | None = None
         self.door = door
         self.head = head
-        self.begun: Any = door.begin(head)
+        self.begun: Any = None
         self.data = data
+
+    def begin(self) -> Any:
+        """Begin its exchange, where that has not been done."""
+        if self.begun is None:
+            self.begun = self.door.begin(self.head)
+        return self.begun
 
     def decide(self) -> bool:
         """Decide what is answered; whether anything is to be written here then."""
         if not self._connection.is_due(self):
             return False
         try:
-            self._plan = self.door.decide(self.begun, self.head, self.data[self.head.size :])
+            self._plan = self.door.decide(self.begin(), self.head, self.data[self.head.size :])
         except Exception as error:  # noqa: BLE001 - told, as uvicorn tells of what an application raises
             self._connection.fail(error)
             return False
         return True
 
-    def write(self) -> None:
-        """Write what was decided."""
+    def write(self) -> bool:
+        """Write what was decided; whether that was all of it."""
         try:
-            self._connection.answer(self, self._plan)
+            return self._connection.answer(self, self._plan)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._connection.fail(error)
+            return False
+
+    def end(self) -> None:
+        """End its exchange."""
+        try:
+            self.door.end(self.begun)
         except Exception as error:  # noqa: BLE001 - as above
             self._connection.fail(error)
 

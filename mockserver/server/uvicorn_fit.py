@@ -175,8 +175,8 @@ class _Chats:
 
     def come(self, chat: WholeChat) -> None:
         """Have it answered at once."""
-        if chat.decide():
-            chat.write()
+        if chat.decide() and chat.write():
+            chat.end()
 
     def decide(self, begun: Any, head: KnownHead, body: bytes) -> Plan | None:  # noqa: ARG002
         """The body, where it asks to be said at once."""
@@ -185,6 +185,9 @@ class _Chats:
     def answer(self, begun: Any, plan: Plan | None, writer: WholeWriter) -> ASGIApp | None:  # noqa: ARG002
         """Say what was decided."""
         return None if plan and writer.write_whole(plan.status, plan.headers, plan.frames) else _answer
+
+    def end(self, begun: Any) -> None:
+        """Nothing ends."""
 
     def rest(self, begun: Any) -> ASGIApp:  # noqa: ARG002
         """What answers when the parser has read the body."""
