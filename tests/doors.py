@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import httptools
 
+from mockserver.core.exchange import Exchange
 from mockserver.server.direct_chats import DirectChats
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from mockserver.core.exchange import Exchange, Plan
+    from mockserver.core.exchange import Plan
     from mockserver.server.connection import WholeWriter
     from mockserver.server.known_heads import KnownHead
     from mockserver.server.mock import BegunExchange
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
 DATE: Final = re.compile(rb"\r\ndate: [^\r]*\r\n")
 
 
+_NAMES: Final = tuple(field.name for field in fields(Exchange))
+
+
 def noted(exchange: Exchange) -> dict[str, Any]:
     """All that is known of an exchange but when it was."""
-    known = {name: getattr(exchange, name) for name in exchange.__slots__ if name not in {"at_ms", "duration_ms"}}
+    known = {name: getattr(exchange, name) for name in _NAMES if name not in {"at_ms", "duration_ms"}}
     plan = exchange.plan and replace(exchange.plan, frames=tuple(exchange.plan.frames))
     return known | {"writes": list(exchange.writes[1::2]), "plan": plan}
 

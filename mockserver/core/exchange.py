@@ -264,9 +264,11 @@ class Request:
     query: str = ""
 
 
-@dataclass(slots=True)
+@dataclass
 class Exchange:
     """A request and all that came back: what the log tells, a fixture stores, a check judges, a replay performs.
+
+    Without slots, so that what is not given need not be set: the class has it.
 
     Attributes:
         request: What was asked, on the wire.
@@ -302,6 +304,13 @@ class Exchange:
     at_ms: float = 0.0
     in_flight: bool = False
     writes: Sequence[float] = field(default=(), compare=False, repr=False)
+
+    @classmethod
+    def begun(cls, request: Request, namespace: str, at_ms: float) -> Exchange:
+        """One of which nothing else is known yet."""
+        made = cls.__new__(cls)
+        made.request, made.namespace, made.at_ms = request, namespace, at_ms
+        return made
 
     @property
     def ignored(self) -> tuple[str, ...]:

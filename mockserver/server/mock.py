@@ -167,8 +167,7 @@ class Mock:
         started = self.wheel.now()
         if namespace is None:
             namespace = self.namespaces.of(key)
-        exchange = Exchange(asked, namespace=namespace.name)
-        exchange.at_ms = started * 1000 + namespace.advanced_ms
+        exchange = Exchange.begun(asked, namespace.name, started * 1000 + namespace.advanced_ms)
         namespace.begin(exchange)
         return BegunExchange(exchange, namespace, key, started, decide, trouble)
 
