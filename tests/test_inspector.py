@@ -491,6 +491,22 @@ def test_nothing_serious_keeps_anybody_out(browser: Any, mock: MockServer, every
     assert found == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_theme_chosen_on_the_page_counts_before_the_system_s(browser: Any, mock: MockServer, scheme: str) -> None:
+    """As the system until one is chosen, then that one; after the third press as the system again."""
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light, dark = "rgb(247, 248, 250)", "rgb(18, 21, 26)"
+    with Tab(browser, color_scheme=scheme) as tab:
+        page = opened(tab, mock)
+        seen = [page.evaluate(ground)]
+        for _ in range(3):
+            page.get_by_label("Theme").click()
+            seen.append(page.evaluate(ground))
+
+    own = {"light": light, "dark": dark}[scheme]
+    assert seen == [own, light, dark, own]
+
+
 def test_a_telephone_is_wide_enough(browser: Any, mock: MockServer, everybody: Session) -> None:
     """At 380 pixels no view is wider than the screen."""
     asked(everybody, stream=True)
