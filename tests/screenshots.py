@@ -28,7 +28,7 @@ VIEWS: Final[Mapping[str, tuple[str, str]]] = {
     "journal": ("journal/default/3", ".timeline .write"),
     "exchange": ("journal/default/5", ".cut-mark"),
     "compare": ("compare/default/2/default/3", ".side-row"),
-    "chips": ("chips", ".tried .timeline"),
+    "chips": ("chips", "[data-act=try]"),
     "setup": ("setup", "[data-fired]"),
     "verdict": ("verdict", ".findings"),
 }

@@ -95,6 +95,24 @@ class TestUse:
         ("run --chip", "genstudio-mock run: --chip: no value given; allowed: NAME"),
         ("fuzz --seed", "genstudio-mock fuzz: --seed: no value given; allowed: SEED"),
         ("record --mode", "genstudio-mock record: --mode: no value given; allowed: none, once, new-episodes, all"),
+        ("fixtures", "genstudio-mock fixtures: missing: ACTION; see genstudio-mock fixtures --help"),
+        (
+            "fixtures lst",
+            "genstudio-mock fixtures: ACTION: 'lst' is not allowed; allowed: list, show, diff, convert, age, verify",
+        ),
+        ("fixtures diff a", "genstudio-mock fixtures diff: missing: FILE; see genstudio-mock fixtures diff --help"),
+        (
+            "fixtures show a --report q",
+            (
+                "genstudio-mock fixtures show: --report: 'q' is not allowed; allowed: html; "
+                "see genstudio-mock fixtures show --help"
+            ),
+        ),
+        ("learn", "genstudio-mock learn: missing: --base-url, --model, --chip; see genstudio-mock learn --help"),
+        (
+            "record --base-url http://a --mode x",
+            "genstudio-mock record: --mode: 'x' is not allowed; allowed: none, once, new-episodes, all",
+        ),
         ("serve --port 99999", "--port: '99999' is not allowed; allowed: an integer from 0 to 65535"),
         ("serve --strict=1", "genstudio-mock serve: --strict/--no-strict: takes no value; '1' was given"),
         ("serve now", "genstudio-mock serve: 'now' is one word too many; see genstudio-mock serve --help"),

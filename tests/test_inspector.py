@@ -292,6 +292,31 @@ def test_a_quirk_is_tried(tab: Tab, mock: MockServer) -> None:
     assert not page.locator("[data-quirk=object-last]").is_checked()
 
 
+def test_looking_at_the_chips_asks_nothing(tab: Tab, mock: MockServer) -> None:
+    """A request is sent when it is asked for: a fault that is armed for one request waits for that of the client."""
+    mock.call("POST", "/faults", {"fault": {"type": "cut", "after_frames": 4}, "times": 1})
+    page = opened(tab, mock, "chips")
+    send = page.locator("[data-act=try]")
+    send.wait_for()
+    assert mock.call("GET", "/exchanges") == []
+
+    send.click()
+    page.locator(".tried .timeline").wait_for()
+    assert [one["faults"] for one in mock.call("GET", "/exchanges")] == [["cut"]]
+
+
+def test_the_same_finding_of_many_calls_stands_once(tab: Tab, mock: MockServer, everybody: Session) -> None:
+    """With how often it was made, and the exchanges of all."""
+    for number in range(30):
+        asked(everybody, f"question {number}", headers={"X-Mock-Fault": "status;status=503"})
+    page = opened(tab, mock, "verdict")
+    page.get_by_text("30 ×").wait_for()
+
+    assert page.locator(".findings li").count() == 1
+    assert page.locator(".refs a").count() == 24
+    assert page.get_by_text("and 6 more").count() == 1
+
+
 def test_an_exchange_is_played_again_and_saved(tab: Tab, mock: MockServer, everybody: Session) -> None:
     """On another chip, with a quirk and a fault, beside the first; and as the fixture file of the control API."""
     asked(everybody.chip("chip3"), stream=True)
@@ -474,7 +499,7 @@ def test_nothing_serious_keeps_anybody_out(browser: Any, mock: MockServer, every
     asked(everybody.chip("chip3"), headers={"X-Mock-Quirks": "+crlf"})
     everybody.mock.call("POST", "/faults", {"fault": {"type": "timeout"}, "match": {"chip": "amd"}})
     waited = {
-        "journal/default/1": ".claims", "compare/default/1/default/1": ".side-row", "chips": ".tried pre",
+        "journal/default/1": ".claims", "compare/default/1/default/1": ".side-row", "chips": "[data-act=try]",
         "setup": "[data-fired]", "verdict": ".verdict",
     }  # fmt: skip
     found = []
@@ -482,6 +507,9 @@ def test_nothing_serious_keeps_anybody_out(browser: Any, mock: MockServer, every
         for path, there in waited.items():
             page = opened(tab, mock, path)
             page.locator(there).first.wait_for()
+            if path == "chips":
+                page.locator(there).click()
+                page.locator(".tried pre").first.wait_for()
             found += violations(page, axe)
             if path.startswith(("journal", "chips")):
                 page.emulate_media(color_scheme="dark")
@@ -489,6 +517,22 @@ def test_nothing_serious_keeps_anybody_out(browser: Any, mock: MockServer, every
                 page.emulate_media(color_scheme="light")
 
     assert found == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_theme_chosen_on_the_page_counts_before_the_system_s(browser: Any, mock: MockServer, scheme: str) -> None:
+    """As the system until one is chosen, then that one; after the third press as the system again."""
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light, dark = "rgb(247, 248, 250)", "rgb(18, 21, 26)"
+    with Tab(browser, color_scheme=scheme) as tab:
+        page = opened(tab, mock)
+        seen = [page.evaluate(ground)]
+        for _ in range(3):
+            page.get_by_label("Theme").click()
+            seen.append(page.evaluate(ground))
+
+    own = {"light": light, "dark": dark}[scheme]
+    assert seen == [own, light, dark, own]
 
 
 def test_a_telephone_is_wide_enough(browser: Any, mock: MockServer, everybody: Session) -> None:

@@ -88,7 +88,7 @@ def test_head_and_trailers_are_shown_and_compared(tmp_path: Path) -> None:
 
     lines = fixtures("show", one)[1].splitlines()
 
-    assert lines[1] == "200, 1 chunks, 3 bytes, complete, head at 4.0 ms"
+    assert lines[1] == "200, 1 chunk, 3 bytes, complete, head at 4.0 ms"
     assert lines[-1] == "           trailer X-Checksum: 1"
     assert fixtures("diff", one, other)[1].splitlines() == [
         "trailer X-Checksum: 1 / 2",
@@ -213,7 +213,7 @@ def test_verify_finds_keys(file: ExchangeFile, message: str, tmp_path: Path) -> 
     assert code == bool(message)
     assert (f"{name}: {message}" in text) == bool(message)
     assert "abcdefgh" not in text
-    assert text.splitlines()[-1] == f"1 files, {int(bool(message))} with problems"
+    assert text.splitlines()[-1] == f"1 file, {int(bool(message))} wrong"
 
 
 def test_verify_reads_answer_files_and_notes_edits(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_verify_reads_answer_files_and_notes_edits(tmp_path: Path) -> None:
     assert f"{tmp_path / 'answer.json'}: holds a bearer token; record again, or remove it" in text
     assert f"{tmp_path / 'edited.json'}: note: its body was edited after it was recorded" in text
     assert f"{tmp_path / 'broken.json'}: not a JSON file" in text
-    assert text.endswith("3 files, 2 with problems\n")
+    assert text.endswith("3 files, 2 wrong\n")
 
 
 def test_the_shipped_fixtures_hold_no_key() -> None:

@@ -32,17 +32,34 @@ _NUMBERS: Final = {"int": "an integer", "float": "a number"}
 """argparse's names of types, in words."""
 
 
-class _Further(argparse.ArgumentParser):
+class _Telling(argparse.ArgumentParser):
+    """What argparse finds wrong, in our form."""
+
+    def said_anew(self, message: str) -> str:
+        """The message with what was seen or is missing, and what is allowed."""
+        text = re.sub(r"^argument ", "", message)
+        lacking = re.fullmatch(r"the following arguments are required: (.+)", text)
+        if lacking:
+            return f"missing: {lacking[1]}"
+        chosen = re.fullmatch(r"(.+): invalid choice: (.+) \(choose from .*\)", text, re.DOTALL)
+        if chosen:
+            names = (("/".join(one.option_strings), one.metavar, one.dest, one) for one in self._actions)
+            choices = next(one.choices for *called, one in names if chosen[1] in called)
+            return f"{chosen[1]}: {chosen[2]} is not allowed; allowed: {', '.join(choices or ())}"
+        return text
+
+
+class _Further(_Telling):
     """The parser of a command's command."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
-        raise OperatorError(f"{self.prog}: {re.sub(r'^argument ', '', message)}; see {self.prog} --help")
+        raise OperatorError(f"{self.prog}: {self.said_anew(message)}; see {self.prog} --help")
 
 
-class Parser(argparse.ArgumentParser):
+class Parser(_Telling):
     """argparse with errors of one line, near names for unknown flags, and help written where it is told to.
 
     Args:
@@ -109,7 +126,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """What argparse itself finds wrong, with what the flag allows."""
-        text = re.sub(r"^argument ", "", message)
+        text = self.said_anew(message)
+        if text.startswith("missing: "):
+            text = f"{text}; see {self.prog} --help"
         lacking = re.fullmatch(r"(?:-\w, )?(--[a-z-]+): expected one argument", text)
         if lacking:
             text = f"{lacking[1]}: no value given; allowed: {self._allowed_for(lacking[1])}"

@@ -216,7 +216,7 @@ def _verify(args: argparse.Namespace, out: TextIO) -> int:
     for path, wrong, told in found:
         _write(out, [f"{path}: {line}" for line in wrong])
         _write(out, [f"{path}: note: {line}" for line in told])
-    out.write(f"{len(paths)} files, {bad} with problems\n")
+    out.write(f"{len(paths)} file{'' if len(paths) == 1 else 's'}, {bad} wrong\n")
     return 1 if bad else 0
 
 

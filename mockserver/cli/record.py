@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mockserver.cli.arguments import Parser, help_of
-from mockserver.cli.further_headers import add_header_argument, headers_of
+from mockserver.cli.header_flag import add_header_argument, headers_of
 from mockserver.cli.scrubbing import add_scrub_arguments, scrubbing_of
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
-from mockserver.cli.further_headers import add_header_argument, headers_of
+from mockserver.cli.header_flag import add_header_argument, headers_of
 from mockserver.contract.http_client import DEFAULT_TIMEOUT_S, Address, UnreachableError, key_of, template_of
 from mockserver.contract.politeness import POLITE_PER_MINUTE
 from mockserver.contract.result import Budget, ExitCode

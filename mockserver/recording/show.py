@@ -88,7 +88,8 @@ def time_line(file: ExchangeFile) -> Iterator[str]:
     at_ms = plan.at_ms or ()
     yield f"{file.request.method} {visible(file.request.path)}  {visible(prompt_of(file))}"
     head = "" if plan.head_at_ms is None else f", head at {plan.head_at_ms:.1f} ms"
-    yield f"{plan.status}, {len(plan.frames)} chunks, {sum(map(len, plan.frames))} bytes, {plan.ending}{head}"
+    chunks = f"{len(plan.frames)} chunk{'' if len(plan.frames) == 1 else 's'}"
+    yield f"{plan.status}, {chunks}, {sum(map(len, plan.frames))} bytes, {plan.ending}{head}"
     for name, value in plan.headers:
         yield f"  {visible(name.decode('latin-1'))}: {visible(value.decode('latin-1'))}"
     yield f"{'at ms':>10} {'gap':>9} {'bytes':>7}"

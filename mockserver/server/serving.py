@@ -133,7 +133,8 @@ def tcp_socket(host: str, port: int, *, reused: bool = False) -> socket.socket:
     except UnicodeError:
         raise OperatorError(f"--host {host}: no name of a host; a part between dots has 1 to 63 characters") from None
     except OSError as error:
-        raise OperatorError(f"--host {host}: {error.strerror or error}") from None
+        allowed = "an address of this machine, like 127.0.0.1, or 0.0.0.0 for all of them"
+        raise OperatorError(f"--host {host}: {error.strerror or error}; allowed: {allowed}") from None
     try:
         if sys.platform != "win32":
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

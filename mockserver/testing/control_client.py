@@ -174,7 +174,8 @@ class ControlClient:
             response = connection.getresponse()
             data = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise MockError(f"{self._url}: no mock answers there: {error or type(error).__name__}") from None
+            reason = getattr(error, "strerror", None) or error or type(error).__name__
+            raise MockError(f"{self._url}: no mock answers there: {reason}; genstudio-mock serve starts one") from None
         finally:
             connection.close()
         try:

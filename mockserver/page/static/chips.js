@@ -102,7 +102,8 @@ function tryPanel(chip) {
     return h("label", { class: `check ${own.has(one.name) ? "own" : ""}`, title: one.says }, made, h("span", {}, one.name));
   };
   const stages = [...new Set(axes().map((one) => one.stage))];
-  run();
+  put(result, h("p", {}, t("Tick a quirk and see the bytes change. Each try is a request like any client's: it stands in the journal, and a fault that is armed strikes it.")),
+    h("p", {}, button(t("send"), run, { class: "primary", "data-act": "try" })));
   return section(`${t("Try a quirk on")} ${chip.name}`,
     h("div", { class: "try" },
       h("div", { class: "ticks" }, field(t("question"), question), stages.map((stage) => h("fieldset", {}, h("legend", {}, stage),

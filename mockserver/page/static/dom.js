@@ -92,7 +92,7 @@ export function milliseconds(value) {
   if (value === null || value === undefined) return "–";
   if (value >= 10000) return `${(value / 1000).toFixed(1)} s`;
   if (value >= 100) return `${Math.round(value)} ms`;
-  return `${value.toFixed(value >= 10 ? 1 : 2)} ms`;
+  return `${Number.isInteger(value) ? value : value.toFixed(value >= 10 ? 1 : 2)} ms`;
 }
 
 export function bytesText(count) {

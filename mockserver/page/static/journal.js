@@ -68,6 +68,13 @@ const COLUMNS = [
   ["wire", "wire"], ["frames", "frames"], ["took", "took"], ["ending", "ending"], ["tags", "faults, quirks, prompt"],
 ];
 
+// How many digits the numbers of the exchanges have: each row is a grid of its own, and their columns shall agree.
+function widest(rows) {
+  let most = 100;
+  for (const one of rows) if (one.number > most) most = one.number;
+  return String(most).length;
+}
+
 export function journalView(place, route, go) {
   const filter = { ...NOTHING };
   let visible = [];
@@ -129,6 +136,7 @@ export function journalView(place, route, go) {
       menu("ending", rows.map(endingOf));
       menu("fault", rows.flatMap((one) => one.faults));
     }
+    scroller.style.setProperty("--digits", String(widest(store.rows.values())));
     const before = visible.length;
     if (!store.paused) visible = store.order.filter((key) => fits(store.rows.get(key), filter)).sort(newestFirst);
     else visible = visible.filter((key) => store.rows.has(key) && fits(store.rows.get(key), filter));

@@ -134,6 +134,11 @@ function matchText(match) {
   return Object.entries(match).map(([name, value]) => `${name}=${value}`).join(", ") || t("every request");
 }
 
+// The head of a table; a title stands where its numbers stand.
+function heads(titles, numbers) {
+  return h("thead", {}, h("tr", {}, titles.map((one, at) => h("th", { scope: "col", class: numbers.includes(at) ? "num" : null }, one))));
+}
+
 export function setupView(place) {
   const armed = h("div", {});
   const scripted = h("div", {});
@@ -145,7 +150,7 @@ export function setupView(place) {
       refresh();
     };
     put(armed, faults.length ? h("table", { class: "armed" },
-      h("thead", {}, h("tr", {}, ["#", t("fault"), t("for"), t("struck"), t("out of"), ""].map((one) => h("th", { scope: "col" }, one)))),
+      heads(["#", t("fault"), t("for"), t("struck"), t("out of"), ""], [0, 3]),
       h("tbody", {}, faults.map((one) => h("tr", {},
         h("td", { class: "num" }, String(one.number)),
         h("td", {}, tag(faultText(Object.fromEntries(Object.entries(one.fault).filter(([, value]) => value !== null))), "fault")),
@@ -154,7 +159,7 @@ export function setupView(place) {
         h("td", { class: "dim nowrap" }, one.times === null ? t("always") : String(one.times)),
         h("td", {}, button(t("disarm"), removal(`/faults/${one.number}`), { class: "quiet" })))))) : h("p", { class: "dim" }, t("No fault is armed.")));
     put(scripted, script.answers.length ? h("table", {},
-      h("thead", {}, h("tr", {}, ["#", t("for"), t("used"), t("out of"), ""].map((one) => h("th", { scope: "col" }, one)))),
+      heads(["#", t("for"), t("used"), t("out of"), ""], [0, 2]),
       h("tbody", {}, script.answers.map((one) => h("tr", {},
         h("td", { class: "num" }, String(one.number)), h("td", {}, shown(matchText(one.match))),
         h("td", { class: `num ${one.met ? "good" : "dim"}` }, `${one.used} ×`), h("td", { class: "dim nowrap" }, one.times === null ? t("always") : String(one.times)),

@@ -199,6 +199,8 @@ const CHINESE = {
   "save as fixture": "保存为 fixture",
   "says": "说",
   "script": "预设",
+  "Tick a quirk and see the bytes change. Each try is a request like any client's: it stands in the journal, and a fault that is armed strikes it.": "勾选一个 quirk，看字节如何变化。每次尝试都是和任何客户端一样的请求：它会记入日志，已布置的故障也会作用于它。",
+  "and {count} more": "还有 {count} 个",
   "send": "发送",
   "send a first request": "发送第一个请求",
   "send to both": "发给两者",
