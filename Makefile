@@ -10,8 +10,9 @@ PIP := -m pip install -q --disable-pip-version-check
 KUBERNETES ?= 1.37
 ARGS ?=
 PEERS ?=
-# Once, and not by each process that a test starts, as it is where PYTHONDONTWRITEBYTECODE is set: a third of a start.
-COMPILE := -m compileall -q mockserver
+# Where it is set, as in many containers, each process that a test starts compiles the package again, and a pytest all of
+# its plugins and tests: half of a start. Empty is not set.
+export PYTHONDONTWRITEBYTECODE :=
 # What meets the dependencies: the wire, the server, the control API, the client's side, files, recording, the contract.
 OLDEST_TESTS ?= $(addprefix tests/test_, $(addsuffix .py, admit client_saw clock config control control_document disturb \
   faults_on_the_wire fixture_files jsonvalue_refusals live packaging pattern performer plugin profiles recording_proxy \
@@ -24,11 +25,9 @@ serve: $(VENV)/.runtime  ## Serve on 127.0.0.1:8777; more flags with ARGS="--por
 	@exec $(BIN)/genstudio-mock serve $(ARGS)
 
 test: $(VENV)/.dev  ## Run the tests
-	$(BIN)/python $(COMPILE)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q $(ARGS)
 
 test-oldest: $(OLDEST)/.dev  ## The same with the lowest versions that are allowed; OLDEST_TESTS=tests runs all of them
-	$(OLDEST)/bin/python $(COMPILE)
 	$(OLDEST)/bin/python -m pytest -n 2 --dist loadfile -q -k 'not schemathesis' $(OLDEST_TESTS) $(ARGS)
 
 test-clients: $(VENV)/.dev  ## Run agent frameworks against the mock; ARGS=--write writes docs/clients.md, ARGS=NAME runs one

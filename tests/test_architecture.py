@@ -5,16 +5,13 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 import mockserver
 from tests.conftest import EDITIONS, load
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(mockserver.__file__).parent
 FILES = sorted(path for path in ROOT.rglob("*.py") if "_data" not in path.parts)
@@ -72,15 +69,22 @@ ONLY_IN = {
 }
 
 
-def imports(path: Path) -> Iterator[str]:
+def nodes(path: Path) -> list[ast.AST]:
+    """Every node of a file's syntax tree."""
+    return list(ast.walk(ast.parse(path.read_text("utf-8"))))
+
+
+@cache
+def imports(path: Path) -> list[str]:
     """Full names of the modules and names that a file imports, at whatever depth, for types too."""
-    tree = ast.parse(path.read_text("utf-8"))
-    for node in ast.walk(tree):
+    found: list[str] = []
+    for node in nodes(path):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += (f"{node.module}.{alias.name}" for alias in node.names)
+    return found
 
 
 def folder_of(name: str) -> str:
@@ -96,6 +100,7 @@ def layer(name: str) -> int:
     return list(LAYERS).index(folder) if folder else len(LAYERS)
 
 
+@cache
 def path_of(module: str) -> Path | None:
     """The file of the package or of the benchmarks that an imported name lies in."""
     parts = module.split(".")
@@ -214,13 +219,11 @@ def test_one_file_alone_imports(package: str) -> None:
 def test_no_chip_model_or_edition_is_named_in_the_code(path: Path) -> None:
     """They are data: no string constant outside docstrings is one of their names."""
     names = {name for edition in EDITIONS for name in (edition, *load(edition).chips, *load(edition).models)}
-    tree = ast.parse(path.read_text("utf-8"))
-    prose = {
-        node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    }
+    found = nodes(path)
+    prose = {node.value for node in found if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)}
     constants = {
         node.value
-        for node in ast.walk(tree)
+        for node in found
         if isinstance(node, ast.Constant) and node not in prose and isinstance(node.value, str)
     }
 
@@ -231,7 +234,7 @@ def test_a_class_name_stands_once() -> None:
     """One meaning a word: who reads a name of a class need not ask which of two it is."""
     places: dict[str, list[str]] = {}
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, []).append(NAMES[path])
 

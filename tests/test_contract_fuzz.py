@@ -38,6 +38,12 @@ SILENT = "silent: the client read nothing and raised nothing; the stream says '0
 CHIP3 = wire_of("2024-tutorial", "chip3")
 
 
+@pytest.fixture(autouse=True)
+def no_wait_behind_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream's write is a chunk, and these clients read chunk by chunk, whatever lies ready: none needs to wait."""
+    monkeypatch.setattr(fuzz_server, "CUT_PAUSE_S", 0)
+
+
 @pytest.mark.parametrize("client", BUGS, ids=lambda one: one.__name__)
 def test_a_planted_bug_is_found_and_shrunk(client: Callable[[str], str]) -> None:
     """Each bug is found within the default number of streams, and shown with as few frames as it needs."""

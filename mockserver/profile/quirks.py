@@ -448,6 +448,8 @@ def apply(settings: WireSettings, axis: Axis, quirk: Quirk) -> WireSettings:
     if axis.part:
         parts = {part: own for part, own in getattr(stage, axis.field) if quirk.value or part != axis.part}
         value = tuple((parts | ({axis.part: quirk.value} if quirk.value else {})).items())
+    if value == getattr(stage, axis.field):
+        return settings
     changed_stage: Any = replace(stage, **{axis.field: value})
     return replace(settings, **{axis.stage: changed_stage})
 
