@@ -191,7 +191,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "messages ": ({"messages": []}, "the array is empty; allowed: at least one message"),
     "messages  ": (
         {"messages": {"role": "user"}},
-        "{'role': 'user'} (an object) is not allowed; allowed: a non-empty array of messages",
+        '{"role": "user"} (an object) is not allowed; allowed: a non-empty array of messages',
     ),
     "messages[1]": ({"messages": [*HI, 1]}, "1 (an integer) is not allowed; allowed: an object with role and content"),
     "messages[0].content": ({"messages": [{"role": "user"}]}, "missing; allowed: a string or an array of parts"),
@@ -209,7 +209,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "messages[0].role ": (
         {"messages": [{"role": ["user"], "content": "x"}]},
-        "['user'] (an array) is not allowed; allowed: system, user, assistant, tool",
+        '["user"] (an array) is not allowed; allowed: system, user, assistant, tool',
     ),
     "messages[0].content[0]": (
         {"messages": [{"content": ["x"]}]},
@@ -251,10 +251,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "presence_penalty": ({"presence_penalty": 3}, "3 is out of range; allowed: a number from -2 to 2 (or null)"),
     "tools": ({"tools": {}}, "{} (an object) is not allowed; allowed: an array (or null)"),
     "response_format": ({"response_format": "json"}, "'json' (a string) is not allowed; allowed: an object (or null)"),
+    "user  ": (
+        {"user": [True, None, "it's", {"a": 1.0}]},
+        '[true, null, "it\'s", {"a": 1.0}] (an array) is not allowed; allowed: a string (or null)',
+    ),
     "user": ({"user": 1}, "1 (an integer) is not allowed; allowed: a string (or null)"),
     "user ": (
         {"user": ["\u2028\n" * 99]},
-        "['" + "\\u2028\\n" * 6 + "\\u2028\\..." + " (an array) is not allowed; allowed: a string (or null)",
+        '["' + "\\u2028\\n" * 18 + "\\u2028... (an array) is not allowed; allowed: a string (or null)",
     ),
 }
 

@@ -88,6 +88,7 @@ WHOLE: Final[dict[str, Callable[[Live], bytes]]] = {
     "no key": lambda live: whole(live, data=ask()).replace(b"authorization", b"x-no-key-here"),
     "two hosts": lambda live: whole(live, data=ask(), host="host: a\r\nhost: b"),
     "no host": lambda live: whole(live, data=ask(), host=""),
+    "no host and port": lambda live: whole(live, data=ask(), host="host: a, b"),
     "HTTP/1.0": lambda live: whole(live, data=ask(stream=True)).replace(b"HTTP/1.1", b"HTTP/1.0"),
     "quirks": lambda live: whole(live, "x-mock-quirks: no-done", data=ask(stream=True)),
     "an error": lambda live: whole(live, "x-mock-error: rate-limited", data=ask()),
@@ -139,7 +140,7 @@ def test_the_direct_door_was_gone_through(doors: tuple[Live, Live]) -> None:
         0,
         5,
     )
-    assert gone_through("two hosts", "no host", "HTTP/1.0", "expected", "GET") == (0, 0)
+    assert gone_through("two hosts", "no host", "no host and port", "HTTP/1.0", "expected", "GET") == (0, 0)
     assert gone_through("a body over 64 KiB", "three at once", "empty lines before it") == (0, 0)
 
 

@@ -54,6 +54,11 @@ BROKEN: dict[str, tuple[str, str]] = {
     "trailing comma": (f"{{{MATCH},}}", "not a JSON file: trailing comma at line 1 column 14"),
     "not a number": ('{"match": {"body": {"$.n": NaN}}}', "not a JSON file: expected value at line 1 column 28"),
     "very deep": ("[" * 5000, "not a JSON file: recursion limit exceeded at line 1 column 202"),
+    "a key twice": (f"{{{MATCH}, {MATCH}, {ANSWER}}}", "match: this key is there twice; keep one"),
+    "a key twice within": (
+        f'{{"match": {{"messages": [{{"role": "user"}}, {{"role": "user", "\\u0072ole": "system"}}]}}, {ANSWER}}}',
+        "match.messages[1].role: this key is there twice; keep one",
+    ),
     "array": ("[]", "[] is not allowed; allowed: an object with match and answer"),
     "no match": (f"{{{ANSWER}}}", "match: missing"),
     "no answer": (f"{{{MATCH}}}", "give either answer or answers"),

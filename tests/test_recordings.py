@@ -75,7 +75,7 @@ def test_the_same_dialogue_in_other_words_fits(messages: list[Any]) -> None:
     ("request_", "difference"),
     [
         pytest.param(asked([USER], chip="chip3"), "chip is 'nvidia', asked 'chip3'", id="chip"),
-        pytest.param(asked([USER], stream=False), "stream is True, asked False", id="stream"),
+        pytest.param(asked([USER], stream=False), "stream is true, asked false", id="stream"),
         pytest.param(asked([USER], model="other"), "model is 'mt-infini-3b', asked 'other'", id="model"),
         pytest.param(
             asked([{"role": "user", "content": "你是鬼?"}]),

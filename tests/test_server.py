@@ -216,15 +216,67 @@ def test_a_request_may_come_in_small_pieces(live: Live, size: int) -> None:
     [
         ("", "no Host header; HTTP/1.1 wants one"),
         ("host: a\r\nhost: a", "2 Host headers were sent; send one"),
+        ("host: a, b", "Host: 'a, b' is no host and port"),
+        ("host: me@a", "Host: 'me@a' is no host and port"),
+        ("host: a/b", "Host: 'a/b' is no host and port"),
+        ("host: a:b", "Host: 'a:b' is no host and port"),
+        ("host: [::1", "Host: '[::1' is no host and port"),
+        ("host: \u00e9", "Host: '\u00c3\u00a9' is no host and port"),
     ],
-    ids=["none", "two"],
+    ids=["none", "two", "list", "user", "path", "no port", "bracket", "no ASCII"],
 )
 def test_a_request_has_one_host(live: Live, host: str, msg: str) -> None:
-    """RFC 9112, 3.2: none or two is a 400, and the connection closes."""
+    """RFC 9112, 3.2: none, two, or what is none is a 400, and the connection closes."""
     status, headers, document = answer(say(live, whole(live, "connection: keep-alive", host=host)))
 
     assert (status, document) == (400, {"code": 40001, "msg": msg})
     assert headers["connection"] == "close"
+
+
+@pytest.mark.parametrize(
+    "host", ["a:80", "a:", "", "[::1]:80", "[fe80::1%25eth0]", "a_b.c-d", "%2Ftmp%2Fx.sock", "127.0.0.1"]
+)
+def test_what_a_host_may_be(live: Live, host: str) -> None:
+    """Whatever a URL may name, RFC 3986, 3.2.2; clients of Unix sockets write their path."""
+    assert answer(say(live, whole(live, host=f"host: {host}")))[0] == 200
+
+
+@pytest.mark.parametrize("version", ["0.9", "2.0"])
+def test_another_version_is_refused(live: Live, version: str) -> None:
+    """The parser reads them like HTTP/1.1, and they are not."""
+    status, headers, document = answer(
+        say(live, whole(live, "connection: keep-alive").replace(b"HTTP/1.1", f"HTTP/{version}".encode(), 1))
+    )
+    told = f"the request line says HTTP/{version}; HTTP/1.1 is served here"
+    assert (status, document, headers["connection"]) == (400, {"code": 40001, "msg": told}, "close")
+
+
+CODINGS = {
+    "gzip, chunked": "Transfer-Encoding: 'gzip, chunked' is not read here; allowed: chunked",
+    "gzip\r\ntransfer-encoding: chunked": "Transfer-Encoding: 'gzip,chunked' is not read here; allowed: chunked",
+    "identity, chunked": "Transfer-Encoding: 'identity, chunked' is not read here; allowed: chunked",
+}
+
+
+@pytest.mark.parametrize(("coding", "msg"), CODINGS.items(), ids=[one.replace("\r\n", "; ") for one in CODINGS])
+def test_a_coding_that_is_not_read_is_refused(live: Live, coding: str, msg: str) -> None:
+    """RFC 9112, 6.1: its body would be taken for what is packed in it; nothing behind it is served."""
+    sent = head(live, f"transfer-encoding: {coding}", "connection: keep-alive") + chunked(body()) + whole(live)
+    status, headers, document = answer(say(live, sent))
+    assert (status, document, headers["connection"]) == (400, {"code": 40001, "msg": msg}, "close")
+
+
+@pytest.mark.parametrize("coding", ["chunked", "CHUNKED", ", chunked"])
+def test_chunks_however_they_are_written(live: Live, coding: str) -> None:
+    """Names of codings have no case, and lists may have empty places (RFC 9110, 5.6.1)."""
+    assert answer(say(live, head(live, f"transfer-encoding: {coding}") + chunked(body())))[0] == 200
+
+
+def test_http_1_0_knows_no_chunks(live: Live) -> None:
+    """RFC 9112, 6.1: with them its framing is faulty."""
+    sent = head(live, "transfer-encoding: chunked").replace(b"HTTP/1.1", b"HTTP/1.0", 1) + chunked(body())
+    told = "Transfer-Encoding came with HTTP/1.0, which knows none; send Content-Length"
+    assert answer(say(live, sent))[::2] == (400, {"code": 40001, "msg": told})
 
 
 def test_http_1_0_needs_no_host(live: Live) -> None:
@@ -291,7 +343,11 @@ NO_HTTP = {
     "method": (b"BREW /pot HTTP/1.1\r\n\r\n", "what came is no HTTP/1.1 request: Invalid method encountered"),
     "connect": (
         b"CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n",
-        "what came is no HTTP/1.1 request: the target is no path and no URL",
+        "what came is no HTTP/1.1 request: the target is no path and no URL, or has a #",
+    ),
+    "fragment": (
+        b"GET /a#b HTTP/1.1\r\nhost: a\r\n\r\n",
+        "what came is no HTTP/1.1 request: the target is no path and no URL, or has a #",
     ),
     "tls": (
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",

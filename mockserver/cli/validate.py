@@ -76,6 +76,8 @@ def check(path: Path) -> str:
     Raises:
         OperatorError: the file is wrong.
     """
+    from mockserver.core.strict_json import repeated_key
+    from mockserver.files.bounded import read_bounded, without_byte_order_mark
     from mockserver.files.checked import read_toml
     from mockserver.profile.edition import ChipFile, DefaultFile
     from mockserver.settings.config import FILE_NAME, PROJECT_FILE_NAME, load
@@ -86,6 +88,8 @@ def check(path: Path) -> str:
         read = fixture_file.read(path.parent, path.name)
         if read is not None:
             return read.expiry(datetime.now(UTC).date()) or read.doubts
+        if twice := repeated_key(without_byte_order_mark(read_bounded(path))):
+            raise OperatorError(f"{path}: {twice}: this key is there twice; keep one")
         return "" if read_recording(path) is not None else "its request is no chat, so no request gets it"
     if path.suffix != ".toml":
         raise OperatorError(f"{path}: {path.suffix or 'no suffix'!r} is not allowed; allowed: .toml, .json")

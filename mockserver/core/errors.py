@@ -7,12 +7,12 @@ on standard error and exit code 2.
 
 from __future__ import annotations
 
+import json
 from difflib import get_close_matches
-from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 MOST_DETAIL_CHARACTERS = 2000
@@ -94,23 +94,49 @@ def wrong_value(where: str, value: object, allowed: str, *, rule: str = "") -> R
 
 
 def shown(value: object) -> str:
-    """A value as it may stand in a message: short, on one line, control characters escaped."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    value = _beginning(value)
-    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
-    return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 3] + "..."
+    """A value as it may stand in a message: short, on one line, control characters escaped.
+
+    A text stands in single quotes, as names do in messages; all else is spelled as JSON spells it.
+    """
+    if not isinstance(value, str):
+        return shown_json(value)
+    value = value[: _MOST_SHOWN + 1]
+    return _cut(repr(value) if value.isprintable() else ascii(value))
 
 
-def _beginning(value: object) -> object:
-    """So much of a value as can be shown of it: a body may be a text of ten million characters."""
-    if isinstance(value, str):
-        return value[:_MOST_SHOWN]
-    if isinstance(value, list):
-        return [_beginning(one) for one in value[:_MOST_SHOWN]]
+def shown_json(value: object) -> str:
+    """The same as JSON, a text too; what JSON has no word for, such as a date of TOML, as Python spells it."""
+    text = ""
+    for piece in _pieces(value):
+        text += piece
+        if len(text) > _MOST_SHOWN:
+            break
+    return printable(_cut(text))
+
+
+def _pieces(value: object) -> Iterator[str]:
+    """A value's JSON in pieces, so that no more is written than is shown: a body may be millions of characters."""
     if isinstance(value, dict):
-        return {_beginning(name): _beginning(one) for name, one in islice(value.items(), _MOST_SHOWN)}
-    return value
+        for number, (key, item) in enumerate(value.items()):
+            yield ", " if number else "{"
+            yield f"{json.dumps(str(key)[: _MOST_SHOWN + 1], ensure_ascii=False)}: "
+            yield from _pieces(item)
+        yield "}" if value else "{}"
+    elif isinstance(value, (list, tuple)):
+        for number, item in enumerate(value):
+            yield ", " if number else "["
+            yield from _pieces(item)
+        yield "]" if value else "[]"
+    elif isinstance(value, str):
+        yield json.dumps(value[: _MOST_SHOWN + 1], ensure_ascii=False)
+    elif value is None or isinstance(value, bool):
+        yield json.dumps(value)
+    else:
+        yield repr(value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 3] + "..."
 
 
 def kind_of(value: object) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mockserver.core.errors import OperatorError, nearest, suggestion
+from mockserver.core.errors import OperatorError, nearest, shown, suggestion
 from mockserver.files.bounded import decoded, read_bounded
 
 if TYPE_CHECKING:
@@ -58,14 +58,12 @@ def explain(wrong: ValidationError, model: type[BaseModel]) -> str:
         return f"{where}unknown key; {suggestion(str(error['loc'][-1]), _keys(model, error['loc'][:-1]))}"
     if kind == "missing":
         return f"{where}missing"
-    shown = repr(seen)
-    shown = shown if len(shown) <= 60 else shown[:57] + "..."
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if kind == "too_short":
         message = f"at least {error['ctx']['min_length']} of them"
     if kind == "value_error":
         return f"{where}{message}"
-    return f"{where}{shown} is not allowed; allowed: {message}"
+    return f"{where}{shown(seen)} is not allowed; allowed: {message}"
 
 
 def _misspelt(error: ErrorDetails, model: type[BaseModel]) -> bool:

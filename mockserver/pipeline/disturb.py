@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from mockserver.core.errors import suggestion
+from mockserver.core.errors import shown, suggestion
 from mockserver.core.fault_text import named_faults
 from mockserver.pipeline.faults.table import FAULTS, AnyFault
 
@@ -78,4 +78,4 @@ def _explain(kind: str, wrong: ValidationError) -> str:
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ").partition(", unable to")[0]
     if error["type"] == "value_error":  # of a rule between settings, or of one that says for itself what is allowed
         return ": ".join([kind, *names[:1], message])
-    return f"{kind}: {'.'.join(names)}: {error['input']!r} is not allowed; allowed: {message}"
+    return f"{kind}: {'.'.join(names)}: {shown(error['input'])} is not allowed; allowed: {message}"

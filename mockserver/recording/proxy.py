@@ -22,7 +22,7 @@ from mockserver.recording.upstream import GatewayError, connect
 from mockserver.server.asgi_request import (
     BodyTooLargeError,
     ClientLeftError,
-    host_trouble,
+    head_trouble,
     read_body,
     request_headers,
 )
@@ -59,7 +59,7 @@ LOCAL_GUARD: Final = Guard()
 
 def check_head(asked: Request, scope: Scope, guard: Guard) -> None:
     """Refuse what shall not reach the upstream, before any of its body is read; raises Refusal or GatewayError."""
-    trouble = host_trouble(scope)
+    trouble = head_trouble(scope["headers"], scope["http_version"])
     if trouble is not None:
         raise Refusal("invalid-http", trouble, headers=((b"connection", b"close"),))
     check_caller(asked, guard)

@@ -9,12 +9,12 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
-from mockserver.core.errors import Refusal
+from mockserver.core.errors import Refusal, shown
 from mockserver.core.exchange import Request
 from mockserver.files.kept_headers import SECRET_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from starlette.types import Receive, Scope
 
@@ -191,11 +191,42 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         message = await receive()
 
 
-def host_trouble(scope: Scope) -> str | None:
-    """What is wrong with the Host header: each request of HTTP/1.1 has exactly one (RFC 9112, 3.2)."""
-    count = sum(name == b"host" for name, _ in scope["headers"])
-    if count > 1:
-        return f"{count} Host headers were sent; send one"
-    if count == 0 and scope["http_version"] == "1.1":
+_HOST = re.compile(rb"(?:\[[0-9A-Za-z:.%_~-]+\]|[0-9A-Za-z._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
+"""A host and a port, as a URL may have them (RFC 3986, 3.2.2 and 3.2.3); empty where the target has none."""
+
+
+def head_trouble(headers: Iterable[tuple[bytes, bytes]], version: str) -> str | None:
+    """What is wrong with a head that the parser lets pass.
+
+    Each request of HTTP/1.1 has exactly one Host, which is a host (RFC 9112, 3.2). A body that is coded otherwise than
+    in chunks, or in chunks where HTTP/1.0 knows none, ends where two readers may see two ends (6.1).
+
+    Args:
+        headers: Its headers, names in lower case.
+        version: The protocol's version, as ASGI has it.
+    """
+    hosts, codings = [], []
+    for name, value in headers:
+        if name == b"host":
+            hosts.append(value)
+        elif name == b"transfer-encoding":
+            codings.append(value)
+    if version in {"0.9", "2.0"}:
+        return f"the request line says HTTP/{version}; HTTP/1.1 is served here"
+    if len(hosts) > 1:
+        return f"{len(hosts)} Host headers were sent; send one"
+    if not hosts and version == "1.1":
         return "no Host header; HTTP/1.1 wants one"
+    if hosts and _HOST.fullmatch(hosts[0]) is None:
+        return f"Host: {shown(hosts[0].decode('latin-1'))} is no host and port"
+    if codings:
+        return _coding_trouble(b",".join(codings), version)
+    return None
+
+
+def _coding_trouble(value: bytes, version: str) -> str | None:
+    if version == "1.0":
+        return "Transfer-Encoding came with HTTP/1.0, which knows none; send Content-Length"
+    if {one.strip().lower() for one in value.split(b",")} - {b""} != {b"chunked"}:
+        return f"Transfer-Encoding: {shown(value.decode('latin-1'))} is not read here; allowed: chunked"
     return None

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from mockserver.core.exchange import Request
 from mockserver.core.route import parse_decoded
-from mockserver.server.asgi_request import api_key, kept, kept_path
+from mockserver.server.asgi_request import api_key, head_trouble, kept, kept_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,7 +129,7 @@ class KnownHeads:
             or not length.isdigit()
             or int(length) > self._most_body_bytes
             or len(known) != len(headers)  # of two with one name it is the application's matter which one counts
-            or b"host" not in known
+            or head_trouble(headers, "1.1") is not None
             or not known.keys().isdisjoint(_FRAMING)
         ):
             return

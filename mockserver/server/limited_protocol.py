@@ -121,7 +121,7 @@ class LimitedProtocol(HttpToolsProtocol):
             except httptools.HttpParserUpgrade as offered:
                 self._pass_over(offered)
             except httptools.HttpParserCallbackError:
-                self.send_400_response(why_unreadable(data, "the target is no path and no URL"))
+                self.send_400_response(why_unreadable(data, "the target is no path and no URL, or has a #"))
             except httptools.HttpParserError as error:
                 self.send_400_response(why_unreadable(data, str(error)))
             if self._counts_framing:
@@ -182,6 +182,8 @@ class LimitedProtocol(HttpToolsProtocol):
         served, connection = self.app, ClientConnection(self)
         self.app = connected(served, connection)
         try:
+            if b"#" in self.url:
+                raise ValueError(self.url)
             super().on_headers_complete()  # raises where the URL is none: the head is then one that cannot be read
         finally:
             self.app = served

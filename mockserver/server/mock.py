@@ -34,7 +34,7 @@ from mockserver.server.asgi_request import (
     BodyTooLargeError,
     ClientLeftError,
     api_key,
-    host_trouble,
+    head_trouble,
     kept,
     kept_body,
     kept_path,
@@ -176,7 +176,7 @@ class Mock:
         key = api_key(request_headers(scope))
         namespace = None if self.namespaces.current else await self.namespaces.refreshed(key)
         asked = Request(scope["method"], kept_path(scope["path"], key))
-        begun = self.begin(asked, key, decide, host_trouble(scope), namespace)
+        begun = self.begin(asked, key, decide, head_trouble(scope["headers"], scope["http_version"]), namespace)
         await self.go_on(begun, scope, receive, send)
 
     async def go_on(

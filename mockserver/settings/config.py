@@ -11,7 +11,7 @@ from dataclasses import field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from mockserver.core.errors import OperatorError, suggestion
+from mockserver.core.errors import OperatorError, shown, suggestion
 from mockserver.core.immutable import immutable
 from mockserver.core.web_address import without_password
 from mockserver.settings import value_kinds as kinds
@@ -99,14 +99,16 @@ class Setting:
     def _shown(self, value: object) -> str:
         if self.secret:
             return "this value"
+        if isinstance(value, (bool, list, dict)):
+            return shown(value)
         return repr(without_password(value) if isinstance(value, str) else value)
 
     def show(self, value: Any) -> str:
         """A value as `--print-config` shows it: secrets masked, nothing for unset."""
         if value is None or value == ():
             return ""
-        shown = masked if self.secret else self.kind.show
-        return ", ".join(shown(one) for one in value) if self.many else shown(value)
+        says = masked if self.secret else self.kind.show
+        return ", ".join(says(one) for one in value) if self.many else says(value)
 
 
 def masked(secret: str) -> str:

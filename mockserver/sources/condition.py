@@ -6,14 +6,13 @@ compared after NFKC, so that `？` and `?` are alike, and without white space ar
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from dataclasses import field
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from mockserver.core.errors import OperatorError, printable
+from mockserver.core import errors
+from mockserver.core.errors import OperatorError
 from mockserver.core.immutable import immutable
 from mockserver.files.pattern import compile_pattern
 
@@ -248,16 +247,10 @@ def value_at(document: object, path: Steps) -> object:
 
 
 def shown(value: object) -> str:
-    """A value as it may stand in a message: short, on one line, control characters escaped."""
-    if isinstance(value, Text):
-        value = value.sent
+    """What stands at a path, as it may stand in a message."""
     if value is MISSING:
         return "nothing"
-    if isinstance(value, str):
-        text = repr(value[:61])
-    else:  # a body may be long: no more of it is written than can be shown
-        text = printable("".join(islice(json.JSONEncoder(ensure_ascii=False).iterencode(value), 61))[:61])
-    return text if len(text) <= 60 else text[:57] + "..."
+    return errors.shown(value.sent if isinstance(value, Text) else value)
 
 
 def _equal(one: object, other: object) -> bool:

@@ -25,6 +25,7 @@ from mockserver.core.data import ANY
 from mockserver.core.errors import OperatorError
 from mockserver.core.field_rules import Rule, Ruled, exactly_one, strictly
 from mockserver.core.immutable import immutable
+from mockserver.core.strict_json import repeated_key
 from mockserver.files.bounded import decoded, read_bounded, without_byte_order_mark
 from mockserver.files.checked import explain
 from mockserver.sources.condition import (
@@ -307,6 +308,8 @@ def parse(data: bytes, where: Path | str) -> FixtureFile | None:
         return None
     if not isinstance(value, dict):
         raise OperatorError(f"{where}: {shown(value)} is not allowed; allowed: an object with match and answer")
+    if twice := repeated_key(data):
+        raise OperatorError(f"{where}: {twice}: this key is there twice; keep one")
     try:
         return strictly(FixtureFile, data, value)
     except ValidationError as wrong:

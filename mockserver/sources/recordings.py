@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import from_json
 
-from mockserver.core.errors import Refusal
+from mockserver.core.errors import Refusal, shown
 from mockserver.core.exchange import ChatRequest, texts_of
 from mockserver.core.immutable import immutable
 from mockserver.core.route import parse, parse_decoded
@@ -297,7 +297,7 @@ def differences(one: Recording, request: ChatRequest) -> list[str]:
     """What keeps a recording from fitting, in words."""
     deployments = _deployment(one.request) or None, _deployment(request) or None
     found = [
-        f"{name} is {theirs!r}, asked {ours!r}"
+        f"{name} is {shown(theirs)}, asked {shown(ours)}"
         for name, theirs, ours in (
             ("deployment", *deployments) if any(deployments) else ("model", one.request.model, request.model),
             ("chip", one.request.chip, request.chip),

@@ -132,7 +132,7 @@ def completion_shape(r: Reading, c: Context) -> Verdict:
     if fault:
         return broken(fault)
     if one["object"] != "chat.completion" if "object" in due else False:
-        return broken(f'object is {one["object"]!r}; due "chat.completion"')
+        return broken(f'object is {_short(one["object"])}; due "chat.completion"')
     if not one["choices"]:
         return broken("choices is empty; due one")
     for number, choice in enumerate(one["choices"]):
@@ -215,7 +215,9 @@ def one_choice(r: Reading, c: Context) -> Verdict:
         index = choice.get("index")
         zero = type(index) is int and index == 0
         if len(one["choices"]) != 1 or not (zero or otherwise):
-            return broken(f"choices: {len(one['choices'])}, the first with index {index!r}; due one, with index 0")
+            return broken(
+                f"choices: {len(one['choices'])}, the first with index {_short(index)}; due one, with index 0"
+            )
     empty = next((n for n, one in enumerate(r.chunks) if one.get("choices") == [] and not one.get("usage")), None)
     return holds_if(empty is None, f"chunk {empty} has no choice and reports no usage; due one choice")
 

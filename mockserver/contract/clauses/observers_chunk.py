@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mockserver.contract.clauses.reading import MIXED
+from mockserver.core.errors import shown
 from mockserver.core.route import parse
 from mockserver.pipeline.chunk import REASONING_KEYS, USAGE_ORDERS
 
@@ -162,7 +163,7 @@ def _usage_details(r: Reading) -> Shown:
     if "prompt_tokens_details" not in r.usage:
         return "absent"
     details = r.usage["prompt_tokens_details"]
-    return "null" if details is None else "object" if isinstance(details, dict) else f"{details!r}"[:80]
+    return "null" if details is None else "object" if isinstance(details, dict) else shown(details)
 
 
 def _role_chunk(r: Reading) -> Shown:

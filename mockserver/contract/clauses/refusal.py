@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Severity, Verdict, broken, by_claim, holds_if
 from mockserver.core import strict_json
+from mockserver.core.errors import shown
 
 if TYPE_CHECKING:
     from mockserver.contract.clauses.clause import Context
@@ -86,8 +87,10 @@ def error_words(r: Reading, c: Context) -> Verdict:
     if row.claim == "assumed" or row.family != "gateway" or r.status != row.status:
         return NOT_APPLICABLE
     if body.get("code") != row.code:
-        return broken(f"code is {body.get('code')!r}; due {row.code}")
-    return holds_if(row.message in (None, body.get("msg")), f"msg is {body.get('msg')!r}; due {row.message!r}")
+        return broken(f"code is {shown(body.get('code'))}; due {row.code}")
+    return holds_if(
+        row.message in (None, body.get("msg")), f"msg is {shown(body.get('msg'))}; due {shown(row.message)}"
+    )
 
 
 def error_fits_status(r: Reading, _c: Context) -> Verdict:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from mockserver.contract.clauses.answer import other_charset
 from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Severity, Verdict, broken, by_claim, holds_if
 from mockserver.contract.clauses.dialect import observe, settled
+from mockserver.core.errors import shown
 from mockserver.pipeline.chunk import REASONING_KEYS
 from mockserver.pipeline.frame import DONE, body, content_type, frames
 
@@ -30,7 +31,7 @@ def chunk_shape(r: Reading, _c: Context) -> Verdict:
         if not isinstance(choices, list):
             return broken(f"chunk {number} has no choices; its keys: {', '.join(one)}")
         if one.get("object", "chat.completion.chunk") != "chat.completion.chunk":
-            return broken(f"chunk {number}: object is {one['object']!r}; due 'chat.completion.chunk'")
+            return broken(f"chunk {number}: object is {shown(one['object'])}; due 'chat.completion.chunk'")
         for choice in choices:
             if not isinstance(choice, dict) or not isinstance(choice.get("delta"), dict):
                 return broken(f"chunk {number} has a choice without a delta")
@@ -46,7 +47,7 @@ def role(r: Reading, _c: Context) -> Verdict:
     if not r.streamed or not roles:
         return NOT_APPLICABLE
     wrong = next((one for one in roles if one != "assistant"), None)
-    return holds_if(wrong is None, f"role is {wrong!r}; due 'assistant'")
+    return holds_if(wrong is None, f"role is {shown(wrong)}; due 'assistant'")
 
 
 def finish_once(r: Reading, _c: Context) -> Verdict:

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from mockserver.server.asgi_request import api_key, host_trouble, kept_path, without_key
+from mockserver.server.asgi_request import api_key, head_trouble, kept_path, without_key
 from mockserver.server.control.operations import NUMBER, OPERATIONS, RAW_TYPES, ControlCall, Operation
 from mockserver.server.control.request import ControlError, checked_body, checked_query, checked_value, read_body
 from mockserver.server.guard import JSON_ALONE, NOT_KEPT, PREFIX, ForbiddenError, Guard, is_control
@@ -127,7 +127,7 @@ def _need_all(mock: Mock, operation: Operation, request: Request) -> None:
 
 def _let_in(guard: Guard, request: Request, takes: Sequence[bytes] = JSON_ALONE) -> None:
     """Raise ForbiddenError for a request that the guard does not let in: of two `Host` headers it would see one."""
-    trouble = host_trouble(request.scope)
+    trouble = head_trouble(request.scope["headers"], request.scope["http_version"])
     if trouble is not None:
         raise ForbiddenError(400, trouble)
     guard.check(request.method, dict(request.scope["headers"]), takes)

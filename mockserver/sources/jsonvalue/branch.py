@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mockserver.core.errors import shown_json
 from mockserver.sources.jsonvalue.depth import ENDLESS, Depths
-from mockserver.sources.jsonvalue.errors import UnsatisfiableSchemaError, inside, shown
+from mockserver.sources.jsonvalue.errors import UnsatisfiableSchemaError, inside
 
 if TYPE_CHECKING:
     import random
@@ -104,7 +105,7 @@ class Branches:
         if self._depths.of(target) == ENDLESS:
             raise UnsatisfiableSchemaError(
                 where,
-                f"$ref {shown(schema['$ref'])} recurses without end",
+                f"$ref {shown_json(schema['$ref'])} recurses without end",
                 "make a property on the way optional, or let it be null",
             )
         return target, self._document.place(target)

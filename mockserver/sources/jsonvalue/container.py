@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from mockserver.core.errors import shown_json
 from mockserver.core.immutable import immutable
 from mockserver.sources.jsonvalue.check import identity
 from mockserver.sources.jsonvalue.document import dependents, item_schema, prefix
-from mockserver.sources.jsonvalue.errors import UnsatisfiableSchemaError, inside, shown
+from mockserver.sources.jsonvalue.errors import UnsatisfiableSchemaError, inside
 from mockserver.sources.jsonvalue.text import KEYS
 
 if TYPE_CHECKING:
@@ -235,7 +236,7 @@ def _property(maker: ValueMaker, flat: list[FlatPart], spot: Spot, name: str) ->
         if schema is False and where.endswith("additionalProperties"):
             raise UnsatisfiableSchemaError(
                 where,
-                f"it is false, and the required {shown(name)} is not among the properties",
+                f"it is false, and the required {shown_json(name)} is not among the properties",
                 "declare the property",
             )
     return maker.make(_telling(parts), spot.below(name))

@@ -14,8 +14,9 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urldefrag, urljoin
 
+from mockserver.core.errors import shown_json
 from mockserver.sources.jsonvalue import pattern as patterns
-from mockserver.sources.jsonvalue.errors import OutOfStepsError, UnsatisfiableSchemaError, inside, shown
+from mockserver.sources.jsonvalue.errors import OutOfStepsError, UnsatisfiableSchemaError, inside
 from mockserver.sources.jsonvalue.shape import TYPES, check_shape, exact, is_number, listed, subschemas
 from mockserver.sources.jsonvalue.text import is_chinese
 
@@ -129,7 +130,7 @@ class Document:
                 continue
             if not isinstance(schema, dict):
                 raise UnsatisfiableSchemaError(
-                    where, f"{shown(schema)} is not a schema", "a schema is an object, true or false"
+                    where, f"{shown_json(schema)} is not a schema", "a schema is an object, true or false"
                 )
             self.spend(2 + len(schema) // 2)
             check_shape(schema, where)
@@ -158,7 +159,9 @@ class Document:
         found = self._targets.get((uri, fragment)) or self._pointed(uri, fragment)
         if found is None:
             raise UnsatisfiableSchemaError(
-                where, f"$ref {shown(ref)} names nothing in this schema", "refer to a place in it, such as #/$defs/Name"
+                where,
+                f"$ref {shown_json(ref)} names nothing in this schema",
+                "refer to a place in it, such as #/$defs/Name",
             )
         if id(schema) in self._places:  # which lasts as long as this document: its identity is nobody else's
             self._resolved[id(schema)] = found[0]
@@ -207,7 +210,7 @@ class Document:
 def beyond(pattern: str, error: patterns.PatternBeyondError, where: str) -> UnsatisfiableSchemaError:
     """The complaint about a pattern."""
     return UnsatisfiableSchemaError(
-        where, f"pattern {shown(pattern)} is beyond this generator: {error}", "simplify it, or give examples"
+        where, f"pattern {shown_json(pattern)} is beyond this generator: {error}", "simplify it, or give examples"
     )
 
 
@@ -223,7 +226,7 @@ def joined(base: str, reference: str, where: str) -> str:
     try:
         return urljoin(base, reference)
     except ValueError:
-        raise UnsatisfiableSchemaError(where, f"{shown(reference)} is not a URI reference", "correct it") from None
+        raise UnsatisfiableSchemaError(where, f"{shown_json(reference)} is not a URI reference", "correct it") from None
 
 
 def prefix(schema: Schema) -> list[Any]:

@@ -14,6 +14,7 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from mockserver.core.errors import shown_json
 from mockserver.sources.jsonvalue import pattern as patterns
 from mockserver.sources.jsonvalue.branch import Branches
 from mockserver.sources.jsonvalue.check import Judge, identity
@@ -27,7 +28,7 @@ from mockserver.sources.jsonvalue.document import (
     formats_of,
     types_of,
 )
-from mockserver.sources.jsonvalue.errors import OutOfStepsError, UnsatisfiableSchemaError, shown
+from mockserver.sources.jsonvalue.errors import OutOfStepsError, UnsatisfiableSchemaError
 from mockserver.sources.jsonvalue.number import number_for
 from mockserver.sources.jsonvalue.shape import TYPES
 from mockserver.sources.jsonvalue.text import FORMATS, hint_for, text_for
@@ -284,6 +285,8 @@ def _fixed(flat: list[FlatPart]) -> tuple[str, str, list[Any]] | None:
 def _shown(flat: list[FlatPart], keyword: str) -> str:
     """A keyword with its values, as a message says it: `type "string"`."""
     return (
-        " and ".join(dict.fromkeys(f"{keyword} {shown(schema[keyword])}" for schema, _ in flat if keyword in schema))
+        " and ".join(
+            dict.fromkeys(f"{keyword} {shown_json(schema[keyword])}" for schema, _ in flat if keyword in schema)
+        )
         or keyword
     )

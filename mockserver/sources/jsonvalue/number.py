@@ -6,8 +6,9 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
+from mockserver.core.errors import shown_json
 from mockserver.sources.jsonvalue.document import MOST_BITS, limits
-from mockserver.sources.jsonvalue.errors import UnsatisfiableSchemaError, shown
+from mockserver.sources.jsonvalue.errors import UnsatisfiableSchemaError
 from mockserver.sources.jsonvalue.shape import exact
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class _Side:
                     self.bound is None or (side * bound, strict) > (side * self.bound, self.strict)
                 ):
                     self.bound, self.strict, self.where = bound, strict, where
-                    self.says = f"{keyword} {shown(schema[keyword])}"
+                    self.says = f"{keyword} {shown_json(schema[keyword])}"
 
     def nearest(self, step: Fraction) -> int | None:
         """How many steps from 0 the bound's nearest allowed multiple is."""

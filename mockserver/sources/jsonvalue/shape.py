@@ -6,7 +6,8 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.sources.jsonvalue.errors import UnsatisfiableSchemaError, shown
+from mockserver.core.errors import shown_json
+from mockserver.sources.jsonvalue.errors import UnsatisfiableSchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,4 +108,4 @@ def check_shape(schema: Schema, where: str) -> None:
             )
         fits, allowed = SHAPES.get(keyword, (None, ""))
         if fits is not None and not fits(value):
-            raise UnsatisfiableSchemaError(where, f"{keyword} is {shown(value)}", f"it must be {allowed}")
+            raise UnsatisfiableSchemaError(where, f"{keyword} is {shown_json(value)}", f"it must be {allowed}")
