@@ -1,12 +1,14 @@
-"""Which files below a folder are new, changed or gone. No thread: it looks when it is asked.
+"""Which files below a folder are new, changed or gone. No thread: it looks when it is asked, a slice at a step.
 
 A folder's time stamp tells of files that came and went, a file's own of edits. Looking costs one `stat` for each
-folder and for at most `FILES_A_LOOK` files; with more files, an edit in place is seen some looks later.
+folder and for at most `FILES_A_LOOK` files; with more files, an edit in place is seen some looks later. A folder that
+changed is listed anew, which costs a `stat` for each of its files.
 """
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-FILES_A_LOOK: Final = 500
+FILES_A_LOOK: Final = 2000
+FILES_A_STEP: Final = 400
+"""Which take about a millisecond."""
 Stamp = int
 """Of what changes when a file does; a number, since there may be a hundred thousand of them."""
 
@@ -34,7 +38,7 @@ class Watch:
     """Remembers the files below `root` whose names end as asked; hidden ones and links to folders are left out."""
 
     def __init__(self, root: Path, ending: str = ".json") -> None:
-        self._root = root
+        self._root = str(root)
         self._ending = ending
         self._folders = {"": _Folder()}
         self._round: Iterator[tuple[_Folder, str]] = iter(())
@@ -44,28 +48,42 @@ class Watch:
 
         Each is named by its path below the root, with `/`. The first look names all files that are there.
         """
-        changed = self._edited()
+        changed: list[str] = []
         gone: list[str] = []
+        deque(self.looking(changed, gone), maxlen=0)
+        return changed, gone
+
+    def looking(self, changed: list[str], gone: list[str]) -> Iterator[None]:
+        """The same in steps of about a millisecond: the names are added to the two lists."""
+        for seen, _ in enumerate(self._seen(changed, gone), 1):
+            if seen % FILES_A_STEP == 0:
+                yield
+
+    def _seen(self, changed: list[str], gone: list[str]) -> Iterator[None]:
+        """Look, and yield after each file or folder."""
+        yield from self._edited(changed)
         waiting = sorted(self._folders, reverse=True)
         while waiting:
             name = waiting.pop()
             folder = self._folders.get(name)
             if folder is not None and not self._is_as_it_was(name, folder):
-                waiting += self._list(name, folder, changed, gone)
-        return changed, gone
+                yield from self._list(name, folder, changed, gone)
+                waiting += sorted(folder.folders - self._folders.keys(), reverse=True)
+                self._folders.update({one: _Folder() for one in folder.folders if one not in self._folders})
+            yield
 
-    def _edited(self) -> list[str]:
+    def _edited(self, changed: list[str]) -> Iterator[None]:
         """Those of the next `FILES_A_LOOK` files that changed in place."""
-        changed = []
-        due = list(islice(self._round, FILES_A_LOOK))
-        if len(due) < FILES_A_LOOK:
-            self._round = iter([(folder, name) for folder in self._folders.values() for name in folder.files])
-        for folder, name in due:
+        seen = 0
+        for folder, name in islice(self._round, FILES_A_LOOK):
+            seen += 1
             known, now = folder.files.get(name), _stamp(self._path(name))
             if known is not None and now is not None and now != known:
                 folder.files[name] = now
                 changed.append(name)
-        return changed
+            yield
+        if seen < FILES_A_LOOK:
+            self._round = ((folder, name) for folder in list(self._folders.values()) for name in list(folder.files))
 
     def _is_as_it_was(self, name: str, folder: _Folder) -> bool:
         """Whether a folder need not be listed.
@@ -78,41 +96,52 @@ class Watch:
         relied, folder.settled = folder.settled, now == known
         return relied and folder.settled
 
-    def _list(self, name: str, folder: _Folder, changed: list[str], gone: list[str]) -> list[str]:
-        """Note what lies in a folder; returns the folders in it that are new."""
-        files: dict[str, Stamp] = {}
+    def _list(self, name: str, folder: _Folder, changed: list[str], gone: list[str]) -> Iterator[None]:
+        """Note what lies in a folder; yields after each entry."""
+        files = folder.files
+        listed: set[str] = set()
         folders: set[str] = set()
-        try:
-            entries = list(os.scandir(self._path(name)))
-        except OSError:  # it went, or may not be read: nothing lies in it
-            entries = []
-        for entry in entries:
+        new: list[str] = []
+        for entry in _entries(self._path(name)):
+            yield
             if entry.name.startswith("."):
                 continue
             inner = f"{name}/{entry.name}" if name else entry.name
             if entry.is_dir(follow_symlinks=False):
                 folders.add(inner)
             elif entry.name.endswith(self._ending) and entry.is_file() and (now := _stamp(entry.path)):
-                files[inner] = now
-        changed += sorted(inner for inner, now in files.items() if folder.files.get(inner) != now)
-        gone += sorted(folder.files.keys() - files.keys())
-        lost, new = folder.folders - folders, folders - folder.folders
-        folder.files, folder.folders = files, folders
+                listed.add(inner)
+                if files.get(inner) != now:
+                    files[inner] = now
+                    new.append(inner)
+        went = sorted([known for known in files if known not in listed])
+        for known in went:
+            del files[known]
+        changed += sorted(new)
+        gone += went
+        lost, folder.folders = folder.folders - folders, folders
         for one in lost:
             self._forget(one, gone)
-        self._folders.update({one: _Folder() for one in new})
-        return sorted(new, reverse=True)
 
     def _forget(self, name: str, gone: list[str]) -> None:
         waiting = [name]
         while waiting:
-            folder = self._folders.pop(waiting.pop())
+            folder = self._folders.pop(waiting.pop(), _Folder())
             gone += sorted(folder.files)
             folder.files.clear()
             waiting += folder.folders
 
     def _path(self, name: str) -> str:
-        return os.path.join(self._root, name)  # noqa: PTH118 - ten thousand names: Path costs as much as reading them
+        return f"{self._root}/{name}"  # ten thousand names: a Path costs as much as reading them
+
+
+def _entries(path: str) -> Iterator[os.DirEntry[str]]:
+    """What lies in a folder; nothing where it went, or may not be read."""
+    try:
+        with os.scandir(path) as entries:
+            yield from entries
+    except OSError:
+        return
 
 
 def _stamp(path: str) -> Stamp | None:

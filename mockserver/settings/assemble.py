@@ -99,11 +99,12 @@ def sources(config: Config, edition: Edition, now_s: Callable[[], float] = unix_
         from mockserver.server.state.shared_calls import SharedCalls
 
         calls = SharedCalls()
-    fixtures = Fixtures([*config.fixtures, shipped("fixtures")], calls)
+    recorded = recordings(config, edition)
+    fixtures = Fixtures([*config.fixtures, shipped("fixtures")], calls, recorded)
     size = None if config.answer_tokens is None else size_range(config.answer_tokens)
     synthetic = Synthetic(edition, config.seed, size=size)
     return Sources(
-        edition, fixtures, recordings(config, edition), synthetic, strict=config.strict,
+        edition, fixtures, recorded, synthetic, strict=config.strict,
         strict_requests=config.strict_requests, now_s=now_s,
     )  # fmt: skip
 
@@ -118,7 +119,7 @@ def recordings(config: Config, edition: Edition) -> RecordingFolders | None:
     speed = config.speed if config.speed is not None else float(config.pace == "recorded")
     identity: Literal["kept", "fresh"] = "fresh" if config.clock == "real" else "kept"
     settings = ReplaySettings(config.replay, speed, identity, config.match_on, config.strict_requests)
-    return RecordingFolders(config.fixtures, settings, edition.default_chip)
+    return RecordingFolders(len(config.fixtures), settings, edition.default_chip)
 
 
 def texts(request: ChatRequest) -> Sequence[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from mockserver.sources.condition import SEARCHED
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 Found = TypeVar("Found")
 
@@ -22,30 +23,43 @@ class ContainsIndex(Generic[Found]):
 
     A text is walked through once for each length of part that occurs, so the time depends on the text and on how many
     things fit, and hardly on how many there are.
-
-    Args:
-        wanted: Each thing and the text that it wants, not empty.
     """
 
-    def __init__(self, wanted: Iterable[tuple[str, Found]]) -> None:
-        entries = list(wanted)
-        self._count = len(entries)
-        frequency = Counter(part for text, _ in entries for part in set(_parts(text)))
-        self._things: dict[str, list[Found]] = {}
-        for text, thing in entries:
-            self._things.setdefault(min(_parts(text), key=frequency.__getitem__), []).append(thing)
-        self._lengths = sorted({len(part) for part in self._things})
+    def __init__(self) -> None:
+        self._count = 0
+        self._things: dict[str, tuple[Found, ...]] = {}
+        self._lengths: frozenset[int] = frozenset()
+
+    def add(self, wanted: str, thing: Found) -> None:
+        """Take in a thing that wants a text to be contained, not an empty one."""
+        things = self._things
+        part = min(_parts(wanted), key=lambda part: len(things.get(part, ())))
+        things[part] = (*things.get(part, ()), thing)
+        self._lengths |= {len(part)}
+        self._count += 1
+
+    def remove(self, wanted: str, thing: Found) -> None:
+        """Give up a thing that is there."""
+        part = next(part for part in _parts(wanted) if thing in self._things.get(part, ()))
+        left = tuple(one for one in self._things[part] if one is not thing)
+        if left:
+            self._things[part] = left
+        else:
+            del self._things[part]
+        self._count -= 1
 
     def candidates(self, text: str) -> Iterator[Found]:
-        """The things whose part is in the text; those that are not cannot fit."""
-        things = self._things
+        """The things whose part is in the text, as far as that is searched; those that are not cannot fit."""
+        things, text = self._things, text[:SEARCHED]
+        if not things:
+            return
         if len(text) * len(self._lengths) > _AS_DEAR * self._count:
-            for several in things.values():
+            for several in list(things.values()):  # a thread may take others in meanwhile
                 yield from several
             return
         for length in self._lengths:
             for part in {text[at : at + length] for at in range(len(text) - length + 1)} & things.keys():
-                yield from things[part]
+                yield from things.get(part, ())
 
 
 def _parts(text: str) -> list[str]:

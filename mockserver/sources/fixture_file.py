@@ -231,7 +231,9 @@ class Fixture:
         priority: See `FixtureFile`.
         expires: See `FixtureFile`.
         doubts: What looks like a slip in what is said; empty for nothing.
-        data: The file's bytes, which were checked.
+        top: The path of its root.
+        digest: Of the file's bytes, which were checked.
+        data: These bytes, where they are kept; None where they are read again when they are asked for.
     """
 
     name: str
@@ -242,12 +244,18 @@ class Fixture:
     priority: int
     expires: date | None
     doubts: str
-    data: bytes
+    top: str
+    digest: int
+    data: bytes | None
 
     @property
     def file(self) -> FixtureFile:
-        """What it holds; the last `KEPT_FILES` that were asked for are kept."""
-        return _file(self.data)
+        """What it holds; the last `KEPT_FILES` that were asked for are kept.
+
+        Raises:
+            OperatorError: what it holds must be read again, and the file went or holds something else by now.
+        """
+        return _file(f"{self.top}{self.name}", self.digest, self.data)
 
     def is_expired(self, today: date) -> bool:
         """Whether the last day is over."""
@@ -268,32 +276,39 @@ class Fixture:
 
 
 @lru_cache(maxsize=KEPT_FILES)
-def _file(data: bytes) -> FixtureFile:
-    file = parse(data, "a fixture")
+def _file(path: str, digest: int, data: bytes | None) -> FixtureFile:
+    if data is None:
+        data = read_bounded(path)
+    file = parse(data, path) if hash(data) == digest else None
     if file is None:
-        raise ValueError("only what was read as a fixture is kept as one")
+        raise OperatorError(f"{path}: changed since it was read")
     return file
 
 
-def read(root: Path, name: str, number: int = 0) -> Fixture | None:
+def read(root: Path | str, name: str, number: int = 0, *, keep: bool = True) -> Fixture | None:
     """The fixture in a file; None for the recorded form.
 
     Args:
         root: A folder of fixtures.
         name: The file's path below it, with `/`.
         number: The number of the root.
+        keep: Whether its bytes are kept.
 
     Raises:
         OperatorError: the file cannot be read or is no fixture; the text names file, key and what is allowed.
     """
-    path = os.path.join(root, name).removeprefix("./")  # noqa: PTH118 - a Path keeps each of its parts for ever
+    top = intern(os.path.join(root, "").removeprefix("./"))  # noqa: PTH118 - a Path keeps each of its parts for ever
+    path = f"{top}{name}"
     data = read_bounded(path)
     file = parse(data, path)
     if file is None:
         return None
     model, chip, *_ = map(intern, [*name.split("/")[:-1], ANY, ANY])
     model, chip = file.match.model or model, file.match.chip or chip
-    return Fixture(name, number, model, chip, file.match.asks(), file.priority, file.expires, file.doubts, data)
+    return Fixture(
+        name, number, model, chip, file.match.asks(), file.priority, file.expires, file.doubts,
+        top, hash(data), data if keep else None,
+    )  # fmt: skip
 
 
 def parse(data: bytes, where: Path | str) -> FixtureFile | None:

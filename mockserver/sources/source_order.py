@@ -70,7 +70,7 @@ class Sources:
         self._generation = self._changes = 0
         self._looked_s = -inf
         self._refresh()
-        broken = [*fixtures.broken.values(), *(recordings.broken.values() if recordings is not None else ())]
+        broken = list(fixtures.broken.values())
         if strict and broken:  # nothing else would answer in its place: better no mock than one without its answers
             raise OperatorError(broken[0])
 
@@ -121,7 +121,7 @@ class Sources:
             return set()
         pairs = {
             ("" if one.model == ANY else one.model, "" if one.chip == ANY else one.chip)
-            for one in self._fixtures
+            for one in self._fixtures.unordered()
             if one.root < self._recordings.roots
         }
         for asked in (one.request for one in self._recordings.recordings):
@@ -140,9 +140,6 @@ class Sources:
             return
         self._looked_s = now_s
         reports, changes = self._fixtures.refresh(now_s), self._fixtures.changes
-        if self._recordings is not None:
-            reports += self._recordings.refresh(now_s)
-            changes += self._recordings.changes
         for report in reports:
             log.warning("%s", visible_path(report))
         if changes != self._changes:

@@ -9,7 +9,7 @@ from mockserver.server.namespace import StateNeededError
 from mockserver.sources.fixtures import Calls
 
 if TYPE_CHECKING:
-    from mockserver.sources.fixtures import Place
+    from mockserver.sources.fixture_index import Place
 
 DECIDING: ContextVar[dict[str, int] | None] = ContextVar("deciding", default=None)
 """The calls of the namespace whose copy may be changed here and now."""

@@ -1,0 +1,178 @@
+"""Many fixtures, and the most special of them that fits a request: what is looked at does not grow with their number.
+
+They lie by model, and there by the exact text that they want, by a part of the text, or in the order of their ranks.
+One that comes or goes changes its own place alone. A thread may change them while another asks: each change is one
+assignment, and what takes another's place is there before that goes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
+
+from mockserver.core.data import ANY
+from mockserver.sources.condition import Contains, Same
+from mockserver.sources.contains_index import ContainsIndex
+from mockserver.sources.match import fits
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from mockserver.sources.fixture_file import Fixture
+    from mockserver.sources.match import RequestView
+
+Place = tuple[int, str]
+"""The number of a root, and a file's path below it."""
+_RANK: Final = attrgetter("rank")
+
+
+class FixtureIndex:
+    """The fixtures that can be used.
+
+    Args:
+        fixtures: Those there are, each from a file of its own.
+    """
+
+    def __init__(self, fixtures: Iterable[Fixture] = ()) -> None:
+        self._by_root: dict[int, dict[str, Fixture]] = {}
+        self._models: dict[str, _OfModel] = {}
+        self._dated: dict[Place, Fixture] = {}
+        self._looking_at_heads = 0
+        self._ordered: list[Fixture] | None = None
+        for one in fixtures:
+            self.add(one)
+
+    def __iter__(self) -> Iterator[Fixture]:
+        """All of them, the most special first."""
+        ordered = self._ordered
+        if ordered is None:
+            ordered = self._ordered = sorted(self.unordered(), key=_RANK)
+        return iter(ordered)
+
+    def unordered(self) -> Iterator[Fixture]:
+        """All of them."""
+        for by_name in list(self._by_root.values()):
+            yield from list(by_name.values())
+
+    def get(self, place: Place) -> Fixture | None:
+        """The one of a file; None where there is none."""
+        return self._by_root.get(place[0], {}).get(place[1])
+
+    def dated(self) -> list[Fixture]:
+        """Those that expire one day."""
+        return list(self._dated.values())
+
+    @property
+    def looks_at_heads(self) -> bool:
+        """Whether one asks for headers or the query."""
+        return self._looking_at_heads > 0
+
+    def add(self, fixture: Fixture) -> None:
+        """Take one in; the one that its file held before goes."""
+        before = self.get((fixture.root, fixture.name))
+        self._by_root.setdefault(fixture.root, {})[fixture.name] = fixture
+        of_model = self._models.get(fixture.model)
+        if of_model is None:
+            of_model = self._models[fixture.model] = _OfModel()
+        of_model.add(fixture)
+        if fixture.expires is not None:
+            self._dated[fixture.root, fixture.name] = fixture
+        self._looking_at_heads += _looks_at_heads(fixture)
+        self._ordered = None
+        if before is not None:
+            self._leave(before)
+
+    def remove(self, place: Place) -> None:
+        """Give up the one of a file, if there is one."""
+        fixture = self._by_root.get(place[0], {}).pop(place[1], None)
+        if fixture is not None:
+            self._leave(fixture)
+
+    def best(self, view: RequestView, without: Collection[Fixture] = ()) -> Fixture | None:
+        """The most special one that fits, `without` aside."""
+        found = None
+        for model in (view.request.model, ANY):
+            of_model = self._models.get(model)
+            if of_model is not None:
+                found = of_model.better(found, view, without)
+        return found
+
+    def _leave(self, fixture: Fixture) -> None:
+        self._models[fixture.model].remove(fixture)
+        if self._dated.get((fixture.root, fixture.name)) is fixture:
+            del self._dated[fixture.root, fixture.name]
+        self._looking_at_heads -= _looks_at_heads(fixture)
+        self._ordered = None
+
+
+class _OfModel:
+    """The fixtures of one model, or of any."""
+
+    def __init__(self) -> None:
+        self._exact: dict[str, tuple[Fixture, ...]] = {}
+        self._containing: ContainsIndex[Fixture] = ContainsIndex()
+        self._others: tuple[Fixture, ...] = ()
+
+    def add(self, fixture: Fixture) -> None:
+        """Put one in its place."""
+        user, said = fixture.asks.user, fixture.asks.said
+        if isinstance(user, Contains):
+            self._containing.add(user.folded, fixture)
+        elif isinstance(said, Same):
+            alike = self._exact.get(said.normal)
+            self._exact[said.normal] = (fixture,) if alike is None else _with(alike, fixture)
+        else:
+            self._others = _with(self._others, fixture)
+
+    def remove(self, fixture: Fixture) -> None:
+        """Give up one that is there."""
+        user, said = fixture.asks.user, fixture.asks.said
+        if isinstance(user, Contains):
+            self._containing.remove(user.folded, fixture)
+        elif isinstance(said, Same):
+            left = _without(self._exact[said.normal], fixture)
+            if left:
+                self._exact[said.normal] = left
+            else:
+                del self._exact[said.normal]
+        else:
+            self._others = _without(self._others, fixture)
+
+    def better(self, found: Fixture | None, view: RequestView, without: Collection[Fixture]) -> Fixture | None:
+        """The most special that fits, of these and what was found before."""
+        text = view.user
+        if text is not None:
+            exact = self._exact.get(text.normal)
+            if exact is not None:
+                found = _first(exact, found, view, without)
+            for one in self._containing.candidates(text.folded):
+                if (found is None or one.rank < found.rank) and fits(one, view) and one not in without:
+                    found = one
+        return _first(self._others, found, view, without) if self._others else found
+
+
+def _first(
+    fixtures: Iterable[Fixture], found: Fixture | None, view: RequestView, without: Collection[Fixture]
+) -> Fixture | None:
+    """The first of some in the order of their ranks that fits, unless what was found goes before it."""
+    rank = None if found is None else found.rank
+    for one in fixtures:
+        if rank is not None and one.rank > rank:
+            break
+        if fits(one, view) and one not in without:
+            return one
+    return found
+
+
+def _with(fixtures: tuple[Fixture, ...], fixture: Fixture) -> tuple[Fixture, ...]:
+    at = bisect_left(fixtures, fixture.rank, key=_RANK)
+    return (*fixtures[:at], fixture, *fixtures[at:])
+
+
+def _without(fixtures: tuple[Fixture, ...], fixture: Fixture) -> tuple[Fixture, ...]:
+    return tuple(one for one in fixtures if one is not fixture)
+
+
+def _looks_at_heads(fixture: Fixture) -> bool:
+    return bool(fixture.asks.headers or fixture.asks.query)
