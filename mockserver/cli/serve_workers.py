@@ -40,6 +40,8 @@ def serve_workers(config: Config, console: Console) -> int:
     from mockserver.settings.tls import tls_of
 
     need_fork()
+    from mockserver.server.sharing import Shares  # which no system without fork could import
+
     port_file = PortFile(config.port_file)
     if config.state is None:
         config = replace(config, ui=False)  # the inspector would show the exchanges of one process
@@ -62,30 +64,31 @@ def serve_workers(config: Config, console: Console) -> int:
             mock.workers = config.workers
             connection_class()  # where uvicorn cannot be used it is told once
         sockets = [unix_socket(config.uds)] if config.uds else sockets_for(config.workers, config.host, config.port)
-        for one in sockets:
-            held.callback(one.close)
+        shares = Shares(config.workers, sockets)
+        held.callback(shares.close)
         if config.uds:
             held.callback(config.uds.unlink, missing_ok=True)
         tls = held.enter_context(tls_of(config))
         if tls and tls.ca:
             config = replace(config, tls_ca=tls.ca)
-        if len(sockets) == 1:
-            tell("all workers accept from one socket here, so one may take several connections while others are idle")
         guard = guard_of(sockets[0], config.host, config.control_token) if config.control else None
 
         def work(number: int, ready: Callable[[], None]) -> None:
-            own = sockets[number % len(sockets)]
-            for other in sockets:
-                if other is not own:
-                    other.close()
+            door = shares.door(number)
             with logging() as told, ended_by_sigterm():
                 mock.on_exchange = told
                 app = App(mock, guard, page=config.ui)
-                context = tls.context if tls else None
-                run_server(app, own, ready, config.grace_seconds, mock, mock.namespaces, tls=context)
+                run_server(
+                    app, door, ready, config.grace_seconds, mock, mock.namespaces, tls=tls.context if tls else None
+                )
+
+        def ended(number: int, process: int) -> None:
+            shares.leave(number)
+            if mock.metrics:
+                mock.metrics.forget(process)
 
         gc.freeze()  # what is here before the fork stays shared memory: no process's collector writes to it
         return Workers(
             config.workers, work, lambda: tell_ready(sockets[0], mock.edition, guard, config, console, port_file), tell,
-            config.grace_seconds, port_file.remove, mock.metrics.forget if mock.metrics else None,
+            config.grace_seconds, port_file.remove, ended,
         ).run()  # fmt: skip

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from starlette.types import Receive, Scope, Send
+    from uvicorn.server import Protocols
 
     from mockserver.server.connection import Refuser
     from mockserver.server.namespace import Namespaces
+    from mockserver.server.sharing import Door
 
 log = logging.getLogger("mockserver")
 
@@ -52,6 +54,9 @@ class Server(UvicornServer):
 
     Stock uvicorn raises the signal again when it is done and so exits with 143 after SIGTERM, which CI reads as a
     failure.
+
+    Attributes:
+        door: Where connections come in that several processes share; None where this one has its sockets to itself.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class Server(UvicornServer):
         on_closing: Callable[[], None] = _nothing,
     ) -> None:
         super().__init__(config)
+        self.door: Door | None = None
         self._on_ready = on_ready
         self._namespaces = namespaces
         self._on_closing = on_closing
@@ -89,9 +95,20 @@ class Server(UvicornServer):
                 await self._namespaces.open()
             except StateLostError as lost:
                 raise OperatorError(f"--state: {lost}") from None
-        await super().startup(sockets)
+        if self.door is None:
+            await super().startup(sockets)
+        else:
+            await super().startup([])
+            self.door.open(self._connection, self.server_state, self.config.ssl)
+            self.servers = [self.door]  # type: ignore[list-item]  # it is closed like one of asyncio's
         if self.started:
             self._on_ready()
+
+    def _connection(self) -> Protocols:
+        made: Protocols = self.config.http_protocol_class(  # type: ignore[assignment, call-arg]  # as uvicorn makes one
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say that no more connections will be accepted, then let the answers in flight end; what they set is kept."""
@@ -149,25 +166,6 @@ def tcp_socket(host: str, port: int, *, reused: bool = False) -> socket.socket:
             "--port 0 takes a free one"
         ) from None
     made.setblocking(False)
-    return made
-
-
-def reusable_sockets(host: str, port: int, count: int) -> list[socket.socket]:
-    """Listening sockets on one port, between which the kernel shares connections out (Linux).
-
-    Raises:
-        OperatorError: the address cannot be had, also where another mock listens there in the same way.
-    """
-    if port:
-        tcp_socket(host, port).close()  # one that is not reused is refused beside any other
-    made = [tcp_socket(host, port, reused=True)]
-    try:
-        for _ in range(count - 1):
-            made.append(tcp_socket(host, made[0].getsockname()[1], reused=True))
-    except OperatorError:
-        for one in made:
-            one.close()
-        raise
     return made
 
 
@@ -278,7 +276,7 @@ class _Foreign:
 
 def run(
     app: Any,
-    listening: socket.socket,
+    listening: socket.socket | Door,
     on_ready: Callable[[], None],
     grace_seconds: float,
     refuser: Refuser,
@@ -290,7 +288,7 @@ def run(
 
     Args:
         app: The application; where it has `chats`, plain chats come in by them.
-        listening: Where it is served.
+        listening: Where it is served: a socket, or the door of one of several processes.
         on_ready: Called once connections are accepted.
         grace_seconds: How long answers in flight may go on after a signal.
         refuser: Who says what a request gets that cannot be read.
@@ -313,7 +311,11 @@ def run(
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             connection = connection_for(refuser, getattr(app, "chats", None))
             server = make_server(app, ready, grace_seconds, connection, namespaces, on_closing, tls)
-            runner.run(server.serve(sockets=[listening]))
+            if isinstance(listening, socket.socket):
+                runner.run(server.serve(sockets=[listening]))
+            else:
+                server.door = listening
+                runner.run(server.serve(sockets=[]))
     finally:
         sys.setswitchinterval(turn_seconds)
         told.removeFilter(_is_worth_telling)

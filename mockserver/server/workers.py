@@ -1,7 +1,7 @@
 """Several processes on one port: a parent that starts, watches, restarts and ends them, and answers nothing itself.
 
-The parent makes ready all that they need and forks, so that one start is paid for. Each has a listening socket of its
-own where the kernel shares connections out evenly (`SO_REUSEPORT` on Linux), else all have the one that is there.
+The parent makes ready all that they need and forks, so that one start is paid for. `sharing.py` says how connections
+come to them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from mockserver.core.errors import OperatorError
-from mockserver.server.serving import reusable_sockets, tcp_socket
+from mockserver.server.serving import tcp_socket
 
 if TYPE_CHECKING:
     import socket
@@ -35,13 +35,31 @@ _ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def sockets_for(workers: int, host: str, port: int) -> list[socket.socket]:
-    """A listening socket for each process; one alone where the system cannot share connections out between several.
+    """A listening socket for each process, so that one connection wakes one; one alone where no system call does that.
 
     Raises:
-        OperatorError: the address cannot be had, or this system has no processes that share a port.
+        OperatorError: the address cannot be had.
     """
-    need_fork()
-    return reusable_sockets(host, port, workers) if sys.platform == "linux" else [tcp_socket(host, port)]
+    return _reusable_sockets(host, port, workers) if sys.platform == "linux" else [tcp_socket(host, port)]
+
+
+def _reusable_sockets(host: str, port: int, count: int) -> list[socket.socket]:
+    """Listening sockets on one port, between which the kernel shares connections out (Linux).
+
+    Raises:
+        OperatorError: the address cannot be had, also where another mock listens there in the same way.
+    """
+    if port:
+        tcp_socket(host, port).close()  # one that is not reused is refused beside any other
+    made = [tcp_socket(host, port, reused=True)]
+    try:
+        for _ in range(count - 1):
+            made.append(tcp_socket(host, made[0].getsockname()[1], reused=True))
+    except OperatorError:
+        for one in made:
+            one.close()
+        raise
+    return made
 
 
 def need_fork() -> None:
@@ -74,7 +92,7 @@ class Workers:
         tell: Writes a line to the log.
         grace_seconds: How long one may take to end, beside `PATIENCE_SECONDS`.
         on_closing: Called in the parent when they are about to be ended.
-        on_ended: Told in the parent the number of a process that ended.
+        on_ended: Told in the parent which one ended, by its number from 0, and the number of its process.
     """
 
     count: int
@@ -83,7 +101,7 @@ class Workers:
     tell: Callable[[str], None]
     grace_seconds: float
     on_closing: Callable[[], None]
-    on_ended: Callable[[int], None] | None = None
+    on_ended: Callable[[int, int], None]
     _workers: list[_Worker] = field(init=False)
     _accepting: set[int] = field(init=False, default_factory=set)
     _told_ready: bool = field(init=False, default=False)
@@ -181,8 +199,7 @@ class Workers:
             process, status = os.waitpid(worker.process, os.WNOHANG) if worker.process else (0, 0)
             if process:
                 worker.process = 0
-                if self.on_ended is not None:
-                    self.on_ended(process)
+                self.on_ended(worker.number, process)
                 if self._kill_at_s is None:
                     self._failed(worker, process, os.waitstatus_to_exitcode(status))
 
