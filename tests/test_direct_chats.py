@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
@@ -43,18 +43,38 @@ def said(request: ChatRequest) -> Answer | Plan:
     return Answer(("x" * (20_000 if text == "large" else 5),) * count, Usage(1, count + 1))
 
 
+class Nobody:
+    """A connection on which nothing is asked."""
+
+    def shutdown(self) -> None:
+        """Nothing is to be done."""
+
+
+class InCompany(MockProtocol):
+    """A connection that is not the only one, so that its chats wait for their turn."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """As ever, beside another one."""
+        super().connection_made(transport)
+        self.connections.add(cast("Any", Nobody()))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """As ever, and the other one goes too."""
+        super().connection_lost(exc)
+        self.connections.clear()
+
+
 @pytest.fixture(scope="module")
-def doors() -> Iterator[tuple[Live, Live]]:
-    """The same mock behind each door: ASGI's, and the direct one."""
+def doors() -> Iterator[tuple[Live, ...]]:
+    """The same mock behind each door: ASGI's, and the direct one, for one connection and for one of several."""
     edition = load("2024-tutorial")
     rules = edition.file.request.model_copy(update={"body_limit_bytes": 70_000})
     edition = replace(edition, file=edition.file.model_copy(update={"request": rules}))
     paces = {"chip1": PaceSettings(5, 0)}
     with ExitStack() as stack:
-        services = [compose(edition, answer=said, paces=paces) for _ in range(2)]
-        yield tuple(  # type: ignore[misc]  # two of them
-            stack.enter_context(serve(one, door=door))
-            for one, door in zip(services, (AsgiDoor, DirectDoor), strict=True)
+        yield tuple(
+            stack.enter_context(serve(compose(edition, answer=said, paces=paces), protocol, door=door))
+            for protocol, door in ((MockProtocol, AsgiDoor), (MockProtocol, DirectDoor), (InCompany, DirectDoor))
         )
 
 
@@ -110,7 +130,7 @@ WHOLE: Final[dict[str, Callable[[Live], bytes]]] = {
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_both_doors_give_the_same_bytes_and_notes(doors: tuple[Live, Live], name: str) -> None:
+def test_both_doors_give_the_same_bytes_and_notes(doors: tuple[Live, ...], name: str) -> None:
     """Whatever is asked: the answer's bytes, what the journal keeps, and the number of the exchange."""
     seen = []
     for live in doors:
@@ -120,12 +140,14 @@ def test_both_doors_give_the_same_bytes_and_notes(doors: tuple[Live, Live], name
         seen.append((received, [noted(one) for one in live.exchanges[before:]]))
 
     assert seen[0] == seen[1]
+    assert seen[0] == seen[2]
     assert b"HTTP/1.1 " in seen[0][0]
 
 
-def test_the_direct_door_was_gone_through(doors: tuple[Live, Live]) -> None:
+@pytest.mark.parametrize("number", [1, 2], ids=["alone", "in company"])
+def test_the_direct_door_was_gone_through(doors: tuple[Live, ...], number: int) -> None:
     """What can come without ASGI does, and what takes its time goes on there."""
-    live = doors[1]
+    live = doors[number]
 
     def gone_through(*names: str) -> tuple[int, int]:
         before = DirectDoor.answered, DirectDoor.left

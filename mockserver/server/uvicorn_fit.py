@@ -174,9 +174,7 @@ class _Chats:
         """Nothing begins."""
 
     def come(self, chat: WholeChat) -> None:
-        """Have it answered at once."""
-        if chat.decide() and chat.write():
-            chat.end()
+        """None comes: there is one connection."""
 
     def decide(self, begun: Any, head: KnownHead, body: bytes) -> Plan | None:  # noqa: ARG002
         """The body, where it asks to be said at once."""
