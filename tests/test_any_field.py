@@ -27,10 +27,10 @@ VALUES = st.recursive(
 def open_edition() -> Edition:
     """The tutorial's edition, in which each field may be anything."""
     edition = load("2024-tutorial")
-    anything = {"type": "any", "minimum": None, "maximum": None}
-    fields = {name: rule.model_copy(update=anything) for name, rule in edition.file.request.fields.items()}
-    request = edition.file.request.model_copy(update={"fields": fields})
-    return replace(edition, file=edition.file.model_copy(update={"request": request}))
+    anything: dict[str, Any] = {"type": "any", "minimum": None, "maximum": None}
+    fields = {name: replace(rule, **anything) for name, rule in edition.file.request.fields.items()}
+    request = replace(edition.file.request, fields=fields)
+    return replace(edition, file=replace(edition.file, request=request))
 
 
 EDITION = open_edition()

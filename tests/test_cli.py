@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
@@ -276,6 +277,49 @@ class TestReadyBlock:
         assert painted(Terminal(), {"TERM": "dumb"}) == "x"
 
 
+def served(program: str, *flags: str) -> str:
+    """What a program prints that asks `serve` from within its process; `fetch` gives the status of an answer."""
+    opening = """if True:
+        import io, json, os, re, sys, threading, traceback, urllib.error, urllib.request
+        from mockserver.cli import main
+
+        class Out(io.StringIO):
+            asked = ""
+            def write(self, said):
+                found = re.search(r"http://127.0.0.1:[0-9]+", said)
+                if found and not self.asked:
+                    self.asked = found[0]
+                    threading.Thread(target=ask).start()
+
+        def fetch(path, body=None, key="Bearer a", fault=""):
+            data = None if body is None else json.dumps(body).encode() if isinstance(body, dict) else body.encode()
+            given = {"authorization": key, "content-type": "application/json", "x-mock-fault": fault}
+            headers = {name: value for name, value in given.items() if value}
+            try:
+                with urllib.request.urlopen(urllib.request.Request(out.asked + path, data, headers)) as answer:
+                    answer.read()
+                    return answer.status
+            except urllib.error.HTTPError as error:
+                error.close()
+                return error.code
+
+        def ask():
+            try:
+                exec(sys.argv[1])
+            except Exception:
+                traceback.print_exc(file=sys.stdout)
+            sys.stdout.flush()
+            os._exit(0)
+
+        out = Out()
+        main(["serve", "--port", "0", *sys.argv[2:]], {}, out, out)
+    """
+    words = [sys.executable, "-X", "utf8", "-c", opening, textwrap.dedent(program), *flags]
+    return subprocess.run(
+        words, capture_output=True, text=True, encoding="utf-8", check=True, cwd=ROOT, timeout=60
+    ).stdout
+
+
 class TestImports:
     """What a command loads."""
 
@@ -304,33 +348,34 @@ class TestImports:
 
     def test_a_server_needs_nothing_of_uvicorns_command_line(self) -> None:
         """What is not imported by the first answer of `serve`; who asks for a name of the package still gets it."""
-        program = """if True:
-            import io, os, re, sys, threading, urllib.request
-            from mockserver.cli import main
+        told = served("""
+            print(fetch("/maas/v1/models"))
+            print(sorted({"click", "uvicorn.main", "multiprocessing"} & set(sys.modules)))
+            import uvicorn
+            print(uvicorn.Server is sys.modules["uvicorn.server"].Server, "click" in sys.modules)
+        """)
 
-            class Out(io.StringIO):
-                asked = False
-                def write(self, said):
-                    found = re.search(r"http://127.0.0.1:[0-9]+", said)
-                    if found and not self.asked:
-                        self.asked = True
-                        threading.Thread(target=ask, args=[found[0]]).start()
+        assert told == "200\n[]\nTrue True\n"
 
-            def ask(url):
-                headers = {"authorization": "Bearer a"}
-                urllib.request.urlopen(urllib.request.Request(f"{url}/maas/v1/models", headers=headers)).read()
-                print(sorted({"click", "uvicorn.main", "multiprocessing"} & set(sys.modules)))
-                import uvicorn
-                print(uvicorn.Server is sys.modules["uvicorn.server"].Server, "click" in sys.modules, flush=True)
-                os._exit(0)
+    @pytest.mark.parametrize("edition", ["2024-tutorial", "2025-reference"])
+    def test_what_is_shipped_is_served_without_pydantic(self, edition: str) -> None:
+        """Fixtures, synthetic text and refusals need neither it nor, of its engine, what describes models to it."""
+        told = served(
+            """
+            chat, ask = "/maas/mt-infini-3b/chip3/chat/completions", [{"role": "user", "content": "你是谁?"}]
+            new = [{"role": "user", "content": "一个新问题"}]
+            for messages in (ask, new):
+                for stream in (False, True):
+                    print(fetch(chat, {"model": None, "messages": messages, "stream": stream}), end=" ")
+            print(fetch(chat, {"model": None, "messages": []}), fetch(chat, {"messages": new}, key=""), end=" ")
+            print(fetch("/maas/none/chip3/chat/completions", {"messages": new}), fetch(chat, "no JSON"), end=" ")
+            print(sorted({"pydantic", "pydantic_core.core_schema", "typing_extensions"} & set(sys.modules)), end=" ")
+            print(fetch(chat, {"model": None, "messages": new}, fault="status;status=503"), "pydantic" in sys.modules)
+            """,
+            "--edition", edition, "--model", "mt-infini-3b",
+        )  # fmt: skip
 
-            out = Out()
-            main(["serve", "--port", "0"], {}, out, out)
-        """
-        words = [sys.executable, "-c", program]
-        done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT, timeout=60)
-
-        assert done.stdout == "[]\nTrue True\n"
+        assert told == "200 200 200 200 400 401 404 400 [] 503 True\n"
 
     def test_a_plugin_of_pydantic_is_not_loaded(self, tmp_path: Path) -> None:
         """What others installed for their own models has no say in the mock, and is not looked for at its start."""
@@ -338,9 +383,11 @@ class TestImports:
         (tmp_path / "loud-1.dist-info").mkdir()
         (tmp_path / "loud-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: loud\nVersion: 1\n")
         (tmp_path / "loud-1.dist-info" / "entry_points.txt").write_text("[pydantic]\nloud = loud_plugin:plugin\n")
+        (tmp_path / "own.json").write_text('{"match": {}, "answer": {"text": "a"}}')  # which pydantic checks
         program = (  # the socket cannot be made, which is told when the mock is built
             "import sys; from mockserver.cli import main;"
-            "main(['serve', '--uds', sys.argv[1] + '/none/here'], {}, sys.stderr, sys.stderr);"
+            "flags = ['--fixtures', sys.argv[1], '--uds', sys.argv[1] + '/none/here'];"
+            "main(['serve', *flags], {}, sys.stderr, sys.stderr);"
             "print('pydantic' in sys.modules, 'loud_plugin' in sys.modules)"
         )
         done = subprocess.run(

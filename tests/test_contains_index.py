@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mockserver.core.checking import checks
 from mockserver.core.exchange import ChatRequest
 from mockserver.sources.contains_index import ContainsIndex
 from mockserver.sources.fixture_file import Fixture, Match
@@ -87,7 +88,7 @@ def test_what_comes_and_goes_leaves_no_trace(data: st.DataObject) -> None:
         name = data.draw(st.sampled_from("abcdefgh"))
         if data.draw(st.booleans()):
             said = data.draw(MATCHES)
-            match = Match.model_validate(said)
+            match = checks(Match).validate_python(said)
             left[name] = Fixture(
                 name, 0, data.draw(st.sampled_from(["m", "any"])), "any", match.asks(), 0, None, "", "", 0, b""
             )

@@ -93,14 +93,14 @@ def clamped(one: dict[str, Any]) -> None:
 
 def with_request(**changes: Any) -> Edition:
     """The edition with other rules for requests."""
-    request = REFERENCE.file.request.model_copy(update=changes)
-    return replace(REFERENCE, file=REFERENCE.file.model_copy(update={"request": request}))
+    request = replace(REFERENCE.file.request, **changes)
+    return replace(REFERENCE, file=replace(REFERENCE.file, request=request))
 
 
 def with_words(kind: str, **changes: Any) -> Edition:
     """The edition with another error row."""
-    errors = {**REFERENCE.file.errors, kind: REFERENCE.file.errors[kind].model_copy(update=changes)}
-    return replace(REFERENCE, file=REFERENCE.file.model_copy(update={"errors": errors}))
+    errors = {**REFERENCE.file.errors, kind: replace(REFERENCE.file.errors[kind], **changes)}
+    return replace(REFERENCE, file=replace(REFERENCE.file, errors=errors))
 
 
 def of(status_due: int, change: Callable[[Response], Response]) -> Callable[[Response], Response]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -196,7 +196,7 @@ def test_a_refusal_may_lack_what_others_have(tmp_path: Path) -> None:
 
 def edition_with(**update: Any) -> Any:
     """The tutorial's file with other request rules."""
-    return TUTORIAL.file.model_copy(update={"request": TUTORIAL.file.request.model_copy(update=update)})
+    return replace(TUTORIAL.file, request=replace(TUTORIAL.file.request, **update))
 
 
 def test_a_second_chip_joins_what_was_learnt_of_the_first() -> None:
@@ -227,10 +227,10 @@ def test_two_chips_that_contradict_each_other_are_one_line(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "stop"])
-def test_a_limit_that_has_no_effect_is_none(name: str) -> None:
+def test_a_limit_that_has_no_effect_is_none(name: Literal["max_tokens", "stop"]) -> None:
     """A server that passes max_tokens, or writes the stop string, is played so."""
-    request = TUTORIAL.file.request.model_copy(update={"not_kept": (name,)})
-    edition = replace(TUTORIAL, file=TUTORIAL.file.model_copy(update={"request": request}))
+    request = replace(TUTORIAL.file.request, not_kept=(name,))
+    edition = replace(TUTORIAL, file=replace(TUTORIAL.file, request=request))
     body = {"max_tokens": 2} if name == "max_tokens" else {"stop": ["人"]}
     case = replace(learn_edition.fresh(MODEL, 32)[0], body={
         "messages": [{"role": "user", "content": "hi"}], **body})  # fmt: skip

@@ -68,8 +68,8 @@ class InCompany(MockProtocol):
 def doors() -> Iterator[tuple[Live, ...]]:
     """The same mock behind each door: ASGI's, and the direct one, for one connection and for one of several."""
     edition = load("2024-tutorial")
-    rules = edition.file.request.model_copy(update={"body_limit_bytes": 70_000})
-    edition = replace(edition, file=edition.file.model_copy(update={"request": rules}))
+    rules = replace(edition.file.request, body_limit_bytes=70_000)
+    edition = replace(edition, file=replace(edition.file, request=rules))
     paces = {"chip1": PaceSettings(5, 0)}
     with ExitStack() as stack:
         yield tuple(

@@ -47,8 +47,8 @@ def big_answer(_request: ChatRequest) -> Answer:
 def big_service() -> Service:
     """A small body limit, big answers on nvidia, and slow streams on chip1."""
     edition = load("2024-tutorial")
-    rules = edition.file.request.model_copy(update={"body_limit_bytes": BODY_LIMIT})
-    edition = replace(edition, file=edition.file.model_copy(update={"request": rules}))
+    rules = replace(edition.file.request, body_limit_bytes=BODY_LIMIT)
+    edition = replace(edition, file=replace(edition.file, request=rules))
     paces = {"chip1": PaceSettings(0, 40), "chip2": PaceSettings(30_000, 1)}
     return compose(edition, answer=big_answer, paces=paces)
 

@@ -89,8 +89,8 @@ def _questions(edition: Edition, target: Target, max_tokens: int) -> list[Case]:
     What the edition lets in is asked too: the service may have begun to refuse it.
     """
     asked = [*learn.probes(edition, target.model, max_tokens).values(), *cases.at_the_limit(target.model)]
-    request = edition.file.request.model_copy(update={"lets_in": ()})
-    strict = replace(edition, file=edition.file.model_copy(update={"request": request}))
+    request = replace(edition.file.request, lets_in=())
+    strict = replace(edition, file=replace(edition.file, request=request))
     broken = askable(cases.breaks(strict, target.model, max_tokens), target.model, target.chip, target.address)
     first = {one.refusal: one for one in reversed(broken) if len(one.data) < cases.FEW_BYTES}
     ranges = [one for one in broken if cases.out_of_range(edition, one)]

@@ -147,7 +147,7 @@ def write_new(path: Path, text: str) -> bool:
 
 def _configured(folder: Path) -> str:
     """Why no configuration file is due: it would count before what pyproject.toml says already."""
-    from mockserver.files.checked import toml_of
+    from mockserver.files.toml import toml_of
 
     path = folder / PROJECT_FILE_NAME
     tool = toml_of(path).get("tool") if path.is_file() else None

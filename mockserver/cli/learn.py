@@ -20,6 +20,7 @@ from mockserver.contract.result import ExitCode, counted
 from mockserver.contract.runner import BudgetSpentError, Runner
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError, printable
+from mockserver.core.written import keys_of
 from mockserver.files.atomic import check_folder, write_whole
 from mockserver.files.bounded import read_bounded
 from mockserver.files.checked import read_toml
@@ -116,7 +117,7 @@ def _learn(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
         checked += [*refused, *_more(runner, fresh, "fresh questions", steps)]
     code, said = _check(args, edition, exchanges, checked, refusals=wrote is None)
     if args.json:
-        claims = [claim.model_dump(mode="json") for claim in file.quirks]
+        claims = [keys_of(claim) for claim in file.quirks]
         told = {"chip": args.chip, "path": str(path), "quirks": claims, "notes": notes, "checked": said}
         told |= {"edition": None if wrote is None else str(wrote), "holds": code is ExitCode.HOLDS}
         print(json.dumps(told, ensure_ascii=False, indent=1), file=out)

@@ -58,15 +58,17 @@ def as_file(name: str) -> str:
 
 
 def _profile() -> dict[str, Any]:
+    from mockserver.core.checking import checks
     from mockserver.profile.edition import ChipFile
 
-    return _with_quirk_names(ChipFile.model_json_schema())
+    return _with_quirk_names(checks(ChipFile).json_schema())
 
 
 def _edition() -> dict[str, Any]:
+    from mockserver.core.checking import checks
     from mockserver.profile.edition import ERROR_KINDS, EditionFile
 
-    made = _with_quirk_names(EditionFile.model_json_schema())
+    made = _with_quirk_names(checks(EditionFile).json_schema())
     made["properties"]["errors"] |= {"propertyNames": {"enum": list(ERROR_KINDS)}, "required": list(ERROR_KINDS)}
     return made
 

@@ -17,6 +17,7 @@ from mockserver.contract.clauses.wire_form import WIRE_CHECKS
 from mockserver.contract.drift_rows import Row
 from mockserver.contract.learn import times_of
 from mockserver.contract.result import counted
+from mockserver.core.checking import checks
 from mockserver.core.errors import printable
 from mockserver.pipeline.chunk import REASONING_KEYS
 from mockserver.profile import quirks
@@ -217,7 +218,7 @@ def edited(text: str, after: ChipFile) -> str:
     at = next((number for number, part in enumerate(kept) if part.startswith("[latency]")), len(kept))
     made = "".join([*kept[:at], *new, *kept[at:]])
     try:
-        return made if ChipFile.model_validate(tomllib.loads(made)) == after else learn.text_of(after)
+        return made if checks(ChipFile).validate_python(tomllib.loads(made)) == after else learn.text_of(after)
     except ValueError:
         return learn.text_of(after)
 

@@ -14,13 +14,15 @@ from mockserver.contract import learn_edition
 from mockserver.contract.clauses.reading import Reading
 from mockserver.core import strict_json
 from mockserver.core.errors import Refusal
-from mockserver.pipeline.refuse import ErrorShape, refuse
+from mockserver.core.written import keys_of
+from mockserver.pipeline.refuse import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from mockserver.contract.cases import Case
     from mockserver.core.exchange import Exchange
+    from mockserver.pipeline.refuse import ErrorShape
     from mockserver.profile.edition import Edition, EditionFile
 
 OF_QUIRKS: Final = ("traceresponse", "x-maas-request-id", "x-request-id")
@@ -115,16 +117,15 @@ def patched(
     kinds = {case.refusal for case, _ in came} | {case.param for case, _ in came}
     fields = {"unknown-role": "messages[0].role"}
     kept = [name for name in before.request.lets_in if fields.get(name, name) not in kinds]
-    request = found.request.model_copy(
-        update={
-            "lets_in": tuple(dict.fromkeys([*kept, *found.request.lets_in])),
-            "not_kept": tuple(dict.fromkeys([*before.request.not_kept, *found.request.not_kept])),
-        }
+    request = replace(
+        found.request,
+        lets_in=tuple(dict.fromkeys([*kept, *found.request.lets_in])),
+        not_kept=tuple(dict.fromkeys([*before.request.not_kept, *found.request.not_kept])),
     )
-    responses = found.responses.model_copy(update={"headers": {**before.responses.headers, **found.responses.headers}})
+    responses = replace(found.responses, headers={**before.responses.headers, **found.responses.headers})
     if alike_types(before.responses.body_type, responses.body_type):
-        responses = responses.model_copy(update={"body_type": before.responses.body_type})
-    return before.model_copy(update={"errors": rows, "request": request, "responses": responses})
+        responses = replace(responses, body_type=before.responses.body_type)
+    return replace(before, errors=rows, request=request, responses=responses)
 
 
 def _told_by_quirks(answers: Sequence[tuple[Case, Exchange, Exchange]]) -> set[bytes]:
@@ -163,7 +164,7 @@ def _as_it_counts(edition: Edition, case: Case, ours: Exchange, live: Exchange) 
 
 
 def _says(row: ErrorShape) -> dict[str, object]:
-    return row.model_dump(exclude={"claim", "source"})
+    return keys_of(row, "claim", "source")
 
 
 def _smallest(
@@ -186,8 +187,9 @@ def _changes(base: ErrorShape, row: ErrorShape, due: Reading) -> Iterator[ErrorS
     """Changes of a row, the smallest first: another status, code, words, family."""
     document = due.objects[0] if due.objects else {}
     inner = document.get("error") if isinstance(document.get("error"), dict) else document
+    code: Any
     code, words = (inner or {}).get("code"), (inner or {}).get("message", (inner or {}).get("msg"))
-    seen = {
+    seen: dict[str, Any] = {
         "status": row.status, "content_type": row.content_type, "claim": "observed", "source": row.source,
         "headers": {n: v for n, v in row.headers.items() if n != "allow"},
     }  # fmt: skip
@@ -195,8 +197,8 @@ def _changes(base: ErrorShape, row: ErrorShape, due: Reading) -> Iterator[ErrorS
     texts = [base.message, *([words] if base.message is not None and isinstance(words, str) else [])]
     if base.family != "own":
         for text in texts:
-            yield from (base.model_copy(update={**seen, "code": one, "message": text}) for one in codes)
+            yield from (replace(base, **seen, code=one, message=text) for one in codes)
     for family in ("gateway", "upstream"):
         for one in codes:
-            changed = {"family": family, "code": one, "body": None, "message": texts[-1]}
-            yield ErrorShape.model_validate({**base.model_dump(), **seen, **changed})
+            changed: dict[str, Any] = {"family": family, "code": one, "body": None, "message": texts[-1]}
+            yield replace(base, **seen, **changed)

@@ -24,6 +24,7 @@ from mockserver.contract.clauses.wire_form import WIRE_CHECKS
 from mockserver.contract.result import Budget, Clock, counted
 from mockserver.contract.runner import Runner
 from mockserver.core.errors import printable
+from mockserver.core.written import keys_of
 from mockserver.pipeline.keys import merged
 from mockserver.profile import quirks
 from mockserver.profile.edition import ChipFile, ChipProfile, ChipSpeed, Edition, QuirkClaim
@@ -101,7 +102,7 @@ def blank(edition: Edition, chip: str) -> ChipProfile:
     """A chip of which nothing is known but what all chips of its edition share."""
     claims = edition.file.quirks
     wire = reduce(quirks.changed, (claim.name for claim in claims), quirks.STANDARD)
-    latency = ChipSpeed(first_token_ms=0, inter_token_ms=0, claim="assumed", source="not measured")
+    latency = ChipSpeed(first_token_ms=0.0, inter_token_ms=0.0, claim="assumed", source="not measured")
     return ChipProfile(chip, "Not known yet.", claims, wire, latency)
 
 
@@ -242,7 +243,7 @@ def latency_of(exchanges: Iterable[Exchange], date: str) -> ChipSpeed:
     """Time to the first token and between tokens over all whole streams, with their quantiles as the source."""
     first, between = times_of(exchanges)
     if not first:
-        return ChipSpeed(first_token_ms=0, inter_token_ms=0, claim="observed", source=f"no stream came, {date}")
+        return ChipSpeed(first_token_ms=0.0, inter_token_ms=0.0, claim="observed", source=f"no stream came, {date}")
     ttft, itl = median(first), median(between) if between else 0.0
     spread = (_quantile(between, 90) - itl) / itl if between and itl > 0 else 0.0
     source = (
@@ -282,14 +283,14 @@ def text_of(file: ChipFile, notes: Sequence[str] = ()) -> str:
     """A chip's profile as TOML, in the form of the shipped ones; notes become comments."""
     lines = [f"# {note}" for note in notes] + [f"summary = {_quoted(file.summary)}"]
     lines += ["", *map(claim_text, file.quirks), "[latency]"]
-    for key, value in file.latency.model_dump().items():
+    for key, value in keys_of(file.latency).items():
         lines.append(f"{key} = {value:g}" if isinstance(value, float) else f"{key} = {_quoted(value)}")
     return "\n".join(lines) + "\n"
 
 
 def claim_text(claim: QuirkClaim) -> str:
     """One claim as TOML, a blank line after it."""
-    return "\n".join(["[[quirks]]", *(f"{key} = {_quoted(value)}" for key, value in claim.model_dump().items()), ""])
+    return "\n".join(["[[quirks]]", *(f"{key} = {_quoted(value)}" for key, value in keys_of(claim).items()), ""])
 
 
 def _quoted(text: str) -> str:

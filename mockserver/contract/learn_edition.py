@@ -9,13 +9,14 @@ import json
 import re
 import tomllib
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, get_args
-
-from pydantic import BaseModel
 
 from mockserver.contract import cases, learn_headers
 from mockserver.contract.clauses.reading import Reading
+from mockserver.core.checking import checks
 from mockserver.core.errors import OperatorError, Refusal
+from mockserver.core.written import Written, keys_of
 from mockserver.pipeline.admit import FieldRule, LetIn, read_field
 from mockserver.pipeline.refuse import ErrorShape
 from mockserver.profile.edition import EditionFile
@@ -75,18 +76,17 @@ def learned(
     for case, came in asked:
         if came.plan is not None and case.rule:
             refused.setdefault(case.rule, []).append(not Reading(came).answered)
-    request = edition.file.request.model_copy(
-        update={
-            "fields": _fields(edition.file.request.fields, asked, date),
-            "lets_in": tuple(rule for rule in get_args(LetIn) if rule in refused and not any(refused[rule])),
-            "not_kept": _not_kept(answers),
-        }
+    request = replace(
+        edition.file.request,
+        fields=_fields(edition.file.request.fields, asked, date),
+        lets_in=tuple(rule for rule in get_args(LetIn) if rule in refused and not any(refused[rule])),
+        not_kept=_not_kept(answers),
     )
     types = Counter(Reading(one).headers.get("content-type", "") for one in answers if Reading(one).completion)
-    responses = edition.file.responses.model_copy(
-        update={"headers": headers} | ({"body_type": types.most_common(1)[0][0]} if types else {})
+    responses = replace(
+        edition.file.responses, headers=headers, **({"body_type": types.most_common(1)[0][0]} if types else {})
     )
-    return edition.file.model_copy(update={"errors": rows, "request": request, "responses": responses})
+    return replace(edition.file, errors=rows, request=request, responses=responses)
 
 
 def _kind(case: Case) -> str:
@@ -111,7 +111,7 @@ def _rows(
         same = mine is not None and _form(mine) == _form(reading)
         row = rows[case.refusal or ""] if same else _row(reading, f"{case.name}, {date}")
         own = learn_headers.of_refusal(reading, mine or reading, further)
-        row = row.model_copy(update={"headers": row.headers | own}) if own else row
+        row = replace(row, headers=row.headers | own) if own else row
         if own or not same:
             changed.add(_kind(case))
         by_kind.setdefault(_kind(case), []).append((case, row))
@@ -168,17 +168,17 @@ def _fields(rules: Mapping[str, FieldRule], asked: Sequence[Asked], date: str) -
             best = min(_wider(rule), key=lambda one: sum(not _says(name, value, one, came) for value, came in seen))
             if best != rule:
                 source = f"{len(seen)} wrong values tried, {date}"
-                made[name] = best.model_copy(update={"claim": "observed", "source": source})
+                made[name] = replace(best, claim="observed", source=source)
     return made
 
 
 def _wider(rule: FieldRule) -> Iterator[FieldRule]:
     """The rule, and wider ones, the nearest first."""
-    text = {"from_text": True} if rule.type in {"number", "integer", "boolean"} else {}
-    number = {"type": "number"} if rule.type == "integer" else {}
+    text: dict[str, Any] = {"from_text": True} if rule.type in {"number", "integer", "boolean"} else {}
+    number: dict[str, Any] = {"type": "number"} if rule.type == "integer" else {}
+    endless: tuple[dict[str, Any], ...] = ({}, {"maximum": None}, {"minimum": None}, {"maximum": None, "minimum": None})
     for typed in ({}, text, number, {"type": "any"}):
-        for bounds in ({}, {"maximum": None}, {"minimum": None}, {"maximum": None, "minimum": None}):
-            yield rule.model_copy(update={**typed, **bounds})
+        yield from (replace(rule, **typed, **bounds) for bounds in endless)
 
 
 def _says(name: str, value: object, rule: FieldRule, came: Reading) -> bool:
@@ -190,7 +190,7 @@ def _says(name: str, value: object, rule: FieldRule, came: Reading) -> bool:
     return came.answered and (name != "stream" or (taken is True) is (came.framing == "sse"))
 
 
-def _not_kept(answers: Iterable[Exchange]) -> tuple[str, ...]:
+def _not_kept(answers: Iterable[Exchange]) -> tuple[Any, ...]:
     """Limits that an answer passed by its own count, and stops that stand in a text."""
     passed = set()
     for one in answers:
@@ -254,17 +254,15 @@ def _made(file: EditionFile, items: Mapping[tuple[str, str], Any]) -> EditionFil
     for (part, name), value in items.items():
         if value is not None:
             parts.setdefault(part, {})[name] = value
-    kept = {name: tuple(parts.get(name, ())) for name in ("lets_in", "not_kept")}
-    request = file.request.model_copy(update={"fields": parts["fields"], **kept})
+    kept: dict[str, Any] = {name: tuple(parts.get(name, ())) for name in ("lets_in", "not_kept")}
+    request = replace(file.request, fields=parts["fields"], **kept)
     responses = {"headers": parts.get("headers", {}), "body_type": parts["responses"]["body_type"]}
-    return file.model_copy(
-        update={"errors": parts["errors"], "request": request, "responses": file.responses.model_copy(update=responses)}
-    )
+    return replace(file, errors=parts["errors"], request=request, responses=replace(file.responses, **responses))
 
 
 def _said(item: Any) -> Any:
     """An item without how it is known."""
-    return item.model_dump(exclude={"claim", "source"}) if isinstance(item, BaseModel) else item
+    return keys_of(item, "claim", "source") if isinstance(item, Written) else item
 
 
 def _short(item: Any) -> str:
@@ -289,13 +287,13 @@ def edited(text: str, before: EditionFile, after: EditionFile) -> str:
     tables: dict[str, str] = {}
     for name, row in after.errors.items():
         if before.errors.get(name) != row:
-            tables[f"errors.{_key(name)}"] = _table(f"errors.{_key(name)}", row.model_dump(exclude_defaults=True))
+            tables[f"errors.{_key(name)}"] = _table(f"errors.{_key(name)}", keys_of(row, defaults=False))
     for name, rule in after.request.fields.items():
         if before.request.fields[name] != rule:
             path = f"request.fields.{_key(name)}"
-            tables[path] = _table(path, rule.model_dump(exclude_defaults=True))
+            tables[path] = _table(path, keys_of(rule, defaults=False))
     if before.responses != after.responses:
-        tables["responses"] = _table("responses", after.responses.model_dump(exclude_defaults=True))
+        tables["responses"] = _table("responses", keys_of(after.responses, defaults=False))
     parts, kept = _TABLE.split(text), []
     for part in parts:
         head = part.partition("]")[0].lstrip("[")
@@ -307,7 +305,7 @@ def edited(text: str, before: EditionFile, after: EditionFile) -> str:
             kept.append(part)
     made = "".join(kept).rstrip("\n") + "\n\n" + "".join(tables.values())
     try:
-        if EditionFile.model_validate(tomllib.loads(made)) == after:
+        if checks(EditionFile).validate_python(tomllib.loads(made)) == after:
             return made
     except ValueError as error:
         raise OperatorError(f"edition.toml: what was learnt cannot be written: {str(error).splitlines()[0]}") from None

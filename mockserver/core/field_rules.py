@@ -1,25 +1,20 @@
 """What fields of a JSON document may hold beyond their types: whole numbers, and rules between fields.
 
-A rule is stated once: the model checks it, and its JSON Schema says it.
+A rule is stated once: what checks a document holds to it, and its JSON Schema says it. See `checking`.
 """
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
-
-from pydantic import BaseModel, ValidationError, model_validator
+from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.core.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pydantic import GetJsonSchemaHandler
-    from pydantic_core import CoreSchema
+    from pydantic import BaseModel
 
-M = TypeVar("M", bound=BaseModel)
 MOST_WHOLE: Final = 2**53 - 1
 """The largest integer that every reader of JSON keeps (RFC 8259, section 6)."""
 
@@ -27,39 +22,6 @@ MOST_WHOLE: Final = 2**53 - 1
 def whole(value: object) -> object:
     """A number without a fraction as an integer: to JSON Schema 31.0 is one."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def strictly(model: type[M], data: bytes, document: Any) -> M:
-    """JSON as a model, without conversions but that of 31.0 to 31 where an integer is wanted.
-
-    Args:
-        model: What it is to be.
-        data: The text.
-        document: What it holds; numbers in it become whole where that helps.
-
-    Raises:
-        ValidationError: it is no such model.
-    """
-    try:
-        return model.model_validate_json(data, strict=True)
-    except ValidationError as wrong:
-        paths = [error["loc"] for error in wrong.errors(include_url=False) if error["type"] == "int_type"]
-        if not sum(_made_whole(document, path) for path in paths):
-            raise
-    return model.model_validate_json(json.dumps(document), strict=True)
-
-
-def _made_whole(value: Any, path: tuple[int | str, ...]) -> bool:
-    """Whether there was such a number where the path leads; parts of it may be tags of a union, not keys."""
-    if not path:
-        return False
-    here, *rest = path
-    known = here in value if isinstance(value, dict) else isinstance(value, list) and isinstance(here, int)
-    inner = value[here] if known else None
-    if not rest and (made := whole(inner)) is not inner:
-        value[here] = made
-        return True
-    return _made_whole(inner, tuple(rest)) or _made_whole(value, tuple(rest))
 
 
 class Must(StrEnum):
@@ -104,25 +66,6 @@ class Rule:
 def exactly_one(first: str, second: str, says: str) -> Rule:
     """The rule that one of two fields is given, and not both."""
     return Rule(says, ({first: Must.GIVEN, second: Must.NULL}, {second: Must.GIVEN, first: Must.NULL}))
-
-
-class Ruled(BaseModel):
-    """A model with rules between its fields."""
-
-    rules: ClassVar[tuple[Rule, ...]] = ()
-
-    @model_validator(mode="after")
-    def _keep_rules(self) -> Self:
-        for rule in self.rules:
-            rule.check(self)
-        return self
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        schema = handler.resolve_ref_schema(handler(core_schema))
-        if cls.rules:
-            schema["allOf"] = [rule.schema() for rule in cls.rules]
-        return schema
 
 
 def _holds(model: BaseModel, name: str, must: Must) -> bool:

@@ -19,7 +19,7 @@ else:
     from functools import cache
     from operator import attrgetter
 
-    def immutable(*, frozen: bool, slots: bool = False, eq: bool = True):
+    def immutable(*, frozen: bool, slots: bool = False, eq: bool = True, kw_only: bool = False):
         """A dataclass that is compared and hashed by its fields; with `eq=False` by identity."""
         del frozen  # for the type checker
         shared = {"__repr__": _repr, **({"__eq__": _eq, "__hash__": _hash} if eq else {})}
@@ -27,7 +27,7 @@ else:
         def made(cls: type) -> type:
             own = cls.__dict__
             given = {name: one for name, one in shared.items() if own.get(name) is None}
-            cls = dataclass(slots=slots, eq=False, repr=False, match_args=False)(cls)
+            cls = dataclass(slots=slots, eq=False, repr=False, match_args=False, kw_only=kw_only)(cls)
             for name, one in given.items():
                 setattr(cls, name, one)
             return cls

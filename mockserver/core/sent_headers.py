@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, WithJsonSchema
+from mockserver.core.written import Checks, Described
 
 _NAME: Final = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$"
 _VALUE: Final = "^[\\t -~\\u0080-\\u00ff]*$"
@@ -56,17 +56,17 @@ _PAIR_SCHEMA: Final = {
     "minItems": 2,
 }
 
-HeaderName = Annotated[str, AfterValidator(_name), WithJsonSchema(_name_schema(*_FRAMING))]
-HeaderValue = Annotated[str, AfterValidator(_value), WithJsonSchema(_VALUE_SCHEMA)]
+HeaderName = Annotated[str, Checks(_name, _name_schema(*_FRAMING))]
+HeaderValue = Annotated[str, Checks(_value, _VALUE_SCHEMA)]
 SentHeaders = Annotated[
     dict[HeaderName, HeaderValue],
-    WithJsonSchema({"type": "object", "propertyNames": _name_schema(*_FRAMING), "additionalProperties": _VALUE_SCHEMA}),
+    Described(_object_schema(*_FRAMING)),
 ]
 """Response headers by their names."""
-HeaderPair = Annotated[tuple[str, HeaderValue], AfterValidator(_pair), WithJsonSchema(_PAIR_SCHEMA)]
+HeaderPair = Annotated[tuple[str, HeaderValue], Checks(_pair, _PAIR_SCHEMA)]
 """A header as a list of name and value. It may be a content-length, which then is made to fit."""
 SentPairs = Annotated[
     tuple[HeaderPair, ...],
-    WithJsonSchema({"anyOf": [{"type": "array", "items": _PAIR_SCHEMA}, _object_schema(*_FRAMING[::2])]}),
+    Described({"anyOf": [{"type": "array", "items": _PAIR_SCHEMA}, _object_schema(*_FRAMING[::2])]}),
 ]
 """Response headers as pairs, of which several may have one name, or by their names."""

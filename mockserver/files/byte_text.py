@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 
-from pydantic import Field
-
-from mockserver.files.checked import Data
+from mockserver.core.immutable import immutable
+from mockserver.core.written import Written, key
 
 _SHORT = 64  # bytes that are read at a glance, whatever they are
 _STRAY = re.compile("[\udc80-\udcff]+")
 
 
-class Hex(Data):
+@immutable(frozen=True, kw_only=True)
+class Hex(Written):
     """Bytes that are no UTF-8, in hexadecimal."""
 
-    hex: str = Field(pattern=r"^([0-9a-f]{2})+$", description="two digits for each byte")
+    hex: str = key(pattern=r"^([0-9a-f]{2})+$", description="two digits for each byte")
 
 
 Text = str | tuple[str | Hex, ...]

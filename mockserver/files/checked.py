@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mockserver.core.checking import checks, form_of
 from mockserver.core.errors import OperatorError, nearest, shown, suggestion
-from mockserver.files.bounded import decoded, read_bounded
+from mockserver.core.written import Written
+from mockserver.files.toml import toml_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
-M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 
 class Data(BaseModel):
@@ -24,69 +26,67 @@ class Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
-def read_toml(path: Path, model: type[M]) -> M:
-    """A TOML file as a model; raises OperatorError with the file, the key and what is allowed."""
-    return checked(toml_of(path), model, path)
+def read_toml(path: Path, kind: type[T]) -> T:
+    """A TOML file as a value; raises OperatorError with the file, the key and what is allowed."""
+    return checked(toml_of(path), kind, path)
 
 
-def toml_of(path: Path) -> dict[str, Any]:
-    """What a TOML file holds; raises OperatorError with the file and the place in it."""
+def checked(data: object, kind: type[T], path: Path | str) -> T:
+    """Data read from a file as a value; raises OperatorError for the first thing wrong."""
     try:
-        return tomllib.loads(decoded(read_bounded(path), path).replace("\r\n", "\n"))
-    except RecursionError:
-        raise OperatorError(f"{path}: not TOML: nested too deeply") from None
-    except ValueError as error:  # TOMLDecodeError, and a plain one for a number of thousands of digits
-        raise OperatorError(f"{path}: not TOML: {error}") from None
-
-
-def checked(data: object, model: type[M], path: Path | str) -> M:
-    """Data read from a file as a model; raises OperatorError for the first thing wrong."""
-    try:
-        return model.model_validate(data)
+        return checks(kind).validate_python(data)
     except ValidationError as wrong:
-        raise OperatorError(f"{path}: {explain(wrong, model)}") from None
+        raise OperatorError(f"{path}: {explain(wrong, kind)}") from None
 
 
-def explain(wrong: ValidationError, model: type[BaseModel]) -> str:
+def explain(wrong: ValidationError, kind: type[Any]) -> str:
     """The first error of a validation in one line: key, what was seen, what is allowed."""
     errors = wrong.errors(include_url=False)
-    error = next((one for one in errors if _misspelt(one, model)), errors[0])
+    error = next((one for one in errors if _misspelt(one, kind)), errors[0])
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
-    kind, seen = error["type"], error["input"]
+    trouble, seen = error["type"], error["input"]
     where = f"{where}: " if where else ""
-    if kind == "extra_forbidden":
-        return f"{where}unknown key; {suggestion(str(error['loc'][-1]), _keys(model, error['loc'][:-1]))}"
-    if kind == "missing":
+    if trouble == "extra_forbidden":
+        return f"{where}unknown key; {suggestion(str(error['loc'][-1]), _keys(kind, error['loc'][:-1]))}"
+    if trouble == "missing":
         return f"{where}missing"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if kind == "too_short":
+    if trouble == "too_short":
         message = f"at least {error['ctx']['min_length']} of them"
-    if kind == "value_error":
+    if trouble == "value_error":
         return f"{where}{message}"
     return f"{where}{shown(seen)} is not allowed; allowed: {message}"
 
 
-def _misspelt(error: ErrorDetails, model: type[BaseModel]) -> bool:
+def _misspelt(error: ErrorDetails, kind: type[Any]) -> bool:
     """Whether an unknown key is like a known one, which then may be told of as missing too."""
-    known = _keys(model, error["loc"][:-1]) if error["type"] == "extra_forbidden" else ()
+    known = _keys(kind, error["loc"][:-1]) if error["type"] == "extra_forbidden" else ()
     return bool(nearest(str(error["loc"][-1]), known)) if known else False
 
 
-def _keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """The keys that are known where `path` points in the model, as far as the annotations tell."""
+def _keys(kind: type[Any], path: tuple[int | str, ...]) -> list[str]:
+    """The keys that are known where `path` points in a value, as far as the annotations tell."""
     from typing import get_args
 
-    current: Any = model
+    current: Any = kind
     for part in path:
-        if isinstance(current, type) and issubclass(current, BaseModel) and part in current.model_fields:
-            current = current.model_fields[str(part)].annotation
+        known = fields_of(current)
+        if part in known:
+            current = known[str(part)].annotation
         for _ in range(4):
-            if isinstance(current, type) and issubclass(current, BaseModel):
+            if fields_of(current):
                 break
-            models = [a for a in get_args(current) if a is not type(None) and a is not str and a is not Ellipsis]
-            if not models:
+            inner = [a for a in get_args(current) if a is not type(None) and a is not str and a is not Ellipsis]
+            if not inner:
                 break
-            current = models[0]
-    if not isinstance(current, type) or not issubclass(current, BaseModel):
-        return []
-    return [name for name, info in current.model_fields.items() if info.alias is None]
+            current = inner[0]
+    return [name for name, info in fields_of(current).items() if info.alias is None]
+
+
+def fields_of(kind: Any) -> dict[str, FieldInfo]:
+    """The fields of a model, or of a class of `written`; none of all else."""
+    if not isinstance(kind, type):
+        return {}
+    if issubclass(kind, Written):
+        kind = form_of(kind)  # type: ignore[arg-type] # mypy takes the hash of instances for that of the class
+    return dict(kind.model_fields) if issubclass(kind, BaseModel) else {}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final, Protocol
 
-from pydantic_core import SchemaError, SchemaValidator, core_schema
+from pydantic_core import SchemaError, SchemaValidator
 
 from mockserver.core.errors import OperatorError
 from mockserver.core.extras import to_install
@@ -50,9 +50,10 @@ class TextPattern:
     __slots__ = ("_validator",)
 
     def __init__(self, text: str) -> None:
-        schema = core_schema.str_schema(pattern=_in_rust(text), regex_engine="rust-regex", strict=True)
         try:
-            self._validator = SchemaValidator(schema)
+            self._validator = SchemaValidator(
+                {"type": "str", "pattern": _in_rust(text), "regex_engine": "rust-regex", "strict": True}
+            )
         except SchemaError as error:
             reason = str(error).splitlines()[-1].strip().removeprefix("SchemaError: ").removeprefix("error: ")
             raise PatternError(reason[:1].lower() + reason[1:].removesuffix(".")) from None

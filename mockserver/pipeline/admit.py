@@ -16,13 +16,13 @@ from math import isfinite
 from operator import contains, itemgetter
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
 
 from mockserver.core.errors import Refusal, kind_of, nearest, shown, suggestion, wrong_value
 from mockserver.core.exchange import ANSWER_STYLES, ChatRequest
 from mockserver.core.immutable import immutable
 from mockserver.core.route import Route
+from mockserver.core.written import Written, key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,10 +60,9 @@ LetIn = Literal[
 ]  # fmt: skip
 
 
-class FieldRule(BaseModel):
+@immutable(frozen=True, kw_only=True)
+class FieldRule(Written):
     """What one field of the request may hold. `null` counts as absent unless `nullable` is false."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     type: FieldType
     minimum: float | None = None
@@ -75,10 +74,9 @@ class FieldRule(BaseModel):
     source: str
 
 
-class UniqueToolNames(BaseModel):
+@immutable(frozen=True, kw_only=True)
+class UniqueToolNames(Written):
     """Which models refuse two tools with one name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     models: tuple[str, ...]
     """Beginnings of their ids."""
@@ -86,12 +84,9 @@ class UniqueToolNames(BaseModel):
     source: str
 
 
-class RequestRules(BaseModel):
+@immutable(frozen=True, kw_only=True)
+class RequestRules(Written):
     """What an edition allows in a request."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", defer_build=True, protected_namespaces=()
-    )  # pydantic before 2.10 keeps all of `model_` to itself
 
     model: Literal["path", "body"]
     """Which model answers: the path's, whatever the body says, or the body's where it is a string."""
@@ -99,7 +94,7 @@ class RequestRules(BaseModel):
     """Whether the key `model` must be in the body (null is allowed)."""
     roles: tuple[str, ...]
     content_types: tuple[str, ...] = ("application/json",)
-    body_limit_bytes: int = Field(default=10 * 2**20, ge=1)
+    body_limit_bytes: int = key(default=10 * 2**20, ge=1)
     unique_tool_names: UniqueToolNames | None = None
     """None lets every model take two tools with one name."""
     fields: dict[str, FieldRule]

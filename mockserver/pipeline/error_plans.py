@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -59,9 +60,9 @@ class ErrorPlans:
         headers = () if wait_s is None else _retry_after(wait_s)
         refusal = Refusal(kind, text or f"status {status} was asked for", headers=headers)
         row = self._rows[kind]
-        shape = row if row.status == status else row.model_copy(update={"status": status})
+        shape = row if row.status == status else replace(row, status=status)
         if text is not None:
-            shape = shape.model_copy(update={"message": None})
+            shape = replace(shape, message=None)
         return refuse(refusal, shape, self._headers(chip, entropy, now_ms))
 
     def asked_for(self, kind: str) -> Refusal:

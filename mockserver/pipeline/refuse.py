@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
 from mockserver.core.errors import printable
 from mockserver.core.exchange import Headers, Plan
 from mockserver.core.headers import of_body, with_headers
+from mockserver.core.immutable import immutable
+from mockserver.core.written import Written, key
 
 if TYPE_CHECKING:
     from mockserver.core.errors import Refusal
@@ -31,37 +31,35 @@ _TYPES = {
 }
 
 
-class ErrorShape(BaseModel):
+@immutable(frozen=True, kw_only=True)
+class ErrorShape(Written):
     """One row of an edition's `[errors]`: how one kind of refusal looks on the wire."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    status: int = Field(ge=400, le=599)
+    status: int = key(ge=400, le=599)
     family: Literal["gateway", "upstream", "own"]
     code: int | str
     message: str | None = None
     """The documents' own words. The reason then goes into the header `x-mock-detail`; None puts it in the message."""
-    retry_after_s: int | None = Field(default=None, ge=0)
+    retry_after_s: int | None = key(default=None, ge=0)
     body: str | None = None
     """Of the family `own`: the whole body. `{message}` stands for the message as JSON text without its quotes."""
     content_type: str = "application/json; charset=utf-8"
     """Empty sends no Content-Type."""
-    headers: dict[str, str | Literal[False]] = Field(default_factory=dict)
+    headers: dict[str, str | Literal[False]] = key(factory=dict)
     """Further headers of this kind of refusal; `false` takes away what the mock would send."""
     claim: Literal["documented", "observed", "assumed"]
     source: str
 
-    @model_validator(mode="after")
-    def _own_has_a_body(self) -> ErrorShape:
+    def __post_init__(self) -> None:
         if (self.family == "own") != (self.body is not None):
             raise ValueError('body belongs to family "own", and family "own" needs a body')
-        return self
 
 
+@immutable(frozen=True, kw_only=True)
 class OwnShape(ErrorShape):
     """The same of an error that is in no edition's table: any status, success too."""
 
-    status: int = Field(ge=200, le=599)
+    status: int = key(ge=200, le=599)
 
 
 def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = ()) -> Plan:

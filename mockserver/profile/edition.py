@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
-from pydantic import Field, field_validator
-
+from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError, suggestion
 from mockserver.core.immutable import immutable
-from mockserver.files.checked import Data, read_toml
+from mockserver.core.written import Checks, Written, key, trusted
 from mockserver.files.pattern import compile_pattern
+from mockserver.files.toml import toml_of
 from mockserver.pipeline.admit import RequestRules
 from mockserver.pipeline.edition_rules import EditionRules
 from mockserver.pipeline.further_headers import FurtherHeaders, HeaderValue, Place
@@ -39,56 +39,71 @@ ERROR_KINDS = (
 )  # fmt: skip
 
 
-class QuirkClaim(Data):
+def _known(name: str) -> str:
+    quirks.find(name)
+    return name
+
+
+def _complete(errors: dict[str, ErrorShape]) -> dict[str, ErrorShape]:
+    for row in errors:
+        name = row.partition(":")[0]
+        if name not in ERROR_KINDS:
+            raise ValueError(f"unknown kind {name!r}; {suggestion(name, ERROR_KINDS)}")
+    missing = [kind for kind in ERROR_KINDS if kind not in errors]
+    if missing:
+        raise ValueError(f"no row for {', '.join(missing)}")
+    return errors
+
+
+@immutable(frozen=True, kw_only=True)
+class QuirkClaim(Written):
     """One quirk of a chip and how we know of it."""
 
-    name: str
+    name: Annotated[str, Checks(_known)]
     claim: Claim
-    source: str = Field(min_length=1)
+    source: str = key(min_length=1)
     """Which document, and where in it; for `assumed`, the reason of the default."""
 
-    @field_validator("name")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        quirks.find(name)
-        return name
 
-
-class ChipSpeed(Data):
+@immutable(frozen=True, kw_only=True)
+class ChipSpeed(Written):
     """A chip's speed, used with `--pace profile`."""
 
-    first_token_ms: float = Field(ge=0)
-    inter_token_ms: float = Field(ge=0)
-    jitter: float = Field(default=0.0, ge=0, le=1)
+    first_token_ms: float = key(ge=0)
+    inter_token_ms: float = key(ge=0)
+    jitter: float = key(default=0.0, ge=0, le=1)
     claim: Claim
     source: str
 
 
-class DefaultFile(Data):
+@immutable(frozen=True, kw_only=True)
+class DefaultFile(Written):
     """`default.toml` of a profile directory."""
 
     edition: str
 
 
-class ChipFile(Data):
+@immutable(frozen=True, kw_only=True)
+class ChipFile(Written):
     """`<chip>.toml`: one chip in one edition."""
 
-    summary: str = Field(min_length=1)
+    summary: str = key(min_length=1)
     quirks: tuple[QuirkClaim, ...] = ()
     latency: ChipSpeed
 
 
-class ModelEntry(Data):
+@immutable(frozen=True, kw_only=True)
+class ModelEntry(Written):
     """One model of the catalogue."""
 
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    id: str = key(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     claim: Claim
     source: str
     chips: tuple[str, ...] | None = None
     """The chips that serve it; None means every chip of the edition (see `matrix`)."""
-    template_tokens: int | None = Field(default=None, ge=0)
+    template_tokens: int | None = key(default=None, ge=0)
     """Prompt tokens that the chat template adds to each request; None takes the edition's."""
-    system_tokens: int | None = Field(default=None, ge=0)
+    system_tokens: int | None = key(default=None, ge=0)
     """Prompt tokens of the template's own system message, added where a request has none; None takes the edition's."""
     tokenizer: str | None = None
     """Name of a vocabulary of the extra `tokens`; None uses the estimator."""
@@ -96,43 +111,47 @@ class ModelEntry(Data):
     """Whether it thinks: `off` and `on` are defaults that `enable_thinking` switches."""
     vision: bool = False
     tools: bool = True
-    context_tokens: int | None = Field(default=None, ge=1)
-    max_output_tokens: int | None = Field(default=None, ge=1)
+    context_tokens: int | None = key(default=None, ge=1)
+    max_output_tokens: int | None = key(default=None, ge=1)
     kind: str = "大语言模型"
 
 
-class MatrixClaim(Data):
+@immutable(frozen=True, kw_only=True)
+class MatrixClaim(Written):
     """Which model runs on which chip where a model's entry is silent: every chip."""
 
     claim: Claim
     source: str
 
 
-class OrderClaim(Data):
+@immutable(frozen=True, kw_only=True)
+class OrderClaim(Written):
     """How it is known that keys come in the order of the printed samples."""
 
     claim: Claim
     source: str
 
 
-class Defaults(Data):
+@immutable(frozen=True, kw_only=True)
+class Defaults(Written):
     """Figures that an edition's models share."""
 
-    created: int = Field(ge=0)
+    created: int = key(ge=0)
     """Unix seconds that `--clock fixed` gives to answers without a time of their own."""
-    template_tokens: int = Field(default=3, ge=0)
+    template_tokens: int = key(default=3, ge=0)
     """The opening of the assistant's turn."""
-    system_tokens: int = Field(default=0, ge=0)
+    system_tokens: int = key(default=0, ge=0)
 
 
-class Moderation(Data):
+@immutable(frozen=True, kw_only=True)
+class Moderation(Written):
     """Triggers of the text review; the words are harmless and ours."""
 
     input_words: tuple[str, ...] = ()
     input_patterns: tuple[str, ...] = ()
     output_words: tuple[str, ...] = ()
     output_patterns: tuple[str, ...] = ()
-    after_pieces: int | None = Field(default=None, ge=0)
+    after_pieces: int | None = key(default=None, ge=0)
     claim: Claim = "assumed"
     source: str = "set by the operator"
 
@@ -147,49 +166,39 @@ class Moderation(Data):
         )
 
 
-class ResponseRules(Data):
+@immutable(frozen=True, kw_only=True)
+class ResponseRules(Written):
     """What responses of an edition have, whatever the chip."""
 
-    headers: dict[str, str | dict[Place, HeaderValue]] = Field(default_factory=dict)
+    headers: dict[str, str | dict[Place, HeaderValue]] = key(factory=dict)
     """Further headers: the value on all responses, or by place. `{hex:12}` is drawn, `false` takes the header away."""
     body_type: str = "application/json"
     """Content-Type of an answer that is not streamed."""
 
 
-class EditionFile(Data):
+@immutable(frozen=True, kw_only=True)
+class EditionFile(Written):
     """`edition.toml`: what one state of the documents says of all chips."""
 
     title: str
     source: str
-    chips: tuple[str, ...] = Field(min_length=1)
+    chips: tuple[str, ...] = key(min_length=1)
     """The documented chip types, in the documents' order; a further `<chip>.toml` beside this file is one more."""
     quirks: tuple[QuirkClaim, ...] = ()
     defaults: Defaults
     matrix: MatrixClaim
-    key_order: OrderClaim = OrderClaim.model_construct(claim="documented", source="tutorial of 2024, both samples")
+    key_order: OrderClaim = OrderClaim(claim="documented", source="tutorial of 2024, both samples")
     request: RequestRules
     responses: ResponseRules = ResponseRules()
     moderation: Moderation
     documented_statuses: tuple[int, ...] = ()
     """The statuses that the documents list, whatever is claimed of the bodies in `errors`."""
-    errors: dict[str, ErrorShape]
+    errors: Annotated[dict[str, ErrorShape], Checks(_complete)]
     """By kind; `KIND:FIELD` and `KIND:RULE` are the rows of one field and of one rule that look otherwise.
 
     Say `invalid-field:temperature` and `invalid-field:empty-messages`; the rules are those of `lets_in`.
     """
-    models: tuple[ModelEntry, ...] = Field(min_length=1)
-
-    @field_validator("errors")
-    @classmethod
-    def _complete(cls, errors: dict[str, ErrorShape]) -> dict[str, ErrorShape]:
-        for row in errors:
-            name = row.partition(":")[0]
-            if name not in ERROR_KINDS:
-                raise ValueError(f"unknown kind {name!r}; {suggestion(name, ERROR_KINDS)}")
-        missing = [kind for kind in ERROR_KINDS if kind not in errors]
-        if missing:
-            raise ValueError(f"no row for {', '.join(missing)}")
-        return errors
+    models: tuple[ModelEntry, ...] = key(min_length=1)
 
 
 @immutable(frozen=True)
@@ -262,7 +271,7 @@ class Edition:
         for model, chip in sorted(pairs):
             if chip and chip not in chips:
                 shared = _by_axis(self.file.quirks, where)
-                file = ChipFile.model_construct(
+                file = ChipFile(
                     summary="named by a served answer", quirks=(), latency=self.chips[self.default_chip].latency
                 )
                 chips[chip] = _chip(chip, file, shared, where)
@@ -272,7 +281,7 @@ class Edition:
                 added[model] = None
             entry = models.get(model)
             if entry is not None and chip and entry.chips is not None and chip not in entry.chips:
-                models[model] = entry.model_copy(update={"chips": (*entry.chips, chip)})
+                models[model] = replace(entry, chips=(*entry.chips, chip))
         return replace(self, models=models, chips=chips, from_answers=tuple(added))
 
     @cached_property
@@ -288,7 +297,7 @@ class Edition:
 
 def unlisted(model: str) -> ModelEntry:
     """An entry for a model of which only the name is known."""
-    return ModelEntry.model_construct(**{**_ADDED, "id": model})
+    return ModelEntry(id=model, claim="assumed", source="added by the operator")
 
 
 def load_edition(name: str, roots: Sequence[Path], *, extra_models: Iterable[str] = ()) -> Edition:
@@ -309,13 +318,13 @@ def load_edition(name: str, roots: Sequence[Path], *, extra_models: Iterable[str
         known = sorted(editions(roots))
         raise OperatorError(f"edition: {name!r} is not in {', '.join(map(str, roots))}; {suggestion(name, known)}")
     path = _first("edition.toml", folders)
-    file = read_toml(path, EditionFile)
+    file = _read(path, EditionFile)
     shared = _by_axis(file.quirks, path)
     found = sorted({p.stem for folder in folders for p in folder.glob("*.toml")} - {"edition", *file.chips})
     chips = {}
     for chip in (*file.chips, *found):
         where = _first(f"{chip}.toml", folders)
-        chips[chip] = _chip(chip, read_toml(where, ChipFile), shared, where)
+        chips[chip] = _chip(chip, _read(where, ChipFile), shared, where)
     models: dict[str, ModelEntry] = {}
     for entry in file.models:
         if entry.id in models:
@@ -337,7 +346,7 @@ def editions(roots: Sequence[Path]) -> set[str]:
 def default_edition(roots: Sequence[Path]) -> str:
     """The edition used where none is asked for: the one that the first `default.toml` names."""
     path = _first("default.toml", roots)
-    return read_toml(path, DefaultFile).edition
+    return _read(path, DefaultFile).edition
 
 
 def _first(name: str, folders: Sequence[Path]) -> Path:
@@ -345,11 +354,17 @@ def _first(name: str, folders: Sequence[Path]) -> Path:
     return next((folder / name for folder in folders if (folder / name).is_file()), folders[-1] / name)
 
 
-_ADDED: dict[str, Any] = {
-    **{name: info.default for name, info in ModelEntry.model_fields.items() if not info.is_required()},
-    "claim": "assumed",
-    "source": "added by the operator",
-}
+W = TypeVar("W", bound=Written)
+
+
+def _read(path: Path, kind: type[W]) -> W:
+    """A file of a profile directory, checked unless it is shipped: the tests hold those."""
+    if path.is_relative_to(shipped("profiles")):
+        return trusted(kind, toml_of(path))
+
+    from mockserver.files.checked import read_toml
+
+    return read_toml(path, kind)
 
 
 def _by_axis(claims: Iterable[QuirkClaim], path: Path) -> dict[tuple[str, str, str], QuirkClaim]:

@@ -295,7 +295,7 @@ def _variables(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _file_table(named: str | None, cwd: Path) -> tuple[Path, Mapping[str, Any]]:
     """The configuration file that counts, and its settings; an empty table where there is none."""
-    from mockserver.files.checked import toml_of
+    from mockserver.files.toml import toml_of
 
     candidates: Iterable[Path] = (cwd / FILE_NAME, cwd / PROJECT_FILE_NAME)
     path = cwd / named if named else next((one for one in candidates if one.is_file()), None)
@@ -312,6 +312,7 @@ def _file_table(named: str | None, cwd: Path) -> tuple[Path, Mapping[str, Any]]:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a configuration file."""
+    from mockserver.core.checking import checks
     from mockserver.profile.edition import Moderation
 
     properties = {}
@@ -327,5 +328,5 @@ def schema() -> dict[str, Any]:
         "type": "object",
         "properties": properties,
         "additionalProperties": False,
-        "$defs": {"Moderation": Moderation.model_json_schema()},
+        "$defs": {"Moderation": checks(Moderation).json_schema()},
     }

@@ -177,17 +177,20 @@ def size_range(text: str) -> tuple[int, int]:
 
 
 def _moderation(value: Any, place: Place) -> Moderation:
+    from mockserver.core.written import keys_of
     from mockserver.files.checked import checked
     from mockserver.profile.edition import Moderation
 
     _demand(isinstance(value, Mapping | Moderation))
-    rules = checked(dict(value) if isinstance(value, Mapping) else value, Moderation, place.name)
+    rules = checked(dict(value) if isinstance(value, Mapping) else keys_of(value), Moderation, place.name)
     rules.rules(place.name)  # a pattern that is none is found here, where the place is known
     return rules
 
 
 def _show_moderation(value: Moderation) -> str:
-    given = value.model_dump(exclude_unset=True, exclude={"claim", "source"})
+    from mockserver.core.written import keys_of
+
+    given = keys_of(value, "claim", "source", defaults=False)
     return "; ".join(f"{name}: {_listed(one)}" for name, one in given.items())
 
 

@@ -1,41 +1,35 @@
-"""Data that people write, whose keys are described by the sentences below them."""
+"""The keys of what people write, described in its JSON Schema by the sentences below them."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from mockserver.files.checked import Data
+from mockserver.files.checked import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pydantic import BaseModel
 
-
-class Described(Data):
-    """Data whose keys are described in the JSON Schema by the sentences below them."""
-
-
-def with_sentences(schema: dict[str, Any], models: Iterable[type[BaseModel]]) -> dict[str, Any]:
-    """The JSON Schema with the sentences of these models in it, for keys that have none yet; changed in place."""
+def with_sentences(schema: dict[str, Any], kinds: Iterable[type[Any]]) -> dict[str, Any]:
+    """The JSON Schema with the sentences of these classes in it, for keys that have none yet; changed in place."""
     forms = {**schema.get("$defs", {}), schema.get("title", ""): schema}
-    for model in models:
-        for form in _objects(forms.get(model.__name__, {})):
-            for name, sentence in sentences(model).items():
-                key = model.model_fields[name].alias or name
+    for kind in kinds:
+        for form in _objects(forms.get(kind.__name__, {})):
+            for name, sentence in sentences(kind).items():
+                key = fields_of(kind)[name].alias or name
                 if key in form:
                     form[key].setdefault("description", sentence)
     return schema
 
 
-def sentences(model: type[BaseModel]) -> dict[str, str]:
+def sentences(kind: type[Any]) -> dict[str, str]:
     """The sentence below each field, read from the source when a schema is asked for: at start it costs 40 ms."""
     import ast
     import inspect
     import textwrap
 
-    tree = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
+    tree = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
     lines = tree.body if isinstance(tree, ast.ClassDef) else []
     return {
         named.target.id: inspect.cleandoc(said.value.value)

@@ -7,24 +7,20 @@ import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
-from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
-
 from mockserver.core.body_types import body_of_value
 from mockserver.core.errors import Refusal, nearest, suggestion
 from mockserver.core.exchange import Answer, Plan, ToolCall, Usage
-from mockserver.core.field_rules import MOST_WHOLE, Must, Rule, Ruled, exactly_one, whole
+from mockserver.core.field_rules import MOST_WHOLE, Must, Rule, exactly_one, whole
+from mockserver.core.immutable import immutable
 from mockserver.core.sent_headers import SentHeaders
+from mockserver.core.written import Checks, Reads, Written, key
 from mockserver.profile.edition import ERROR_KINDS
 from mockserver.sources import tokens
 from mockserver.sources.condition import shown
-from mockserver.sources.described import Described
 from mockserver.sources.raw_answer import RawAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pydantic import GetJsonSchemaHandler
-    from pydantic_core import CoreSchema
+    from collections.abc import Callable, Mapping
 
 LONGEST_DELAY_MS: Final = 600_000
 LATEST: Final = 253_402_300_799
@@ -70,23 +66,25 @@ def _known_kind(kind: str | None) -> str | None:
     return kind
 
 
-class FixtureUsage(Described):
+@immutable(frozen=True, kw_only=True)
+class FixtureUsage(Written):
     """Tokens where they are known; else they are counted."""
 
-    prompt_tokens: int = Field(ge=0, le=MOST_WHOLE)
+    prompt_tokens: int = key(ge=0, le=MOST_WHOLE)
     """Tokens of the request with its chat template."""
-    completion_tokens: int = Field(ge=1, le=MOST_WHOLE)
+    completion_tokens: int = key(ge=1, le=MOST_WHOLE)
     """Tokens of the answer with its end token."""
-    reasoning_tokens: int = Field(default=0, ge=0, le=MOST_WHOLE)
+    reasoning_tokens: int = key(default=0, ge=0, le=MOST_WHOLE)
     """Those of them that are reasoning."""
 
 
-class FixtureToolCall(Described):
+@immutable(frozen=True, kw_only=True)
+class FixtureToolCall(Written):
     """One call of a function by the model."""
 
-    name: str = Field(min_length=1)
+    name: str = key(min_length=1)
     """The function."""
-    arguments: Annotated[str, PlainValidator(_arguments), WithJsonSchema({"type": ["object", "string"]})] = "{}"
+    arguments: Annotated[str, Reads(_arguments, {"type": ["object", "string"]})] = "{}"
     """Its arguments: an object, or their text as it shall be sent (it need not be JSON)."""
     id: str | None = None
     """The call's id; absent derives one."""
@@ -97,10 +95,11 @@ class FixtureToolCall(Described):
         return ToolCall(self.id or f"call_{digest}", self.name, tokens.pieces(self.arguments))
 
 
-class ErrorReply(Ruled, Described):
+@immutable(frozen=True, kw_only=True)
+class ErrorReply(Written):
     """An error instead of an answer; a text is short for its `kind`."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (
+    field_rules: ClassVar[tuple[Rule, ...]] = (
         exactly_one("kind", "status", 'give a kind, like "rate-limited", or an object with status, code and message'),
         Rule(
             "code, message and body go with status; a kind has its own",
@@ -112,37 +111,36 @@ class ErrorReply(Ruled, Described):
         ),
     )
 
-    kind: Annotated[str | None, AfterValidator(_known_kind), WithJsonSchema({"enum": [*ERROR_KINDS, None]})] = None
+    kind: Annotated[str | None, Checks(_known_kind, {"enum": [*ERROR_KINDS, None]})] = None
     """A kind of the edition's [errors] table, which then gives status, form, code and message."""
-    status: int | None = Field(default=None, ge=200, le=599)
+    status: int | None = key(default=None, ge=200, le=599)
     """HTTP status, where it is to be an error of your own; 200 too, as some services say errors."""
-    code: Annotated[int | str | None, PlainValidator(_code), WithJsonSchema(_CODE_SCHEMA)] = None
+    code: Annotated[int | str | None, Reads(_code, _CODE_SCHEMA)] = None
     """The body's code: an integer takes the gateway's form, a text the upstream's; absent means the status."""
     message: str = ""
     """The body's message."""
     body: Any = None
     """The whole body in a shape of your own: any JSON value, a text as it is."""
-    headers: SentHeaders = Field(default={})
+    headers: SentHeaders = key(factory=dict, json_schema_extra={"default": {}})
     """Further response headers, in place of those of the same name."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_short(cls, value: object) -> object:
+    @staticmethod
+    def from_short(value: Any) -> Any:
+        """See `Written`."""
         return {"kind": value} if isinstance(value, str) else value
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        schema = super().__get_pydantic_json_schema__(core_schema, handler)
-        whole = dict(schema)
-        schema.clear()
-        schema["anyOf"] = [{"type": "string", "enum": list(ERROR_KINDS)}, whole]
-        return schema
+    @staticmethod
+    def short_schemas(properties: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """See `Written`."""
+        del properties
+        return [{"type": "string", "enum": list(ERROR_KINDS)}]
 
 
-class FixtureAnswer(Ruled, Described):
+@immutable(frozen=True, kw_only=True)
+class FixtureAnswer(Written):
     """What is said: `text` or `pieces`, reasoning before it, tool calls after it; or an error."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (
+    field_rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "text and pieces exclude each other; pieces joined are the text",
             ({"text": Must.NULL}, {"pieces": Must.NULL}),
@@ -175,7 +173,7 @@ class FixtureAnswer(Ruled, Described):
     """The bytes instead of all that, as they are sent: a text, a list of sends, or an object with more."""
     blocked: bool = False
     """Whether the text review stops the answer after what is said here."""
-    delay_ms: float = Field(default=0.0, ge=0, le=LONGEST_DELAY_MS)
+    delay_ms: float = key(default=0.0, ge=0, le=LONGEST_DELAY_MS)
     """Milliseconds before the answer begins, streamed or not."""
     finish_reason: str | None = None
     """Why it ends, in any word; absent means tool_calls where there are any, else stop."""
@@ -183,7 +181,7 @@ class FixtureAnswer(Ruled, Described):
     """Tokens, where they are known."""
     id: str | None = None
     """The answer's id, where it is known."""
-    created: int | None = Field(default=None, ge=0, le=LATEST)
+    created: int | None = key(default=None, ge=0, le=LATEST)
     """Unix seconds of the answer, where they are known."""
 
     @cached_property

@@ -8,64 +8,66 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pydantic import Field, model_validator
-
 from mockserver.core.body_types import type_of
 from mockserver.core.exchange import Ending, Plan
 from mockserver.core.headers import LENGTH, has_length, with_length, without_length
+from mockserver.core.immutable import immutable
 from mockserver.core.sent_headers import HeaderPair, SentPairs
+from mockserver.core.written import Written, key
 from mockserver.files.byte_text import Text, bytes_of
-from mockserver.sources.described import Described
 
 if TYPE_CHECKING:
-    from pydantic import GetJsonSchemaHandler
-    from pydantic_core import CoreSchema
+    from collections.abc import Mapping
 
 LONGEST_MS: Final = 3_600_000
 _BODILESS: Final = frozenset({204, 304})
 
 
-class RawSend(Described):
+@immutable(frozen=True, kw_only=True)
+class RawSend(Written):
     """What is sent at once; a text is short for its `data`."""
 
     data: Text
     """The bytes: a text, or texts and `{"hex": …}` in turn."""
-    at_ms: float | None = Field(default=None, ge=0, le=LONGEST_MS)
+    at_ms: float | None = key(default=None, ge=0, le=LONGEST_MS)
     """Milliseconds after the request; never before what stands above."""
-    delay_ms: float = Field(default=0.0, ge=0, le=LONGEST_MS)
+    delay_ms: float = key(default=0.0, ge=0, le=LONGEST_MS)
     """Milliseconds after what stands above, or after at_ms."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_short(cls, value: object) -> object:
+    @staticmethod
+    def from_short(value: Any) -> Any:
+        """See `Written`."""
         if isinstance(value, dict) and "hex" in value:
             return {"data": (value,)}
         return {"data": value} if isinstance(value, str) else value
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return _or(handler.resolve_ref_schema(handler(core_schema)), {"type": "string"})
+    @staticmethod
+    def short_schemas(properties: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """See `Written`."""
+        del properties
+        return [{"type": "string"}]
 
 
-class RawAnswer(Described):
+@immutable(frozen=True, kw_only=True)
+class RawAnswer(Written):
     """Status, headers and bytes as they are sent; a text, or a list of sends, is short for `sends`."""
 
-    status: int = Field(default=200, ge=200, le=999)
+    status: int = key(default=200, ge=200, le=999)
     """HTTP status."""
     headers: SentPairs = ()
     """Response headers, by name or as pairs; a content-type that is absent follows from the bytes."""
     sends: tuple[RawSend, ...] = ()
     """The body, in the order in which it is sent."""
-    head_at_ms: float | None = Field(default=None, ge=0, le=LONGEST_MS)
+    head_at_ms: float | None = key(default=None, ge=0, le=LONGEST_MS)
     """When the head is sent, in milliseconds after the request; absent sends it with the first bytes."""
     ending: Literal["complete", "cut", "reset", "hang"] = "complete"
     """How it stops after the last of them."""
     trailers: tuple[HeaderPair, ...] = ()
     """Headers after a chunked body, as pairs."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_short(cls, value: object) -> object:
+    @staticmethod
+    def from_short(value: Any) -> Any:
+        """See `Written`."""
         if isinstance(value, str):
             return {"sends": (value,)}
         if isinstance(value, list | tuple):
@@ -74,10 +76,10 @@ class RawAnswer(Described):
             value = {**value, "headers": list(value["headers"].items())}
         return _frozen(value)
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        schema = handler.resolve_ref_schema(handler(core_schema))
-        return _or(schema, {"type": "string"}, {**schema["properties"]["sends"]})
+    @staticmethod
+    def short_schemas(properties: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """See `Written`."""
+        return [{"type": "string"}, {**properties["sends"]}]
 
     @property
     def _whole(self) -> bool:
@@ -126,11 +128,3 @@ def _frozen(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _frozen(one) for name, one in value.items()}
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
-
-
-def _or(schema: dict[str, Any], *short: dict[str, Any]) -> dict[str, Any]:
-    """The schema with its short forms; changed in place, since others may refer to it."""
-    whole = dict(schema)
-    schema.clear()
-    schema["anyOf"] = [*short, whole]
-    return schema

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import ConfigDict
 
-from mockserver.core.field_rules import Ruled
+from mockserver.core.checking import Ruled
 from mockserver.core.immutable import immutable
 
 if TYPE_CHECKING:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from mockserver.core.checking import Ruled
 from mockserver.core.data import ANY
 from mockserver.core.errors import Refusal
-from mockserver.core.field_rules import Must, Rule, Ruled
+from mockserver.core.field_rules import Must, Rule
+from mockserver.core.immutable import immutable
 from mockserver.files.byte_text import plain, text_of
 from mockserver.pipeline.disturb import fault_of
 from mockserver.pipeline.faults.table import AnyFault
@@ -37,6 +39,7 @@ class Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
+@immutable(frozen=True, kw_only=True)
 class WhichBody(Match):
     """Which requests are meant, in the words of a fixture's `match`; a key that is absent does not matter."""
 
@@ -45,7 +48,7 @@ class WhichBody(Match):
 
     def which(self) -> Which:
         """The same as the namespace keeps it."""
-        asks = bool(self.model_fields_set & {"user", "system", "messages", "body", "headers", "query"})
+        asks = replace(self.asks(), stream=None).conditions > 0
         model, chip = (None if name == ANY else name for name in (self.model, self.chip))
         return Which(model, chip, self.stream, self.contains, self if asks else None)
 

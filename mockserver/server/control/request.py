@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from mockserver.core.checking import strictly
 from mockserver.core.errors import MOST_DETAIL_CHARACTERS, Refusal, suggestion, without_middle
-from mockserver.core.field_rules import strictly
 from mockserver.pipeline.admit import explain_json
 
 if TYPE_CHECKING:
