@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
         print("\n".join(f"{name}: {fact}" for name, fact in machine().items()), end="\n\n")
         print(table(figures))
     if given.docs:
-        write_documents(figures, machine())
+        write_documents(figures, machine(), whole=EVERYTHING in given.what)
     if given.svg:
         given.svg.write_text(chart(figures), "utf-8")
     missed = [figure for figure in figures if figure.reached is False]
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="also draw the ratios as a chart")
-    parser.add_argument("--docs", action="store_true", help="write them into the documents: table, chart and JSON")
+    parser.add_argument("--docs", action="store_true", help="write them into the documents; other parts stay")
     parser.add_argument("--check", action="store_true", help="exit with 1 where a goal is missed")
     return parser
 

@@ -1,4 +1,4 @@
-"""One run written into the documents: all rows into docs/speed.md, six into both READMEs, a chart, and the JSON.
+"""A run written into the documents: all rows into docs/speed.md, six into both READMEs, a chart, and the JSON.
 
 Each table stands between two comments, `<!-- bench -->` and `<!-- end of bench -->`.
 """
@@ -9,13 +9,11 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
-from bench.report import as_json, chart, markdown
+from bench.report import Figure, Goal, as_json, chart, markdown
 from bench.servers import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from bench.report import Figure
 
 CHART: Final = ROOT / "docs" / "pictures" / "speed.svg"
 DATA: Final = ROOT / "docs" / "pictures" / "speed.json"
@@ -34,8 +32,18 @@ SIX: Final = {
 _BETWEEN: Final = re.compile(r"(<!-- bench -->\n).*?(<!-- end of bench -->)", re.DOTALL)
 
 
-def write_documents(figures: Sequence[Figure], facts: Mapping[str, str]) -> None:
-    """Write all that the run found; what it did not measure is left out."""
+def write_documents(figures: Sequence[Figure], facts: Mapping[str, str], *, whole: bool = True) -> None:
+    """Write all that the run found; what it did not measure is left out.
+
+    Args:
+        figures: What it found.
+        facts: What a reader must know of the machine.
+        whole: Whether it measured everything; what it did not measure stays as it was where it measured some parts.
+    """
+    if not whole:
+        names = {figure.name for figure in figures}
+        facts = {**facts, "measured in a run of their own": f"the {len(figures)} rows at the end"}
+        figures = [*(one for one in written() if one.name not in names), *figures]
     CHART.write_text(chart(figures), "utf-8")
     DATA.write_text(json.dumps(as_json(figures, facts), indent=1, ensure_ascii=False) + "\n", "utf-8")
     machine = "\n".join(f"- {name}: {fact}" for name, fact in facts.items())
@@ -43,6 +51,16 @@ def write_documents(figures: Sequence[Figure], facts: Mapping[str, str]) -> None
     for number, (name, now, goal) in enumerate((("README.md", "now", "goal"), ("README.zh-CN.md", "现在", "目标"))):
         rows = [f"| {SIX[one.name][number]} | {_shown(one)} | {_goal(one)} |" for one in figures if one.name in SIX]
         _replace(name, "\n".join((f"| | {now} | {goal} |", "| --- | --- | --- |", *rows)))
+
+
+def written() -> list[Figure]:
+    """The rows of the documents as they are."""
+    rows = json.loads(DATA.read_text("utf-8"))["figures"]
+    return [
+        Figure(row["name"], row["mock"], row["bare"], Goal(**row["goal"]) if row["goal"] else None,
+               tuple(row["spread"]) if row["spread"] else None)
+        for row in rows
+    ]  # fmt: skip
 
 
 def _shown(figure: Figure) -> str:

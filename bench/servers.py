@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 OTHER: Final = os.environ.get("BENCH_AGAINST")
 """Another checkout, measured in the same turns; its figures stand in rows of their own."""
+_USABLE: Final = os.sched_getaffinity(0) if sys.platform == "linux" else set()
 STOP_SECONDS = 10.0
 FIRST_ANSWER_SECONDS = 20.0
 
@@ -35,10 +36,10 @@ def cores() -> tuple[int, int] | None:
     return (usable[0], usable[1]) if len(usable) > 1 else None
 
 
-def pin(pid: int, core: int) -> None:
-    """Keep a process on one core."""
+def pin(pid: int, core: int | None) -> None:
+    """Keep a process on one core; None lets it have all that this one had before it was pinned, and passed on."""
     if sys.platform == "linux":
-        os.sched_setaffinity(pid, {core})
+        os.sched_setaffinity(pid, _USABLE if core is None else {core})
 
 
 def pin_client() -> None:
@@ -147,14 +148,18 @@ class Command(Running):
             stdout=self._log,
             stderr=self._log,
         )
-        if core is not None:
-            pin(self._process.pid, core)
+        pin(self._process.pid, core)
         self._first_answer(request, started + FIRST_ANSWER_SECONDS)
         self.first_answer_ms = (time.perf_counter() - started) * 1000
 
     def cpu_seconds(self) -> float:
         """CPU time used since the process began, of all its threads and children, user and system."""
         return tree_cpu_seconds(self._process.pid)
+
+    def children(self) -> list[int]:
+        """Its processes beside the first one (Linux)."""
+        pid = self._process.pid
+        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
 
     def resident_mb(self) -> float:
         """Memory in use (resident set), in MB of 10^6 bytes."""

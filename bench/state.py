@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.client import ask
 from bench.report import Figure, Goal
-from bench.servers import Command, stop, tree_cpu_seconds
+from bench.servers import Command, pin, stop, tree_cpu_seconds
 from bench.users import CONNECTIONS, chat
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def redis_server() -> Iterator[tuple[str, int]]:
             [program, "--port", "0", "--unixsocket", socket, "--dir", folder, "--save", ""],
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
+        pin(process.pid, None)
         assert process.stdout is not None
         next(line for line in process.stdout if "eady to accept connections" in line)
         try:

@@ -105,6 +105,25 @@ def test_a_run_is_written_between_the_marks(tmp_path: Path, monkeypatch: pytest.
     assert "定速流" in written[2]
 
 
+def test_a_run_of_some_parts_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their rows stay as they were, what was measured anew stands once, behind them, and the table says so."""
+    (tmp_path / "docs" / "pictures").mkdir(parents=True)
+    for name in ("docs/speed.md", "README.md", "README.zh-CN.md"):
+        (tmp_path / name).write_text("<!-- bench -->\n<!-- end of bench -->\n", "utf-8")
+    monkeypatch.setattr(documents, "ROOT", tmp_path)
+    monkeypatch.setattr(documents, "CHART", tmp_path / "docs" / "pictures" / "speed.svg")
+    monkeypatch.setattr(documents, "DATA", tmp_path / "docs" / "pictures" / "speed.json")
+    stays = Figure("stays", 6.0, 2.0, Goal(3, "mock"), (2.5, 3.5))
+
+    documents.write_documents([Figure("again", 1.0), stays], {})
+    documents.write_documents([Figure("again", 2.0), Figure("new", 3.0)], {}, whole=False)
+    text = (tmp_path / "docs" / "speed.md").read_text("utf-8")
+
+    assert documents.written() == [stays, Figure("again", 2.0), Figure("new", 3.0)]
+    assert "- measured in a run of their own: the 2 rows at the end\n" in text
+    assert "| again | 1.00 |" not in text
+
+
 def test_a_table_without_its_place_is_told() -> None:
     """The READMEs of this checkout have the marks, and so has docs/speed.md."""
     for name in ("docs/speed.md", "README.md", "README.zh-CN.md"):

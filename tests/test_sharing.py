@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import resource
 import signal
 import socket
@@ -22,7 +21,7 @@ from tests.served import started
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for the processes and their sockets in /proc")
 
@@ -132,7 +131,7 @@ def test_a_killed_process_loses_its_own_connections_and_its_successor_gets_the_n
         before = mock.workers
         at = [holder(connection, before) for connection in opened]
         os.kill(before[0], signal.SIGKILL)
-        (new,) = until_replaced(mock, before)
+        new = until_held(mock, lambda by: by not in before)
 
         assert [again(connection) for connection in opened] == [pid != before[0] for pid in at]
         assert {holder(connection, mock.workers) for connection in mock.kept(held, EACH)} == {new}
@@ -152,32 +151,30 @@ def test_what_waits_for_a_process_that_is_killed_is_answered_by_its_successor() 
         assert all(map(answered, opened))
 
 
-def test_a_process_without_file_numbers_rests_and_goes_on() -> None:
-    """It says so, others have the new connections meanwhile; at most the one is lost that it read from another."""
+def test_a_process_without_file_numbers_says_so_and_goes_on() -> None:
+    """What was handed to it then is lost, and it has connections again once it has file numbers."""
     with served("--port", "0") as mock, ExitStack() as held:
         pid = mock.workers[0]
         most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (numbers_of(pid), most[1]))
-        opened = [held.enter_context(mock.connect()) for _ in range(WORKERS * EACH)]
-        for connection in opened:
-            connection.sendall(ASKED)
+        for _ in range(WORKERS * EACH):
+            held.enter_context(mock.connect())
         assert mock.process.stderr is not None
-        told = json.loads(mock.process.stderr.readline())["message"]
+        told = next(line for line in mock.process.stderr if "no file number left" in line)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, most)
-        lost = [answered(connection) for connection in opened].count(False)
+        until_held(mock, lambda by: by == pid)
 
-    assert re.match("a process takes in no connections for 1 s: ", told)
-    assert lost <= 1
+    assert json.loads(told)["message"] == "a connection is lost, since the system has no file number left for it"
 
 
-def until_replaced(mock: Served, before: list[int]) -> set[int]:
-    """The processes that are not among those before, as soon as one has taken in a connection."""
+def until_held(mock: Served, wanted: Callable[[int], bool]) -> int:
+    """Connect until a process that is wanted has taken a connection in; that process."""
     while True:
         with mock.connect() as connection:
             connection.sendall(ASKED)
             assert answered(connection)
-            if holder(connection, mock.workers) not in before:
-                return set(mock.workers) - set(before)
+            if wanted(by := holder(connection, mock.workers)):
+                return by
 
 
 def again(connection: socket.socket) -> bool:

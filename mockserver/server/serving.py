@@ -99,7 +99,7 @@ class Server(UvicornServer):
             await super().startup(sockets)
         else:
             await super().startup([])
-            self.door.open(self._connection, self.server_state, self.config.ssl)
+            await self.door.open(self._connection, self.server_state, self.config)
             self.servers = [self.door]  # type: ignore[list-item]  # it is closed like one of asyncio's
         if self.started:
             self._on_ready()

@@ -11,28 +11,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 import struct
 from fcntl import ioctl
+from functools import partial
 from itertools import chain
 from mmap import mmap
 from termios import FIONREAD
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from ssl import SSLContext
 
+    from uvicorn.config import Config
     from uvicorn.server import Protocols, ServerState
 
 log = logging.getLogger("mockserver")
 
 ABSENT: Final = 2**62
 """How many connections one counts as having that does not accept: more than any other."""
-AT_ONCE: Final = 64
-"""Connections taken in before the loop turns to others."""
 REST_SECONDS: Final = 1.0
-"""How long none is taken in after the system had no file number or no memory left for one."""
+"""How long none is handed to a process that had no file number left for one."""
 _CLOSE_ON_EXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _ONE: Final = b"\0"  # what a connection is sent with: how many bytes wait is how many connections wait
 
@@ -78,13 +78,12 @@ class Shares:
                 chosen, fewest = number, among
         return chosen
 
-    def hand_on(self, connection: socket.socket, to: int) -> bool:
-        """Send a connection to a process; whether that went."""
+    def hand_on(self, connection: int, to: int) -> bool:
+        """Send a connection, by its file number, to a process; whether that went, and ours can be closed."""
         try:
-            socket.send_fds(self._ways[to][0], [_ONE], [connection.fileno()])
+            socket.send_fds(self._ways[to][0], [_ONE], [connection])
         except OSError:  # it reads none, or too many are on their way
             return False
-        connection.close()
         return True
 
     def way_in(self, number: int) -> socket.socket:
@@ -111,29 +110,31 @@ class Door:
 
     def __init__(self, shares: Shares, number: int, listening: socket.socket) -> None:
         self._shares, self._number, self._listening = shares, number, listening
-        self._way_in = shares.way_in(number)
         self._begun: set[Protocols] = set()
         self._open = _Open(self)
         self._tasks: set[asyncio.Task[None]] = set()
         self._lets_in = self._closed = False
 
-    def open(self, protocol: Callable[[], Protocols], state: ServerState, tls: SSLContext | None) -> None:
+    async def open(self, protocol: Callable[[], Protocols], state: ServerState, config: Config) -> None:
         """Let connections in.
 
         Args:
             protocol: Makes what speaks on one; it adds itself to the state's connections, and takes itself off.
             state: uvicorn's, of this process.
-            tls: For https.
+            config: uvicorn's, for TLS and for how many connections may wait to be accepted.
         """
-        self._protocol, self._tls, self._loop = protocol, tls, asyncio.get_running_loop()
+        self._protocol, self._tls, self._loop = protocol, config.ssl, asyncio.get_running_loop()
         state.connections = self._open
         self._let_in()
+        arrival = partial(_Arrival, self)
+        self._server = await self._loop.create_server(arrival, sock=self._listening, backlog=config.backlog)
 
     def close(self) -> None:
         """Let none in any more; those that were handed on and not taken in are closed."""
         self._closed = True
-        self._let_none_in()
+        self._server.close()
         self._listening.close()
+        self._let_none_in()
         while connection := self._handed():
             connection.close()
 
@@ -149,56 +150,54 @@ class Door:
         """Count a connection no more among those that have only begun."""
         self._begun.discard(protocol)
 
+    def arrived(self, transport: asyncio.Transport) -> None:
+        """Have a connection that was accepted here go on here, or where it is handed on to."""
+        accepted = transport.get_extra_info("socket").fileno()
+        to = self._shares.place(self._number)
+        if to != self._number and self._shares.hand_on(accepted, to):
+            transport.abort()  # closes our file number alone
+        elif self._tls is None:
+            protocol = self._protocol()
+            transport.set_protocol(protocol)
+            protocol.connection_made(transport)
+        else:
+            connection = self._socket(os.dup(accepted))
+            transport.abort()
+            self._take_in(connection)
+
     def _let_in(self) -> None:
         if not self._closed:
             self._lets_in = True
             self.count()
-            self._loop.add_reader(self._listening, self._accept)
-            self._loop.add_reader(self._way_in, self._receive)
+            self._loop.add_reader(self._shares.way_in(self._number), self._receive)
 
     def _let_none_in(self) -> None:
         self._lets_in = False
         self._shares.leave(self._number)
-        self._loop.remove_reader(self._listening)
-        self._loop.remove_reader(self._way_in)
-
-    def _rest(self, why: str) -> None:
-        log.warning("a process takes in no connections for %g s: %s", REST_SECONDS, why)
-        self._let_none_in()
-        self._loop.call_later(REST_SECONDS, self._let_in)
-
-    def _accept(self) -> None:
-        for _ in range(AT_ONCE):
-            try:
-                connection, _address = self._listening.accept()
-            except (BlockingIOError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                self._rest(error.strerror or str(error))
-                return
-            to = self._shares.place(self._number)
-            if to == self._number or not self._shares.hand_on(connection, to):
-                self._take_in(connection)
+        self._loop.remove_reader(self._shares.way_in(self._number))
 
     def _receive(self) -> None:
-        for _ in range(AT_ONCE):
-            connection = self._handed()
-            if connection is None:
-                return
+        connection = self._handed()
+        if connection is not None:
             self._take_in(connection)
 
     def _handed(self) -> socket.socket | None:
         """The next connection that was handed to this process; None where there is none."""
-        like = self._listening
         try:
-            read, numbers, _, _ = socket.recv_fds(self._way_in, len(_ONE), 1, _CLOSE_ON_EXEC)
+            read, numbers, _, _ = socket.recv_fds(self._shares.way_in(self._number), len(_ONE), 1, _CLOSE_ON_EXEC)
         except BlockingIOError:
             return None
         if numbers:
-            return socket.socket(like.family, like.type, like.proto, fileno=numbers[0])
+            return self._socket(numbers[0])
         if read and self._lets_in:
-            self._rest("one that was handed on is lost, since the system has no file number left for it")
+            log.warning("a connection is lost, since the system has no file number left for it")
+            self._let_none_in()
+            self._loop.call_later(REST_SECONDS, self._let_in)
         return None
+
+    def _socket(self, number: int) -> socket.socket:
+        like = self._listening
+        return socket.socket(like.family, like.type, like.proto, fileno=number)
 
     def _take_in(self, connection: socket.socket) -> None:
         connection.setblocking(False)
@@ -218,6 +217,17 @@ class Door:
         finally:
             self.begun(protocol)
             self.count()
+
+
+class _Arrival(asyncio.Protocol):
+    """A connection that was accepted, until it is known where it goes on."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Bring it there before anything is read from it."""
+        self._door.arrived(cast("asyncio.Transport", transport))
 
 
 class _Open(set[Any]):
