@@ -156,6 +156,7 @@ class Fixtures:
             for seen, name in enumerate(changed, 1):
                 self._read((number, name))
                 if seen % READ_A_STEP == 0:
+                    self.changes += 1
                     yield
             self.changes += bool(changed or gone)
         self._tell_expired()
