@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,14 @@ import httpx
 import pytest
 
 from mockserver.core.errors import OperatorError
-from mockserver.core.exchange import Answer
+from mockserver.core.exchange import Answer, Exchange, Plan, Request
+from mockserver.files.exchange_file import Provenance, file_of, written
 from mockserver.server.app import App
 from mockserver.server.beside import beside
 from mockserver.server.guard import Guard
 from mockserver.settings import assemble
 from mockserver.settings.config import Config
+from mockserver.sources.recordings import Recordings, read_recording
 from tests.fixture_helpers import NEW_YEAR_S, TWO, found, loaded, request, user, write
 
 if TYPE_CHECKING:
@@ -222,3 +225,40 @@ def test_what_is_not_kept_and_has_changed_counts_as_it_is_now(
         write(tmp_path, "a.json", **now)
 
     assert found(fixtures, request(user("a"))) == says
+
+
+@pytest.mark.parametrize(
+    ("now", "source"),
+    [
+        pytest.param("Who are you?", "recording:a.json", id="as it was"),
+        pytest.param("Who am I?", None, id="of another dialogue"),
+        pytest.param("", None, id="broken"),
+        pytest.param(None, None, id="gone"),
+    ],
+)
+def test_a_recording_that_is_not_kept_is_read_when_it_is_played(
+    now: str | None, source: str | None, tmp_path: Path
+) -> None:
+    """It is found by what was noted of it; where its file is another one by now, there is none."""
+    path = tmp_path / "a.json"
+    path.write_text(recorded("Who are you?"), "utf-8")
+    made = read_recording(path)
+    assert made is not None
+    recordings = Recordings([made], most_whole=0)
+
+    if now is None:
+        path.unlink()
+    else:
+        path.write_text(recorded(now) if now else "{", "utf-8")
+    found = recordings.find(made.request)
+
+    assert (found and found.plan.source) == source
+    assert (path in recordings, len(recordings), recordings.named()) == (True, 1, {("mt-infini-3b", "nvidia")})
+
+
+def recorded(text: str) -> str:
+    """The text of a file with a recorded answer to this."""
+    body = json.dumps({"messages": [user(text)]}).encode()
+    asked = Request("POST", "/maas/mt-infini-3b/nvidia/chat/completions", {}, body)
+    exchange = Exchange(asked, Plan(200, (), (b"{}",), (0.0,)), 1)
+    return written(file_of(exchange, Provenance(recorded_at="", tool="", body_sha256="")))

@@ -150,7 +150,7 @@ def recordings(config: Config, edition: Edition) -> RecordingFolders | None:
     if not config.fixtures:
         return None
     from mockserver.sources.recording_folders import RecordingFolders
-    from mockserver.sources.recordings import ReplaySettings
+    from mockserver.sources.replay import ReplaySettings
 
     speed = config.speed if config.speed is not None else float(config.pace == "recorded")
     identity: Literal["kept", "fresh"] = "fresh" if config.clock == "real" else "kept"

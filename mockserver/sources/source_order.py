@@ -119,7 +119,7 @@ class Sources:
             if recorded is not None:
                 return recorded
         if found is not None:
-            self._generation += found.fixture.file.answer is None  # one of a sequence
+            self._generation += found.in_turn
             said = reply_of(found.said, found.fixture.name, lambda: self._prompt_tokens(request))
             if isinstance(said, Answer):
                 said = identified(said, request.messages)
@@ -143,15 +143,11 @@ class Sources:
         """Model and chip of each answer that the operator gives; an empty name is any, a deployment is no model."""
         if self._recordings is None:
             return set()
-        pairs = {
+        return self._recordings.recordings.named() | {
             ("" if one.model == ANY else one.model, "" if one.chip == ANY else one.chip)
             for one in self._fixtures.unordered()
             if one.root < self._recordings.roots
         }
-        for asked in (one.request for one in self._recordings.recordings):
-            if asked.route is None or not asked.route.deployment:
-                pairs.add((asked.model, asked.chip))
-        return pairs
 
     def forget(self, namespace: str) -> None:
         """Sequences of fixtures begin again for a namespace."""
