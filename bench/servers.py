@@ -123,6 +123,7 @@ class Command(Running):
         root: The folder that it runs in, from which its modules come.
         words: The command itself.
         port_flag: How it is told its port.
+        patience_s: The most seconds to its first answer.
 
     Attributes:
         address: Where it listens.
@@ -137,6 +138,7 @@ class Command(Running):
         root: str | Path = ROOT,
         words: Sequence[str] = (sys.executable, "-m", "mockserver", "serve"),
         port_flag: str = "--port",
+        patience_s: float = FIRST_ANSWER_SECONDS,
     ) -> None:
         port = free_port()
         self.address = ("127.0.0.1", port)
@@ -149,8 +151,13 @@ class Command(Running):
             stderr=self._log,
         )
         pin(self._process.pid, core)
-        self._first_answer(request, started + FIRST_ANSWER_SECONDS)
+        self._first_answer(request, started + patience_s)
         self.first_answer_ms = (time.perf_counter() - started) * 1000
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
 
     def cpu_seconds(self) -> float:
         """CPU time used since the process began, of all its threads and children, user and system."""

@@ -21,7 +21,8 @@ from mockserver.files.secrets import Scrubbing
 from mockserver.recording.formats import har
 from mockserver.recording.formats.imported_exchange import Hints
 from mockserver.recording.show import compared, time_line
-from mockserver.sources.recordings import exact_plan, recording
+from mockserver.sources.recordings import recording
+from mockserver.sources.replay import exact_plan
 from tests.command import ROOT, called
 from tests.in_thread import serving
 from tests.recording_helpers import CHAT, SSE_HEAD, PlanApp, RawUpstream, ask, chat_body, chunked, posted, recording_of

@@ -20,11 +20,10 @@ from mockserver.pipeline.respond import Service
 from mockserver.sources.recordings import (
     Recording,
     Recordings,
-    ReplaySettings,
     chat_request,
     recording,
-    replayed,
 )
+from mockserver.sources.replay import ReplaySettings, replayed
 from tests.conftest import load
 
 FIELDS: list[dict[str, Any]] = [{"temperature": 0}, {"temperature": 1}, {"temperature": 2}]

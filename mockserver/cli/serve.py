@@ -102,7 +102,7 @@ def serve(config: Config, console: Console) -> int:
     with log.logging_to(console.err, config.log_format, config.log_level) as tell, contextlib.ExitStack() as held:
         held.callback(port_file.remove)
         held.enter_context(ended_by_sigterm())
-        mock = build(config, tell)
+        mock = build(config, tell, early=True)
         tls = held.enter_context(tls_of(config))
         if tls and tls.ca:
             config = replace(config, tls_ca=tls.ca)

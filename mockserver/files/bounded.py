@@ -47,19 +47,19 @@ def read_bounded(path: Path | str, limit: int = FILE_LIMIT_BYTES) -> bytes:
         raise UnreadableFileError(f"{name}: no such file") from None
     except (OSError, ValueError) as error:  # a ValueError for a zero byte in the name
         raise UnreadableFileError(f"{name}: cannot be read: {_why(path, error)}") from None
-    seen = os.fstat(descriptor)
-    if not stat.S_ISREG(seen.st_mode):
-        os.close(descriptor)
-        raise UnreadableFileError(f"{name}: cannot be read: it is {_kind(seen.st_mode)}; allowed: a regular file")
-    with os.fdopen(descriptor, "rb") as file:
+    try:
+        seen = os.fstat(descriptor)
+        if not stat.S_ISREG(seen.st_mode):
+            raise UnreadableFileError(f"{name}: cannot be read: it is {_kind(seen.st_mode)}; allowed: a regular file")
         if seen.st_size > limit:
             raise _too_large(name, f"{seen.st_size} bytes", limit)
-        try:
-            data = file.read(seen.st_size + 1)  # no more: the room of what is not there would stay with what is
-            if len(data) > seen.st_size:
-                data += file.read(limit + 1 - len(data))
-        except OSError as error:
-            raise UnreadableFileError(f"{name}: cannot be read: {error.strerror or error}") from None
+        data = os.read(descriptor, seen.st_size + 1)  # no file object: there may be a hundred thousand of them
+        while len(data) != seen.st_size and len(data) <= limit and (more := os.read(descriptor, limit + 1 - len(data))):
+            data += more
+    except OSError as error:
+        raise UnreadableFileError(f"{name}: cannot be read: {error.strerror or error}") from None
+    finally:
+        os.close(descriptor)
     if len(data) > limit:
         raise _too_large(name, "more", limit)
     return data

@@ -51,6 +51,7 @@ from mockserver.server.performer import answer_unread, perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from starlette.types import Receive, Scope, Send
 
@@ -110,6 +111,7 @@ class Mock:
     Attributes:
         workers: How many processes serve the port, of which this is one.
         metrics: Counts exchanges, for `/_mock/metrics`; None where nobody asked for figures.
+        reading: Done when all files of answers are read, for which each chat waits; None where they are.
     """
 
     def __init__(
@@ -127,6 +129,7 @@ class Mock:
         self.on_exchange = on_exchange
         self.metrics: Metrics | None = None
         self.workers = 1
+        self.reading: Future[None] | None = None
         self.body_limit_bytes = service.rules.request.body_limit_bytes
         self._default_chip = service.rules.default_chip
         self._wheel: Wheel | None = None
@@ -224,7 +227,7 @@ class Mock:
 
     def decides_at_once(self, body: bytes) -> bool:
         """Whether what is answered to a body may be decided now, and holds the loop for no time worth speaking of."""
-        return len(body) < LARGE_BODY_BYTES and not self._turn.locked()
+        return len(body) < LARGE_BODY_BYTES and not self._turn.locked() and self.reading is None
 
     def _without_writes(self, plan: Plan, scope: Scope, asked: Request) -> Plan:
         """The plan, or a refusal where it is made of network writes, which only our own connection can send."""
@@ -261,7 +264,13 @@ class Mock:
             return plan
 
     async def _decide_own(self, asked: Request, begun: BegunExchange) -> Plan:
-        """Decide one after the other: a large request in a thread, so that all but other chats goes on meanwhile."""
+        """Decide one after the other: a large request in a thread, so that all but other chats goes on meanwhile.
+
+        While files of answers are read for the start it waits for them: one that is not read yet may be the one.
+        """
+        if self.reading is not None:
+            await asyncio.wrap_future(self.reading)
+            self.reading = None
         if self.decides_at_once(asked.body):
             return self.decide(asked, begun)
         async with self._turn:

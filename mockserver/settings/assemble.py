@@ -6,7 +6,8 @@ and uvicorn is not imported.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import gc
+from typing import TYPE_CHECKING, Final, Literal
 
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
@@ -14,6 +15,7 @@ from mockserver.core.exchange import texts_of
 from mockserver.pipeline.moderate import ModerationRules
 from mockserver.pipeline.respond import Service
 from mockserver.profile.edition import default_edition, load_edition
+from mockserver.server.beside import beside
 from mockserver.server.clock import FixedClock, RealClock, unix_s
 from mockserver.server.mock import Mock
 from mockserver.settings.value_kinds import size_range
@@ -22,7 +24,7 @@ from mockserver.sources.source_order import Sources
 from mockserver.sources.synthetic import Synthetic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mockserver.core.exchange import ChatRequest, Exchange
@@ -32,23 +34,51 @@ if TYPE_CHECKING:
     from mockserver.settings.config import Config
     from mockserver.sources.recording_folders import RecordingFolders
 
+STEPS_AT_START: Final = 40
+"""Steps of about a millisecond in which an early start waits for files of answers; a thread reads the others."""
 
-def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None, figures: Path | None = None) -> Mock:
+
+def build(
+    config: Config,
+    on_exchange: Callable[[Exchange], None] | None = None,
+    figures: Path | None = None,
+    *,
+    early: bool = False,
+) -> Mock:
     """The mock that a configuration describes; `App` makes it an ASGI application.
 
     Args:
         config: What is wanted.
         on_exchange: Told of each finished exchange; None costs nothing.
         figures: Where several processes keep theirs; None where one serves.
+        early: Whether many files of answers need not all be read before it serves: then a thread reads on, and a chat
+            waits until it is done.
 
     Raises:
         OperatorError: a profile is wrong, a folder of fixtures is missing, or the edition is unknown;
             or figures are asked for and cannot be had.
     """
     edition = edition_of(config)
-    origin = sources(config, edition)
-    edition = edition.serving(origin.named())
-    service = Service(
+    origin = sources_unread(config, edition)
+    unread = origin.begin(STEPS_AT_START if early else None)
+    served = edition.serving(origin.named())
+    service = service_of(config, served, origin)
+    clock = RealClock() if config.clock == "real" else FixedClock(edition.file.defaults.created)
+    mock = Mock(served, service, clock, on_exchange, shared_namespaces(config, served, service))
+    if unread is not None:
+        mock.reading = beside(_read_on(unread, mock, origin, config, edition))
+    if config.metrics:
+        if not config.control:
+            raise OperatorError("--metrics: lies below /_mock/, which --no-control leaves out; drop one of them")
+        from mockserver.server.metrics import Metrics
+
+        mock.metrics = Metrics(served.chips, figures)
+    return mock
+
+
+def service_of(config: Config, edition: Edition, origin: Sources) -> Service:
+    """An edition made ready to answer with what there is."""
+    return Service(
         edition.rules,
         origin.answer,
         texts,
@@ -59,15 +89,14 @@ def build(config: Config, on_exchange: Callable[[Exchange], None] | None = None,
         forget=origin.forget,
         generation=origin.generation,
     )
-    clock = RealClock() if config.clock == "real" else FixedClock(edition.file.defaults.created)
-    mock = Mock(edition, service, clock, on_exchange, shared_namespaces(config, edition, service))
-    if config.metrics:
-        if not config.control:
-            raise OperatorError("--metrics: lies below /_mock/, which --no-control leaves out; drop one of them")
-        from mockserver.server.metrics import Metrics
 
-        mock.metrics = Metrics(edition.chips, figures)
-    return mock
+
+def _read_on(unread: Iterator[None], mock: Mock, origin: Sources, config: Config, edition: Edition) -> Iterator[None]:
+    """The steps from a mock that has read some of its answers to one that has read all and serves what they name."""
+    yield from unread
+    served = edition.serving(origin.named())
+    mock.edition, mock.service = served, service_of(config, served, origin)
+    gc.freeze()  # they stay: streams need not wait while the collector looks through all of them
 
 
 def shared_namespaces(config: Config, edition: Edition, service: Service) -> Namespaces | None:
@@ -94,6 +123,13 @@ def edition_of(config: Config) -> Edition:
 
 def sources(config: Config, edition: Edition, now_s: Callable[[], float] = unix_s) -> Sources:
     """Where answers come from, in order; `now_s` gives seconds since the Unix epoch."""
+    made = sources_unread(config, edition, now_s)
+    made.begin()
+    return made
+
+
+def sources_unread(config: Config, edition: Edition, now_s: Callable[[], float] = unix_s) -> Sources:
+    """The same before any file is read."""
     calls = None
     if config.state is not None:
         from mockserver.server.state.shared_calls import SharedCalls
@@ -105,7 +141,7 @@ def sources(config: Config, edition: Edition, now_s: Callable[[], float] = unix_
     synthetic = Synthetic(edition, config.seed, size=size)
     return Sources(
         edition, fixtures, recorded, synthetic, strict=config.strict,
-        strict_requests=config.strict_requests, now_s=now_s,
+        strict_requests=config.strict_requests, now_s=now_s, beside=beside,
     )  # fmt: skip
 
 
@@ -114,7 +150,7 @@ def recordings(config: Config, edition: Edition) -> RecordingFolders | None:
     if not config.fixtures:
         return None
     from mockserver.sources.recording_folders import RecordingFolders
-    from mockserver.sources.recordings import ReplaySettings
+    from mockserver.sources.replay import ReplaySettings
 
     speed = config.speed if config.speed is not None else float(config.pace == "recorded")
     identity: Literal["kept", "fresh"] = "fresh" if config.clock == "real" else "kept"

@@ -59,7 +59,7 @@ class Text:
 
     def __init__(self, sent: str) -> None:
         self.sent = sent
-        self.folded = folded(sent)
+        self.folded = sent if sent.isascii() else folded(sent)
         self.normal = self.folded.strip()
 
 

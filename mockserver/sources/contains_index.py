@@ -23,16 +23,19 @@ class ContainsIndex(Generic[Found]):
 
     A text is walked through once for each length of part that occurs, so the time depends on the text and on how many
     things fit, and hardly on how many there are.
+
+    Attributes:
+        things: Those that are found by each part.
     """
 
     def __init__(self) -> None:
         self._count = 0
-        self._things: dict[str, tuple[Found, ...]] = {}
+        self.things: dict[str, tuple[Found, ...]] = {}
         self._lengths: frozenset[int] = frozenset()
 
     def add(self, wanted: str, thing: Found) -> None:
         """Take in a thing that wants a text to be contained, not an empty one."""
-        things = self._things
+        things = self.things
         part = min(_parts(wanted), key=lambda part: len(things.get(part, ())))
         things[part] = (*things.get(part, ()), thing)
         self._lengths |= {len(part)}
@@ -40,19 +43,17 @@ class ContainsIndex(Generic[Found]):
 
     def remove(self, wanted: str, thing: Found) -> None:
         """Give up a thing that is there."""
-        part = next(part for part in _parts(wanted) if thing in self._things.get(part, ()))
-        left = tuple(one for one in self._things[part] if one is not thing)
+        part = next(part for part in _parts(wanted) if thing in self.things.get(part, ()))
+        left = tuple(one for one in self.things[part] if one is not thing)
         if left:
-            self._things[part] = left
+            self.things[part] = left
         else:
-            del self._things[part]
+            del self.things[part]
         self._count -= 1
 
     def candidates(self, text: str) -> Iterator[Found]:
         """The things whose part is in the text, as far as that is searched; those that are not cannot fit."""
-        things, text = self._things, text[:SEARCHED]
-        if not things:
-            return
+        things, text = self.things, text[:SEARCHED]
         if len(text) * len(self._lengths) > _AS_DEAR * self._count:
             for several in list(things.values()):  # a thread may take others in meanwhile
                 yield from several

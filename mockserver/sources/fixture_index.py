@@ -91,11 +91,23 @@ class FixtureIndex:
 
     def best(self, view: RequestView, without: Collection[Fixture] = ()) -> Fixture | None:
         """The most special one that fits, `without` aside."""
-        found = None
+        found, text = None, view.user
         for model in (view.request.model, ANY):
             of_model = self._models.get(model)
-            if of_model is not None:
-                found = of_model.better(found, view, without)
+            if of_model is None:
+                continue
+            if text is not None:
+                exact = of_model.exact.get(text.normal)
+                if exact is not None:
+                    found = _first(exact, found, view, without)
+                if of_model.containing.things:
+                    for one in of_model.containing.candidates(text.folded):
+                        if one.asks.user is None or not one.asks.user.fits(text):
+                            continue  # most of them: what else they ask for need not be looked at
+                        if (found is None or one.rank < found.rank) and fits(one, view) and one not in without:
+                            found = one
+            if of_model.others:
+                found = _first(of_model.others, found, view, without)
         return found
 
     def _leave(self, fixture: Fixture) -> None:
@@ -107,49 +119,43 @@ class FixtureIndex:
 
 
 class _OfModel:
-    """The fixtures of one model, or of any."""
+    """The fixtures of one model, or of any.
+
+    Attributes:
+        exact: Those that want a text by that text, the most special first.
+        containing: Those that want a part of one.
+        others: All others, the most special first.
+    """
 
     def __init__(self) -> None:
-        self._exact: dict[str, tuple[Fixture, ...]] = {}
-        self._containing: ContainsIndex[Fixture] = ContainsIndex()
-        self._others: tuple[Fixture, ...] = ()
+        self.exact: dict[str, tuple[Fixture, ...]] = {}
+        self.containing: ContainsIndex[Fixture] = ContainsIndex()
+        self.others: tuple[Fixture, ...] = ()
 
     def add(self, fixture: Fixture) -> None:
         """Put one in its place."""
         user, said = fixture.asks.user, fixture.asks.said
         if isinstance(user, Contains):
-            self._containing.add(user.folded, fixture)
+            self.containing.add(user.folded, fixture)
         elif isinstance(said, Same):
-            alike = self._exact.get(said.normal)
-            self._exact[said.normal] = (fixture,) if alike is None else _with(alike, fixture)
+            alike = self.exact.get(said.normal)
+            self.exact[said.normal] = (fixture,) if alike is None else _with(alike, fixture)
         else:
-            self._others = _with(self._others, fixture)
+            self.others = _with(self.others, fixture)
 
     def remove(self, fixture: Fixture) -> None:
         """Give up one that is there."""
         user, said = fixture.asks.user, fixture.asks.said
         if isinstance(user, Contains):
-            self._containing.remove(user.folded, fixture)
+            self.containing.remove(user.folded, fixture)
         elif isinstance(said, Same):
-            left = _without(self._exact[said.normal], fixture)
+            left = _without(self.exact[said.normal], fixture)
             if left:
-                self._exact[said.normal] = left
+                self.exact[said.normal] = left
             else:
-                del self._exact[said.normal]
+                del self.exact[said.normal]
         else:
-            self._others = _without(self._others, fixture)
-
-    def better(self, found: Fixture | None, view: RequestView, without: Collection[Fixture]) -> Fixture | None:
-        """The most special that fits, of these and what was found before."""
-        text = view.user
-        if text is not None:
-            exact = self._exact.get(text.normal)
-            if exact is not None:
-                found = _first(exact, found, view, without)
-            for one in self._containing.candidates(text.folded):
-                if (found is None or one.rank < found.rank) and fits(one, view) and one not in without:
-                    found = one
-        return _first(self._others, found, view, without) if self._others else found
+            self.others = _without(self.others, fixture)
 
 
 def _first(

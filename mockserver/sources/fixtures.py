@@ -52,6 +52,8 @@ class Found(NamedTuple):
 
     fixture: Fixture
     said: FixtureAnswer
+    in_turn: bool
+    """Whether it has several answers, of which this is one."""
 
 
 class Calls:
@@ -156,6 +158,7 @@ class Fixtures:
             for seen, name in enumerate(changed, 1):
                 self._read((number, name))
                 if seen % READ_A_STEP == 0:
+                    self.changes += 1
                     yield
             self.changes += bool(changed or gone)
         self._tell_expired()
@@ -183,14 +186,14 @@ class Fixtures:
                 return None
             file = fixture.file
         if file.answer is not None:
-            return Found(fixture, file.answer)
+            return Found(fixture, file.answer, in_turn=False)
         call = self._calls.next(namespace, (fixture.root, fixture.name))
         said = file.said(call)
         if said is None:
             answers = len(file.answers or ())
             seen = f"{fixture.name}: this is call {call + 1} and it has {answers} answers"
             raise Refusal("no-match", f'{seen}; by its "then": "error" no more are given')
-        return Found(fixture, said)
+        return Found(fixture, said, in_turn=True)
 
     def forget_calls(self, namespace: str) -> None:
         """Begin all `answers` of a namespace from the first again."""

@@ -40,10 +40,6 @@ def first_text(messages: Iterable[Mapping[str, Any]], role: str) -> str | None:
     return None
 
 
-def _text(sent: str | None) -> Text | None:
-    return None if sent is None else Text(sent)
-
-
 class RequestView:
     """A request as fixtures look at it; each text is normalised once.
 
@@ -56,22 +52,29 @@ class RequestView:
     def __init__(self, request: ChatRequest, today: date) -> None:
         self.request = request
         self.today = today
-        self.user = _text(first_text(reversed(request.messages), "user"))
-        self._values: dict[Steps, object] = {}
-        self._systems: list[Text | None] = []  # made once: a lock around each, as `cached_property` has, costs more
-        self._turns: list[tuple[str, Text]] = []
+        self.user: Text | None = None
+        for message in reversed(request.messages):
+            if message.get("role", "user") == "user":
+                self.user = Text(text_of(message))
+                break
+        self._values: dict[Steps, object] | None = None
+        self._system: Text | Missing | None = (
+            None  # made once: a lock around each, as `cached_property` has, costs more
+        )
+        self._turns: list[tuple[str, Text]] | None = None
 
     @property
     def system(self) -> Text | None:
         """The first system message."""
-        if not self._systems:
-            self._systems.append(_text(first_text(self.request.messages, "system")))
-        return self._systems[0]
+        if self._system is None:
+            text = first_text(self.request.messages, "system")
+            self._system = MISSING if text is None else Text(text)
+        return None if isinstance(self._system, Missing) else self._system
 
     @property
     def turns(self) -> list[tuple[str, Text]]:
         """Role and text of every message."""
-        if not self._turns:
+        if self._turns is None:
             self._turns = [(one.get("role", "user"), Text(text_of(one))) for one in self.request.messages]
         return self._turns
 
@@ -89,6 +92,8 @@ class RequestView:
 
     def at(self, path: Steps) -> object:
         """Where a path into the body leads, as `value_at` says."""
+        if self._values is None:
+            self._values = {}
         if path not in self._values:
             self._values[path] = value_at(self.request.body, path)
         return self._values[path]

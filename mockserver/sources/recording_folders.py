@@ -5,9 +5,10 @@ They lie among the fixtures, so `Fixtures` reads the folders and hands over what
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from mockserver.sources.recordings import Recordings, read_recording, replayed
+from mockserver.sources.recordings import Recordings, read_recording
+from mockserver.sources.replay import replayed
 from mockserver.sources.staleness import pinned_headers
 
 if TYPE_CHECKING:
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mockserver.core.exchange import Answer, ChatRequest, Plan
-    from mockserver.sources.recordings import ReplaySettings
+    from mockserver.sources.replay import ReplaySettings
+
+
+KEPT_WHOLE: Final = 1000
+"""Recordings that are kept whole: about 12 MiB, where they are small."""
 
 
 class RecordingFolders:
@@ -34,7 +39,7 @@ class RecordingFolders:
 
     def __init__(self, roots: int, settings: ReplaySettings, default_chip: str) -> None:
         self.roots = roots
-        self.recordings = Recordings(match_on=settings.match_on)
+        self.recordings = Recordings((), settings.match_on, KEPT_WHOLE, default_chip)
         self._settings = settings
         self._default_chip = default_chip
 

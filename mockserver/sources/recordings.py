@@ -4,8 +4,7 @@ Where the path names no chip, the edition's first one is meant, in requests and 
 matched by its id, whatever model the body names.
 
 A dialogue of several turns is found by what was said in it, never by a counter, so the order of requests does not
-matter. Two replays: *exact* performs the bytes as they came, *regenerate* takes their meaning and lets the pipeline
-write it in the wire form of whatever chip is asked.
+matter. How one is played: `replay.py`.
 """
 
 from __future__ import annotations
@@ -14,14 +13,18 @@ import json
 import unicodedata
 from dataclasses import field, replace
 from difflib import SequenceMatcher
-from functools import cached_property
+from functools import cached_property, lru_cache
+from hashlib import blake2b
 from heapq import nlargest
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from math import inf
+from pathlib import Path
+from sys import intern
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import from_json
 
-from mockserver.core.errors import Refusal, shown
+from mockserver.core.errors import OperatorError, shown
 from mockserver.core.exchange import ChatRequest, texts_of
 from mockserver.core.immutable import immutable
 from mockserver.core.route import parse, parse_decoded
@@ -30,12 +33,10 @@ from mockserver.files.kept_headers import raw
 from mockserver.pipeline.coding import body_of
 from mockserver.pipeline.judge import judge
 from mockserver.pipeline.read import meaning, objects_of, usage_counts_of
-from mockserver.sources import tokens
-from mockserver.sources.staleness import DIALOGUE, USUAL, changes, pinned_changes, stale_detail
+from mockserver.sources.staleness import DIALOGUE, USUAL, pinned_changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from mockserver.core.exchange import Answer, Plan, Request
     from mockserver.core.route import Route
@@ -46,26 +47,8 @@ Key = tuple[tuple[str, str, str], ...]
 _COMPARED_LETTERS = 200
 _COMPARED = 500  # recordings looked at for a near miss, by their letters; the best are compared in their order too
 _COMPARED_WELL = 20
-
-
-@immutable(frozen=True, slots=True)
-class ReplaySettings:
-    """How recordings are played.
-
-    Attributes:
-        mode: `exact` sends the bytes as they came; `regenerate` says the same in the asked chip's wire form.
-        speed: How many times as fast as recorded, > 0; 0 gives up the recorded times: an exact replay is sent at
-            once, a regenerated answer at the chip's pace.
-        identity: Whether regenerated answers keep the recorded id and `created`.
-        match_on: What a recording is found by beside model, chip and stream.
-        strict_requests: Whether a request that differs from the recorded one in anything but identity is refused.
-    """
-
-    mode: Literal["exact", "regenerate"] = "exact"
-    speed: float = 0.0
-    identity: Literal["kept", "fresh"] = "kept"
-    match_on: tuple[str, ...] = USUAL
-    strict_requests: bool = False
+KEPT_READ: Final = 512
+"""Recordings of which all is kept as it was read again: about 6 MiB, where they are small."""
 
 
 @immutable(frozen=True)
@@ -183,49 +166,120 @@ def _rest(message: Mapping[str, Any]) -> str:
     return json.dumps([parts, called], sort_keys=True, ensure_ascii=False) if parts or called else ""
 
 
+@immutable(frozen=True, slots=True, eq=False)
+class FiledRecording:
+    """What is looked at of a recording before it is played: for as many as there are: a tenth of the whole.
+
+    Attributes:
+        path: Its file.
+        models: The names under which it is asked.
+        deployment: The id of the deployment that it is of; empty for none.
+        chip: Its chip.
+        stream: Whether it was streamed.
+        key: What it is grouped by.
+        kept: All of it; None where its file is read again when it is asked for.
+        default_chip: The chip where its path names none.
+    """
+
+    path: str
+    models: tuple[str, ...]
+    deployment: str
+    chip: str
+    stream: bool
+    key: bytes
+    kept: Recording | None
+    default_chip: str
+
+    def whole(self) -> Recording | None:
+        """All of it; the last `KEPT_READ` that were asked for are kept. None where its file is another one by now."""
+        return self.kept or _read_again(self)
+
+
+@lru_cache(maxsize=KEPT_READ)
+def _read_again(filed: FiledRecording) -> Recording | None:
+    try:
+        made = read_recording(Path(filed.path), filed.default_chip)
+    except OperatorError:
+        return None
+    same = made is not None and (made.request.chip, made.request.stream) == (filed.chip, filed.stream)
+    return made if same and made is not None and filed.key in {digest(made.key), b""} else None
+
+
+def digest(key: Key) -> bytes:
+    """What stands for a dialogue, however long it is."""
+    return blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
 class Recordings:
     """Recordings by dialogue; what is added later wins over what was there before.
+
+    A thread may add and remove them while another asks: each change is one assignment.
 
     Args:
         recordings: Those there are.
         match_on: What one is found by beside model, chip and stream: some of `ASPECTS`, and `headers:NAME`.
+        most_whole: So many are kept whole; the files of others are read again when they are played.
+        default_chip: The chip of those whose path names none.
     """
 
-    def __init__(self, recordings: Iterable[Recording] = (), match_on: Sequence[str] = USUAL) -> None:
+    def __init__(
+        self,
+        recordings: Iterable[Recording] = (),
+        match_on: Sequence[str] = USUAL,
+        most_whole: float = inf,
+        default_chip: str = "",
+    ) -> None:
         self._match_on = match_on
-        self._by_dialogue: dict[tuple[str, Key], list[Recording]] = {}
-        self._all: dict[Path, Recording] = {}
+        self._most_whole = most_whole
+        self._default_chip = default_chip
+        self._by_dialogue: dict[tuple[str, bytes], tuple[FiledRecording, ...]] = {}
+        self._all: dict[str, FiledRecording] = {}
         for one in recordings:
             self.add(one)
 
     def __iter__(self) -> Iterator[Recording]:
         """All of them."""
-        return iter(self._all.values())
+        return filter(None, map(FiledRecording.whole, list(self._all.values())))
 
     def __contains__(self, path: object) -> bool:
         """Whether the recording of a file is among them."""
-        return path in self._all
+        return str(path) in self._all
 
     def __len__(self) -> int:
         return len(self._all)
 
+    def named(self) -> set[tuple[str, str]]:
+        """Model and chip of each that is of no deployment."""
+        return {(one.models[0], one.chip) for one in list(self._all.values()) if not one.deployment}
+
     def add(self, one: Recording) -> None:
         """Take a recording in; one from the same file goes."""
-        self.remove(one.path)
-        self._all[one.path] = one
-        for model in _models(one):
-            self._by_dialogue.setdefault((model, self._key(one.key)), []).insert(0, one)
+        path, asked = str(one.path), one.request
+        before = self._all.get(path)
+        models, kept = _models(one), one if len(self._all) < self._most_whole else None
+        filed = FiledRecording(
+            path, tuple(map(intern, models)), _deployment(asked), intern(asked.chip), asked.stream,
+            self._key(one.key), kept, self._default_chip,
+        )  # fmt: skip
+        self._all[path] = filed
+        for model in filed.models:
+            self._by_dialogue[model, filed.key] = (filed, *self._by_dialogue.get((model, filed.key), ()))
+        if before is not None:
+            self._leave(before)
 
     def remove(self, path: Path) -> None:
         """Give up the recording of a file, if there is one."""
-        one = self._all.pop(path, None)
-        if one is None:
-            return
-        for model in _models(one):
-            alike = self._by_dialogue[model, self._key(one.key)]
-            alike.remove(one)
-            if not alike:
-                del self._by_dialogue[model, self._key(one.key)]
+        one = self._all.pop(str(path), None)
+        if one is not None:
+            self._leave(one)
+
+    def _leave(self, filed: FiledRecording) -> None:
+        for model in filed.models:
+            left = tuple(one for one in self._by_dialogue[model, filed.key] if one is not filed)
+            if left:
+                self._by_dialogue[model, filed.key] = left
+            else:
+                del self._by_dialogue[model, filed.key]
 
     def find(self, request: ChatRequest, *, any_form: bool = False) -> Recording | None:
         """The recording of this request.
@@ -241,10 +295,11 @@ class Recordings:
         """
         asked = _deployment(request)
         alike = self._by_dialogue.get((asked or request.model, self._key(dialogue(request))), ())
-        found = [one for one in alike if _deployment(one.request) == asked]
+        of_form = [one for one in alike if one.deployment == asked and (any_form or _same_form(one, request))]
+        found = [whole for one in of_form if (whole := one.whole()) is not None]
         if self._match_on != USUAL:
             found = [one for one in found if not pinned_changes(one.request, request, self._match_on)]
-        fitting = [one for one in found if (any_form and not one.judgement.why) or _same_form(one, request)]
+        fitting = [one for one in found if _same_form(one.request, request) or not one.judgement.why]
         if len(fitting) < 2:
             return fitting[0] if fitting else None
         return max(
@@ -257,9 +312,9 @@ class Recordings:
             ),
         )  # fmt: skip
 
-    def _key(self, key: Key) -> Key:
+    def _key(self, key: Key) -> bytes:
         """What recordings are grouped by: the dialogue, unless it does not matter."""
-        return key if DIALOGUE in self._match_on else ()
+        return digest(key) if DIALOGUE in self._match_on else b""
 
     def near_misses(self, request: ChatRequest, most: int = 3, *, anew: bool = False) -> list[str]:
         """The recordings most like a request that none fits, each with what differs.
@@ -277,7 +332,7 @@ class Recordings:
             matcher.set_seq1(one.key[-1][1][:_COMPARED_LETTERS] if one.key else "")
             return ratio() * 2 + (one.request.model == request.model) + (one.request.chip == request.chip)
 
-        looked_at = islice(self._all.values(), _COMPARED)
+        looked_at = islice(self, _COMPARED)
         near = nlargest(_COMPARED_WELL, looked_at, lambda one: likeness(one, matcher.quick_ratio))
         near.sort(key=lambda one: likeness(one, matcher.ratio), reverse=True)
         told = (
@@ -316,88 +371,14 @@ def differences(one: Recording, request: ChatRequest) -> list[str]:
     return found
 
 
-def replayed(
-    recordings: Recordings, request: ChatRequest, settings: ReplaySettings, prompt_tokens: Callable[[], int]
-) -> Answer | Plan | None:
-    """What the recordings say to a request: a plan to be performed as it is, an answer, or None where none fits.
-
-    What was no whole answer, or cannot be said anew without a loss, is performed as it came, on the chip where it came;
-    the plan's detail says why.
-
-    Args:
-        recordings: What there is.
-        request: What is asked.
-        settings: How it is played.
-        prompt_tokens: Counts the request's tokens, where the recording tells none.
-    """
-    anew = settings.mode == "regenerate"
-    found = recordings.find(request, any_form=anew)
-    if found is None:
-        return None
-    stale = changes(found.request, request)
-    if stale and settings.strict_requests:
-        raise Refusal("no-match", stale_detail(found.path.name, stale))
-    said: Answer | Plan
-    if anew and not found.judgement.why:
-        said = _regenerated(found, settings, prompt_tokens)
-    else:
-        said = exact_plan(found, settings.speed)
-        said = replace(said, detail=f"played as it came: {found.judgement.why}") if anew else said
-    return replace(said, stale=stale) if stale else said
-
-
-def exact_plan(one: Recording, speed: float) -> Plan:
-    """The recorded bytes in their chunks, at the recorded times divided by `speed`; 0 sends at once."""
-    plan = one.plan
-    if speed == 0:
-        return replace(plan, at_ms=None, head_at_ms=None, end_at_ms=None)
-    if speed == 1:
-        return plan
-    head_at_ms, end_at_ms = (None if at is None else at / speed for at in (plan.head_at_ms, plan.end_at_ms))
-    times = [at / speed for at in plan.at_ms or ()]
-    return replace(plan, at_ms=times, head_at_ms=head_at_ms, end_at_ms=end_at_ms)
-
-
 def request_of(asked: Request) -> ChatRequest | None:
     """The chat request of a request as it came in."""
     made = _chat_request(parse_decoded(asked.path), asked.body)
     return None if made is None else replace(made, headers=asked.headers)
 
 
-def _regenerated(one: Recording, settings: ReplaySettings, prompt_tokens: Callable[[], int]) -> Answer:
-    answer = one.said
-    if one.request.stream is False:
-        answer = replace(answer, pieces=tokens.pieces(answer.text), reasoning=tokens.pieces("".join(answer.reasoning)))
-    answer = _counted(answer, one.usage_counts, prompt_tokens)
-    at_ms = tuple(at / settings.speed for at in answer.at_ms) if settings.speed else ()
-    answer = replace(answer, at_ms=at_ms)
-    return answer if settings.identity == "kept" else replace(answer, id=None, created=None)
-
-
-def _counted(answer: Answer, told: set[str], prompt_tokens: Callable[[], int]) -> Answer:
-    """The answer with the counts that were not recorded: the request's tokens, the answer's pieces and the end token.
-
-    What came in one piece is cut as its tokens would be.
-    """
-    missing = [name for name in ("prompt_tokens", "completion_tokens") if name not in told]
-    if not missing:
-        return answer
-    usage = answer.usage
-    if "prompt_tokens" in missing:
-        usage = replace(usage, prompt_tokens=prompt_tokens())
-    if "completion_tokens" in missing:
-        thoughts = _pieces_in(answer.reasoning)
-        said = _pieces_in(answer.pieces) + sum(_pieces_in(call.pieces) for call in answer.tool_calls)
-        usage = replace(usage, completion_tokens=thoughts + said + 1, reasoning_tokens=thoughts)
-    return replace(answer, usage=usage, detail=f"usage was not recorded, so it is counted: {', '.join(missing)}")
-
-
-def _pieces_in(pieces: tuple[str, ...]) -> int:
-    return len(pieces) if len(pieces) > 1 else len(tokens.pieces("".join(pieces)))
-
-
-def _same_form(one: Recording, request: ChatRequest) -> bool:
-    return one.request.chip == request.chip and one.request.stream == request.stream
+def _same_form(one: FiledRecording | ChatRequest, request: ChatRequest) -> bool:
+    return one.chip == request.chip and one.stream == request.stream
 
 
 def _alike(one: Recording, request: ChatRequest) -> int:
@@ -411,12 +392,13 @@ def _deployment(request: ChatRequest) -> str:
     return request.route.deployment if request.route is not None else ""
 
 
-def _models(one: Recording) -> set[str]:
+def _models(one: Recording) -> list[str]:
     """The names under which it is asked: a deployment's id; else the path's model, and the body's, which may win."""
     if deployment := _deployment(one.request):
-        return {deployment}
+        return [deployment]
     named = one.request.body.get("model")
-    return {one.request.model, named} if isinstance(named, str) and named else {one.request.model}
+    own = one.request.model
+    return [own, named] if isinstance(named, str) and named and named != own else [own]
 
 
 def _short(message: tuple[str, str, str]) -> str:

@@ -6,8 +6,10 @@ With `strict` nothing is synthesised: what nothing fits is refused, with near mi
 from __future__ import annotations
 
 import logging
+from collections import deque
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -22,7 +24,7 @@ from mockserver.sources.identity import identified
 from mockserver.sources.staleness import not_offered, stale_detail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mockserver.core.exchange import ChatRequest, Plan
     from mockserver.profile.edition import Edition
@@ -31,6 +33,11 @@ if TYPE_CHECKING:
     from mockserver.sources.synthetic import Synthetic
 
 log = logging.getLogger("mockserver")
+
+
+def at_once(steps: Iterator[None]) -> None:
+    """Take all steps here and now."""
+    deque(steps, maxlen=0)
 
 
 class Sources:
@@ -44,9 +51,7 @@ class Sources:
         strict: Nothing is synthesised.
         strict_requests: A fixture that calls what a request does not offer refuses it.
         now_s: Seconds since the Unix epoch, for looking after changed files and for `expires`.
-
-    Raises:
-        OperatorError: strict, and a file is broken at the start.
+        beside: Takes the steps of a look that takes longer than one, in a thread.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class Sources:
         strict: bool,
         strict_requests: bool = False,
         now_s: Callable[[], float],
+        beside: Callable[[Iterator[None]], object] = at_once,
     ) -> None:
         self._prompt_tokens = tokens.PromptCounter(edition)
         self._fixtures = fixtures
@@ -69,10 +75,28 @@ class Sources:
         self._now_s = now_s
         self._generation = self._changes = 0
         self._looked_s = -inf
-        self._refresh()
-        broken = list(fixtures.broken.values())
-        if strict and broken:  # nothing else would answer in its place: better no mock than one without its answers
+        self._beside = beside
+        self._is_looking = False
+
+    def begin(self, most_steps: int | None = None) -> Iterator[None] | None:
+        """Read the files for the first time; nothing is asked for before they are read.
+
+        Args:
+            most_steps: After so many steps the others are left to the caller, unless it is strict; None takes all.
+
+        Returns:
+            The steps that are left; None where all is read.
+
+        Raises:
+            OperatorError: strict, and a file is broken.
+        """
+        self._looked_s, self._is_looking = self._now_s(), True
+        steps = self._looking(self._looked_s)
+        deque(steps if self._strict else islice(steps, most_steps), maxlen=0)
+        broken = list(self._fixtures.broken.values())
+        if self._strict and broken:  # nothing else would answer in its place: better no mock than one without it
             raise OperatorError(broken[0])
+        return steps if self._is_looking else None
 
     def generation(self) -> int | None:
         """A number that changes when the same request may get another answer: files changed, a sequence went on.
@@ -95,7 +119,7 @@ class Sources:
             if recorded is not None:
                 return recorded
         if found is not None:
-            self._generation += found.fixture.file.answer is None  # one of a sequence
+            self._generation += found.in_turn
             said = reply_of(found.said, found.fixture.name, lambda: self._prompt_tokens(request))
             if isinstance(said, Answer):
                 said = identified(said, request.messages)
@@ -119,15 +143,11 @@ class Sources:
         """Model and chip of each answer that the operator gives; an empty name is any, a deployment is no model."""
         if self._recordings is None:
             return set()
-        pairs = {
+        return self._recordings.recordings.named() | {
             ("" if one.model == ANY else one.model, "" if one.chip == ANY else one.chip)
             for one in self._fixtures.unordered()
             if one.root < self._recordings.roots
         }
-        for asked in (one.request for one in self._recordings.recordings):
-            if asked.route is None or not asked.route.deployment:
-                pairs.add((asked.model, asked.chip))
-        return pairs
 
     def forget(self, namespace: str) -> None:
         """Sequences of fixtures begin again for a namespace."""
@@ -135,13 +155,32 @@ class Sources:
         self._generation += 1
 
     def _refresh(self) -> None:
+        """Look after changed files, where it is time: one step here, and what takes longer beside."""
+        if self._is_looking:
+            return
         now_s = self._now_s()
         if abs(now_s - self._looked_s) < CHECK_EVERY_S:
             return
-        self._looked_s = now_s
-        reports, changes = self._fixtures.refresh(now_s), self._fixtures.changes
-        for report in reports:
+        self._looked_s, self._is_looking = now_s, True
+        steps = self._looking(now_s)
+        next(steps, None)
+        if self._is_looking:
+            self._beside(steps)
+
+    def _looking(self, now_s: float) -> Iterator[None]:
+        """The steps of a look; what is wrong with a file is told at once."""
+        try:
+            for _ in self._fixtures.looking(now_s):
+                self._seen()
+                yield
+            self._seen()
+        finally:
+            self._is_looking = False
+
+    def _seen(self) -> None:
+        for report in self._fixtures.reports():
             log.warning("%s", visible_path(report))
+        changes = self._fixtures.changes
         if changes != self._changes:
             self._changes = changes
             self._generation += 1
