@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -205,6 +206,12 @@ def serve(
     app.chats = door(mock)
     with serving(app, mock, protocol=protocol, grace_seconds=grace_seconds) as served:
         yield Live(edition.name, served.port, mock, exchanges, served.server, told)
+
+
+def pytest_collection_finish() -> None:
+    """What collecting made stays to the end; the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
