@@ -31,6 +31,7 @@ from mockserver.server.protocol import MockProtocol
 from mockserver.settings.assemble import build
 from mockserver.settings.config import Config
 from mockserver.testing.mock_server import MockServer
+from tests import slow_files
 from tests.in_thread import WAIT_SECONDS, serving
 from tests.session_helpers import close_clients
 
@@ -212,6 +213,13 @@ def pytest_collection_finish() -> None:
     """What collecting made stays to the end; the garbage collector need not look at it again and again."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell which files took long; nothing fails by it, since a machine may be busy."""
+    reports = (one for of_outcome in terminalreporter.stats.values() for one in of_outcome)
+    for line in slow_files.told((one.nodeid, one.duration) for one in reports if isinstance(one, pytest.TestReport)):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
