@@ -54,7 +54,7 @@ def python_programs(name: str, *requirements: str) -> Path:
 
 def pip_of(commands: Path) -> list[str]:
     """The words that begin a call of pip for such an environment, which has none: to install one takes seconds."""
-    return [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(commands / "python")]
+    return [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(commands.parent)]
 
 
 def node_programs(name: str, *packages: str) -> Path:
