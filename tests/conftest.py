@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from mockserver.contract import fuzz_server
 from mockserver.core.data import shipped
 from mockserver.core.exchange import Answer, Request, ToolCall, Usage
 from mockserver.pipeline.incoming import IncomingRequest
@@ -239,6 +240,12 @@ def servers(editions: dict[str, Edition]) -> Iterator[dict[str, Live]]:
 def live(request: pytest.FixtureRequest, servers: dict[str, Live]) -> Live:
     """Each edition's server in turn."""
     return servers[request.param]
+
+
+@pytest.fixture
+def no_wait_behind_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream's write is a chunk, and http.client reads chunk by chunk, whatever lies ready: none has to wait."""
+    monkeypatch.setattr(fuzz_server, "CUT_PAUSE_S", 0)
 
 
 @pytest.fixture(scope="module")

@@ -37,12 +37,7 @@ if TYPE_CHECKING:
 
 SILENT = "silent: the client read nothing and raised nothing; the stream says '0'"
 CHIP3 = wire_of("2024-tutorial", "chip3")
-
-
-@pytest.fixture(autouse=True)
-def no_wait_behind_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stream's write is a chunk, and these clients read chunk by chunk, whatever lies ready: none needs to wait."""
-    monkeypatch.setattr(fuzz_server, "CUT_PAUSE_S", 0)
+pytestmark = pytest.mark.usefixtures("no_wait_behind_cuts")
 
 
 @cache
