@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from mockserver.contract import fuzz_server
 from mockserver.core.data import shipped
 from mockserver.core.exchange import Answer, Request, ToolCall, Usage
 from mockserver.pipeline.incoming import IncomingRequest
@@ -30,6 +32,7 @@ from mockserver.server.protocol import MockProtocol
 from mockserver.settings.assemble import build
 from mockserver.settings.config import Config
 from mockserver.testing.mock_server import MockServer
+from tests import slow_files
 from tests.in_thread import WAIT_SECONDS, serving
 from tests.session_helpers import close_clients
 
@@ -207,6 +210,19 @@ def serve(
         yield Live(edition.name, served.port, mock, exchanges, served.server, told)
 
 
+def pytest_collection_finish() -> None:
+    """What collecting made stays to the end; the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell which files took long; nothing fails by it, since a machine may be busy."""
+    reports = (one for of_outcome in terminalreporter.stats.values() for one in of_outcome)
+    for line in slow_files.told((one.nodeid, one.duration) for one in reports if isinstance(one, pytest.TestReport)):
+        terminalreporter.write_line(line)
+
+
 @pytest.fixture(scope="session")
 def editions() -> dict[str, Edition]:
     """All shipped editions."""
@@ -224,6 +240,12 @@ def servers(editions: dict[str, Edition]) -> Iterator[dict[str, Live]]:
 def live(request: pytest.FixtureRequest, servers: dict[str, Live]) -> Live:
     """Each edition's server in turn."""
     return servers[request.param]
+
+
+@pytest.fixture
+def no_wait_behind_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream's write is a chunk, and http.client reads chunk by chunk, whatever lies ready: none has to wait."""
+    monkeypatch.setattr(fuzz_server, "CUT_PAUSE_S", 0)
 
 
 @pytest.fixture(scope="module")

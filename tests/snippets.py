@@ -14,6 +14,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lean_pytest import LEAN
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = (ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.md")))
 _BLOCK = re.compile(r"(?:<!-- (?P<note>[^\n]*?) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```\n", re.DOTALL)
@@ -80,6 +82,7 @@ def run(block: Block, address: str, folder: Path) -> str:
     """What a block prints when it is run in `folder` against a server at `address`; fails where it fails."""
     environ = {
         **os.environ,
+        **LEAN,
         "OPENAI_API_KEY": "any-key",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),

@@ -14,7 +14,7 @@ import pytest
 
 from tests.command import wheel_in
 from tests.inner_pytest import SIX_LINES
-from tests.third_party import python_programs
+from tests.third_party import pip_of, python_programs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,19 +70,29 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return wheel_in(tmp_path_factory.mktemp("dist"))
 
 
-def called(commands: Path, cwd: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """The environment's Python, run with these words as a user would, away from the checkout."""
+def ran(words: list[str], cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A command, run as a user would, away from the checkout."""
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.run(
-        [str(commands / "python"), *words],
+        words,
         cwd=cwd, env={**environ, **variables}, capture_output=True, check=False, encoding="utf-8", timeout=120,
     )  # fmt: skip
 
 
+def called(commands: Path, cwd: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The environment's Python with these words."""
+    return ran([str(commands / "python"), *words], cwd, **variables)
+
+
+def pip(commands: Path, cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The pip of the environment with these words."""
+    return ran([*pip_of(commands), *words], cwd)
+
+
 def installed(commands: Path, cwd: Path, wheel: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     """Install the wheel from nothing but what is there: pip fails where that does not do."""
-    called(commands, cwd, "-m", "pip", "uninstall", "-qy", "genstudio-mock")
-    return called(commands, cwd, "-m", "pip", "install", "-q", "--no-index", *flags, str(wheel))
+    pip(commands, cwd, "uninstall", "-qy", "genstudio-mock")
+    return pip(commands, cwd, "install", "-q", "--no-index", *flags, str(wheel))
 
 
 def test_an_application_keeps_its_versions_and_starts(wheel: Path, tmp_path: Path) -> None:
@@ -93,7 +103,7 @@ def test_an_application_keeps_its_versions_and_starts(wheel: Path, tmp_path: Pat
 
     done = installed(commands, tmp_path, wheel)
     assert (done.returncode, done.stderr) == (0, "")
-    listed = json.loads(called(commands, tmp_path, "-m", "pip", "list", "--format", "json").stdout)
+    listed = json.loads(pip(commands, tmp_path, "list", "--format", "json").stdout)
     versions = {row["name"]: row["version"] for row in listed}
     assert {name: versions[name] for name in APPLICATION} == APPLICATION
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -28,6 +29,7 @@ from mockserver.sources import recordings
 from tests.command import called
 from tests.conftest import load
 from tests.contract_live import KEY, Quiet, serving, serving_with
+from tests.lean_pytest import LEAN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -414,7 +416,9 @@ def test_a_clause_can_be_asserted_on_its_own(honest: str, deviant: str) -> None:
 def test_the_contract_runs_as_pytest(deviant: str) -> None:
     """`pytest --pyargs mockserver.contract --base-url …` has one test a clause."""
     words = [sys.executable, "-m", "pytest", "-q", "--pyargs", "mockserver.contract"]
-    done = subprocess.run([*words, *asked(deviant)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*words, *asked(deviant)], env={**os.environ, **LEAN}, capture_output=True, text=True, check=False
+    )
 
     assert done.returncode == 1, done.stdout + done.stderr
     assert "test_clause[frame-done]" in done.stdout
@@ -432,7 +436,9 @@ def test_the_contract_runs_as_pytest(deviant: str) -> None:
 def test_the_contract_as_pytest_ends_plainly_where_nobody_is_there(url: str, code: int, says: str) -> None:
     """One line and the command's exit code instead of an error for each clause."""
     words = [sys.executable, "-m", "pytest", "-q", "--pyargs", "mockserver.contract"]
-    done = subprocess.run([*words, *asked(url)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*words, *asked(url)], env={**os.environ, **LEAN}, capture_output=True, text=True, check=False
+    )
 
     assert (done.returncode, done.stdout.count("cannot be reached")) == (code, int(code == 3)), done.stdout
     assert says in done.stdout + done.stderr

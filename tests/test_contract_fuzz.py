@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,12 +37,19 @@ if TYPE_CHECKING:
 
 SILENT = "silent: the client read nothing and raised nothing; the stream says '0'"
 CHIP3 = wire_of("2024-tutorial", "chip3")
+pytestmark = pytest.mark.usefixtures("no_wait_behind_cuts")
+
+
+@cache
+def sweep_of(wire: WireSettings, further: tuple[str, ...], **how: Any) -> tuple[streams.Stream, ...]:
+    """The streams that no chance should miss."""
+    return tuple(streams.sweep(wire, further, **how))
 
 
 @pytest.fixture(autouse=True)
-def no_wait_behind_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stream's write is a chunk, and these clients read chunk by chunk, whatever lies ready: none needs to wait."""
-    monkeypatch.setattr(fuzz_server, "CUT_PAUSE_S", 0)
+def the_same_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are the same for every client of a chip, and made once: to make them takes as long as to read them."""
+    monkeypatch.setattr(fuzz, "sweep", lambda wire, further, **how: sweep_of(wire, tuple(further), **how))
 
 
 @pytest.mark.parametrize("client", BUGS, ids=lambda one: one.__name__)

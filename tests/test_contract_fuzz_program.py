@@ -24,6 +24,7 @@ from mockserver.contract.fuzz_staying import StayingProgram
 from mockserver.contract.harmless import known
 from mockserver.contract.library import edition_of
 from tests.buggy_clients import waits_for_done
+from tests.lean_pytest import LEAN
 from tests.snippets import ROOT
 
 CLIENT = r"""
@@ -107,7 +108,7 @@ def _pytest(test: Path) -> int:
         "--rootdir",
         str(test.parent),
     ]
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environ = {**os.environ, **LEAN, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         [*words, str(test)], cwd=test.parent, env=environ, capture_output=True, check=False
     ).returncode

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from mockserver.contract.fuzz import Said, Trial
 
+pytestmark = pytest.mark.usefixtures("no_wait_behind_cuts")
 FORMS_ON = [
     pytest.param(base, name, id=f"{name} on {base}")
     for base in ("sse", "cr", "bom", "data-nospace,crlf,json-compact", "json-lines", "role-merged,finish-merged")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from mockserver.contract.result import Budget, Clock
 from mockserver.contract.runner import Runner
 from mockserver.core.exchange import Exchange, Plan, Request
 from tests.contract_live import serving
+from tests.lean_pytest import LEAN
 from tests.learning import MODEL, TUTORIAL, run
 from tests.mutants import Mutant, Response
 from tests.mutating_proxy import between
@@ -168,7 +170,8 @@ def test_the_tests_of_the_contract_stop() -> None:
     with revoking() as (url, statuses):
         words = ["--base-url", url, "--model", MODEL, "--chip", "nvidia", "--edition", TUTORIAL.name]
         command = [sys.executable, "-m", "pytest", "-q", "--pyargs", "mockserver.contract", *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        environ = {**os.environ, **LEAN}
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=120)
 
     assert statuses.count(401) == 1
     assert f"from request {GOOD + 1} on the target refuses the API key" in done.stdout

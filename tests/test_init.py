@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import yaml  # type: ignore[import-untyped]
 from mockserver.cli.schema import schema
 from mockserver.settings.config import load
 from tests.command import called
+from tests.lean_pytest import LEAN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +52,7 @@ def test_a_new_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load({}, {}, cwd=tmp_path).config.fixtures == (tmp_path / "mock-answers",)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+        cwd=tmp_path, env={**os.environ, **LEAN}, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 

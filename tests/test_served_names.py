@@ -35,7 +35,7 @@ def test_a_recorded_model_is_served(strict: bool, tmp_path: Path) -> None:
     """What `record` kept of a model and a chip that no document names is answered, also with --strict."""
     with RawUpstream([LINES_HEAD, *chunked(LINE)]) as upstream, recording_of(upstream.url, tmp_path) as proxy:
         ask(proxy.port, PATH)
-    with MockServer(Config(fixtures=(tmp_path,), strict=strict)) as mock:
+    with MockServer(Config(fixtures=(tmp_path,), strict=strict, port=0)) as mock:
         answer = asked(mock, PATH, chat_body())
     assert (answer.status_code, answer.content) == (200, LINE)
 
@@ -45,7 +45,7 @@ def test_a_fixtures_model_is_served_and_told(tmp_path: Path) -> None:
     (tmp_path / "my-model" / "my-chip").mkdir(parents=True)
     fixture = {"match": {"user": "hello"}, "answer": {"text": "one"}}
     (tmp_path / "my-model" / "my-chip" / "hello.json").write_text(json.dumps(fixture))
-    config = Config(fixtures=(tmp_path,), strict=True)
+    config = Config(fixtures=(tmp_path,), strict=True, port=0)
     with MockServer(config) as mock:
         answer = asked(mock, "/maas/my-model/my-chip/chat/completions", chat_body("hello", stream=False))
     assert answer.status_code == 200
@@ -64,7 +64,7 @@ def test_a_fixtures_model_is_served_and_told(tmp_path: Path) -> None:
 def test_a_broken_file_at_the_start(text: str, tmp_path: Path) -> None:
     """It is named and the rest is served; with --strict, where nothing would answer in its place, the start ends."""
     (tmp_path / "broken.json").write_text(text)
-    with MockServer(Config(fixtures=(tmp_path,))) as mock:
+    with MockServer(Config(fixtures=(tmp_path,), port=0)) as mock:
         assert asked(mock, "/maas/mt-infini-3b/chip3/chat/completions", chat_body()).status_code == 200
     with pytest.raises(OperatorError, match=r"broken\.json: "):
         build(Config(fixtures=(tmp_path,), strict=True))

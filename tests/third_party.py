@@ -45,11 +45,16 @@ def python_programs(name: str, *requirements: str) -> Path:
     commands = folder / ("Scripts" if sys.platform == "win32" else "bin")
 
     def install() -> None:
-        venv.create(folder, clear=True, with_pip=True)
-        run([str(commands / "python"), "-m", "pip", "install", "-q", *requirements], folder)
+        venv.create(folder, clear=True)
+        run([*pip_of(commands), "install", "-q", "--no-compile", *requirements], folder)
 
     once(folder, [sys.version, *requirements], install)
     return commands
+
+
+def pip_of(commands: Path) -> list[str]:
+    """The words that begin a call of pip for such an environment, which has none: to install one takes seconds."""
+    return [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(commands.parent)]
 
 
 def node_programs(name: str, *packages: str) -> Path:

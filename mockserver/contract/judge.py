@@ -74,7 +74,11 @@ def difference(read: Said, truth: Mapping[str, Any]) -> str:
 
 
 def _can_be_written(text: str) -> bool:
-    return not any("\ud800" <= one <= "\udfff" for one in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a character
+        return False
+    return True
 
 
 def _whole(text: str) -> str:

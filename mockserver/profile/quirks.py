@@ -58,6 +58,10 @@ class Axis:
     family: Family | None = None
     part: str = ""
 
+    def __hash__(self) -> int:
+        """Of what tells axes apart, not of all their quirks: every value that is seen is kept by its axis."""
+        return hash((self.stage, self.field, self.part))
+
     @property
     def standard(self) -> Quirk:
         """What holds where no profile says otherwise."""
