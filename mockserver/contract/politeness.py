@@ -74,8 +74,8 @@ def no_target(reading: Reading, key_codes: Collection[int | str] = ()) -> str:
             path = reading.exchange.request.path
             if twice := _TWICE.fullmatch(path):
                 return (
-                    f"does not serve {path} (status 404): the path of a chat is put behind --base-url, so say it without "
-                    f"{twice['added']}"
+                    f"does not serve {path} (status 404): the path of a chat is put behind --base-url, so say it "
+                    f"without {twice['added']}"
                 )
             return f"does not serve {path} ({shown}); are --model, --chip and --path-template right?"
         case 301 | 302 | 303 | 307 | 308:
