@@ -103,7 +103,7 @@ LEFT_OUT: Final[dict[str, tuple[str, ...]]] = {
         "no-trace-header", "request-id-x", "no-request-id", "heartbeat", "heartbeat-15s", "id-form=gen-{digits:10}",
         "id-form=cmpl-{hex:32}",
         "id-form={uuid}", "id-form=chatcmpl-{digits:1-3}", "usage-unasked-null", "reasoning-key=reasoning",
-        "reasoning-key=both", "body-newline",
+        "reasoning-key=both", "body-newline", "extra-key=body.timings:~{\"ms\":1.5}",
         "reasoning-end=merged", "content-beside-reasoning=null", "content-beside-reasoning=empty",
         "body-content-beside-call=empty", "body-content-beside-call=absent", "extra-key=body.service_tier:\"default\"",
         "tool-no-arguments=empty", "fixed-key=body.created:absent", "fixed-key=body.usage:absent",
