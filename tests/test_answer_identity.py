@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from mockserver.core.drawn import entropy_of
 from mockserver.core.exchange import Request
-from mockserver.pipeline.head import entropy_of
 from mockserver.pipeline.incoming import IncomingRequest
 from tests.conftest import KEY, compose, load
 

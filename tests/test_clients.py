@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import EDITIONS, KEY, TUTORIAL_MULTI_TURN, Live, load
+from tests.contract_live import serving
 from tests.third_party import library
 
 if TYPE_CHECKING:
@@ -293,6 +294,24 @@ def test_sdk_examples(tutorial: Live, openai: ModuleType) -> None:
     assert streamed.startswith("孔子认为,人生的意义在于实现“仁”,")
     assert streamed.endswith("接近人生的意义。")
     assert whole.choices[0].message.content == SAID
+
+
+@pytest.mark.parametrize("chip", ["nvidia", "chip3"])
+def test_the_sdks_stream_helper_loses_chunks_without_an_object(openai: ModuleType, chip: str) -> None:
+    """What `create(stream=True)` reads on the chip3 of 2025, `stream()` loses without an error."""
+    edition = load("2025-reference")
+    model = next(iter(edition.models))
+    with serving(edition) as url, openai.OpenAI(api_key=KEY, base_url=f"{url}/maas/{model}/{chip}") as client:
+        asked = {"model": model, "messages": MESSAGES}
+        chunks = [*client.chat.completions.create(**asked, stream=True)]
+        with client.chat.completions.stream(**asked) as events:
+            told = "".join(event.delta for event in events if event.type == "content.delta")
+            [choice] = events.get_final_completion().choices
+    read = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+
+    assert read
+    due = read if chip == "nvidia" else NOTHING
+    assert (told, choice.message.content or NOTHING, choice.finish_reason) == (due, due, "stop")
 
 
 def test_langchain_examples(tutorial: Live, langchain: ModuleType) -> None:

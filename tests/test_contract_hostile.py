@@ -9,13 +9,16 @@ import shutil
 import socket
 import ssl
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mockserver.cli import contract as contract_command
+from mockserver.cli import drift as drift_command
+from mockserver.cli import learn as learn_command
 from mockserver.contract.library import Target
 from mockserver.contract.result import Clock
+from tests import learning
 from tests.conftest import load
 from tests.contract_live import KEY, serving
 from tests.raw_targets import answers, listening, request, says, streams, waits
@@ -118,6 +121,33 @@ def test_messages_repeat_the_base_url_and_name_the_path(name: str) -> None:
     concluded = path.endswith("/v1/chat/completions") and not words
     assert err.startswith(refused)
     assert told.getvalue() == (said if concluded else "") + err
+
+
+@pytest.mark.parametrize(
+    ("below", "added"),
+    [
+        ("/maas/mt-infini-3b/nvidia", "/maas/mt-infini-3b/nvidia"),
+        ("/maas/mt-infini-3b/nvidia/", "/maas/mt-infini-3b/nvidia"),
+        ("/maas/mt-infini-3b/nvidia/chat/completions", "/maas/mt-infini-3b/nvidia/chat/completions"),
+        ("/gateway/maas", "/maas"),
+        ("/v1/chat/completions", "/chat/completions"),
+    ],
+)
+@pytest.mark.parametrize("command", [contract_command, drift_command, learn_command])
+def test_a_base_url_that_has_the_path_already_is_told(command: Any, below: str, added: str, tmp_path: Path) -> None:
+    """As one line that says what was asked and what to leave out, whichever command asks."""
+    with listening(answers("404 Not Found", body="x" * 999)) as port:
+        url = f"http://127.0.0.1:{port}{below}"
+        words = ["--output", str(tmp_path)] if command is learn_command else []
+        target = ["--base-url", url, "--model", "mt-infini-3b", "--chip", "nvidia", "--quiet"]
+        code, _, err = learning.run(command, *target, *words)
+
+    asked = f"{below.rstrip('/')}/maas/mt-infini-3b/nvidia/chat/completions"
+    assert code == 3
+    assert err == (
+        f"genstudio-mock: {url} does not serve {asked} (status 404): the path of a chat is put behind --base-url, so "
+        f"say it without {added}\n"
+    )
 
 
 def test_a_target_below_v1_is_asked_for_openai_s_path() -> None:

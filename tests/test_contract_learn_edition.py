@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from mockserver.cli import drift as drift_command
 from mockserver.cli import learn as learn_command
 from mockserver.contract import drift, learn, learn_edition
 from mockserver.contract.clauses.clause import Context, Severity
@@ -17,7 +18,8 @@ from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
 from mockserver.core.exchange import Exchange, Plan, Request
 from mockserver.profile.edition import load_edition
-from tests.contract_live import Quiet, serving_with
+from tests.conftest import load
+from tests.contract_live import Quiet, serving, serving_with
 from tests.learning import MODEL, TUTORIAL, run
 
 if TYPE_CHECKING:
@@ -207,6 +209,23 @@ def test_a_second_chip_joins_what_was_learnt_of_the_first() -> None:
     assert (both, anew) == (second, ["lets_in.missing-key"])
     assert learn_edition.joined(TUTORIAL.file, second, first) == (second, [])
     assert learn_edition.joined(TUTORIAL.file, TUTORIAL.file, TUTORIAL.file) == (TUTORIAL.file, [])
+
+
+def test_two_chips_are_learnt_by_the_command_into_one_edition(tmp_path: Path) -> None:
+    """Run twice into one folder it leaves both profiles and one edition, under which neither chip has a drift."""
+    theirs = load("2025-reference")
+    model = next(iter(theirs.models))
+    there = ["--model", model, "--edition", "2024-tutorial", "--requests", "90"]
+    with serving(theirs) as url:
+        there += ["--base-url", url]
+        learnt = [run(learn_command, *there, "--chip", one, "--output", str(tmp_path)) for one in ("chip3", "nvidia")]
+        drifted = run(drift_command, *there, "--chip", "chip3,nvidia", "--profiles", str(tmp_path))
+
+    assert [code for code, _, _ in learnt] == [0, 0], learnt
+    assert all("90 of 90 exchanges have the same form" in out for _, out, _ in learnt), learnt
+    assert sorted(one.name for one in tmp_path.rglob("*.toml")) == ["chip3.toml", "edition.toml", "nvidia.toml"]
+    assert drifted[0] == 0, drifted
+    assert drifted[1].count("no drift") == 2
 
 
 def test_two_chips_that_contradict_each_other_are_one_line(tmp_path: Path) -> None:

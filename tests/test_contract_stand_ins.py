@@ -56,7 +56,7 @@ SERVERS = {
     "llmock": Learnt(
         {
             "usage-on-request", "usage-null", "usage-chunk", "role-with-content", "logprobs-null-in-stream",
-            "json-compact", "ascii-escapes", "body-utf8-text", "usage-total-last", "id-form=chatcmpl-:hex:24",
+            "json-compact", "ascii-escapes", "body-utf8-text", "usage-total-last", "id-form=chatcmpl-{hex:24}",
             "extra-key=chunk.system_fingerprint:null", "extra-key=message.tool_calls:null",
             "extra-key=message.refusal:null",
             "key-order=chunk:id+object+created+model+system_fingerprint+choices+usage",
@@ -68,7 +68,7 @@ SERVERS = {
     "mockllm": Learnt(
         {
             "usage-never", "usage-total-last", "role-null", "role-with-null", "json-compact", "chunk-id=own",
-            "id-form=mock-:uuid:36", "finish-delta-null", "key-order=choice:delta+index+finish_reason",
+            "id-form=mock-{uuid}", "finish-delta-null", "key-order=choice:delta+index+finish_reason",
         },
         {b'"delta":{"role":"assistant","content":null}', b'"delta":{"role":null,"content":"', b"\xe6\x88\x91"},
         {b"usage"},
@@ -77,7 +77,7 @@ SERVERS = {
     "mock-llm": Learnt(
         {
             "type-event-stream", "created-never", "usage-never", "role-merged", "finish-merged", "one-chunk",
-            "json-compact", "id-form=chatcmpl-:digits:13", "fixed-key=body.created:absent",
+            "json-compact", "id-form=chatcmpl-{digits:13}", "fixed-key=body.created:absent",
             "fixed-key=body.usage:absent", "fixed-key=body-choice.index:absent", "key-order=delta:content+role",
         },
         {b'"role":"assistant"},"finish_reason":"stop"}]}\n\ndata: [DONE]'},

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mockserver.cli import contract as contract_command
 from mockserver.cli import drift as drift_command
+from mockserver.cli import learn as learn_command
 from mockserver.contract.clauses.clause import Context
 from mockserver.contract.clauses.table import judge
+from mockserver.contract.http_client import Address, HttpTransport
 from mockserver.contract.result import Clock
-from mockserver.core.exchange import Exchange, Plan, Request
+from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from tests.conftest import load
-from tests.raw_targets import answers, listening, says
+from tests.learning import run
+from tests.raw_targets import answers, listening, request, says
 
 if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
+
     from tests.raw_targets import Behaviour
 
 OK = (
@@ -36,6 +43,19 @@ def head(status: str, *headers: str) -> bytes:
 def body(data: bytes) -> Behaviour:
     """One JSON body for everything."""
     return says(head("200 OK", "Content-Type: application/json", f"Content-Length: {len(data)}") + data)
+
+
+def again(start: bytes, piece: bytes) -> Behaviour:
+    """A start, and one piece again and again, for as long as anybody listens: 16 MiB of it at most."""
+
+    def behave(connection: socket.socket) -> None:
+        request(connection)
+        connection.sendall(start)
+        data = piece * 1024
+        for _ in range(2**24 // len(data)):
+            connection.sendall(data)
+
+    return behave
 
 
 def events(data: bytes) -> Behaviour:
@@ -67,6 +87,15 @@ STRANGE: dict[str, tuple[Behaviour, int, str]] = {
         says(head("200 OK", "X: " + "a" * 100_000) + OK), 3,
         "does not speak HTTP/1.1 that can be read: got more than 65536 bytes when reading header line; is",
     ),
+    "100 Continue for ever": (
+        again(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), 3,
+        "does not speak HTTP/1.1 that can be read: the response has no end; is --base-url right?",
+    ),
+    "a head without end": (
+        again(b"HTTP/1.1 200 OK\r\n", b"X: 1\r\n"), 3, "that can be read: got more than 100 headers; is --base-url",
+    ),
+    "trailers without end": (again(head("200 OK", "Transfer-Encoding: chunked") + b"0\r\n", b"X: 1\r\n"), 1, ""),
+    "a length of a chunk without end": (again(head("200 OK", "Transfer-Encoding: chunked"), b"1;"), 1, ""),
     "HTTP/2": (says(b"HTTP/2 200 OK\r\n\r\n"), 3, "does not speak HTTP/1.1 that can be read: HTTP/2; is --base-url"),
     "a control character in a redirect": (
         answers("303 See Other", "Location: \x1b[31m"), 3, "redirects to \\x1b[31m (status 303), which is not followed"
@@ -92,6 +121,26 @@ def test_what_is_strange_is_told(name: str, command: str) -> None:
     assert code == due, said
     assert why in err.getvalue()
     assert all(one.isprintable() or one == "\n" for one in said)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: ", id="a head"),
+        pytest.param(b"HTTP/1.1 100 Continue\r\n\r\nHTTP", id="an answer before it"),
+        pytest.param(head("200 OK", "Transfer-Encoding: chunked") + b"1;", id="the length of a chunk"),
+        pytest.param(head("200 OK", "Content-Length: 9999999"), id="a body"),
+    ],
+)
+def test_an_answer_that_drips_has_its_time(start: bytes) -> None:
+    """However a response comes byte for byte, each in time, it is given up when the time of a whole answer is over."""
+    seconds = itertools.count()
+    with listening(again(start, b"a")) as port:
+        address = Address(f"http://127.0.0.1:{port}", timeout_s=5)
+        send = HttpTransport(address, "sk-test", lambda: float(next(seconds)), longest_s=3)
+        came = send(Request("POST", "/", {b"host": b"x"}, b"{}"))
+
+    assert came.ending is Ending.HANG
 
 
 def test_a_long_stream_is_looked_at_once() -> None:
@@ -127,3 +176,27 @@ def _calls(work: object) -> int:
     finally:
         sys.setprofile(None)
     return count
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [
+        pytest.param(says(head("200 OK", "Content-Length: 1000") + OK[:50]), id="cut in the body"),
+        pytest.param(says(b"HTTP/1.1 200 OK\r\nContent-Ty"), id="cut in the head"),
+        pytest.param(
+            again(head("200 OK", "Transfer-Encoding: chunked") + b"0\r\n", b"X: 1\r\n"), id="endless trailers"
+        ),
+        pytest.param(body(b"{}"), id="another object"),
+    ],
+)
+def test_nothing_is_learnt_of_who_answers_nothing_whole(behave: Behaviour, tmp_path: Path) -> None:
+    """One line that says where the answers lie, exit code 2, and no profile."""
+    with listening(behave) as port:
+        code, out, err = run(
+            learn_command, "--base-url", f"http://127.0.0.1:{port}", "--model", "m", "--chip", "odd",
+            "--requests", "3", "--quiet", "--timeout", "5", "--output", str(tmp_path),
+        )  # fmt: skip
+
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1].startswith("genstudio-mock: learn: none of 3 answers is whole and has choices; see ")
+    assert [one.name for one in tmp_path.rglob("*.toml")] == []

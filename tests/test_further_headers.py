@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mockserver.pipeline.further_headers import FurtherHeaders, drawn, fits, form_of
+from mockserver.core.drawn import drawn, fits, form_of
+from mockserver.pipeline.further_headers import FurtherHeaders
 
 ENTROPY = b"0" * 32
 

@@ -76,7 +76,8 @@ def test_a_quirk_with_a_value_is_set_named_and_taken_back(name: str) -> None:
             "extra-key=tier:1",
             (
                 "due PLACE.NAME:JSON, say extra-key=chunk.service_tier:null; PLACE is one of chunk, body, choice, "
-                "body-choice, delta, message, usage"
+                "body-choice, delta, message, usage; chunk, choice, delta may be those of one moment, as "
+                "choice@finish: first, middle, finish, behind"
             ),
         ),
         ("extra-key=delta.content:null", "content is no further key of delta: other quirks decide it"),
@@ -91,10 +92,10 @@ def test_a_quirk_with_a_value_is_set_named_and_taken_back(name: str) -> None:
         ),
         ("finish-word=stop:a b", "due WORD:OTHER, say finish-word=stop:eos; OTHER has no white space, comma or quote"),
         (
-            "id-form=gen-",
+            "id-form=gen-{digits}",
             (
-                "due PREFIX:ALPHABET:LENGTH, say id-form=gen-:digits:10; "
-                "ALPHABET is uuid (36), hex, digits, lower, letters"
+                "due a text, what is drawn in braces, say id-form=gen-{digits:10}; "
+                "allowed: uuid, hex, digits, lower, letters, base64"
             ),
         ),
         ("model-echo=a b", "due a name, say model-echo=models/{model}; {model} stands for the model that answers"),

@@ -309,6 +309,11 @@ def models(wire: Wire) -> set[object]:
     return {chunk["model"] for chunk in (*wire.seen().chunks, wire.body())}
 
 
+def created_types(wire: Wire) -> set[type]:
+    """As what times are written, in a stream and in a body."""
+    return {type(one["created"]) for one in (*wire.seen().chunks, wire.body()) if "created" in one}
+
+
 def extra(place: str, key: str, expected: object) -> Callable[[Wire], Compared]:
     """The values of a further key in all that stands in a place, where it says nothing else."""
 
@@ -349,6 +354,7 @@ COMPARED: dict[str, Callable[[Wire], Compared]] = {
     "type-event-stream-utf8": announced(b"text/event-stream; charset=utf-8"),
     "type-ndjson": announced(b"application/x-ndjson"),
     "type-text": announced(b"text/plain; charset=utf-8"),
+    "type=text/plain": announced(b"text/plain"),
     "type-octet-stream": announced(b"application/octet-stream"),
     "type-none": announced(b""),
     **{
@@ -493,6 +499,8 @@ COMPARED: dict[str, Callable[[Wire], Compared]] = {
     "json-compact": lambda w: (COMPACT in w.raw(), True),
     "body-one-line": lambda w: (w.body_text().count("\n"), 0),
     "body-compact": lambda w: ('"index":0,"message":{' in w.body_text(), True),
+    "body-no-newline": lambda w: (w.body_text()[-1:], "}"),
+    "body-newline": lambda w: (w.body_text()[-2:], "}\n"),
     "body-spaced": lambda w: ('"index": 0, "message": {' in w.body_text(), True),
     "body-escapes-alike": lambda w: (w.body_text().isascii(), w.raw().isascii()),
     "body-utf8-text": lambda w: ("你好" in w.body_text(), True),
@@ -531,6 +539,14 @@ COMPARED: dict[str, Callable[[Wire], Compared]] = {
     "usage-with-choice": lambda w: (
         [c["delta"] for c in Wire(quirks.changed(w.settings, "usage-chunk")).seen().chunks[-1]["choices"]],
         [{}],
+    ),
+    "role-before-finish": lambda w: (
+        ["role" in delta for delta in w.seen().deltas],
+        [True] * (len(w.seen().deltas) - 1) + [False],
+    ),
+    "usage-with-silent-choice": lambda w: (
+        [c["delta"] for c in Wire(quirks.changed(w.settings, "usage-chunk")).seen().chunks[-1]["choices"]],
+        [{"content": ""}],
     ),
     "usage-in-choice": lambda w: (
         (w.seen().chunks[-1]["choices"][0]["usage"], any(w.seen().has("usage"))),
@@ -627,16 +643,25 @@ COMPARED: dict[str, Callable[[Wire], Compared]] = {
         [c["created"] for c in w.seen().chunks if "created" in c],
         [HEAD.created + number for number, c in enumerate(w.seen().chunks) if "created" in c],
     ),
+    "created-integer": lambda w: (created_types(w), {int}),
+    "created-text": lambda w: (created_types(w), {str}),
+    "created-float": lambda w: (created_types(w), {float}),
     "model-echo": lambda w: (models(w), {HEAD.model}),
     "model-echo=null": lambda w: (models(w), {None}),
     "model-echo=": lambda w: (models(w), {""}),
     "model-echo=gpt-4o": lambda w: (models(w), {"gpt-4o"}),
     "model-echo=models/{model}": lambda w: (models(w), {f"models/{HEAD.model}"}),
-    "id-form=gen-:digits:10": fits("gen-[0-9]{10}"),
-    "id-form=cmpl-:hex:32": fits("cmpl-[0-9a-f]{32}"),
-    "id-form=:uuid:36": fits("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+    "id-form=gen-{digits:10}": fits("gen-[0-9]{10}"),
+    "id-form=cmpl-{hex:32}": fits("cmpl-[0-9a-f]{32}"),
+    "id-form=chatcmpl-{digits:1-3}": fits("chatcmpl-[0-9]{1,3}"),
+    "id-form={uuid}": fits("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
     "extra-key=chunk.system_fingerprint:null": extra("chunk", "system_fingerprint", None),
     'extra-key=body.service_tier:"default"': extra("body", "service_tier", "default"),
+    "extra-key=choice@finish.stop_reason:null": lambda w: (
+        [c["choices"][0].get("stop_reason", "absent") for c in w.seen().chunks],
+        ["absent"] * (len(w.seen().chunks) - 1) + [None],
+    ),
+    'extra-key=body.timings:~{"ms":1.5}': extra("body", "timings", {"ms": 1.5}),
     "extra-key=delta.reasoning_content:null": extra("delta", "reasoning_content", None),
     "extra-key=delta.tool_calls:null": extra("delta", "tool_calls", None),
     "extra-key=choice.token_ids:null": extra("choice", "token_ids", None),

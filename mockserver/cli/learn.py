@@ -15,6 +15,7 @@ from mockserver.cli.progress import Progress
 from mockserver.cli.target import add_target_arguments, address_of, budget_of, guarded, say_path
 from mockserver.contract import in_process, learn, learn_compare, learn_edition
 from mockserver.contract.clauses.clause import Context
+from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.http_client import Address, HttpTransport, key_of
 from mockserver.contract.result import ExitCode, counted
 from mockserver.contract.runner import BudgetSpentError, Runner
@@ -94,8 +95,7 @@ def _learn(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     runner = _runner(args, environ, err, edition, clock or library.REAL_CLOCK)
     with Progress(err, environ, quiet=args.quiet) as steps:
         exchanges = _ask(args, steps, probes, folder, edition, runner, clock or library.REAL_CLOCK)
-    if not any(exchange.plan is not None and exchange.plan.status == 200 for exchange in exchanges.values()):
-        raise OperatorError(f"learn: none of {len(exchanges)} probes was answered with 200; see {folder}")
+    _check_answered(exchanges, folder)
     date = max(read(folder / f"{name}.json").provenance.recorded_at for name in exchanges)[:10]
     found = learn.learned(edition, args.model, args.chip, exchanges, date)
     fresh = learn_edition.fresh(args.model, args.max_tokens)
@@ -136,6 +136,15 @@ def _learn(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     for line in said[code is ExitCode.HOLDS :]:
         print(f"  {line}", file=out)
     return code
+
+
+def _check_answered(exchanges: Mapping[str, Exchange], folder: Path) -> None:
+    """Raises OperatorError where there is nothing to learn from."""
+    readings = [Reading(exchange) for exchange in exchanges.values()]
+    if not any(one.answered for one in readings):
+        raise OperatorError(f"learn: none of {len(readings)} probes was answered with 200; see {folder}")
+    if not any((one.whole or one.completion) and one.choices for one in readings):
+        raise OperatorError(f"learn: none of {len(readings)} answers is whole and has choices; see {folder}")
 
 
 def _edition(args: argparse.Namespace, edition: Edition, changed: EditionFile) -> tuple[Path | None, list[str]]:

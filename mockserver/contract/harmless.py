@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 HARMLESS: Final = (
     "data-nospace", "crlf", "cr", "comments", "event-field", "empty-deltas", "usage-chunk", "usage-never", "usage-null",
     "usage-every", "finish-merged", "finish-delta-content", "finish-delta-null", "role-merged", "role-with-content",
-    "role-with-null", "role-every", "role-empty", "role-null", "one-chunk", "blank-line-between", "no-last-newline",
+    "role-with-null", "role-every", "role-before-finish", "role-empty", "role-null", "one-chunk", "blank-line-between",
+    "no-last-newline",
     "json-compact", "ascii-escapes", "logprobs-null", "no-done", "object-last", "created-last", "usage-details",
-    "buffered", "type-event-stream", "type-event-stream-utf8", "usage-with-choice", "delta-and-message",
+    "buffered", "type-event-stream", "type-event-stream-utf8", "usage-with-choice", "usage-with-silent-choice",
+    "delta-and-message",
     "chunk-created=counts-up", "content-beside-call=null", "content-beside-call=empty", "tool-opening=no-arguments",
     "tool-opening=first-piece", "tool-opening=whole-call", "tool-later-id=empty", "tool-later-id=null",
     "tool-later-type=null", "tool-later-type=repeated", "tool-later-name=null", "tool-later-name=empty",
     "tool-order=interleaved", "tool-order=together", "extra-key=chunk.system_fingerprint:null",
-    "extra-key=choice.token_ids:null", "extra-key=delta.reasoning_content:null", "extra-key=delta.tool_calls:null",
+    "extra-key=choice.token_ids:null", "extra-key=choice@finish.stop_reason:null",
+    "extra-key=delta.reasoning_content:null", "extra-key=delta.tool_calls:null",
     "extra-key=usage.cost:0", "extra-key=usage.completion_tokens_details.audio_tokens:0",
     *(name for name in FORMS if name not in {HALVES, "retry-alone", "empty-data", "exponents"}),
 )  # fmt: skip
@@ -74,7 +77,7 @@ WITHOUT_EFFECT: Final = "no client can tell a generated stream with it from one 
 LEFT_OUT: Final[dict[str, tuple[str, ...]]] = {
     "harmful: a reader of events need not read bare lines": ("json-lines",),
     "harmful: the stream is announced as what it is not": (
-        "type-json", "type-ndjson", "type-text", "type-octet-stream", "type-none",
+        "type-json", "type-ndjson", "type-text", "type-octet-stream", "type-none", "type=text/plain",
     ),
     "harmful: a key is missing that a client may rely on": (
         "object-first", "object-never", "created-first", "created-never", "id-last", "id-first", "id-never",
@@ -82,6 +85,7 @@ LEFT_OUT: Final[dict[str, tuple[str, ...]]] = {
         "choice-index=absent",
     ),
     "harmful: a key has a value that a client may not take": (
+        "created-text", "created-float",
         "tool-index=from-1", "tool-opening=null-arguments", "tool-later-type=empty", "chunk-id=null", "model-echo=",
         "model-echo=gpt-4o", "model-echo=models/{model}", "finish-word=stop:eos", "finish-word=tool_calls:stop",
         "finish-word=length:max_tokens",
@@ -96,9 +100,10 @@ LEFT_OUT: Final[dict[str, tuple[str, ...]]] = {
         "reasoning-in-think-tags", "blocked-merged", "blocked-finish-content-filter", "blocked-finish-null",
         "blocked-no-usage", "blocked-text-emptied", "blocked-no-done", "body-flush-lines", "body-compact",
         "body-spaced", "body-utf8-text", "body-ascii-escapes", "id-hex-32", "id-chatcmpl-uuid", "id-chatcmpl-hex",
-        "no-trace-header", "request-id-x", "no-request-id", "heartbeat", "heartbeat-15s", "id-form=gen-:digits:10",
-        "id-form=cmpl-:hex:32",
-        "id-form=:uuid:36", "usage-unasked-null", "reasoning-key=reasoning", "reasoning-key=both",
+        "no-trace-header", "request-id-x", "no-request-id", "heartbeat", "heartbeat-15s", "id-form=gen-{digits:10}",
+        "id-form=cmpl-{hex:32}",
+        "id-form={uuid}", "id-form=chatcmpl-{digits:1-3}", "usage-unasked-null", "reasoning-key=reasoning",
+        "reasoning-key=both", "body-newline", "extra-key=body.timings:~{\"ms\":1.5}",
         "reasoning-end=merged", "content-beside-reasoning=null", "content-beside-reasoning=empty",
         "body-content-beside-call=empty", "body-content-beside-call=absent", "extra-key=body.service_tier:\"default\"",
         "tool-no-arguments=empty", "fixed-key=body.created:absent", "fixed-key=body.usage:absent",

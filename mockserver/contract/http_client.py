@@ -8,24 +8,29 @@ exchanges hold a placeholder, and the key's bytes are cut out of what comes back
 from __future__ import annotations
 
 import http.client
+import io
 import os
 import ssl
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
+from mockserver.contract.incoming import Incoming
 from mockserver.core.errors import OperatorError, printable
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.core.route import CHAT, PATH_TEMPLATE, filled
 from mockserver.core.web_address import SENDABLE, https_proxy, web_address
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Mapping
 
 PLACEHOLDER: Final = "$API_KEY"
 HEADER_PLACEHOLDER: Final = "$HEADER"
 DEFAULT_TIMEOUT_S: Final = 30.0
 READ_BYTES: Final = 64 * 1024
+MOST_AROUND: Final = 2**20
+"""Bytes of a response beside its body: heads, answers 1xx before it, lengths of chunks, trailers."""
 
 
 class UnreachableError(Exception):
@@ -121,7 +126,7 @@ class HttpTransport:
         address: Where to.
         key: The API key; put in place of the placeholder, and never kept.
         clock: Seconds on a clock that does not go back.
-        longest_s: For a whole answer; a stream that goes on is noted as hanging.
+        longest_s: For a whole answer, its head too, however it drips; one that goes on is noted as hanging.
         most_bytes: Of a body; what goes on is noted as hanging.
     """
 
@@ -148,6 +153,7 @@ class HttpTransport:
         """Send a request and read what comes."""
         connection = self._connect()
         started = self._clock()
+        connection.response_class = self._bounded(started + self._longest)  # type: ignore[assignment]
         try:
             try:
                 self._send(connection, request)
@@ -177,6 +183,18 @@ class HttpTransport:
             return Exchange(request, plan, frames_sent=len(frames), duration_ms=took, ending=ending)
         finally:
             connection.close()
+
+    def _bounded(self, until: float) -> Callable[..., http.client.HTTPResponse]:
+        """What makes responses that end in time, and are no longer than one may be."""
+
+        def made(sock: socket.socket, *args: Any, **words: Any) -> http.client.HTTPResponse:
+            response = http.client.HTTPResponse(sock, *args, **words)
+            response.fp.close()
+            raw = Incoming(sock, self._address.timeout_s, lambda: until - self._clock(), self._most + MOST_AROUND)
+            response.fp = io.BufferedReader(raw)
+            return response
+
+        return made
 
     def _connect(self) -> http.client.HTTPConnection:
         host, port, timeout = self._parts.hostname or "", self._parts.port, self._address.timeout_s

@@ -16,19 +16,19 @@ from statistics import median, quantiles
 from typing import TYPE_CHECKING, Final
 
 from mockserver.contract import cases, in_process, restated
-from mockserver.contract.clauses import dialect
+from mockserver.contract.clauses import dialect, observers_frame
 from mockserver.contract.clauses.clause import Context, Outcome
-from mockserver.contract.clauses.reading import Reading
+from mockserver.contract.clauses.reading import MIXED, Reading
 from mockserver.contract.clauses.table import judge
 from mockserver.contract.clauses.wire_form import WIRE_CHECKS
 from mockserver.contract.result import Budget, Clock, counted
 from mockserver.contract.runner import Runner
 from mockserver.core.errors import printable
 from mockserver.core.written import keys_of
-from mockserver.pipeline.keys import merged
+from mockserver.pipeline.keys import CHANGES, merged
 from mockserver.profile import quirks
 from mockserver.profile.edition import ChipFile, ChipProfile, ChipSpeed, Edition, QuirkClaim
-from mockserver.profile.quirk_families import KEY_ORDER
+from mockserver.profile.quirk_families import EXTRA_KEY, KEY_ORDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -131,6 +131,9 @@ def observations(base: WireSettings, exchanges: Mapping[str, Exchange]) -> list[
     for axis in [axis for axis in most if axis.family is KEY_ORDER]:
         every = merged(one for seen in shown.values() if axis in seen for one in dialect.orders_of(str(seen[axis])))
         most[axis] = "+".join(every) if every else most[axis]  # each answer has some of the keys
+    ids = next((axis for axis in most if axis.field == "id_form"), None)
+    if ids is not None:  # one id tells its form badly, many tell what they have in common
+        most[ids] = observers_frame.id_form_in(readings.values()) or most[ids]
     if _never_counted(readings.values()):
         for axis in [axis for axis in most if axis.field in {"usage_when", "usage_unasked"}]:
             del most[axis]  # who never sends usage, asked or not, does not send it on request
@@ -155,19 +158,21 @@ def observations(base: WireSettings, exchanges: Mapping[str, Exchange]) -> list[
             ]
 
         quirk = axis.quirk_of(value)
-        values = dict.fromkeys(seen[axis] for seen in by_name.values())
+        values = dict.fromkeys((value, *(seen[axis] for seen in by_name.values())))
         if quirk is not None and axis.family is KEY_ORDER:  # another quirk may have it so already
             quirk = min((axis.quirk_in(base), quirk), key=lambda one: len(against(one)))
         elif quirk is not None and len(values) > 1:
             others = filter(None, map(axis.quirk_of, values))
             quirk = min((quirk, *axis.quirks, *others), key=lambda one: len(against(one)))
+        if axis.family is EXTRA_KEY and len(values) > len(by_name) / 2 > 1:  # another in each answer, so an example
+            quirk = axis.quirk_of(CHANGES + str(value)) if value not in {"", MIXED} else None
         wrong = set(against(quirk)) if quirk else {name for name, seen in by_name.items() if seen[axis] != value}
         due = axis.quirk_in(base)
         telling = [name for name in against(due) if name not in wrong] or [
             name for name in by_name if name not in wrong
         ]
         telling = telling or [*by_name]
-        if axis.part and axis.family is not KEY_ORDER and len(values) > len(by_name) / 2 > 1:
+        if axis.part and axis.family not in {KEY_ORDER, EXTRA_KEY} and len(values) > len(by_name) / 2 > 1:
             quirk = None  # a value that changes from answer to answer is no constant
         chosen = quirks.apply(chosen, axis, quirk) if quirk else chosen
         says = quirk.name if quirk else f"{axis.part} {value}".strip()
@@ -335,12 +340,6 @@ def asked_of_mock(
     return {case.name: send(runner.request(case)) for case in asked}
 
 
-def _unlettered(form: str) -> str:
-    """A form of ids without its alphabet: twelve hex digits may happen to be digits."""
-    prefix, _, rest = form.rpartition(":")
-    return f"{prefix.rpartition(':')[0]}:{rest}"
-
-
 def unlike(edition: Edition, chip: ChipProfile, model: str, exchanges: Mapping[str, Exchange]) -> list[str]:
     """Where the mock with a profile has another wire form than the recorded exchanges; one line each.
 
@@ -359,8 +358,6 @@ def unlike(edition: Edition, chip: ChipProfile, model: str, exchanges: Mapping[s
         theirs, ours = dialect.observe(reading), dialect.observe(Reading(send(runner.request(case))))
         for axis, value in theirs.items():
             named = dialect.name_of(axis, value) is not None and axis in ours
-            contradicts = dialect.differs(chip.wire, theirs, axis, streamed=reading.wants_stream)
-            drawn = axis.field == "id_form" and _unlettered(str(value)) == _unlettered(str(ours.get(axis)))
-            if named and ours[axis] != value and contradicts and not drawn:
+            if named and ours[axis] != value and dialect.differs(chip.wire, ours, axis, streamed=reading.wants_stream):
                 found.append(f"{name}: {axis.field}: recorded {value}, the mock {ours[axis]}")
     return found

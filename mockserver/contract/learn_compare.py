@@ -16,7 +16,7 @@ from mockserver.contract import learn, restated
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.learn_headers import IDS, LEFT_OUT, OF_THE_CONNECTION
 from mockserver.core import strict_json
-from mockserver.pipeline.further_headers import fits
+from mockserver.core.drawn import fits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

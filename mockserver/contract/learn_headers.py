@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from mockserver.contract.clauses.reading import Reading
-from mockserver.pipeline.further_headers import PLACES, form_of, is_drawn
+from mockserver.core.drawn import form_of, is_drawn
+from mockserver.pipeline.further_headers import PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -71,11 +72,20 @@ def no_target(reading: Reading, key_codes: Collection[int | str] = ()) -> str:
             return f"wants to be paid first ({shown})"
         case 404:
             path = reading.exchange.request.path
+            if twice := _TWICE.fullmatch(path):
+                return (
+                    f"does not serve {path} (status 404): the path of a chat is put behind --base-url, so say it "
+                    f"without {twice['added']}"
+                )
             return f"does not serve {path} ({shown}); are --model, --chip and --path-template right?"
         case 301 | 302 | 303 | 307 | 308:
             where = printable(reading.headers.get("location", "nowhere")[:200])
             return f"redirects to {where} (status {reading.status}), which is not followed; is --base-url right?"
     return ""
+
+
+_TWICE: Final = re.compile(r".*?(?P<added>/maas(/.+)?|/chat/completions)/maas/[^/]+/[^/]+/chat/completions")
+"""A path whose base URL has what is put behind it already."""
 
 
 def is_bad_key(reading: Reading, key_codes: Collection[int | str]) -> bool:

@@ -8,17 +8,20 @@ compared.
 
 from __future__ import annotations
 
+import copy
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
-from mockserver.contract.clauses.observers_frame import id_form_of
+from mockserver.contract.clauses.observers_frame import has_form, id_form_of
 from mockserver.contract.clauses.reading import Reading
 from mockserver.core.exchange import Head
 from mockserver.core.route import parse
+from mockserver.pipeline.keys import CHANGES, kind_of, placed
 from mockserver.pipeline.read import answer_of
 from mockserver.pipeline.render import body_object, render_body, render_stream, stream_objects
 
@@ -84,14 +87,20 @@ def compared(exchanges: Iterable[Exchange], wire: WireSettings) -> Comparison:
 
 
 def same_bytes(exchange: Exchange, wire: WireSettings) -> bool:
-    """Whether the answer, said again, is the same to the byte; True where each chunk's own identity is drawn anew."""
+    """Whether the answer, said again, is the same to the byte; True where a part of it is another in each answer."""
     reading = Reading(exchange)
-    if wire.head.chunk_id == "own" or wire.head.chunk_created != "same" or _time_goes_on(reading):
+    changes = any(value.startswith(CHANGES) for _, value in wire.keys.extra) or wire.head.created_type == "float"
+    if changes or wire.head.chunk_id == "own" or wire.head.chunk_created != "same" or _time_goes_on(reading):
         return True
     answer, head = _said(reading, wire), _head(reading)
     if reading.completion is not None:
-        return render_body(answer, head, wire) == reading.body
-    return b"".join(render_stream(answer, head, wire, include_usage=reading.wants_usage)) == reading.body
+        return render_body(answer, head, wire) == reading.body.lstrip()
+    ours = b"".join(render_stream(answer, head, wire, include_usage=reading.wants_usage))
+    return _COMMENT.sub(b"", ours) == _COMMENT.sub(b"", reading.body)
+
+
+_COMMENT: Final = re.compile(rb"^:[^\r\n]*(\r\n|\r|\n)+", re.MULTILINE)
+"""What fills a silence, as white space before a body does: how often it comes is a matter of the time that passed."""
 
 
 def _kind(one: Unlike) -> str:
@@ -106,8 +115,8 @@ def _differences(reading: Reading, wire: WireSettings) -> Iterator[Unlike]:
     else:
         ours = stream_objects(answer, head, wire, include_usage=reading.wants_usage)
     timed = wire.head.chunk_created != "same" or _time_goes_on(reading)
-    theirs = [_masked(one, wire, timed=timed) for one in reading.objects]
-    ours = [_masked(one, wire, timed=timed) for one in ours]
+    theirs = [_masked(one, reading, wire, timed=timed) for one in reading.objects]
+    ours = [_masked(one, reading, wire, timed=timed) for one in ours]
     if len(theirs) == len(ours):
         pairs = list(zip(theirs, ours, strict=True))
     else:
@@ -140,7 +149,7 @@ def _numbered(one: Json) -> Json:
 def _head(reading: Reading) -> Head:
     """The identity that came; the model is the one that was asked for where the echo is another."""
     ids = [one["id"] for one in reading.objects if isinstance(one.get("id"), str)]
-    times = [one["created"] for one in reading.objects if type(one.get("created")) is int]
+    times = [time for one in reading.objects if (time := _time_of(one)) is not None]
     models = [one["model"] for one in reading.objects if isinstance(one.get("model"), str)]
     route = parse(reading.exchange.request.path)
     due = [one for one in (reading.asked.get("model"), route and route.model) if isinstance(one, str) and one]
@@ -148,9 +157,20 @@ def _head(reading: Reading) -> Head:
     return Head((ids or [""])[0], (times or [0])[0], model)
 
 
+def _time_of(one: Json) -> int | None:
+    """Unix seconds, whatever they are written as."""
+    created = one.get("created")
+    if isinstance(created, str) and created.isascii() and created.isdecimal() and len(created) <= _MOST_DIGITS:
+        return int(created)
+    return int(created) if isinstance(created, (int, float)) and not isinstance(created, bool) else None
+
+
+_MOST_DIGITS: Final = 12
+
+
 def _time_goes_on(reading: Reading) -> bool:
     """Whether `created` is each chunk's own time: a second or more passed while the stream came."""
-    times = [one["created"] for one in reading.chunks if type(one.get("created")) is int]
+    times = [time for one in reading.chunks if (time := _time_of(one)) is not None]
     plan = reading.exchange.plan
     if len(set(times)) < 2 or plan is None or times != sorted(times):
         return False
@@ -158,14 +178,22 @@ def _time_goes_on(reading: Reading) -> bool:
     return passed <= 1 + (plan.at_ms[-1] if plan.at_ms else 0) / 1000
 
 
-def _masked(one: Json, wire: WireSettings, *, timed: bool) -> Json:
+def _masked(one: Json, reading: Reading, wire: WireSettings, *, timed: bool) -> Json:
     """A chunk with the form of what is its own."""
     own: Json = {}
     if wire.head.chunk_id == "own" and isinstance(one.get("id"), str):
-        own["id"] = id_form_of(one["id"])
-    if timed and type(one.get("created")) is int:
-        own["created"] = 0
-    return {key: own.get(key, value) for key, value in one.items()}
+        form = id_form_of(one["id"])
+        own["id"] = wire.head.id_form if has_form(form, wire.head.id_form) else form
+    if (timed and type(one.get("created")) is int) or type(one.get("created")) is float:
+        own["created"] = type(one["created"])(0)  # of a fraction no whole number tells the rest
+    made = copy.deepcopy({key: own.get(key, value) for key, value in one.items()})
+    changing = {where for where, value in wire.keys.extra if value.startswith(CHANGES)}
+    for place, held in placed(made, streamed=reading.streamed) if changing else ():
+        for where in changing:
+            at, _, key = where.partition(".")
+            if at.partition("@")[0] == place and key in held:
+                held[key] = kind_of(held[key])
+    return made
 
 
 _ABSENT: Final = "absent"

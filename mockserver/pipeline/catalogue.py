@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from mockserver.core.drawn import entropy_of
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Plan
 from mockserver.core.headers import of_body
 from mockserver.pipeline.admit import check_key
-from mockserver.pipeline.head import entropy_of, response_headers
+from mockserver.pipeline.head import response_headers
 from mockserver.pipeline.incoming import Response
 
 if TYPE_CHECKING:

@@ -51,14 +51,13 @@ class FrameSettings:
     bom: bool = False
     comments: bool = False
     event_field: bool = False
-    content_type: Literal[
-        "fitting", "event-stream", "event-stream-utf8", "json", "ndjson", "text", "octet-stream", "none"
-    ] = "fitting"
+    content_type: str = "fitting"
     delivery: Literal["streamed", "buffered"] = "streamed"
     json: Literal["spaced", "compact"] = "spaced"
     body_json: Literal["same", "flush-lines", "compact", "spaced"] = "same"
     escapes: Literal["utf-8", "ascii"] = "utf-8"
     body_escapes: Literal["same", "utf-8", "ascii"] = "same"
+    body_newline: bool = False
     heartbeat: Literal["none", "700ms", "15s"] = "none"
 
 
@@ -113,16 +112,18 @@ def body(completion: Json, settings: FrameSettings) -> bytes:
         settings = replace(settings, escapes=settings.body_escapes)
     if settings.body_json in ("compact", "spaced"):
         settings = replace(settings, json=settings.body_json)
+    end = b"\n" if settings.body_newline else b""
     if settings.body_json == "flush-lines":
-        return json.dumps(completion, ensure_ascii=settings.escapes == "ascii", indent=0).encode()
-    return dump(completion, settings).encode()
+        return json.dumps(completion, ensure_ascii=settings.escapes == "ascii", indent=0).encode() + end
+    return dump(completion, settings).encode() + end
 
 
 def content_type(settings: FrameSettings) -> bytes:
     """The stream's content type; empty for none."""
     if settings.content_type == "fitting":
         return WIRE_FORMATS[settings.framing].content_type
-    return CONTENT_TYPES[settings.content_type]
+    named = CONTENT_TYPES.get(settings.content_type)
+    return settings.content_type.encode("latin-1") if named is None else named
 
 
 # --- server-sent events -------------------------------------------------------------------------------------------

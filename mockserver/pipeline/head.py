@@ -6,25 +6,18 @@ random bytes; `now_ms` is either the edition's fixed instant or the clock's.
 
 from __future__ import annotations
 
-import hashlib
 from binascii import hexlify
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, Literal
 
+from mockserver.core.drawn import drawn, entropy_of
 from mockserver.core.exchange import Head, Headers
 from mockserver.core.headers import ReadyHeaders, plain_lines
 from mockserver.core.immutable import immutable
 
 _SHORTUUID: Final = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # 57 characters, none easily mistaken
 _DIGITS: Final = bytes(_SHORTUUID[byte % len(_SHORTUUID)] for byte in range(256))
-ALPHABETS: Final = {
-    "hex": b"0123456789abcdef",
-    "digits": b"0123456789",
-    "lower": b"abcdefghijklmnopqrstuvwxyz0123456789",
-    "letters": b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
-}
-"""What the characters of an id in a form of one's own are drawn from."""
 _LETTERS: Final = bytes(b"abcdefghijklmnopqrstuvwxyz"[byte % 26] for byte in range(256))
 
 
@@ -33,9 +26,10 @@ class HeadSettings:
     """What the head stage needs to know.
 
     Attributes:
-        id_form: How the id is written; each form is explained by its quirk.
+        id_form: How the id is written: a form with a name, explained by its quirk, or one with `{hex:12}` in it.
         chunk_id: Whether the chunks of a stream have this id, ids of their own, or none that says something.
         chunk_created: Whether they have one time, or count up.
+        created_type: As what a time is written, in a stream and in a body.
         trace_header: Name of the W3C trace response header, empty for none. Observed on every response in 2026.
         request_id_header: Name of the request id header, empty for none. Observed as `x-maas-request-id`.
     """
@@ -43,18 +37,9 @@ class HeadSettings:
     id_form: str = "chatcmpl-22"
     chunk_id: Literal["same", "own", "empty", "null"] = "same"
     chunk_created: Literal["same", "counts-up"] = "same"
+    created_type: Literal["integer", "text", "float"] = "integer"
     trace_header: str = "traceresponse"
     request_id_header: str = "x-maas-request-id"
-
-
-def entropy_of(*parts: bytes) -> bytes:
-    """32 bytes that depend on every part and on where each one ends."""
-    return entropy_begun(*parts).digest()
-
-
-def entropy_begun(*parts: bytes) -> hashlib.blake2b:
-    """The digest of `entropy_of` as far as these parts go: what follows is added as `b"%d:%b" % (len(part), part)`."""
-    return hashlib.blake2b(b"".join([b"%d:%b" % (len(part), part) for part in parts]), digest_size=32)
 
 
 def head(
@@ -85,7 +70,7 @@ def head(
 
 
 def identify(chunks: list[dict[str, Any]], settings: HeadSettings) -> None:
-    """Give the chunks of a stream identities of their own, in place, where the settings say so."""
+    """Give the chunks of a stream, or the one body, identities of their own, in place, where the settings say so."""
     if settings.chunk_id != "same":
         for number, chunk in enumerate(chunks):
             if "id" in chunk:
@@ -94,6 +79,10 @@ def identify(chunks: list[dict[str, Any]], settings: HeadSettings) -> None:
         for number, chunk in enumerate(chunks):
             if "created" in chunk:
                 chunk["created"] += number
+    if settings.created_type != "integer":
+        for chunk in chunks:
+            if "created" in chunk:
+                chunk["created"] = str(chunk["created"]) if settings.created_type == "text" else float(chunk["created"])
 
 
 def _chunk_id(own: str, number: int, settings: HeadSettings) -> str | None:
@@ -113,12 +102,7 @@ def answer_id(form: str, entropy: bytes) -> str:
         return "chatcmpl-" + text
     if form == "chatcmpl-uuid":
         return f"chatcmpl-{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
-    prefix, alphabet, length = form.rsplit(":", 2)
-    if alphabet == "uuid":
-        return f"{prefix}{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
-    letters, count = ALPHABETS[alphabet], int(length)
-    drawn = entropy + entropy_of(entropy)
-    return prefix + bytes(letters[byte % len(letters)] for byte in drawn[:count]).decode()
+    return drawn(form, entropy)
 
 
 def response_headers(settings: HeadSettings, entropy: bytes, now_ms: int) -> Headers:

@@ -25,9 +25,15 @@ OWN: Final = {
     "usage": ("prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details"),
 }
 """Keys of each place that other settings decide, so that no two of them set one key."""
+MOMENTS: Final = ("first", "middle", "finish", "behind")
+"""Where a chunk stands in its stream: `finish` has the finish reason, `behind` follows it, `first` is before all."""
+IN_STREAMS: Final = ("chunk", "choice", "delta")
+"""Places of which a further key may be said for one moment alone, as `choice@finish`."""
 SAID: Final = frozenset({"choices", "delta", "message", "content"})
 """Keys that hold what is said, which nothing may take away."""
 ABSENT: Final = "absent"
+CHANGES: Final = "~"
+"""Before the value of a further key that is another in each answer: what is written is an example."""
 
 
 @immutable(frozen=True, slots=True)
@@ -35,8 +41,9 @@ class KeySettings:
     """Further keys, keys that say something else, and the order of keys.
 
     Attributes:
-        extra: `PLACE.NAME` and its value as JSON text, in the order in which they are written; a NAME with dots leads
-            into objects.
+        extra: `PLACE.NAME` and its value as JSON text, in the order in which they are written; behind `~` it is an
+            example of what changes. A NAME with dots leads into objects, and PLACE may be that of one moment, as
+            `choice@finish`, which goes before `choice`.
         fixed: The same of keys that are there: the value that they carry instead, or `absent`.
         order: A place, or `PLACE.NAME` of what is inside, and its keys with `+` between them; others stand behind.
     """
@@ -56,9 +63,10 @@ def write_keys(objects: Iterable[Json], settings: KeySettings, *, streamed: bool
     """
     if not (settings.extra or settings.fixed or settings.order):
         return
-    for one in objects:
+    made = [*objects]
+    for one, moment in zip(made, moments(made), strict=True):
         for place, held in placed(one, streamed=streamed):
-            for path, key, value in _values(settings.extra, place):
+            for path, key, value in (*_values(settings.extra, f"{place}@{moment}"), *_values(settings.extra, place)):
                 for inner in _within(held, path, make=True):
                     inner.setdefault(key, value)
             for path, key, value in _values(settings.fixed, place):
@@ -70,6 +78,26 @@ def write_keys(objects: Iterable[Json], settings: KeySettings, *, streamed: bool
             for path, names in _orders(settings.order, place):
                 for inner in _within(held, path):
                     _sort(inner, names)
+
+
+def moments(chunks: Iterable[Json]) -> list[str]:
+    """Where each chunk of a stream stands."""
+    found: list[str] = []
+    for one in chunks:
+        choices = one.get("choices")
+        finished = isinstance(choices, list) and any(isinstance(c, dict) and c.get("finish_reason") for c in choices)
+        behind = bool(found) and found[-1] in {"finish", "behind"}
+        found.append("finish" if finished else "behind" if behind else "middle" if found else "first")
+    return found
+
+
+def kind_of(value: object) -> object:
+    """What values that change have in common: their types, and the keys of objects."""
+    if isinstance(value, dict):
+        return {key: kind_of(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [kind_of(one) for one in value[:1]]
+    return "number" if type(value) in (int, float) else type(value).__name__
 
 
 def placed(one: Json, *, streamed: bool) -> Iterator[tuple[str, Json]]:
@@ -134,7 +162,7 @@ def _values(settings: tuple[tuple[str, str], ...], place: str) -> tuple[tuple[tu
     for where, text in settings:
         at, *path, key = where.split(".")
         if at == place:
-            found.append((tuple(path), key, _GONE if text == ABSENT else json.loads(text)))
+            found.append((tuple(path), key, _GONE if text == ABSENT else json.loads(text.removeprefix(CHANGES))))
     return tuple(found)
 
 

@@ -39,5 +39,7 @@ def render_body(answer: Answer, head: Head, wire: WireSettings) -> bytes:
 def body_object(answer: Answer, head: Head, wire: WireSettings) -> Json:
     """The object of an answer that is not streamed, before it becomes bytes."""
     made = completion(answer, head, wire.chunk, in_message(answer.tool_calls, wire.tools))
+    if wire.head.created_type != "integer":
+        identify([made], wire.head)
     write_keys([made], wire.keys, streamed=False)
     return made

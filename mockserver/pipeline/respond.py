@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from mockserver.core.drawn import entropy_begun, entropy_of
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import SCRIPTED, Answer, Plan
 from mockserver.pipeline.admit import STYLE_HEADER, AdmitSettings, admit_body, enter
 from mockserver.pipeline.error_plans import ErrorPlans
-from mockserver.pipeline.head import entropy_begun, entropy_of, head
+from mockserver.pipeline.head import head
 from mockserver.pipeline.incoming import ERROR_HEADER, QUIRKS_HEADER, Response
 from mockserver.pipeline.limit import bounds, limit
 from mockserver.pipeline.memory import Memory

@@ -25,11 +25,11 @@ class ShapeSettings:
     created: Placement = "every"
     model: Placement = "every"
     usage: Placement = "last"
-    role: Placement = "first"
+    role: Placement | Literal["before-finish"] = "first"
     usage_when: Literal["always", "on-request"] = "always"
     usage_elsewhere: Literal["absent", "null", "object"] = "absent"
     usage_unasked: Literal["absent", "null"] = "absent"
-    usage_choices: Literal["none", "one"] = "none"
+    usage_choices: Literal["none", "one", "silent"] = "none"
     role_elsewhere: Literal["absent", "empty", "null"] = "absent"
     finish_reason_open: Literal["null", "empty", "absent"] = "null"
     choice_index: Literal["zero", "counts-up", "absent"] = "zero"
@@ -54,16 +54,26 @@ def shape(whole: list[Json], settings: ShapeSettings, *, include_usage: bool) ->
         for number, one in enumerate(whole)
     ]
     kept = [one for one in shaped if one["choices"] or "usage" in one]
-    if settings.usage_choices == "one" and not kept[-1]["choices"]:
-        silent: Json = {"delta": {}, **({"message": {}} if settings.message else {}), "finish_reason": None}
+    if settings.usage_choices != "none" and not kept[-1]["choices"]:
+        delta: Json = {} if settings.usage_choices == "one" else {"content": ""}
+        if delta and settings.role == "every":
+            delta = {"role": "assistant", **delta}
+        silent: Json = {"delta": delta, **({"message": dict(delta)} if settings.message else {}), "finish_reason": None}
         counted = {"index": closing + 1} if settings.choice_index == "counts-up" else {}
         kept[-1]["choices"] = [{**kept[-2]["choices"][0], **silent, **counted}]
     return kept
 
 
-def stays(placement: Placement, *, first: bool, last: bool) -> bool:
+def stays(placement: str, *, first: bool, last: bool) -> bool:
     """Whether a key with this placement stands in a chunk at this position."""
-    return placement == "every" or (placement == "first" and first) or (placement == "last" and last)
+    match placement:
+        case "first":
+            return first
+        case "last":
+            return last
+        case "before-finish":
+            return not last
+    return placement == "every"
 
 
 def _without_usage(settings: ShapeSettings) -> ShapeSettings:

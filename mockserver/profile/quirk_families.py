@@ -10,9 +10,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
+from mockserver.core.drawn import DRAWN_FROM, is_form, parts_of_form
 from mockserver.core.immutable import immutable
-from mockserver.pipeline.head import ALPHABETS
-from mockserver.pipeline.keys import ABSENT, OWN, PLACES, SAID
+from mockserver.pipeline.keys import ABSENT, CHANGES, IN_STREAMS, MOMENTS, OWN, PLACES, SAID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,12 +52,16 @@ class Family:
 # --- extra-key ----------------------------------------------------------------------------------------------------
 
 
-def _placed(text: str, family: str, example: str) -> tuple[str, str, list[str]]:
-    """Where a key stands, what is said of it, and the names of its place and path."""
+def _placed(text: str, family: str, example: str, *, moments: bool = False) -> tuple[str, str, list[str]]:
+    """Where a key stands, what is said of it, and the names of its place and path; a moment is left out of these."""
     where, _, value = text.partition(":")
-    place, *names = where.split(".")
-    if place not in PLACES or not names or not all(map(_NAME.fullmatch, names)):
-        raise ValueError(f"due PLACE.NAME:JSON, say {family}={example}; PLACE is one of {', '.join(PLACES)}")
+    at, *names = where.split(".")
+    place, mark, moment = at.partition("@")
+    timed = moments and place in IN_STREAMS and moment in MOMENTS
+    if place not in PLACES or (mark and not timed) or not names or not all(map(_NAME.fullmatch, names)):
+        told = f"due PLACE.NAME:JSON, say {family}={example}; PLACE is one of {', '.join(PLACES)}"
+        also = f"; {', '.join(IN_STREAMS)} may be those of one moment, as choice@finish: {', '.join(MOMENTS)}"
+        raise ValueError(told + (also if moments else ""))
     return where, value, [place, *names]
 
 
@@ -73,10 +77,11 @@ def _as_json(where: str, value: str) -> str:
 
 def _read_key(text: str) -> tuple[str, str]:
     """A key and its value: `PLACE.NAME:JSON`; without the value the standard of that key is meant."""
-    where, value, (place, name, *deeper) = _placed(text, "extra-key", "chunk.service_tier:null")
+    where, value, (place, name, *deeper) = _placed(text, "extra-key", "chunk.service_tier:null", moments=True)
     if name in OWN[place] and not deeper:
         raise ValueError(f"{name} is no further key of {place}: other quirks decide it")
-    return where, _as_json(where, value) if ":" in text else ""
+    example = CHANGES if value.startswith(CHANGES) else ""
+    return where, example + _as_json(where, value.removeprefix(CHANGES)) if ":" in text else ""
 
 
 _WHERE: Final = {
@@ -85,18 +90,28 @@ _WHERE: Final = {
 }  # fmt: skip
 
 
+_WHEN: Final = {
+    "": "", "first": " in the first chunk", "middle": " in the chunks between the first and the finish",
+    "finish": " in the chunk with the finish reason", "behind": " in the chunks behind the finish reason",
+}  # fmt: skip
+
+
 def _says_key(part: str, value: str) -> str:
-    place, _, name = part.partition(".")
+    at, _, name = part.partition(".")
+    place, _, moment = at.partition("@")
     carry = "carries" if place == "usage" else "carry"
-    return f"{_WHERE[place]} that would lack {name} {carry} {name}: {value}."
+    like = f", which changes, say {value.removeprefix(CHANGES)}" if value.startswith(CHANGES) else f": {value}"
+    return f"{_WHERE[place]} that would lack {name} {carry} {name}{like}{_WHEN[moment]}."
 
 
 EXTRA_KEY: Final = Family(
-    "extra-key", "PLACE.NAME:JSON", "Where the place would lack NAME, it carries NAME with this value.",
+    "extra-key", "PLACE.NAME:JSON",
+    "Where the place would lack NAME, it carries NAME with this value; behind ~ it is an example of what changes.",
     "keys", "extra", True, _read_key, lambda part, value: f"{part}:{value}", _says_key,
     lambda part: f"No key {part} is added.",
     ("chunk.system_fingerprint:null", "body.service_tier:\"default\"", "delta.reasoning_content:null",
      "delta.tool_calls:null", "choice.token_ids:null", "usage.cost:0",
+     "choice@finish.stop_reason:null", "body.timings:~{\"ms\":1.5}",
      "usage.completion_tokens_details.audio_tokens:0"),
 )  # fmt: skip
 
@@ -174,32 +189,34 @@ FINISH_WORD: Final = Family(
 
 # --- id-form, model-echo ------------------------------------------------------------------------------------------
 
-_ID: Final = re.compile(rf"([!-+\--9;-~]{{0,24}}):(?:uuid:36|({'|'.join(ALPHABETS)}):([1-9]|[1-5]\d|6[0-4]))")
+_ID: Final = re.compile(r"[!#-+\--~]{1,120}")
 
 
 def _read_id(text: str) -> tuple[str, str]:
-    if not _ID.fullmatch(text):
-        names = ", ".join(ALPHABETS)
-        raise ValueError(f"due PREFIX:ALPHABET:LENGTH, say id-form=gen-:digits:10; ALPHABET is uuid (36), {names}")
+    if not _ID.fullmatch(text) or not is_form(text):
+        names = ", ".join(DRAWN_FROM)
+        raise ValueError(f"due a text, what is drawn in braces, say id-form=gen-{{digits:10}}; allowed: uuid, {names}")
     return "", text
 
 
+_DRAWN_AS: Final = {
+    "hex": "hex digits", "digits": "digits", "lower": "small letters and digits", "letters": "letters and digits",
+    "base64": "letters, digits, + and /", "uuid": "a UUID",
+}  # fmt: skip
+
+
 def _says_id(_part: str, value: str) -> str:
-    prefix, alphabet, length = value.rsplit(":", 2)
-    kinds = {
-        "hex": "hex digits",
-        "digits": "digits",
-        "lower": "small letters and digits",
-        "letters": "letters and digits",
-    }
-    drawn = "a UUID" if alphabet == "uuid" else f"{length} {kinds[alphabet]}"
-    return f"Ids are {prefix} and {drawn}." if prefix else f"Ids are {drawn}."
+    told = [
+        part if isinstance(part, str) else " ".join(filter(None, (part[1], _DRAWN_AS[part[0]])))
+        for part in parts_of_form(value)
+    ]
+    return f"Ids are {', then '.join(told)}."
 
 
 ID_FORM: Final = Family(
-    "id-form", "PREFIX:ALPHABET:LENGTH", "Ids are the prefix and so many characters of hex, digits, lower or letters.",
+    "id-form", "TEXT", "Ids are this text; {uuid}, {digits:10} or {hex:8-12} in it is drawn anew for each.",
     "head", "id_form", False, _read_id, lambda _part, value: value, _says_id,
-    lambda _part: "", ("gen-:digits:10", "cmpl-:hex:32", ":uuid:36"),
+    lambda _part: "", ("gen-{digits:10}", "cmpl-{hex:32}", "{uuid}", "chatcmpl-{digits:1-3}"),
 )  # fmt: skip
 
 
@@ -215,4 +232,18 @@ ECHO: Final = Family(
     lambda _part, value: f"model is {value}.", lambda _part: "", ("models/{model}", "gpt-4o"),
 )  # fmt: skip
 
-FAMILIES: Final = (EXTRA_KEY, FIXED_KEY, KEY_ORDER, FINISH_WORD, ID_FORM, ECHO)
+
+def _read_type(text: str) -> tuple[str, str]:
+    if not re.fullmatch(r"[!#-+\--~]+/[!#-+\--~]+(;[!#-+\--~]+)?", text) or len(text) > _LONGEST_TYPE:
+        raise ValueError("due a media type without spaces, say type=text/plain")
+    return "", text
+
+
+_LONGEST_TYPE: Final = 120
+TYPE: Final = Family(
+    "type", "MEDIA/TYPE", "A stream is announced as this.",
+    "frame", "content_type", False, _read_type, lambda _part, value: value,
+    lambda _part, value: f"A stream is announced as {value}.", lambda _part: "", ("text/plain",),
+)  # fmt: skip
+
+FAMILIES: Final = (EXTRA_KEY, FIXED_KEY, KEY_ORDER, FINISH_WORD, ID_FORM, ECHO, TYPE)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mockserver.core.errors import suggestion
 from mockserver.core.immutable import immutable
 from mockserver.pipeline.wire_settings import WireSettings
-from mockserver.profile.quirk_families import ECHO, FAMILIES, ID_FORM, Family
+from mockserver.profile.quirk_families import ECHO, FAMILIES, ID_FORM, TYPE, Family
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,13 +131,16 @@ AXES: Final[tuple[Axis, ...]] = (
         Quirk("type-text", "text", "A stream is announced as text/plain."),
         Quirk("type-octet-stream", "octet-stream", "A stream is announced as application/octet-stream."),
         Quirk("type-none", "none", "A stream has no Content-Type header."),
-    )),
+    ), TYPE),
     _placement("object", "every", "object"),
     _placement("created", "every", "created"),
     _placement("id", "every", "id"),
     _placement("model", "every", "model"),
     _placement("usage", "last", "usage"),
-    _placement("role", "first", "The delta's role"),
+    Axis("shape", "role", (
+        *_placement("role", "first", "The delta's role").quirks,
+        Quirk("role-before-finish", "before-finish", "The delta's role stands in every chunk but the last."),
+    )),
     Axis("shape", "role_elsewhere", (
         Quirk("role-absent", "absent", "Deltas without a role lack the key."),
         Quirk("role-empty", "empty", 'Deltas after the first carry role "".'),
@@ -164,6 +167,7 @@ AXES: Final[tuple[Axis, ...]] = (
     Axis("shape", "usage_choices", (
         Quirk("usage-without-choice", "none", "A chunk of usage has empty choices."),
         Quirk("usage-with-choice", "one", "A chunk of usage has a choice with an empty delta."),
+        Quirk("usage-with-silent-choice", "silent", 'A chunk of usage has a choice with content "" in its delta.'),
     )),
     Axis("shape", "choice_index", (
         Quirk("choice-index=0", "zero", "Every choice has index 0."),
@@ -359,6 +363,10 @@ AXES: Final[tuple[Axis, ...]] = (
         Quirk("body-compact", "compact", "A body that is not streamed has no spaces between tokens, whatever a stream has."),
         Quirk("body-spaced", "spaced", "A body that is not streamed has a space after each comma and colon."),
     )),
+    Axis("frame", "body_newline", (
+        Quirk("body-no-newline", False, "A body that is not streamed ends with its last brace."),
+        Quirk("body-newline", True, "A body that is not streamed ends with a newline."),
+    )),
     Axis("frame", "escapes", (
         Quirk("utf8-text", "utf-8", "Chinese and emoji stand in the JSON as they are."),
         Quirk("ascii-escapes", "ascii", "Characters beyond ASCII are written as \\uXXXX."),
@@ -383,6 +391,11 @@ AXES: Final[tuple[Axis, ...]] = (
     Axis("head", "chunk_created", (
         Quirk("chunk-created=same", "same", "All chunks of a stream have one created."),
         Quirk("chunk-created=counts-up", "counts-up", "created grows from chunk to chunk."),
+    )),
+    Axis("head", "created_type", (
+        Quirk("created-integer", "integer", "created is a whole number."),
+        Quirk("created-text", "text", "created is a number as a text."),
+        Quirk("created-float", "float", "created is a number with a fraction."),
     )),
     Axis("chunk", "model_echo", (
         Quirk("model-echo", "{model}", "model is the model that answers."),

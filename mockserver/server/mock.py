@@ -25,10 +25,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from mockserver.core.drawn import entropy_of
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Ending, Exchange, Plan, Request
 from mockserver.core.route import parse_decoded
-from mockserver.pipeline.head import entropy_of
 from mockserver.pipeline.incoming import IncomingRequest, Response
 from mockserver.server.asgi_request import (
     BodyTooLargeError,

@@ -194,7 +194,8 @@ def _declared_keys(r: Reading, c: Context) -> dict[str, set[str]]:
     names = ("chunk", "choice", "delta") if r.wants_stream else ("body", "body-choice", "message")
     places = dict(zip(names, ("", "choice", "delta or message"), strict=True)) | {"usage": "usage"}
     for part, _ in wire.keys.extra:
-        place, key, *_ = part.split(".")
+        at, key, *_ = part.split(".")
+        place = at.partition("@")[0]
         if place in places:
             found[places[place]].add(key)
     if wire.chunk.reasoning_key != "reasoning_content":
@@ -384,9 +385,14 @@ def _is_usage_alone(one: Json) -> bool:
     """Whether an object holds usage, and choices that neither say nor finish anything, as some servers send it."""
     choices = one.get("choices")
     return isinstance(one.get("usage"), dict) and all(
-        isinstance(choice, dict) and not choice.get("delta") and not choice.get("finish_reason")
+        isinstance(choice, dict) and not _is_said(choice.get("delta")) and not choice.get("finish_reason")
         for choice in (choices if isinstance(choices, list) else [None])
     )
+
+
+def _is_said(delta: object) -> bool:
+    """Whether a delta says anything but whose it is."""
+    return any(value for key, value in delta.items() if key != "role") if isinstance(delta, dict) else bool(delta)
 
 
 def _names_offered(asked: Json) -> list[str]:

@@ -14,7 +14,7 @@ from mockserver.pipeline.frame import content_type
 from mockserver.pipeline.keys import merged
 from mockserver.pipeline.render import body_object, render_body, render_stream, stream_objects
 from mockserver.profile import quirks
-from mockserver.profile.quirk_families import KEY_ORDER
+from mockserver.profile.quirk_families import EXTRA_KEY, KEY_ORDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,6 +84,12 @@ def differs(wire: WireSettings, seen: dict[Axis, Shown], axis: Axis, *, streamed
     value = seen.get(axis)
     if value is None or value == declared(wire, axis):
         return False
+    if axis.field == "id_form" and observers_frame.has_form(str(value), str(declared(wire, axis))):
+        return False
+    if axis.family is EXTRA_KEY and observers_parts.has_kind(str(value), str(declared(wire, axis))):
+        return False
+    if axis.field == "usage_order" and "usage" in dict(wire.keys.order):
+        return False  # which says the order of all its keys
     if axis.family is not KEY_ORDER and name_of(axis, value) is None:
         return True
     shown = settled(wire, [(other, one) for other, one in seen.items() if other.family is not KEY_ORDER])

@@ -46,7 +46,13 @@ def _usage(r: Reading) -> Shown:
 
 
 def _role(r: Reading) -> Shown:
-    return _place([bool(delta.get("role")) for delta in r.said]) if r.whole else None
+    present = [bool(delta.get("role")) for delta in r.said] if r.whole else []
+    if len(present) < _FEWEST_CHUNKS and r.finishes and any(present):
+        return None  # the first chunk is all that is before the finish
+    place = _place(present)
+    if place == MIXED and r.finishes and present == [number < r.finishes[0] for number in range(len(present))]:
+        return "before-finish"
+    return place
 
 
 def _role_elsewhere(r: Reading) -> Shown:
@@ -101,7 +107,9 @@ def _without_counts(chunk: Json) -> str:
 def _usage_choices(r: Reading) -> Shown:
     if _usage_chunk(r) != "own":
         return None
-    return "one" if r.chunks[-1].get("choices") else "none"
+    if not r.chunks[-1].get("choices"):
+        return "none"
+    return "silent" if r.said and r.said[-1].get("content") == "" else "one"
 
 
 def _choice_index(r: Reading) -> Shown:
@@ -203,7 +211,7 @@ def _empty_deltas(r: Reading) -> Shown:
     between = [
         delta
         for number, ((chunk, choice), delta) in enumerate(zip(r.choices, r.said, strict=True))
-        if number and not choice.get("finish_reason") and "blocked" not in chunk
+        if 0 < number < (r.finishes or [len(r.choices)])[0] and "blocked" not in chunk
         if delta.get("content") or not (_speaks(delta) or any(choice.get(key) for key in REASONING_KEYS))
     ]  # an empty content beside a thought or a call is what those have beside them
     return any(delta.get("content") == "" for delta in between) if between else None

@@ -11,11 +11,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from mockserver.contract.clauses.reading import MIXED
+from mockserver.core.drawn import all_drawn, form_of, within
 from mockserver.core.heartbeats import BEATS
 from mockserver.pipeline.frame import BOM
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from mockserver.contract.clauses.reading import Reading, Shown
     from mockserver.core.exchange import Exchange
@@ -27,6 +28,13 @@ _ID_FORMS: Final = {
     "chatcmpl-uuid": re.compile(r"chatcmpl-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
     "chatcmpl-hex": re.compile(r"chatcmpl-[0-9a-f]{32}"),
 }
+_SPELT: Final = {
+    "chatcmpl-22": "chatcmpl-{letters:22}",
+    "hex-32": "{hex:32}",
+    "chatcmpl-uuid": "chatcmpl-{uuid}",
+    "chatcmpl-hex": "chatcmpl-{hex:32}",
+}
+"""The named forms in the language of the others; the first leaves out five letters, which no short look can tell."""
 _CONTENT_TYPES: Final = {
     "": "none",
     "text/event-stream": "event-stream",
@@ -147,6 +155,10 @@ def _body_json(r: Reading) -> Shown:
     return "indented" if re.search(rb"\n[ \t]", structure) else "flush-lines"
 
 
+def _body_newline(r: Reading) -> Shown:
+    return r.body.endswith(b"\n") if r.completion is not None else None
+
+
 def _escapes(r: Reading) -> Shown:
     return _escaping(r) if r.streamed else None
 
@@ -173,29 +185,45 @@ def _id_form(r: Reading) -> Shown:
 
 
 def id_form_of(text: str) -> str:
-    """An id's form: a named one, or `PREFIX:ALPHABET:LENGTH`; the same for all ids of the form.
+    """An id's form as far as one id tells it: a named one, or a text with what is drawn in braces.
 
-    The prefix goes to the last dash or underscore before what is drawn; a UUID keeps its dashes.
+    What stays goes to the last dash or underscore before what is drawn; a UUID keeps its dashes.
     """
     named = next((form for form, pattern in _ID_FORMS.items() if pattern.fullmatch(text)), "")
     if named:
         return named
     if uuid := _UUID.search(text):
-        return f"{text[: uuid.start()]}:uuid:36"
+        return f"{text[: uuid.start()]}{{uuid}}"
     at = max(text.rfind("-"), text.rfind("_")) + 1
-    prefix, rest = text[:at], text[at:]
-    if len(rest) < _FEWEST_DRAWN or re.fullmatch(r"[0-9a-f]+[-_]", prefix):
-        prefix, rest = "", text
-    alphabet = next((name for name, kind in _ALPHABETS.items() if kind.fullmatch(rest)), "characters")
-    return f"{prefix}:{alphabet}:{len(rest)}"[:100]
+    kept, rest = text[:at], text[at:]
+    if (len(rest) < _FEWEST_DRAWN and not rest.isdecimal()) or re.fullmatch(r"[0-9a-f]+[-_]", kept):
+        kept, rest = "", text
+    return kept + (all_drawn([rest]) or rest) if rest else text
+
+
+def id_form_in(readings: Iterable[Reading]) -> str | None:
+    """The form that the ids of several answers have in common; None where less than two tell it."""
+    ids = dict.fromkeys(
+        one["id"]
+        for reading in readings
+        if reading.answered
+        for one in reading.objects
+        if isinstance(one.get("id"), str) and one["id"]
+    )
+    if len(ids) < _FEWEST_IDS:
+        return None
+    named = (form for form, pattern in _ID_FORMS.items() if all(map(pattern.fullmatch, ids)))
+    return next(named, None) or form_of([*ids])
+
+
+def has_form(id_form: str, declared: str) -> bool:
+    """Whether what one id shows of its form is no other than the declared one: hex digits may happen to be digits."""
+    return id_form == declared or within(_SPELT.get(id_form, id_form), _SPELT.get(declared, declared))
 
 
 _FEWEST_DRAWN: Final = 6
+_FEWEST_IDS: Final = 2
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
-_ALPHABETS: Final = {
-    name: re.compile(kind)
-    for name, kind in {"digits": "[0-9]+", "hex": "[0-9a-f]+", "lower": "[0-9a-z]+", "letters": "[0-9A-Za-z]+"}.items()
-}
 
 
 def _chunk_id(r: Reading) -> Shown:
@@ -217,6 +245,12 @@ def _chunk_created(r: Reading) -> Shown:
     if len(set(found)) == 2 < len(found):
         return None  # a second passed while the answer was made
     return "same" if len(set(found)) == 1 else "counts-up" if found == sorted(found) else MIXED
+
+
+def _created_type(r: Reading) -> Shown:
+    found = {type(one["created"]) for one in r.objects if "created" in one} if r.answered else set()
+    names = {int: "integer", str: "text", float: "float"}
+    return names.get(found.pop(), MIXED) if len(found) == 1 else MIXED if found else None
 
 
 def _came_from_a_chip(r: Reading) -> bool:
@@ -248,12 +282,14 @@ OBSERVERS: Final[dict[tuple[str, str], Callable[[Reading], Shown]]] = {
     ("frame", "delivery"): _delivery,
     ("frame", "json"): _json,
     ("frame", "body_json"): _body_json,
+    ("frame", "body_newline"): _body_newline,
     ("frame", "escapes"): _escapes,
     ("frame", "body_escapes"): _body_escapes,
     ("frame", "heartbeat"): _heartbeat,
     ("head", "id_form"): _id_form,
     ("head", "chunk_id"): _chunk_id,
     ("head", "chunk_created"): _chunk_created,
+    ("head", "created_type"): _created_type,
     ("head", "trace_header"): _trace_header,
     ("head", "request_id_header"): _request_id_header,
 }

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from mockserver.contract.clauses.reading import MIXED
-from mockserver.pipeline.keys import ABSENT, OWN, PLACES, placed
+from mockserver.pipeline.keys import ABSENT, CHANGES, IN_STREAMS, MOMENTS, OWN, PLACES, kind_of, moments, placed
 from mockserver.profile.quirk_families import EXTRA_KEY, FINISH_WORD, FIXED_KEY, KEY_ORDER
 
 if TYPE_CHECKING:
@@ -56,11 +56,34 @@ def _extra_keys(r: Reading) -> dict[str, Shown]:
     found: dict[str, Shown] = {}
     for place in PLACES:
         objects = _objects(r, place)
-        found |= _further(place, objects, OWN[place])
+        found |= _by_moment(r, _further(place, objects, OWN[place]))
         if place == "usage":
             for key, own in _DETAILS.items():
                 found |= _further(f"{place}.{key}", _inside(objects, [key]), own)
     return found
+
+
+def has_kind(value: str, declared: str) -> bool:
+    """Whether a value is of the kind of a declared one that changes."""
+    if not declared.startswith(CHANGES) or value in {"", MIXED}:
+        return False
+    return kind_of(json.loads(value.removeprefix(CHANGES))) == kind_of(json.loads(declared.removeprefix(CHANGES)))
+
+
+def _by_moment(r: Reading, found: dict[str, Shown]) -> dict[str, Shown]:
+    """The same, but a key that is not alike in all chunks by the moments of the stream, where that tells it."""
+    made: dict[str, Shown] = {}
+    for part, value in found.items():
+        place, _, key = part.partition(".")
+        apart = {}
+        if value == MIXED and place in IN_STREAMS:
+            for at in (f"{place}@{moment}" for moment in MOMENTS):
+                apart[f"{at}.{key}"] = {_text(one, key) for one in _silent(_objects(r, at), key)}
+        if apart and all(len(values) <= 1 for values in apart.values()):
+            made |= {name: one for name, values in apart.items() for one in values if one}
+        else:
+            made[part] = value
+    return made
 
 
 def _further(where: str, objects: list[Json], own: tuple[str, ...]) -> dict[str, Shown]:
@@ -121,8 +144,13 @@ def _inside(objects: list[Json], path: list[str]) -> list[Json]:
 
 
 def _objects(r: Reading, place: str) -> list[Json]:
-    """All that stand in a place, where the answer came whole."""
+    """All that stand in a place, or in that of one moment, where the answer came whole."""
     streamed = r.whole and not r.blocked
+    place, _, due = place.partition("@")
+    if due:
+        timed = zip(r.objects, moments(r.objects), strict=True) if streamed and r.streamed else ()
+        chunks = [one for one, moment in timed if moment == due]
+        return [held for one in chunks for at, held in placed(one, streamed=True) if at == place]
     if place == "usage":
         return r.usages if streamed or r.completion else []
     if (place in {"chunk", "choice", "delta"}) is not streamed or not (streamed or r.completion):

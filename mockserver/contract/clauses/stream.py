@@ -68,7 +68,7 @@ def finish_last(r: Reading, c: Context) -> Verdict:
     if not r.streamed or not r.finishes:
         return NOT_APPLICABLE
     after = len(r.choices) - 1 - r.finishes[0]
-    allowed = int(c.chip.wire.shape.usage_choices == "one" and bool(r.chunks[-1].get("usage")))
+    allowed = int(c.chip.wire.shape.usage_choices != "none" and bool(r.chunks[-1].get("usage")))
     return holds_if(after <= allowed, f"chunks with choices after the one with finish_reason: {after}; due none")
 
 
