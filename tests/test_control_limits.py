@@ -7,6 +7,8 @@ import itertools
 import json
 import logging
 import re
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -54,6 +56,34 @@ def ask(live: Live, method: str, path: str, body: Any = None, *headers: str) -> 
         while part := sock.recv(65_536):
             raw += part
     return raw
+
+
+def test_large_replies_are_made_one_at_a_time(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for who has left meanwhile either: a hundred at once would hold a hundred journals in memory."""
+    began, goes_on, made = threading.Event(), threading.Event(), []
+
+    def wait(exchanges: list[Exchange], *_: Any) -> list[Any]:
+        made.append(len(exchanges))
+        began.set()
+        assert goes_on.wait(30)
+        return []
+
+    monkeypatch.setattr(replies, "whole_exchanges", wait)
+    path = "/_mock/exchanges?frames=true"
+    reader = threading.Thread(target=ask, args=(live, "GET", path))
+    reader.start()
+    assert began.wait(30)
+    for _ in range(5):
+        with live.connect() as sock:
+            sock.sendall(f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
+            assert say(live, "GET", "/_mock/health")[0] == 200  # the server has read it
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert say(live, "GET", "/_mock/health")[0] == 200
+    goes_on.set()
+    reader.join(30)
+    assert ask(live, "GET", path).endswith(b"[]")
+
+    assert len(made) == 2
 
 
 @pytest.mark.parametrize(("what", "body"), [("faults", FAULT), ("answers", ANSWER)])

@@ -158,6 +158,16 @@ def test_other_methods_get_405(live: Live, method: str) -> None:
     assert document == {"code": 40500, "msg": f"{method} is not allowed on {live.path()}; allowed: POST"}
 
 
+@pytest.mark.parametrize("method", ["OPTIONS", "POST"])
+def test_no_web_page_is_let_in(live: Live, method: str) -> None:
+    """A preflight and an answer carry no CORS headers: of another site no page asks with a key, or reads."""
+    headers = ("origin: https://app.example", "access-control-request-method: POST")
+    status, found, _ = answer(say(live, whole(live, *headers, method=method)))
+
+    assert status == {"OPTIONS": 405, "POST": 200}[method]
+    assert not [name for name in found if name.startswith("access-control")]
+
+
 def test_head_gets_405_without_a_body(live: Live) -> None:
     """RFC 9110, 9.3.2: an answer to HEAD has no content."""
     top, _, content = say(live, head(live, method="HEAD")).partition(b"\r\n\r\n")
@@ -270,6 +280,20 @@ def test_a_coding_that_is_not_read_is_refused(live: Live, coding: str, msg: str)
 def test_chunks_however_they_are_written(live: Live, coding: str) -> None:
     """Names of codings have no case, and lists may have empty places (RFC 9110, 5.6.1)."""
     assert answer(say(live, head(live, f"transfer-encoding: {coding}") + chunked(body())))[0] == 200
+
+
+@pytest.mark.parametrize("waiting", [1, 3])
+def test_who_leaves_is_told_to_all_that_was_asked(live: Live, waiting: int) -> None:
+    """Of several requests on one connection the first is answered, the others wait: a reset ends them all."""
+    before = len(live.exchanges)
+    first = whole(live, "connection: keep-alive", "x-mock-fault: timeout")
+    with live.connect() as sock:
+        sock.sendall(first + whole(live, "connection: keep-alive") * waiting)
+        assert answer(say(live, whole(live)))[0] == 200  # the server has read what came before
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    live.wait_for(before + 2)
+
+    assert [one.client_left for one in live.exchanges[before:]] == [False, True]
 
 
 def test_http_1_0_knows_no_chunks(live: Live) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable
     from uvicorn.config import Config
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
     from uvicorn.server import ServerState
 
     from mockserver.core.exchange import Plan
@@ -78,6 +79,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._linger_bytes = 0
         self._received = b""
         self._remaining = b""
+        self._unanswered: list[RequestResponseCycle] = []
         self._noted: _NotedTransport | None = None
         self.closed_at: float | None = None
         self.refused: Plan | None = None
@@ -89,8 +91,14 @@ class LimitedProtocol(HttpToolsProtocol):
         self._arm(self.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
+        """Stop the clock, and tell whatever is answered or waits for its turn."""
         self._disarm()
+        self.pipeline.clear()
+        for cycle in self._unanswered:  # uvicorn tells the last one alone
+            cycle.disconnected = cycle.disconnected or not cycle.response_complete
+            cycle.message_event.set()
+        self._unanswered.clear()
+        self._unset_keepalive_if_required()
         super().connection_lost(exc)
         if self.tell_left is not None:
             self.tell_left()
@@ -188,6 +196,7 @@ class LimitedProtocol(HttpToolsProtocol):
         finally:
             self.app = served
         connection.cycle = self.cycle
+        self._unanswered = [*(one for one in self._unanswered if not one.response_complete), self.cycle]
         self._in_head = False
         self._in_body = True
         self.cycle.keep_alive = self.parser.should_keep_alive() and not knows_no_chunks(self.scope)

@@ -66,10 +66,12 @@ class Framework:
 
 
 FRAMEWORKS: Final = (
+    Framework("AG2", "ag2", "ag2", "ag2_.py"),
     Framework("agno", "agno", "agno", "agno_.py"),
     Framework("aider", "aider", "aider-chat", "aider_.py"),
     Framework("AI SDK 6", "ai-sdk-6", "ai", "ai_sdk.mjs"),
     Framework("AI SDK 7", "ai-sdk-7", "ai", "ai_sdk.mjs"),
+    Framework("aisuite", "aisuite", "aisuite", "aisuite_.py"),
     Framework("AutoGen", "autogen", "autogen-agentchat", "autogen_.py"),
     Framework("CrewAI", "crewai", "crewai", "crewai_.py"),
     Framework("DSPy", "dspy", "dspy", "dspy_.py"),
@@ -80,9 +82,14 @@ FRAMEWORKS: Final = (
     Framework("LangChain.js and LangGraph.js", "langgraph-js", "@langchain/langgraph", "langgraph_js.mjs"),
     Framework("LiteLLM proxy", "litellm-proxy", "litellm", "litellm_proxy.py"),
     Framework("LlamaIndex", "llama-index", "llama-index-core", "llama_index_.py"),
+    Framework("LlamaIndex.TS", "llamaindex-ts", "llamaindex", "llamaindex_ts.mjs"),
+    Framework("magentic", "magentic", "magentic", "magentic_.py"),
     Framework("Mastra", "mastra", "@mastra/core", "mastra.mjs"),
+    Framework("Mirascope", "mirascope", "mirascope", "mirascope_.py"),
     Framework("OpenAI Agents", "openai-agents", "openai-agents", "openai_agents.py"),
+    Framework("OpenAI SDK for Node with zod", "openai-zod", "openai", "openai_zod.mjs"),
     Framework("pydantic-ai", "pydantic-ai", "pydantic-ai-slim", "pydantic_ai_.py"),
+    Framework("Semantic Kernel", "semantic-kernel", "semantic-kernel", "semantic_kernel_.py"),
     Framework("smolagents", "smolagents", "smolagents", "smolagents_.py"),
     Framework("Strands", "strands", "strands-agents", "strands_.py"),
 )

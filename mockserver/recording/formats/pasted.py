@@ -2,7 +2,7 @@
 
 Nothing is guessed about the body itself: a stream that is cut stays cut. Three things are taken back. Time stamps in
 front of every line become the times of the sends. Blank lines between events, which most logs swallow, are put back.
-And what surrounds a paste (blank lines, an indent, a fence of a document) goes.
+And what surrounds a paste (blank lines, an indent, a fence of a document, marks of quotation) goes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _BLANK: Final = b" \t\r\n"
 _LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
 _PAYLOAD: Final = re.compile(rb"data:|event:|retry:|\bid:|\{")
+_QUOTED: Final = re.compile(rb"[ \t]*> ?")  # as mail and Markdown quote
 _FENCE: Final = re.compile(rb"(?:```|~~~)[a-z]*[ \t]*")
 _DATE: Final = (
     rb"[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
@@ -174,7 +175,11 @@ def _over_midnight(times: list[float]) -> list[float]:
 
 
 def _trimmed(lines: list[bytes], times: list[float], changes: list[str]) -> tuple[list[bytes], list[float]]:
-    """Without blank lines around, a fence, and an indent that all lines have."""
+    """Without marks of quotation, blank lines around, a fence, and an indent that all lines have."""
+    bare = [_QUOTED.sub(b"", line, count=1) for line in lines]
+    if all(_QUOTED.match(line) for line in lines if line.strip(_BLANK)) and any(map(_PAYLOAD.match, bare)):
+        changes.append("the mark of quotation in front of each line taken off")
+        lines = bare
     start, end = _said(lines, 0, len(lines))
     if start == end:
         return [], []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
@@ -99,7 +100,8 @@ class Operation:
         open: Whether it is let in from anywhere (health).
         claims: Whether the API key's namespace is made where there is none.
         touches: What it reads or changes of namespaces: where it is nothing, any process can answer it.
-        large: Whether what comes back may be so large that it is put into JSON off the loop's way.
+        large: Whether what comes back may be so large that it is made off the loop's way and one at a time, by the
+            function that the handler gives.
     """
 
     method: str
@@ -202,7 +204,7 @@ async def unscript(call: ControlCall) -> replies.Removed:
     return _remove(call.namespace.script, call.path.get("number"), "answer")
 
 
-async def list_exchanges(call: ControlCall) -> list[replies.WholeExchange] | list[replies.ExchangeRow]:
+async def list_exchanges(call: ControlCall) -> Callable[[], object]:
     """What happened; with `count` it waits until there are so many."""
     asked = dict(call.query)
     count, timeout_ms = asked.pop("count", 0), asked.pop("timeout_ms", WAIT_MS)
@@ -210,13 +212,13 @@ async def list_exchanges(call: ControlCall) -> list[replies.WholeExchange] | lis
     found = await call.namespace.journal.wait(Query(**asked), count, timeout_ms / 1000)
     now_ms = call.elapsed_ms
     if frames:
-        return await asyncio.to_thread(replies.whole_exchanges, found, now_ms)
-    return await asyncio.to_thread(lambda: [replies.exchange_row(one, now_ms) for one in found])
+        return partial(replies.whole_exchanges, found, now_ms)
+    return lambda: [replies.exchange_row(one, now_ms) for one in found]
 
 
-async def show_exchange(call: ControlCall) -> replies.WholeExchange:
+async def show_exchange(call: ControlCall) -> Callable[[], object]:
     """One exchange with all that was sent."""
-    return await asyncio.to_thread(replies.whole_exchange, _exchange(call), call.elapsed_ms)
+    return partial(replies.whole_exchange, _exchange(call), call.elapsed_ms)
 
 
 async def save_exchange(call: ControlCall) -> Response:
@@ -232,11 +234,11 @@ async def save_exchange(call: ControlCall) -> Response:
     return Response(text, media_type="application/json")
 
 
-async def judge(call: ControlCall) -> replies.VerdictReply:
+async def judge(call: ControlCall) -> Callable[[], object]:
     """What the exchanges say of the client."""
     patience_ms = call.query.get("patience_ms", PATIENCE_MS)
-    exchanges = list(call.namespace.journal)
-    return replies.VerdictReply.of(await asyncio.to_thread(verdict.judge, exchanges, call.elapsed_ms, patience_ms))
+    exchanges, elapsed_ms = list(call.namespace.journal), call.elapsed_ms
+    return lambda: replies.VerdictReply.of(verdict.judge(exchanges, elapsed_ms, patience_ms))
 
 
 async def list_quirks(_call: ControlCall) -> list[replies.QuirkRow]:
@@ -370,11 +372,12 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("DELETE", "/answers/{number}", "Forget one scripted answer.", unscript),
     Operation(
         "GET", "/exchanges", "What happened, oldest first, then what is in flight.", list_exchanges,
-        query=_WHICH_EXCHANGES, touches=Touches.JOURNAL, large=True,
+        query=_WHICH_EXCHANGES, returns=list[replies.WholeExchange] | list[replies.ExchangeRow],
+        touches=Touches.JOURNAL, large=True,
     ),
     Operation(
         "GET", "/exchanges/{number}", "One exchange with all that was sent.", show_exchange,
-        touches=Touches.JOURNAL, large=True,
+        returns=replies.WholeExchange, touches=Touches.JOURNAL, large=True,
     ),
     Operation(
         "GET", "/exchanges/{number}/fixture", "One exchange as a fixture file to keep.", save_exchange,
@@ -382,7 +385,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     ),
     Operation(
         "GET", "/verdict", "What the exchanges say of the client.", judge, query=_HOW_TO_JUDGE,
-        touches=Touches.JOURNAL,
+        returns=replies.VerdictReply, touches=Touches.JOURNAL, large=True,
     ),
     Operation("GET", "/quirks", "The table of quirks.", list_quirks, touches=Touches.NOTHING),
     Operation(

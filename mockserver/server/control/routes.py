@@ -47,7 +47,10 @@ def routes(mock: Mock, guard: Guard | None) -> list[Route]:
         if guard is None and not operation.open:
             continue
         paths.setdefault(operation.path, {})[operation.method] = operation
-    made = [Route(PREFIX + path, _endpoint(mock, guard, by_method), methods=None) for path, by_method in paths.items()]
+    turn = asyncio.Lock()
+    made = [
+        Route(PREFIX + path, _endpoint(mock, guard, by_method, turn), methods=None) for path, by_method in paths.items()
+    ]
     if mock.metrics is not None:
         made.append(Route(METRICS, _Asgi(_figures(mock.metrics)), methods=None))
     return made if guard is None else [*made, Route(DOCUMENT, _document(guard), methods=None)]
@@ -80,7 +83,7 @@ def default(guard: Guard | None, otherwise: ASGIApp) -> ASGIApp:
     return endpoint
 
 
-def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation]) -> Any:
+def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation], turn: asyncio.Lock) -> Any:
     async def endpoint(request: Request) -> Response:
         headers = dict(request.scope["headers"])
         operation = by_method.get("GET" if request.method == "HEAD" else request.method)
@@ -103,7 +106,12 @@ def _endpoint(mock: Mock, guard: Guard | None, by_method: Mapping[str, Operation
             return _refused(request, ControlError(503, str(lost)))
         if isinstance(made, Response):
             return made
-        written = await asyncio.to_thread(_written, made) if operation.large else _written(made)
+        if operation.large:
+            async with turn:  # many at once would hold the memory of all of them, and the chats up
+                gone = await request.is_disconnected()
+                written = b"" if gone else await asyncio.to_thread(lambda: _written(made()))
+        else:
+            written = _written(made)
         return Response(written, operation.status, media_type="application/json")
 
     return _Asgi(endpoint)
