@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mockserver import __version__
-from mockserver.cli import COMMANDS
+from mockserver.cli import COMMANDS, main
 from mockserver.cli.ready import curl, grouped, ready_block
 from mockserver.cli.terminal import WIDTH, Console, width
 from mockserver.core.exchange import Request
@@ -275,6 +275,35 @@ class TestReadyBlock:
         assert painted(Terminal(), {"NO_COLOR": "1"}) == "x"
         assert painted(Terminal(), {"NO_COLOR": ""}) == "\x1b[31mx\x1b[0m"
         assert painted(Terminal(), {"TERM": "dumb"}) == "x"
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="its consoles are no files of a folder /dev")
+    @pytest.mark.parametrize(("columns", "at_most"), [(60, 60), (80, 80), (200, WIDTH), (0, WIDTH)])
+    def test_a_narrow_terminal_is_filled_and_not_passed(self, columns: int, at_most: int) -> None:
+        """Help and tables wrap at the columns of the terminal, at `WIDTH` at most; one without a size has `WIDTH`."""
+        import fcntl
+        import pty
+        import struct
+        import termios
+
+        class Terminal(io.StringIO):
+            def isatty(self) -> bool:
+                return True
+
+            def fileno(self) -> int:
+                return inside
+
+        outside, inside = pty.openpty()
+        fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        out, err = Terminal(), io.StringIO()
+        try:
+            code = main(["verdict", "--help"], {"NO_COLOR": "1"}, out, err)
+        finally:
+            os.close(outside)
+            os.close(inside)
+        prose = out.getvalue().partition("examples:")[0].splitlines()
+
+        assert (code, err.getvalue()) == (0, "")
+        assert at_most - 12 < max(map(width, prose)) <= at_most
 
 
 def served(program: str, *flags: str) -> str:

@@ -16,7 +16,7 @@ import pytest
 from mockserver.contract import in_process, library, report
 from mockserver.contract.cases import Phase
 from mockserver.contract.clauses.clause import Severity
-from mockserver.contract.clauses.table import CHECKS
+from mockserver.contract.clauses.table import CHECKS, CLAUSES
 from mockserver.contract.evidence import hex_rows, unseen_bytes
 from mockserver.contract.library import Target
 from mockserver.contract.result import ExitCode
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from mockserver.contract.clauses.clause import Check
+    from mockserver.contract.clauses.relations import Relation
     from mockserver.contract.result import Finding, Result
 
 TUTORIAL = load("2024-tutorial")
@@ -188,7 +190,14 @@ def test_what_weighs_most_comes_first(result: Result) -> None:
     links = re.findall(r'<a href="#(finding-\d+)">(\w+): ([\w-]+)</a> <span class="tag">(\w+)</span>', drawn)
     assert [(severity, chip, clause) for _, chip, clause, severity in links] == due
     assert re.findall(r'<section class="panel" id="(finding-\d+)">', drawn) == [one[0] for one in links]
+    assert drawn.index("<h2>Deviations and notes") < drawn.index("<h2>Clauses")
     assert drawn.index("<h2>Clauses") < drawn.index("<h2>Findings") < drawn.index('id="finding-1"')
+
+
+@pytest.mark.parametrize("clause", CLAUSES, ids=[one.id for one in CLAUSES])
+def test_a_sentence_is_one_line(clause: Check | Relation) -> None:
+    """However its docstring is broken: it stands in a row of a table, and a line break would end the row."""
+    assert clause.sentence == " ".join(clause.sentence.split())
 
 
 def test_nothing_found_has_no_index(result: Result) -> None:

@@ -96,9 +96,9 @@ def service() -> Service:
 SERVICE = service()
 
 
-def ask(model: str, chip: str, messages: list[dict[str, str]], *, stream: bool) -> Plan:
-    """The plan for a dialogue."""
-    body = json.dumps({"model": model, "messages": messages, "stream": stream}).encode()
+def ask(model: str, chip: str, messages: list[dict[str, str]], *, stream: bool, **more: Any) -> Plan:
+    """The plan for a dialogue; `more` are further fields of the request."""
+    body = json.dumps({"model": model, "messages": messages, "stream": stream, **more}).encode()
     request = Request("POST", "", {b"authorization": b"Bearer sk-any"}, body)
     return SERVICE.respond(IncomingRequest(model, chip, request, 0)).plan
 
@@ -190,6 +190,16 @@ def test_a_shipped_fixture_names_its_source_and_one_text(path: Any) -> None:
     assert file is not None
     assert file.source
     assert isinstance(file.match.asks().said, Same)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(("model", "dialogue"), [(one[0], one[1]) for one in PROMPTS.values()], ids=list(PROMPTS))
+def test_a_request_for_json_gets_no_shipped_prose(model: str, dialogue: list[dict[str, str]], stream: bool) -> None:
+    """It is left to what is synthesised; a null is no `response_format`."""
+    asked = {"type": "json_object"}
+
+    assert ask(model, "nvidia", dialogue, stream=stream, response_format=asked).status == 404
+    assert ask(model, "nvidia", dialogue, stream=stream, response_format=None).status == 200
 
 
 def test_no_shipped_fixture_wins_by_its_path_alone() -> None:

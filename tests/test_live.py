@@ -98,7 +98,7 @@ WRONG: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
         busy,
         "--port {port}: 127.0.0.1:{port} cannot be bound: "
         + os.strerror(errno.EADDRINUSE)
-        + "; --port 0 takes a free one",
+        + "; --port 0 takes a free one, and genstudio-mock doctor tells who has this one",
     ),
 }
 

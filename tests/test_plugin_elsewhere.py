@@ -167,7 +167,7 @@ def test_the_variable_comes_first(pytester: pytest.Pytester, run: Run, monkeypat
     assert outcomes(run()) == {"passed": 1}
 
 
-ADVICE = "genstudio_mock_command is the command line of genstudio-mock, like uvx genstudio-mock"
+ADVICE = "genstudio_mock_command is the command line of genstudio-mock, like uvx --from PATH genstudio-mock"
 SAYS = shlex.join([sys.executable, "-c", "print('hello')"])
 FAILS = shlex.join([sys.executable, "-c", "raise SystemExit('no such flag')"])
 WRONG = {

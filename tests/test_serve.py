@@ -98,7 +98,9 @@ def test_a_port_in_use() -> None:
             out, err = process.communicate(timeout=10)
 
     assert (process.returncode, out) == (2, "")
-    assert re.fullmatch(rf"--port {port}: 127\.0\.0\.1:{port} cannot be bound: .*; --port 0 takes a free one\n", err)
+    assert re.fullmatch(
+        rf"--port {port}: 127\.0\.0\.1:{port} cannot be bound: .*; --port 0 takes a free one, .+ doctor .*\n", err
+    )
 
 
 def test_a_port_file_that_cannot_be_written(tmp_path: Path) -> None:

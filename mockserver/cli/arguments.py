@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from mockserver.cli.terminal import Console
     from mockserver.settings.config import Loaded, Setting
 
-HELP_WIDTH = 100
 FORMER: Final[Mapping[str, Mapping[str, str]]] = {
     "record": {
         "--upstream": "--base-url",
@@ -69,20 +69,8 @@ class Parser(_Telling):
     """
 
     def __init__(self, command: str, says: str, examples: Sequence[tuple[str, str]]) -> None:
-        longest = max(len(line) for line, _ in examples)
-        apart = longest + max(len(what) for _, what in examples) + 6 > HELP_WIDTH
-        between = "\n      # " if apart else "  # "
-        shown = "\n".join(f"  {line if apart else line.ljust(longest)}{between}{what}" for line, what in examples)
-        super().__init__(
-            prog=f"genstudio-mock {command}",
-            description=says,
-            epilog=f"examples:\n{shown}",
-            formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
-                prog, max_help_position=30, width=HELP_WIDTH
-            ),
-            add_help=False,
-            allow_abbrev=False,
-        )
+        super().__init__(prog=f"genstudio-mock {command}", add_help=False, allow_abbrev=False)
+        self._says, self._examples = says, examples
         self.add_argument("-h", "--help", action="store_true", help="show this help")
         self.further: Mapping[str, argparse.ArgumentParser] = {}
         self._allowed = {"--config": "a path"}
@@ -99,12 +87,28 @@ class Parser(_Telling):
         own = argv[: argv.index("--")] if "--" in argv else argv
         if any(one in {"-h", "--help"} for one in own):
             chosen = next((self.further[word] for word in own if word in self.further), self)
+            self._fit(console.width)
+            chosen.formatter_class = self.formatter_class
             console.print(chosen.format_help().rstrip("\n"))
             return None
         found, unknown = self.parse_known_args(argv) if ordered else self.parse_known_intermixed_args(argv)
         if unknown:
             self._refuse(unknown[0].partition("=")[0])
         return found
+
+    def _fit(self, width: int) -> None:
+        """Make the help for so many columns."""
+        paragraphs = self._says.split("\n\n")
+        self.description = "\n\n".join(textwrap.fill(" ".join(one.split()), width) for one in paragraphs)
+        longest = max(len(line) for line, _ in self._examples)
+        apart = longest + max(len(what) for _, what in self._examples) + 6 > width
+        between = "\n      # " if apart else "  # "
+        shown = (f"  {line if apart else line.ljust(longest)}{between}{what}" for line, what in self._examples)
+        self.epilog = "\n".join(("examples:", *shown))
+        position = min(30, width // 3)
+        self.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(
+            prog, max_help_position=position, width=width
+        )
 
     def _take_former_names(self) -> None:
         """Know the flags by their former names too; an action's own names, which are shown, stay as they are."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 WIDTH: Final = 100
+NARROWEST: Final = 40
+"""Columns at most, and at least: on a terminal that has fewer it wraps by itself."""
 STYLES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 Cell = str | tuple[str, str]
 """A text, or a text and its style."""
@@ -37,6 +40,15 @@ class Console:
         """Whether standard output takes colour."""
         return wants_colour(self.out, self.environ)
 
+    @cached_property
+    def width(self) -> int:
+        """Columns to wrap at: those of the terminal where standard output is one that has fewer than `WIDTH`."""
+        try:
+            there = os.get_terminal_size(self.out.fileno()).columns if self.out.isatty() else 0
+        except (OSError, ValueError):  # it says that it is a terminal, and has no size
+            there = 0
+        return max(NARROWEST, min(WIDTH, there or WIDTH))
+
     def paint(self, text: str, style: str) -> str:
         """The text in a style, or as it is where there is no colour."""
         return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self.colour and text else text
@@ -47,7 +59,7 @@ class Console:
         self.out.flush()
 
     def columns(self, rows: Iterable[Sequence[Cell]], *, indent: int = 2, gap: int = 2) -> list[str]:
-        """Rows as lines with aligned columns; the last column is wrapped at `WIDTH` under itself."""
+        """Rows as lines with aligned columns; the last column is wrapped at `width` under itself."""
         table = [[cell if isinstance(cell, tuple) else (cell, "") for cell in row] for row in rows]
         count = max((len(row) for row in table), default=1) - 1
         widths = [max((width(row[at][0]) for row in table if len(row) > at + 1), default=0) for at in range(count)]
@@ -58,7 +70,9 @@ class Console:
             for (text, own), wide in zip(cells, widths, strict=False):
                 left.append(self._styled(text, own) + " " * (wide - width(text) + gap))
             start = indent + sum(wide + gap for wide in widths[: len(cells)])
-            parts = textwrap.wrap(last, max(WIDTH - start, 20), break_on_hyphens=False, break_long_words=False) or [""]
+            parts = textwrap.wrap(
+                last, max(self.width - start, 20), break_on_hyphens=False, break_long_words=False
+            ) or [""]
             lines.append(("".join(left) + self._styled(parts[0], style)).rstrip())
             lines += [" " * start + self._styled(part, style) for part in parts[1:]]
         return lines

@@ -345,6 +345,7 @@ def _body(run: Run) -> str:
     rows = "".join(_row(run, name, sentence) for name, sentence in run.clauses())
     notes = [f"{result.chip.name}: {note}" for result in run.results for note in _notes(result)]
     notes += [f"{result.chip.name}: {line.strip()}" for result in run.results for line in _deviations(run, result)[2:]]
+    told = "".join(f"<li>{say(one)}</li>" for one in notes)
     found = by_weight(_all_findings(run))
     index = "".join(
         f'<li><a href="#finding-{number}">{say(one.chip)}: {say(one.clause.id)}</a> '
@@ -356,7 +357,7 @@ def _body(run: Run) -> str:
         f'<div class="page report"><h1>{say(run.model)}</h1>'
         f'<p class="dim">{say(run.base_url)}, measured against {say(run.edition)}</p>'
         f'<p class="sum{" broken" if run.exit_code else ""}">{say(_summary(run))}</p>'
-        + "".join(f'<p class="warn">{say(one)}</p>' for one in notes)
+        + (f'<section class="panel"><h2>Deviations and notes</h2><ul>{told}</ul></section>' if told else "")
         + '<section class="panel"><h2>Clauses</h2><div class="wide" tabindex="0" role="region" aria-label="Clauses">'
         f"<table><thead><tr><th>clause</th>{heads}<th>what holds</th></tr></thead><tbody>{rows}</tbody></table>"
         "</div></section>"

@@ -163,7 +163,7 @@ def tcp_socket(host: str, port: int, *, reused: bool = False) -> socket.socket:
         made.close()
         raise OperatorError(
             f"--port {port}: {in_url(bare)}:{port} cannot be bound: {error.strerror or error}; "
-            "--port 0 takes a free one"
+            "--port 0 takes a free one, and genstudio-mock doctor tells who has this one"
         ) from None
     made.setblocking(False)
     return made

@@ -159,7 +159,7 @@ def _ended(process: subprocess.Popen[bytes], line: bytes, log: str, command: Seq
     told = f"{shlex.join(command)} serve --lease: ended with exit code {code}, and is no mock"
     advice = "genstudio_mock_command can start the one of another environment"
     if command is not HERE:
-        advice = "genstudio_mock_command is the command line of genstudio-mock, like uvx genstudio-mock"
+        advice = "genstudio_mock_command is the command line of genstudio-mock, like uvx --from PATH genstudio-mock"
     return f"{told}: {said[-1]}; {advice}" if said else f"{told}; {advice}"
 
 

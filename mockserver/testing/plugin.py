@@ -67,7 +67,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("genstudio_mock_args", "as --genstudio-mock-args", default="")
     parser.addini(
         "genstudio_mock_command", default="",
-        help="starts the mock of this run from another environment, say `uvx genstudio-mock` or "
+        help="starts the mock of this run from another environment, say `uvx --from PATH genstudio-mock` or "
         "`/path/bin/python -m mockserver` (default: this one's)",
     )  # fmt: skip
 

@@ -127,7 +127,7 @@ export interface CallOptions {
 }
 
 export interface StartOptions {
-  /** The command of genstudio-mock: `["uvx", "genstudio-mock"]`; else GENSTUDIO_MOCK_COMMAND, else `genstudio-mock`. */
+  /** The command of genstudio-mock: `["uvx", "--from", PATH, "genstudio-mock"]`; else GENSTUDIO_MOCK_COMMAND, else `genstudio-mock`. */
   command?: string[];
   /** Flags of `genstudio-mock serve`. */
   args?: string[];

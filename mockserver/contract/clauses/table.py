@@ -29,8 +29,8 @@ def _clause(
     source: str,
     weigh: Callable[[Context], Severity] | None = None,
 ) -> Check:
-    """One row; the sentence is the function's docstring, so that it stands beside what it says."""
-    return Check(name, (judge.__doc__ or name).strip(), source, severity, judge, weigh)
+    """One row; the sentence is the function's docstring on one line, so that it stands beside what it says."""
+    return Check(name, " ".join((judge.__doc__ or name).split()), source, severity, judge, weigh)
 
 
 CHECKS: Final[tuple[Check, ...]] = (

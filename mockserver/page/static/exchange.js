@@ -73,7 +73,7 @@ function headOf(exchange, wire) {
       [t("wire form"), wire.form || t("empty")],
       [t("frames"), exchange.frames_sent === exchange.frames_planned ? String(exchange.frames_sent)
         : `${exchange.frames_sent} ${t("of")} ${exchange.frames_planned}`],
-      [t("network writes"), String(writes.length)],
+      [t("writes"), String(writes.length)],
       [t("bytes"), bytesText(wire.all.length)],
       ["TTFT", milliseconds(writes[0]?.at ?? null)],
       gaps.length > 0 && [t("gap, median"), milliseconds(gaps[Math.floor(gaps.length / 2)])],

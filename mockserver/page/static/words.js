@@ -170,7 +170,6 @@ const CHINESE = {
   "more frames were sent; of so long a stream the first are shown": "帧另已发送；这么长的流只显示开头",
   "more characters": "个字符未显示",
   "move on": "拨快",
-  "network writes": "网络写出",
   "next and previous exchange": "下一个、上一个交互",
   "no drift": "没有漂移",
   "no whole UTF-8 character in this frame": "此帧中不是完整的 UTF-8 字符",
@@ -234,6 +233,7 @@ const CHINESE = {
   "whole body": "完整响应体",
   "wire": "线路",
   "wire form": "线路格式",
+  "writes": "网络写出",
   "‹cut inside a character›": "‹在字符中间切开›",
 };
 
