@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from mockserver.core.checking import checks, strictly
 from mockserver.core.data import shipped
 from mockserver.core.written import keys_of, trusted
+from mockserver.files.byte_text import Hex
+from mockserver.files.exchange_file import RequestPart
 from mockserver.files.toml import toml_of
 from mockserver.profile.edition import ChipFile, ChipSpeed, DefaultFile, EditionFile
 from mockserver.sources.fixture_answer import FixtureAnswer
@@ -95,6 +97,13 @@ def test_any_answer_that_passes_the_check_is_read_alike_without(document: Any) -
         return
 
     assert same(trusted(FixtureAnswer, json.loads(text)), checked)
+
+
+def test_a_value_passes_the_check_as_it_is() -> None:
+    """What the program has made is not checked again, also where a model holds it."""
+    value = (Hex(hex="e6"), "a")
+
+    assert RequestPart(path="/", data=value).data == value
 
 
 def test_the_keys_of_a_value_can_leave_out_what_goes_without_saying() -> None:

@@ -13,6 +13,8 @@ from pydantic_core import core_schema
 from mockserver.core.field_rules import Rule, whole
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic_core import CoreSchema
 
@@ -81,7 +83,7 @@ class Ruled(BaseModel):
         return schema
 
 
-class _Form(Ruled):
+class _Form(BaseModel):
     """The base of the models that check values of `written`."""
 
     model_config = ConfigDict(
@@ -92,7 +94,9 @@ class _Form(Ruled):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        schema = super().__get_pydantic_json_schema__(core_schema, handler)
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        if cls.written.field_rules:
+            schema["allOf"] = [rule.schema() for rule in cls.written.field_rules]
         short = cls.written.short_schemas(schema["properties"])
         if short:
             whole = dict(schema)
@@ -112,7 +116,7 @@ def form_of(kind: Any) -> type[BaseModel]:
     made = create_model(
         kind.__name__, __base__=_Form, __module__=kind.__module__, __doc__=kind.__doc__, __validators__=shorts, **keys
     )
-    made.rules, made.written = kind.field_rules, kind
+    made.written = kind
     return made
 
 
@@ -123,9 +127,21 @@ def _field(one: Any) -> Any:
 
 
 def schema_of(kind: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-    """How pydantic makes values of a class of `written`: it checks what is written, then makes the plain value."""
-    return core_schema.no_info_after_validator_function(
-        lambda checked: kind(**vars(checked)),
-        handler.generate_schema(form_of(kind)),
-        serialization=core_schema.plain_serializer_function_ser_schema(vars),
+    """How pydantic makes values of a class of `written`: it passes, or is made of what was checked."""
+
+    def plain(checked: Any) -> Any:
+        for rule in kind.field_rules:
+            rule.check(checked)
+        return kind(**vars(checked))
+
+    def passed(value: Any, check: Callable[[Any], Any]) -> Any:
+        return value if isinstance(value, kind) else check(value)
+
+    said = core_schema.plain_serializer_function_ser_schema(vars)
+    written = core_schema.no_info_after_validator_function(
+        plain, handler.generate_schema(form_of(kind)), serialization=said
     )
+    if not kind.passes:
+        return written
+    python = core_schema.no_info_wrap_validator_function(passed, written)
+    return core_schema.json_or_python_schema(json_schema=written, python_schema=python, serialization=said)

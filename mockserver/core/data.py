@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
@@ -10,6 +11,7 @@ ANY: Final = "any"
 _HERE = Path(__file__).resolve().parent.parent
 
 
+@cache
 def shipped(kind: Literal["profiles", "fixtures"]) -> Path:
     """The folder of the shipped profiles or fixtures; raises FileNotFoundError for a broken installation."""
     for base in (_HERE / "_data", _HERE.parent):

@@ -75,6 +75,8 @@ class Written:
 
     field_rules: ClassVar[tuple[Rule, ...]] = ()
     """Rules between its fields."""
+    passes: ClassVar[bool] = False
+    """Whether values of it pass the check as they are: the program makes some, and hands them to models."""
 
     @staticmethod
     def from_short(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
 from mockserver.core.immutable import immutable
 from mockserver.core.written import Written, key
@@ -14,6 +15,8 @@ _STRAY = re.compile("[\udc80-\udcff]+")
 @immutable(frozen=True, kw_only=True)
 class Hex(Written):
     """Bytes that are no UTF-8, in hexadecimal."""
+
+    passes: ClassVar[bool] = True
 
     hex: str = key(pattern=r"^([0-9a-f]{2})+$", description="two digits for each byte")
 
