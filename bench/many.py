@@ -91,14 +91,14 @@ def file(root: Path, number: int) -> Path:
 
 
 def started(root: Path, text: str) -> tuple[float, float, float, float]:
-    """Milliseconds to the first answer, CPU milliseconds then, resident KiB, milliseconds to the list of models."""
+    """Milliseconds to the first answer, CPU milliseconds then, resident KiB, milliseconds until it is ready."""
     flags = ("--log-level", "warning", "--fixtures", str(root), "--replay", "regenerate")
     both = cores()
     core = None if both is None else both[1]
     with Command(post(PATH, text, stream=True), core, flags, patience_s=PATIENCE_S) as command:
         chat = command.first_answer_ms, cpu_ms(command.pid), command.resident_mb() * 1e6 / KIB
-    listed = b"GET /maas/v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer bench\r\n\r\n"
-    with Command(listed, core, flags, patience_s=PATIENCE_S) as command:
+    health = b"GET /_mock/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with Command(health, core, flags, patience_s=PATIENCE_S) as command:
         return *chat, command.first_answer_ms
 
 
@@ -158,7 +158,7 @@ def measure(root: Path, count: int, said: Callable[[int], str]) -> Iterator[tupl
     with tempfile.TemporaryDirectory() as empty:
         alone = started(Path(empty), asked(1))
     many = started(root, asked(1))
-    for name, ours, bare in zip(("first answer", "CPU until then", "", "models listed"), many, alone, strict=True):
+    for name, ours, bare in zip(("first answer", "CPU until then", "", "ready"), many, alone, strict=True):
         if name:
             yield f"start: {name} (ms)", ours
             yield f"the same with an empty folder: {name} (ms)", bare
