@@ -57,8 +57,12 @@ ONLY_IN = {
     ),
     "re2": ("mockserver/files/pattern.py",),
     "redis": ("mockserver/server/state/link.py", "mockserver/server/state/check.py"),
-    "uvicorn.protocols": ("mockserver/server/protocol.py", "mockserver/server/client_connection.py"),
-    "httptools": ("mockserver/server/protocol.py", "mockserver/recording/upstream.py"),
+    "uvicorn.protocols": (
+        "mockserver/server/limited_protocol.py",
+        "mockserver/server/protocol.py",
+        "mockserver/server/client_connection.py",
+    ),
+    "httptools": ("mockserver/server/limited_protocol.py", "mockserver/recording/upstream.py"),
     "pytest": (
         "mockserver/testing/plugin.py",
         "mockserver/testing/chips_plugin.py",
