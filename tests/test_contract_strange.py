@@ -200,3 +200,14 @@ def test_nothing_is_learnt_of_who_answers_nothing_whole(behave: Behaviour, tmp_p
     assert (code, out) == (2, "")
     assert err.splitlines()[-1].startswith("genstudio-mock: learn: none of 3 answers is whole and has choices; see ")
     assert [one.name for one in tmp_path.rglob("*.toml")] == []
+
+
+def test_what_closes_the_connection_behind_its_answer_is_read_to_the_end() -> None:
+    """The standard library lets go of such a connection when the head has come; the body is read all the same."""
+    closing = head("200 OK", "Connection: close", "Content-Type: application/json") + OK
+    with listening(says(closing)) as port:
+        send = HttpTransport(Address(f"http://127.0.0.1:{port}"), "sk-test", lambda: 0.0)
+        came = send(Request("POST", "/", {b"host": b"x"}, b"{}"))
+
+    assert came.plan is not None
+    assert (came.ending, b"".join(came.plan.frames)) == (Ending.COMPLETE, OK)

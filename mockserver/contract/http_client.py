@@ -189,8 +189,9 @@ class HttpTransport:
 
         def made(sock: socket.socket, *args: Any, **words: Any) -> http.client.HTTPResponse:
             response = http.client.HTTPResponse(sock, *args, **words)
-            response.fp.close()
-            raw = Incoming(sock, self._address.timeout_s, lambda: until - self._clock(), self._most + MOST_AROUND)
+            raw = Incoming(
+                sock, response.fp, self._address.timeout_s, lambda: until - self._clock(), self._most + MOST_AROUND
+            )
             response.fp = io.BufferedReader(raw)
             return response
 

@@ -19,17 +19,26 @@ class Incoming(io.RawIOBase):
 
     Args:
         sock: The connection.
+        file: What keeps it open while it is read, also where the target closes it behind its response.
         silence_s: The longest wait for a read, in seconds.
         left_s: Seconds that are left for all of it; a read with none left raises TimeoutError.
         most: Bytes of all of it; more raise HTTPException.
     """
 
-    def __init__(self, sock: socket.socket, silence_s: float, left_s: Callable[[], float], most: int) -> None:
+    def __init__(
+        self, sock: socket.socket, file: io.BufferedIOBase, silence_s: float, left_s: Callable[[], float], most: int
+    ) -> None:
         super().__init__()
         self._sock = sock
+        self._file = file
         self._silence = silence_s
         self._left_s = left_s
         self._left = most
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._file.close()
+        super().close()
 
     def readable(self) -> bool:
         """It is."""

@@ -128,7 +128,7 @@ def _common(words: tuple[str, ...], *, hidden: bool) -> str | None:
 def all_drawn(words: Sequence[str]) -> str | None:
     """The narrowest form that words have where all of them is drawn; None for longer ones, and for other letters."""
     shortest, longest = min(map(len, words)), max(map(len, words))
-    letters = set("".join(words).encode())
+    letters = set("".join(words).encode("utf-8", "surrogatepass"))
     name = next((name for name in _NARROWEST if letters <= set(DRAWN_FROM[name])), None)
     if name is None or longest > 64:
         return None
