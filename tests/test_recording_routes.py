@@ -200,7 +200,7 @@ def test_a_miss_names_the_deployment(tmp_path: Path) -> None:
 
     nearest = f"no recording fits; nearest: {path.name}: deployment is '{ID}', asked"
     assert json.loads(refused.body)["msg"].startswith(f"{nearest} 'mif-another'; ")
-    assert json.loads(elsewhere.body)["msg"].startswith(f"{nearest} None; ")
+    assert json.loads(elsewhere.body)["msg"].startswith(f"{nearest} null; ")
 
 
 # --- the recorder --------------------------------------------------------------------------------------------------

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from mockserver.core.errors import printable
 from mockserver.core.exchange import Ending
+from mockserver.core.route import said_twice
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -72,20 +72,16 @@ def no_target(reading: Reading, key_codes: Collection[int | str] = ()) -> str:
             return f"wants to be paid first ({shown})"
         case 404:
             path = reading.exchange.request.path
-            if twice := _TWICE.fullmatch(path):
+            if added := said_twice(path):
                 return (
                     f"does not serve {path} (status 404): the path of a chat is put behind --base-url, so say it "
-                    f"without {twice['added']}"
+                    f"without {added}"
                 )
             return f"does not serve {path} ({shown}); are --model, --chip and --path-template right?"
         case 301 | 302 | 303 | 307 | 308:
             where = printable(reading.headers.get("location", "nowhere")[:200])
             return f"redirects to {where} (status {reading.status}), which is not followed; is --base-url right?"
     return ""
-
-
-_TWICE: Final = re.compile(r".*?(?P<added>/maas(/.+)?|/chat/completions)/maas/[^/]+/[^/]+/chat/completions")
-"""A path whose base URL has what is put behind it already."""
 
 
 def is_bad_key(reading: Reading, key_codes: Collection[int | str]) -> bool:

@@ -100,8 +100,7 @@ def shown(value: object) -> str:
     """
     if not isinstance(value, str):
         return shown_json(value)
-    value = value[: _MOST_SHOWN + 1]
-    return _cut(repr(value) if value.isprintable() else ascii(value))
+    return _cut(repr(value[: _MOST_SHOWN + 1]))
 
 
 def shown_json(value: object) -> str:
@@ -111,7 +110,7 @@ def shown_json(value: object) -> str:
         text += piece
         if len(text) > _MOST_SHOWN:
             break
-    return printable(_cut(text))
+    return _cut(printable(text))
 
 
 def _pieces(value: object) -> Iterator[str]:

@@ -18,6 +18,7 @@ _BY_BODY: Final = "v1"
 _DEPLOYMENT: Final = "deployment"
 _DEPLOYMENT_ID: Final = "mif-"  # a deployment's id always begins so
 _PATH: Final = re.compile(f"{_ROOT}/([^/]+)(?:/([^/]+))?{CHAT}/?")
+_TWICE: Final = re.compile(f".*?({_ROOT}(?:/.+)?|{CHAT}){_ROOT}/[^/]+/[^/]+{CHAT}")
 BASE_TEMPLATE: Final = f"{_ROOT}/{{model}}/{{chip}}"
 """For `filled`: what clients have as the path of their base URL."""
 SHOWN_BASE: Final = f"{_ROOT}/<model>/<chip>"
@@ -78,6 +79,12 @@ def parse(path: str) -> Route | None:
 def parse_decoded(path: str) -> Route | None:
     """The route of a path that is decoded already, as ASGI servers hand it on: a `%2F` in a name cuts it in two."""
     return _route(path, encoded=False)
+
+
+def said_twice(path: str) -> str:
+    """The part of a path that stands before a whole one of the service, and belongs into it; empty where none does."""
+    twice = _TWICE.fullmatch(path)
+    return twice[1] if twice else ""
 
 
 def filled(template: str, model: str, chip: str) -> str:
