@@ -258,7 +258,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "user": ({"user": 1}, "1 (an integer) is not allowed; allowed: a string (or null)"),
     "user ": (
         {"user": ["\u2028\n" * 99]},
-        '["' + "\\u2028\\n" * 18 + "\\u2028... (an array) is not allowed; allowed: a string (or null)",
+        '["' + "\\u2028\\n" * 6 + "\\u2028\\... (an array) is not allowed; allowed: a string (or null)",
     ),
 }
 
@@ -408,7 +408,7 @@ def test_given_keys_are_the_only_good_ones(key: str, good: bool) -> None:
         (b"application/x-www-form-urlencoded", "'application/x-www-form-urlencoded'"),
         (b"", "''"),
         (b"multipart/form-data; boundary=x", "'multipart/form-data'"),
-        (b"\xff\x00", "'\\xff\\x00'"),
+        (b"\xff\x00", "'ÿ\\x00'"),
     ],
 )
 def test_other_content_types_are_refused(sent: bytes, shown: str) -> None:
