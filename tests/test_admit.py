@@ -12,16 +12,11 @@ from hypothesis import strategies as st
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import ChatRequest, Request
-from mockserver.pipeline.admit import (
-    AdmitSettings,
-    _check_message,
-    _usual_values,
-    admit,
-    check_field,
-    check_messages,
-)
+from mockserver.pipeline.admit import AdmitSettings, admit
 from mockserver.pipeline.incoming import IncomingRequest
 from mockserver.pipeline.refuse import header_text
+from mockserver.pipeline.request.fields import check_field, usual_values
+from mockserver.pipeline.request.messages import _check_message, check_messages
 from tests.conftest import EDITIONS, KEY, TUTORIAL_MULTI_TURN, compose, load, nasty_texts
 
 if TYPE_CHECKING:
@@ -620,7 +615,7 @@ MESSAGES = st.lists(
 def test_what_is_usual_in_a_field_is_allowed(edition: str, value: Any) -> None:
     """A value that passes without a second look would pass the second look too."""
     for name, rule in load(edition).file.request.fields.items():
-        ends = _usual_values(rule).get(type(value))
+        ends = usual_values(rule).get(type(value))
         if ends is not None and ends[0] <= value <= ends[1]:
             check_field(name, value, rule)
 

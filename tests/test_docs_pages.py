@@ -9,7 +9,7 @@ import pytest
 
 from bench.cases import BENCHMARKS
 from bench.report import Figure, Goal
-from mockserver.pipeline.admit import RequestRules
+from mockserver.pipeline.request.rules import RequestRules
 from mockserver.server.journal import MOST_BYTES_OF_ALL
 from mockserver.server.limited_protocol import HEAD_LIMIT_BYTES
 from mockserver.server.protocol import MockProtocol

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from mockserver.core.errors import OperatorError, Refusal
 from mockserver.core.exchange import ChatRequest, Request
-from mockserver.pipeline.admit import asked_style
 from mockserver.pipeline.incoming import IncomingRequest
 from mockserver.pipeline.limit import bounds, limit
+from mockserver.pipeline.request.head import asked_style
 from mockserver.pipeline.respond import Service
 from mockserver.sources import tokens
 from mockserver.sources.phrases import CHINESE, ENGLISH, language_of, quotation

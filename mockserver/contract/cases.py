@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mockserver.contract.clauses.clause import Claim
-    from mockserver.pipeline.admit import FieldRule
     from mockserver.pipeline.frame import Json
+    from mockserver.pipeline.request.rules import FieldRule
     from mockserver.profile.edition import Edition
 
 DEFAULT_MAX_TOKENS: Final = 32

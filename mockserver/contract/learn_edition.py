@@ -17,8 +17,9 @@ from mockserver.contract.clauses.reading import Reading
 from mockserver.core.checking import checks
 from mockserver.core.errors import OperatorError, Refusal
 from mockserver.core.written import Written, keys_of
-from mockserver.pipeline.admit import FieldRule, LetIn, read_field
 from mockserver.pipeline.refuse import ErrorShape
+from mockserver.pipeline.request.fields import read_field
+from mockserver.pipeline.request.rules import FieldRule, LetIn
 from mockserver.profile.edition import EditionFile
 
 if TYPE_CHECKING:

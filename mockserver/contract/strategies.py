@@ -22,8 +22,8 @@ from mockserver.core.exchange import Answer, ToolCall, Usage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mockserver.pipeline.admit import FieldRule
     from mockserver.pipeline.frame import Json
+    from mockserver.pipeline.request.rules import FieldRule
     from mockserver.pipeline.wire_settings import WireSettings
     from mockserver.profile.edition import Edition
 

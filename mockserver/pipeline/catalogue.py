@@ -9,9 +9,9 @@ from mockserver.core.drawn import entropy_of
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Plan
 from mockserver.core.headers import of_body
-from mockserver.pipeline.admit import check_key
 from mockserver.pipeline.head import response_headers
 from mockserver.pipeline.incoming import Response
+from mockserver.pipeline.request.head import check_key
 
 if TYPE_CHECKING:
     from mockserver.core.exchange import Request

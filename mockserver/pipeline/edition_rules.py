@@ -10,8 +10,8 @@ from mockserver.pipeline.further_headers import FurtherHeaders
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mockserver.pipeline.admit import RequestRules
     from mockserver.pipeline.refuse import ErrorShape
+    from mockserver.pipeline.request.rules import RequestRules
     from mockserver.pipeline.wire_settings import WireSettings
 
 

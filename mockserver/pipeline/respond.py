@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from mockserver.core.drawn import entropy_begun, entropy_of
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import SCRIPTED, Answer, Plan
-from mockserver.pipeline.admit import STYLE_HEADER, AdmitSettings, admit_body, enter
+from mockserver.pipeline.admit import AdmitSettings, admit_body, enter
 from mockserver.pipeline.error_plans import ErrorPlans
 from mockserver.pipeline.head import head
 from mockserver.pipeline.incoming import ERROR_HEADER, QUIRKS_HEADER, Response
@@ -17,6 +17,7 @@ from mockserver.pipeline.limit import bounds, limit
 from mockserver.pipeline.memory import Memory
 from mockserver.pipeline.moderate import ModerationRules, moderate
 from mockserver.pipeline.pace import pace_of
+from mockserver.pipeline.request.head import STYLE_HEADER
 from mockserver.pipeline.set_up import NOTHING_SET_UP, SetUp
 from mockserver.pipeline.structure import PLAIN, refuse_same_names, structure
 from mockserver.pipeline.vision import check_media

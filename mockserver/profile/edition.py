@@ -17,12 +17,12 @@ from mockserver.core.immutable import immutable
 from mockserver.core.written import Checks, Written, key, trusted
 from mockserver.files.pattern import compile_pattern
 from mockserver.files.toml import toml_of
-from mockserver.pipeline.admit import RequestRules
 from mockserver.pipeline.edition_rules import EditionRules
 from mockserver.pipeline.further_headers import FurtherHeaders, HeaderValue, Place
 from mockserver.pipeline.moderate import ModerationRules
 from mockserver.pipeline.pace import PaceSettings
 from mockserver.pipeline.refuse import ErrorShape
+from mockserver.pipeline.request.rules import RequestRules
 from mockserver.profile import quirks
 
 if TYPE_CHECKING:

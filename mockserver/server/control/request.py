@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from mockserver.core.checking import strictly
 from mockserver.core.errors import MOST_DETAIL_CHARACTERS, Refusal, suggestion, without_middle
-from mockserver.pipeline.admit import explain_json
+from mockserver.pipeline.request.body import explain_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
