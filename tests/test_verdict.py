@@ -90,6 +90,10 @@ SCENES: dict[str, tuple[list[Exchange], list[str]]] = {
             "note gave-up: ended with 503 after 12 attempts",
         ],
     ),
+    "comes-again-in-the-same-moment": (  # the sum of its times is more in the last digits
+        [one(1, 4120.1 + 1e-12, 503, duration_ms=2.0000000000001), one(2, 4122.1)],
+        ["good recovered: a good answer at attempt 2"],
+    ),
     "gives-up-at-once": ([one(1, 0, 500)], ["bad gave-up: ended with 500 after 1 attempt"]),
     "a-new-call-is-no-retry": (
         [one(1, 0, 503, attempt=b"0"), one(2, 20, 503, attempt=b"0"), one(3, 510, attempt=b"1")],

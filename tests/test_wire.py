@@ -794,6 +794,22 @@ def test_any_combination_of_quirks_loses_nothing(answer: Answer, wire: WireSetti
         assert seen.usage["completion_tokens"] == answer.usage.completion_tokens
 
 
+@pytest.mark.parametrize(
+    ("quirk", "into", "key"),
+    [
+        ("usage-empty-object", "extra-key=usage.more:1", "usage"),
+        ("extra-key=chunk.more:{}", "extra-key=chunk.more.inside:1", "more"),
+    ],
+    ids=["an empty usage", "a further object"],
+)
+def test_what_one_wire_form_writes_into_an_object_is_not_in_anothers(quirk: str, into: str, key: str) -> None:
+    """Whatever was said in another form before, an empty object is empty."""
+    Wire(quirks.changed(quirks.STANDARD, f"{quirk},{into}")).seen()
+
+    chunks = Wire(quirks.changed(quirks.STANDARD, quirk)).seen().chunks
+    assert chunks[0][key] == {}
+
+
 @given(wires())
 @example(quirks.changed(quirks.STANDARD, "role-merged,finish-merged,one-chunk"))
 def test_merged_ends_need_no_chunk_of_their_own(wire: WireSettings) -> None:

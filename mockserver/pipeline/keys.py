@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -68,13 +69,13 @@ def write_keys(objects: Iterable[Json], settings: KeySettings, *, streamed: bool
         for place, held in placed(one, streamed=streamed):
             for path, key, value in (*_values(settings.extra, f"{place}@{moment}"), *_values(settings.extra, place)):
                 for inner in _within(held, path, make=True):
-                    inner.setdefault(key, value)
+                    inner.setdefault(key, deepcopy(value))  # other settings may write into it
             for path, key, value in _values(settings.fixed, place):
                 for inner in _within(held, path):
                     if key in inner and value is _GONE:
                         del inner[key]
                     elif key in inner:
-                        inner[key] = value
+                        inner[key] = deepcopy(value)
             for path, names in _orders(settings.order, place):
                 for inner in _within(held, path):
                     _sort(inner, names)

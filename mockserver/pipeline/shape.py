@@ -82,9 +82,6 @@ def _without_usage(settings: ShapeSettings) -> ShapeSettings:
     return replace(settings, usage="never", usage_elsewhere=settings.usage_unasked)
 
 
-_UNUSED: Final[dict[str, Any]] = {"null": None, "object": {}}
-
-
 def _shape_one(whole: Json, settings: ShapeSettings, number: int, *, last: bool, closing: bool) -> Json:
     kept: Json = {}
     first = number == 0
@@ -94,7 +91,7 @@ def _shape_one(whole: Json, settings: ShapeSettings, number: int, *, last: bool,
         elif key not in TOP_LEVEL_KEYS or stays(getattr(settings, key), first=first, last=last):
             kept[key] = value
         elif key == "usage" and settings.usage_elsewhere != "absent":
-            kept[key] = _UNUSED[settings.usage_elsewhere]
+            kept[key] = None if settings.usage_elsewhere == "null" else {}
     return kept
 
 

@@ -34,7 +34,7 @@ def calls(exchanges: Sequence[Exchange]) -> list[Call]:
         asked = asked_of(one)
         first = asked in counted and one.request.headers.get(ATTEMPT_HEADER) == b"0"
         alike = failing.setdefault(asked, [])
-        before = [call for call in alike if failed(call[-1]) and ended_ms(call[-1]) <= one.at_ms]
+        before = [call for call in alike if failed(call[-1]) and ended_ms(call[-1]) <= began_ms(one)]
         if before and not first:
             min(before, key=lambda call: ended_ms(call[-1])).append(one)
         else:
@@ -43,9 +43,18 @@ def calls(exchanges: Sequence[Exchange]) -> list[Call]:
     return found
 
 
+def began_ms(exchange: Exchange) -> float:
+    """When an exchange began, on the clock of the exchanges, to the microsecond.
+
+    uvloop's clock ticks in milliseconds, so one often begins in the very moment in which another ended, and what is
+    compared must not differ in the last digits of a sum.
+    """
+    return round(exchange.at_ms, 3)
+
+
 def ended_ms(exchange: Exchange) -> float:
-    """When an exchange ended, on the clock of the exchanges."""
-    return exchange.at_ms + exchange.duration_ms
+    """When an exchange ended, likewise."""
+    return round(exchange.at_ms + exchange.duration_ms, 3)
 
 
 def failed(exchange: Exchange) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from mockserver.core.exchange import Ending
 from mockserver.pipeline.read import carried
-from mockserver.server.attempts import RETRYABLE, asked_of, broke_off, calls, ended_ms, failed
+from mockserver.server.attempts import RETRYABLE, asked_of, began_ms, broke_off, calls, ended_ms, failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -67,7 +67,7 @@ class Scene:
 
     def later(self, exchange: Exchange) -> Iterator[Exchange]:
         """The exchanges that began after one had ended."""
-        return (one for one in self.exchanges if one.at_ms >= ended_ms(exchange) and one is not exchange)
+        return (one for one in self.exchanges if began_ms(one) >= ended_ms(exchange) and one is not exchange)
 
     @cached_property
     def dialogues(self) -> dict[str, list[Exchange]]:
@@ -251,7 +251,7 @@ def _said_again(said: Carried, exchange: Exchange, scene: Scene) -> Exchange | N
     """The first later request in whose dialogue the assistant said what an exchange carried."""
     text = said.text.strip()
     again = scene.dialogues.get(text, ()) if text else ()
-    return next((one for one in again if one.at_ms >= ended_ms(exchange) and one is not exchange), None)
+    return next((one for one in again if began_ms(one) >= ended_ms(exchange) and one is not exchange), None)
 
 
 def _assistant_texts(exchange: Exchange) -> list[str]:
