@@ -42,8 +42,10 @@ def write_documents(figures: Sequence[Figure], facts: Mapping[str, str], *, whol
     """
     if not whole:
         names = {figure.name for figure in figures}
-        facts = {**facts, "measured in a run of their own": f"the {len(figures)} rows at the end"}
-        figures = [*(one for one in written() if one.name not in names), *figures]
+        kept = [one for one in written() if one.name not in names]
+        if kept:
+            facts = {**facts, "measured in a run of their own": f"the {len(figures)} rows at the end"}
+        figures = [*kept, *figures]
     CHART.write_text(chart(figures), "utf-8")
     DATA.write_text(json.dumps(as_json(figures, facts), indent=1, ensure_ascii=False) + "\n", "utf-8")
     machine = "\n".join(f"- {name}: {fact}" for name, fact in facts.items())
