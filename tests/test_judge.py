@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mockserver import MockServer
@@ -279,6 +279,10 @@ STREAMS = st.builds(
 
 
 @settings(max_examples=150, deadline=None)
+@example(
+    'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
+    'data: {"choices": [{"delta": {}, "finish_reason": ""}]}\n\n'
+)
 @given(STREAMS)
 def test_said_anew_nothing_is_better_than_it_was(body: str) -> None:
     """Any stream, good or bad: the same bytes with a reason, or the same text, calls and finish as a client read."""

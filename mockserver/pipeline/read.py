@@ -143,7 +143,7 @@ class Carried:
         chunks: How many objects held content.
         text: The content, joined.
         tool_calls: Names of the functions that were called.
-        finish_reason: The last one that was sent; None for none.
+        finish_reason: The last one that was sent; None for none, and an empty one is none.
         blocked: Whether the text review stopped the answer.
         done: Whether the done marker was sent.
         problem: Why reading stopped before the end; empty where it did not.
@@ -176,7 +176,7 @@ def carried(exchange: Exchange) -> Carried:
     said = [_said_in(choice) for choice in choices]
     pieces = [text for one in said if (text := _text(one.get("content")))]
     functions = [_object(_object(call).get("function")) for one in said for call in _list(one.get("tool_calls"))]
-    finishes = [choice["finish_reason"] for choice in choices if isinstance(choice.get("finish_reason"), str)]
+    finishes = [text for choice in choices if (text := _text(choice.get("finish_reason")))]
     return Carried(
         body.wire_format,
         len(pieces),
