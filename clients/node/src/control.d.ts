@@ -454,7 +454,7 @@ export interface components {
          *         chunks: How many objects held content.
          *         text: The content, joined.
          *         tool_calls: Names of the functions that were called.
-         *         finish_reason: The last one that was sent; None for none.
+         *         finish_reason: The last one that was sent; None for none, and an empty one is none.
          *         blocked: Whether the text review stopped the answer.
          *         done: Whether the done marker was sent.
          *         problem: Why reading stopped before the end; empty where it did not.
