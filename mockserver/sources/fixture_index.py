@@ -2,12 +2,13 @@
 
 They lie by model, and there by the exact text that they want, by a part of the text, or in the order of their ranks.
 One that comes or goes changes its own place alone. A thread may change them while another asks: each change is one
-assignment, and what takes another's place is there before that goes.
+assignment or one insertion, which who goes through the list meets as one seen twice at most; and what takes another's
+place is there before that goes.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import insort
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +18,7 @@ from mockserver.sources.contains_index import ContainsIndex
 from mockserver.sources.match import fits
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from mockserver.sources.fixture_file import Fixture
     from mockserver.sources.match import RequestView
@@ -128,9 +129,9 @@ class _OfModel:
     """
 
     def __init__(self) -> None:
-        self.exact: dict[str, tuple[Fixture, ...]] = {}
+        self.exact: dict[str, Sequence[Fixture]] = {}
         self.containing: ContainsIndex[Fixture] = ContainsIndex()
-        self.others: tuple[Fixture, ...] = ()
+        self.others: Sequence[Fixture] = []
 
     def add(self, fixture: Fixture) -> None:
         """Put one in its place."""
@@ -171,13 +172,15 @@ def _first(
     return found
 
 
-def _with(fixtures: tuple[Fixture, ...], fixture: Fixture) -> tuple[Fixture, ...]:
-    at = bisect_left(fixtures, fixture.rank, key=_RANK)
-    return (*fixtures[:at], fixture, *fixtures[at:])
+def _with(fixtures: Sequence[Fixture], fixture: Fixture) -> list[Fixture]:
+    """Some in the order of their ranks, with one more: a list takes it in, since a copy for each would be many."""
+    made = fixtures if isinstance(fixtures, list) else list(fixtures)
+    insort(made, fixture, key=_RANK)
+    return made
 
 
-def _without(fixtures: tuple[Fixture, ...], fixture: Fixture) -> tuple[Fixture, ...]:
-    return tuple(one for one in fixtures if one is not fixture)
+def _without(fixtures: Sequence[Fixture], fixture: Fixture) -> list[Fixture]:
+    return [one for one in fixtures if one is not fixture]
 
 
 def _looks_at_heads(fixture: Fixture) -> bool:
