@@ -13,7 +13,8 @@ from typing import Final, Protocol
 MOST_TOGETHER: Final = 16
 """Chats of one turn."""
 HOLD_SECONDS: Final = 0.001
-"""How long a turn decides before it writes what is decided; others have theirs before the next one."""
+"""How long a turn decides before it writes what is decided, one tick of uvloop's clock more at most; others have theirs
+before the next one."""
 
 
 class WholeChat(Protocol):

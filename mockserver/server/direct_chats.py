@@ -2,9 +2,8 @@
 
 No parser, no scope, no task, no `receive` and `send`, where the head is known, nothing but its body comes behind it, in
 one read or in several, what is answered concerns no other process, and the plan is whole, small and not paced. All else
-comes by ASGI, or goes on there from where it stands. Both doors begin,
-decide and end an exchange by the same methods of `Mock`, and `tests/test_direct_chats.py` holds them to the same bytes
-and notes.
+comes by ASGI, or goes on there from where it stands. Both doors begin, decide and end an exchange by the same methods
+of `Mock`, and `tests/test_direct_chats.py` holds them to the same bytes and notes.
 """
 
 from __future__ import annotations

@@ -198,8 +198,7 @@ class Journal:
             or len(plan.frames) != 1
         ):
             budget.settle()
-        if self._waiters:
-            self._wake()
+        self.planned()
 
     def keep(self, exchange: Exchange) -> None:
         """Weigh an exchange that ended, and keep it."""

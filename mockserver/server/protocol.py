@@ -16,9 +16,6 @@ from mockserver.server.client_connection import ClientConnection, WholeAnswer
 from mockserver.server.limited_protocol import LimitedProtocol, connected
 
 if TYPE_CHECKING:
-    from uvicorn.config import Config
-    from uvicorn.server import ServerState
-
     from mockserver.core.exchange import Plan
     from mockserver.server.connection import ChatDoor, Refuser
     from mockserver.server.known_heads import KnownHead
@@ -28,20 +25,12 @@ class MockProtocol(LimitedProtocol):
     """One client connection.
 
     Args:
+        args: As for `LimitedProtocol`, and so are `options`.
         chats: The chats' way in without ASGI; None where there is none.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-        *,
-        refuser: Refuser,
-        chats: ChatDoor | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop, refuser=refuser)
+    def __init__(self, *args: Any, chats: ChatDoor | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
         self._chats = chats
         self._first_read = b""
         self._chat: _DirectChat | None = None
