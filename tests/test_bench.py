@@ -86,18 +86,25 @@ def test_the_chart_has_a_bar_for_each_ratio_and_a_line_for_each_goal() -> None:
     assert [text.text for text in drawn.iter() if text.tag.endswith("text")] == ["a < b", "3.00x", "informs", "0.50x"]
 
 
-def test_a_run_is_written_between_the_marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All rows stand in docs/speed.md, six in both READMEs, in the words of each; what was there before is gone."""
-    (tmp_path / "docs" / "pictures").mkdir(parents=True)
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the documents lie that a run is written into."""
+    pictures = tmp_path / "docs" / "pictures"
+    pictures.mkdir(parents=True)
     for name in ("docs/speed.md", "README.md", "README.zh-CN.md"):
         (tmp_path / name).write_text("before\n<!-- bench -->\nold\n<!-- end of bench -->\nafter\n", "utf-8")
     monkeypatch.setattr(documents, "ROOT", tmp_path)
-    monkeypatch.setattr(documents, "CHART", tmp_path / "docs" / "pictures" / "speed.svg")
-    monkeypatch.setattr(documents, "DATA", tmp_path / "docs" / "pictures" / "speed.json")
+    monkeypatch.setattr(documents, "CHART", pictures / "speed.svg")
+    monkeypatch.setattr(documents, "DATA", pictures / "speed.json")
+    return tmp_path
+
+
+def test_a_run_is_written_between_the_marks(folder: Path) -> None:
+    """All rows stand in docs/speed.md, six in both READMEs, in the words of each; what was there before is gone."""
     rows = [Figure(name, 6.0, 2.0, Goal(3)) for name in documents.SIX]
     for _ in range(2):
         documents.write_documents([*rows, Figure("another", 1.0)], {"python": "any"})
-    written = [(tmp_path / name).read_text("utf-8") for name in ("docs/speed.md", "README.md", "README.zh-CN.md")]
+    written = [(folder / name).read_text("utf-8") for name in ("docs/speed.md", "README.md", "README.zh-CN.md")]
 
     assert all(text.startswith("before\n") and text.endswith("after\n") and "old" not in text for text in written)
     assert "| another | 1.00 | - | - | - | - | - |" in written[0]
@@ -105,23 +112,20 @@ def test_a_run_is_written_between_the_marks(tmp_path: Path, monkeypatch: pytest.
     assert "定速流" in written[2]
 
 
-def test_a_run_of_some_parts_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_of_some_parts_leaves_the_others(folder: Path) -> None:
     """Their rows stay as they were, what was measured anew stands once, behind them, and the table says so."""
-    (tmp_path / "docs" / "pictures").mkdir(parents=True)
-    for name in ("docs/speed.md", "README.md", "README.zh-CN.md"):
-        (tmp_path / name).write_text("<!-- bench -->\n<!-- end of bench -->\n", "utf-8")
-    monkeypatch.setattr(documents, "ROOT", tmp_path)
-    monkeypatch.setattr(documents, "CHART", tmp_path / "docs" / "pictures" / "speed.svg")
-    monkeypatch.setattr(documents, "DATA", tmp_path / "docs" / "pictures" / "speed.json")
     stays = Figure("stays", 6.0, 2.0, Goal(3, "mock"), (2.5, 3.5))
 
     documents.write_documents([Figure("again", 1.0), stays], {})
     documents.write_documents([Figure("again", 2.0), Figure("new", 3.0)], {}, whole=False)
-    text = (tmp_path / "docs" / "speed.md").read_text("utf-8")
+    text = (folder / "docs" / "speed.md").read_text("utf-8")
 
     assert documents.written() == [stays, Figure("again", 2.0), Figure("new", 3.0)]
     assert "- measured in a run of their own: the 2 rows at the end\n" in text
     assert "| again | 1.00 |" not in text
+
+    documents.write_documents([stays, Figure("again", 2.0), Figure("new", 3.0)], {}, whole=False)
+    assert "in a run of their own" not in (folder / "docs" / "speed.md").read_text("utf-8")
 
 
 def test_a_table_without_its_place_is_told() -> None:
