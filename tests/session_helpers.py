@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
+import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
@@ -10,6 +13,8 @@ from openai import OpenAI
 from mockserver.server.guard import PREFIX
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mockserver.testing.session import Session
 
 CHIPS = ("nvidia", "amd", "chip1", "chip2", "chip3", "chip4", "chip5")
@@ -48,6 +53,20 @@ def asked(session: Session, text: str = "你是谁?", *, timeout_s: float = 10, 
     body = {"messages": [{"role": "user", "content": text}], **more}
     url = f"{session.base_url}/chat/completions"
     return httpx.post(url, json=body, headers=headers, timeout=timeout_s, **PLAIN)
+
+
+@contextmanager
+def asked_without_reading(session: Session, **more: Any) -> Iterator[None]:
+    """A client that asks, waits without an end, and leaves with the block."""
+    host, _, prefix = session.base_url.partition("://")[2].partition("/")
+    connection = http.client.HTTPConnection(host)
+    headers = {"Authorization": f"Bearer {session.api_key}", "Content-Type": "application/json"}
+    body = json.dumps({"messages": [{"role": "user", "content": "hi"}], **more})
+    try:
+        connection.request("POST", f"/{prefix}/chat/completions", body, headers)
+        yield
+    finally:
+        connection.close()
 
 
 def said(answer: httpx.Response) -> str:

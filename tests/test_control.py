@@ -280,9 +280,11 @@ def test_a_request_without_an_answer_is_not_saved(session: Session) -> None:
     """A client that leaves within its body is told of in the journal, and there is nothing to replay."""
     host, port = session.url.removeprefix("http://").split(":")
     head = f"POST /maas/m/c/chat/completions HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {session.api_key}\r\n"
-    with socket.create_connection((host, int(port))) as sock:
-        sock.sendall(f"{head}content-length: 100\r\n\r\n{{".encode())
-        begun = session.wait_for(1, in_flight=True)[0]
+    with socket.create_connection((host, int(port)), timeout=20) as sock:
+        sock.sendall(f"{head}expect: 100-continue\r\ncontent-length: 100\r\n\r\n".encode())
+        assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(b"{")
+        begun = session.exchanges(in_flight=True)[0]
         unread = control(session, "GET", "/exchanges/1/fixture")
     ended = session.wait_for(1)[0]
     answer = control(session, "GET", "/exchanges/1/fixture")

@@ -146,7 +146,26 @@ def test_waiting_for_one_in_flight() -> None:
         journal.begin(one)
         journal.planned()
         await asyncio.sleep(0)
+        assert not waiting.done()
         one.chat = chat
+        journal.planned()
+        return await waiting
+
+    assert scene(play) == [1]
+
+
+def test_waiting_for_one_that_is_being_answered() -> None:
+    """One whose body has not come is in flight and found, but nobody knows its answer, so it is not waited for."""
+
+    async def play(journal: Journal) -> list[Exchange]:
+        one = exchange(1)
+        one.plan, plan = None, one.plan
+        journal.begin(one)
+        assert await journal.wait(Query(in_flight=True), 1, 0) == [one]
+        waiting = asyncio.ensure_future(journal.wait(Query(in_flight=True), 1, 60))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        one.plan = plan
         journal.planned()
         return await waiting
 

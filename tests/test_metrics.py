@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from mockserver.testing.mock_server import MockServer
 from tests.command import ROOT, called
 from tests.served import ready_url, started
+from tests.session_helpers import asked_without_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,12 +128,9 @@ def test_no_client_makes_labels(measured: MockServer) -> None:
 def test_streams_are_open_while_they_go_on() -> None:
     """Counted when somebody asks."""
     with MockServer(metrics=True, pace="first_token_ms=600000") as mock, mock.session() as session:
-        connection = http.client.HTTPConnection(mock.url.partition("://")[2], timeout=20)
-        headers = {"Authorization": f"Bearer {session.api_key}", "Content-Type": "application/json"}
-        connection.request("POST", f"{session.base_url.removeprefix(mock.url)}/chat/completions", BODY, headers)
-        session.wait_for(1, in_flight=True)
-        assert figure(mock, "open_streams") == 1
-        connection.close()
+        with asked_without_reading(session, stream=True):
+            session.wait_for(1, in_flight=True)
+            assert figure(mock, "open_streams") == 1
         session.wait_for(1)
         assert figure(mock, "open_streams") == 0
 

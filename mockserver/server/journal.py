@@ -254,7 +254,8 @@ class Journal:
     async def wait(self, query: Query, count: int, timeout_s: float) -> list[Exchange]:
         """The exchanges that are meant, as soon as there are `count` of them or the time is over.
 
-        Only those that have finished are counted, unless the query asks for those in flight.
+        Only those that have finished are counted; where the query asks for those in flight, those of
+        which it is known what answers them.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_s
@@ -267,7 +268,9 @@ class Journal:
 
     @staticmethod
     def _counted(found: list[Exchange], query: Query) -> int:
-        return len(found) if query.in_flight else sum(not one.in_flight for one in found)
+        if query.in_flight:
+            return sum(one.plan is not None for one in found)
+        return sum(not one.in_flight for one in found)
 
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, set()

@@ -293,8 +293,8 @@ class Mock:
         else:
             body = kept_body(asked.body, key)
             exchange.request = Request(kept_head.method, kept_head.path, kept_head.headers, body, kept_head.query)
-        exchange.plan = refused_without_key(response.plan, key)
         exchange.chat, exchange.faults = response.chat, response.faults
+        exchange.plan = refused_without_key(response.plan, key)  # last, as this may be a thread
         if self.metrics is not None:
             self.metrics.open(exchange)
         return exchange.plan

@@ -50,7 +50,7 @@ class SessionJournal:
     def wait_for(
         self, count: int, timeout_s: float = WAIT_TIMEOUT_S, **query: Unpack[ExchangeQuery]
     ) -> list[SeenExchange]:
-        """The exchanges, as soon as so many have ended; with `in_flight=True`, as soon as so many are in flight.
+        """The exchanges, as soon as so many have ended; with `in_flight=True`, as soon as so many are answered.
 
         Nobody sleeps meanwhile. What is in flight is given too, behind what has ended, unless the query says otherwise.
 
@@ -61,7 +61,10 @@ class SessionJournal:
         while True:
             wait_ms = min(left_ms, LONGEST_WAIT_MS)
             found = self._exchanges({**query, "count": count, "timeout_ms": wait_ms}, CALL_TIMEOUT_S)
-            counted = found if query.get("in_flight") else [one for one in found if not one.in_flight]
+            if query.get("in_flight"):
+                counted = [one for one in found if one.source or one.faults]  # it is known what answers
+            else:
+                counted = [one for one in found if not one.in_flight]
             if len(counted) >= count:
                 return found
             left_ms -= wait_ms

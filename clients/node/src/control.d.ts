@@ -3142,7 +3142,7 @@ export interface operations {
                 after?: number;
                 /** @description only those in flight, or only those that have ended; absent shows both */
                 in_flight?: boolean;
-                /** @description wait until so many have ended; with in_flight=true, until so many are in flight */
+                /** @description wait until so many have ended; with in_flight=true, until so many are being answered */
                 count?: number;
                 /** @description how long to wait at most; ask again to wait longer */
                 timeout_ms?: number;

@@ -176,12 +176,12 @@ export class Session {
     return this.#exchanges(query);
   }
 
-  /** The exchanges, as soon as so many have ended (with `in_flight: true`, as soon as so many are in flight). */
+  /** The exchanges, as soon as so many have ended (with `in_flight: true`, as soon as so many are answered). */
   async waitFor(count, { timeoutMs = WAIT_TIMEOUT_MS, ...query } = {}) {
     for (let leftMs = timeoutMs; ;) {
       const waitMs = Math.min(leftMs, LONGEST_WAIT_MS);
       const found = await this.#exchanges({ ...query, count, timeout_ms: waitMs });
-      const counted = query.in_flight ? found : found.filter((one) => !one.inFlight);
+      const counted = found.filter((one) => (query.in_flight ? one.source || one.faults.length : !one.inFlight));
       if (counted.length >= count) return found;
       leftMs -= waitMs;
       if (leftMs <= 0) {

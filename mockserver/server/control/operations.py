@@ -329,7 +329,7 @@ _WHICH_EXCHANGES: Final = {
     "text": Parameter(_STRING, "only requests whose body holds this"),
     "after": Parameter({**NUMBER.schema, "minimum": 0}, "only exchanges with a higher number"),
     "in_flight": Parameter(_BOOLEAN, "only those in flight, or only those that have ended; absent shows both"),
-    "count": Parameter(_COUNT, "wait until so many have ended; with in_flight=true, until so many are in flight"),
+    "count": Parameter(_COUNT, "wait until so many have ended; with in_flight=true, until so many are being answered"),
     "timeout_ms": Parameter(_WAIT, "how long to wait at most; ask again to wait longer"),
     "frames": Parameter(_BOOLEAN, "show what was sent, frame by frame"),
 }
