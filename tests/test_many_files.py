@@ -19,7 +19,8 @@ from mockserver.server.beside import beside
 from mockserver.server.guard import Guard
 from mockserver.settings import assemble
 from mockserver.settings.config import Config
-from mockserver.sources.recordings import Recordings, read_recording
+from mockserver.sources.recording_file import read_recording
+from mockserver.sources.recordings import Recordings
 from tests.fixture_helpers import NEW_YEAR_S, TWO, found, loaded, request, user, write
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from mockserver.files.exchange_file import read
 from mockserver.recording.recorder import Recorder
 from mockserver.recording.store import Store
 from mockserver.server.log import facts, in_words, told_of
-from mockserver.sources.recordings import Recordings, recording, request_of
+from mockserver.sources.recording_file import recording, request_of
+from mockserver.sources.recordings import Recordings
 from mockserver.sources.staleness import changes, pinned_changes
 from tests.inner_pytest import runner
 from tests.recording_helpers import chat_body

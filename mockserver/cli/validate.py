@@ -82,7 +82,7 @@ def check(path: Path) -> str:
     from mockserver.profile.edition import ChipFile, DefaultFile
     from mockserver.settings.config import FILE_NAME, PROJECT_FILE_NAME, load
     from mockserver.sources import fixture_file
-    from mockserver.sources.recordings import read_recording
+    from mockserver.sources.recording_file import read_recording
 
     if path.suffix == ".json":
         read = fixture_file.read(path.parent, path.name)
