@@ -15,7 +15,7 @@ from mockserver.core.immutable import immutable
 from mockserver.files.byte_text import plain, text_of
 from mockserver.pipeline.disturb import fault_of
 from mockserver.pipeline.faults.table import AnyFault
-from mockserver.server.namespace import ArmedFault, Expectation, Which
+from mockserver.server.namespace_setup import ArmedFault, Expectation, Which
 from mockserver.sources import tokens
 from mockserver.sources.fixture_answer import FixtureAnswer, reply_of
 from mockserver.sources.fixture_file import Match, Then, said_at

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from mockserver.core.exchange import Exchange
     from mockserver.pipeline.faults.fault import Fault
     from mockserver.profile.edition import Edition
-    from mockserver.server.namespace import ArmedFault, Expectation, Namespace, Which
+    from mockserver.server.namespace import Namespace
+    from mockserver.server.namespace_setup import ArmedFault, Expectation, Which
     from mockserver.sources.fixture_file import Match
 
 MOST_SHOWN_FRAMES = 10_000
