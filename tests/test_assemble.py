@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mockserver.core.exchange import Request
 from mockserver.pipeline.incoming import IncomingRequest
 from mockserver.pipeline.pace import PaceSettings
-from mockserver.profile.edition import Moderation
+from mockserver.profile.edition_file import Moderation
 from mockserver.settings.assemble import build, edition_of, sources
 from mockserver.settings.config import Config
 

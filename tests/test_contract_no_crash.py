@@ -17,7 +17,7 @@ from mockserver.contract.result import Budget, Clock
 from mockserver.contract.runner import Runner
 from mockserver.core.checking import checks
 from mockserver.files.atomic import write_whole
-from mockserver.profile.edition import ChipFile
+from mockserver.profile.edition_file import ChipFile
 from tests.conftest import load
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 
 from mockserver.core.errors import OperatorError
 from mockserver.pipeline.pace import PaceSettings
-from mockserver.profile.edition import Moderation
+from mockserver.profile.edition_file import Moderation
 from mockserver.settings.config import SETTINGS, Config
 from mockserver.settings.keywords import SERVE_ALONE, AppKeywords, Keywords, config_of
 from mockserver.settings.private import private

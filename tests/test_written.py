@@ -15,7 +15,7 @@ from mockserver.core.written import keys_of, trusted
 from mockserver.files.byte_text import Hex
 from mockserver.files.exchange_file import RequestPart
 from mockserver.files.toml import toml_of
-from mockserver.profile.edition import ChipFile, ChipSpeed, DefaultFile, EditionFile
+from mockserver.profile.edition_file import ChipFile, ChipSpeed, DefaultFile, EditionFile
 from mockserver.sources.fixture_answer import FixtureAnswer
 from mockserver.sources.fixture_file import FixtureFile, parse
 from tests.written_answers import ANSWERS

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from mockserver.core.exchange import ChatRequest, Exchange
     from mockserver.pipeline.pace import PaceSettings
-    from mockserver.profile.edition import Edition, Moderation
+    from mockserver.profile.edition import Edition
+    from mockserver.profile.edition_file import Moderation
     from mockserver.server.namespace import Namespaces
     from mockserver.settings.config import Config
     from mockserver.sources.recording_folders import RecordingFolders

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mockserver.profile.edition import Moderation
+    from mockserver.profile.edition_file import Moderation
 
 
 @immutable(frozen=True, slots=True)
@@ -179,7 +179,7 @@ def size_range(text: str) -> tuple[int, int]:
 def _moderation(value: Any, place: Place) -> Moderation:
     from mockserver.core.written import keys_of
     from mockserver.files.checked import checked
-    from mockserver.profile.edition import Moderation
+    from mockserver.profile.edition_file import Moderation
 
     _demand(isinstance(value, Mapping | Moderation))
     rules = checked(dict(value) if isinstance(value, Mapping) else keys_of(value), Moderation, place.name)

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from mockserver.core.exchange import ChatRequest
     from mockserver.pipeline.structure import Structure
-    from mockserver.profile.edition import Edition, ModelEntry
+    from mockserver.profile.edition import Edition
+    from mockserver.profile.edition_file import ModelEntry
     from mockserver.sources.prompt_form import PromptForm
     from mockserver.sources.tokens import Tokenizer
 
