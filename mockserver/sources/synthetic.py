@@ -21,6 +21,7 @@ from mockserver.pipeline.limit import bounds, whole
 from mockserver.pipeline.structure import PLAIN, SCHEMA_WHERE, structure
 from mockserver.sources import next_tool, prompt_form, tokens, toolcalls
 from mockserver.sources.dialogue import DialogueSummary
+from mockserver.sources.prompt_tokens import PromptCounter
 from mockserver.sources.prose import Draw, line_of_thought, opening_text, prose
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Synthetic:
         self._edition = edition
         self._name = edition.name
         self._not_kept = edition.file.request.not_kept
-        self._prompt_tokens = tokens.PromptCounter(edition)
+        self._prompt_tokens = PromptCounter(edition)
         self._seed = seed
         self._style = style
         self._size = size
