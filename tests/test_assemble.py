@@ -83,6 +83,7 @@ def test_the_same_request_is_decided_once_until_something_changes(tmp_path: Path
     config = Config(fixtures=(tmp_path,))
     edition = edition_of(config)
     origin = sources(config, edition, lambda: now[0])
+    origin.begin()
     service = replace(build(config).service, answer=origin.answer, generation=origin.generation)
 
     def plan(said: str) -> Plan:

@@ -39,7 +39,7 @@ class Served:
         self.config = Config(fixtures=(folder,), **settings)
         self.now_s = float(NEW_YEAR_S)
         self.left: list[Iterator[None]] = []
-        made = assemble.sources_unread(self.config, assemble.edition_of(self.config), lambda: self.now_s)
+        made = assemble.sources(self.config, assemble.edition_of(self.config), lambda: self.now_s)
         made._beside = self.left.append
         self.sources: Sources = made
 

@@ -130,13 +130,12 @@ def _parse_switch(text: str) -> bool:
 
 
 def _match_on(value: Any, _place: Place) -> tuple[str, ...]:
+    from mockserver.sources.staleness import ASPECTS, HEADERS
+
     _demand(isinstance(value, list | tuple) and bool(value))
     found = tuple(one.strip().lower() if isinstance(one, str) else "" for one in value)
     for one in found:
-        _demand(
-            one in {"dialogue", "tools", "parameters"}
-            or re.fullmatch(r"headers:[!#-'*+.^_`|~0-9a-z-]+", one) is not None
-        )
+        _demand(one in ASPECTS or re.fullmatch(rf"{HEADERS}[!#-'*+.^_`|~0-9a-z-]+", one) is not None)
     _demand(len(set(found)) == len(found))
     return found
 
