@@ -494,7 +494,7 @@ def test_broken_json_is_told_where_it_breaks(edition: str, case: str) -> None:
     ],
 )
 def test_the_body_is_an_object(body: bytes, seen: str) -> None:
-    """JSON, but not an object."""
+    """A body that is JSON and no object is refused, and what it is is said."""
     assert refusal("2024-tutorial", body) == ("invalid-field", f"body: {seen} was sent; allowed: an object", "body")
 
 

@@ -50,7 +50,7 @@ def test_a_shipped_profile_passes_the_check_and_is_read_as_it_would_be(path: Pat
 
 @pytest.mark.parametrize("path", FIXTURES, ids=named)
 def test_a_shipped_fixture_passes_the_check_and_is_read_as_it_would_be(path: Path) -> None:
-    """The same of fixtures."""
+    """The start does not check shipped fixtures either, so this does."""
     data = path.read_bytes()
 
     assert same(trusted(FixtureFile, json.loads(data)), parse(data, path))
