@@ -167,6 +167,7 @@ def measure(root: Path, count: int, said: Callable[[int], str]) -> Iterator[tupl
     config = Config(fixtures=(root,), replay="regenerate")
     began = time.process_time()
     sources = assemble.sources(config, assemble.edition_of(config), lambda: hand.now_s)
+    sources.begin()
     yield "ready to wait for requests, CPU (ms)", (time.process_time() - began) * 1000
     sources.answer(request("nothing"))
     yield "all read, CPU (ms)", (time.process_time() - began) * 1000

@@ -223,7 +223,8 @@ def _matching(folder: Path) -> list[Figure]:
     """Loading many recordings, and finding one of them."""
     from mockserver.core.exchange import Exchange, Plan, Request
     from mockserver.files.exchange_file import Provenance, file_of, written
-    from mockserver.sources.recordings import Recordings, chat_request, load
+    from mockserver.sources.recording_file import chat_request
+    from mockserver.sources.recordings import Recordings, load
 
     provenance = Provenance(recorded_at="", tool="", body_sha256="")
     folder = folder / "m" / "chip"

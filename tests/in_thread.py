@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import threading
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
-from mockserver.server.protocol import MockProtocol, protocol_for
+from mockserver.server.protocol import MockProtocol
 from mockserver.server.serving import Server, make_server, new_event_loop, tcp_socket
 
 if TYPE_CHECKING:
@@ -51,9 +52,8 @@ def serving(
     """
     listening = tcp_socket("127.0.0.1", 0)
     ready = threading.Event()
-    server = make_server(
-        app, ready.set, grace_seconds, protocol_for(refuser or app, getattr(app, "chats", None), protocol)
-    )
+    connections = partial(protocol, refuser=refuser or app, chats=getattr(app, "chats", None))
+    server = make_server(app, ready.set, grace_seconds, connections)
     stop: list[Callable[[], object]] = []
 
     async def until_stopped() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import ChatRequest, Request
-from mockserver.pipeline.admit import AdmitSettings, admit
+from mockserver.pipeline.admit import AdmitSettings, admit_body, enter
 from mockserver.pipeline.incoming import IncomingRequest
 from mockserver.pipeline.refuse import header_text
 from mockserver.pipeline.request.fields import check_field, usual_values
@@ -27,15 +27,18 @@ GOOD = {b"authorization": b"Bearer " + KEY.encode()}
 HI = [{"role": "user", "content": "hi"}]
 
 
-def enter(
+def admitted(path: tuple[str, str], headers: dict[bytes, bytes], body: bytes, settings: AdmitSettings) -> ChatRequest:
+    """What both halves of the stage make of a request."""
+    return admit_body(enter(*path, headers, settings), headers, body, settings)
+
+
+def knock(
     edition: str, body: bytes, headers: dict[bytes, bytes] | None = None, path: tuple[str, str] | None = None
 ) -> ChatRequest:
     """Knock at an edition's gate."""
     shipped = load(edition)
-    model, chip = path or (MODEL[edition], "nvidia")
-    return admit(
-        model, chip, GOOD if headers is None else headers, body, AdmitSettings(shipped.file.request, shipped.catalogue)
-    )
+    settings = AdmitSettings(shipped.file.request, shipped.catalogue)
+    return admitted(path or (MODEL[edition], "nvidia"), GOOD if headers is None else headers, body, settings)
 
 
 def refusal(
@@ -43,7 +46,7 @@ def refusal(
 ) -> tuple[str, str, str | None]:
     """What the gate says to a request that it refuses: kind, detail, parameter."""
     with pytest.raises(Refusal) as caught:
-        enter(edition, body, headers, path)
+        knock(edition, body, headers, path)
     return caught.value.kind, caught.value.detail, caught.value.param
 
 
@@ -132,7 +135,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("edition", EDITIONS)
 def test_what_real_clients_send_is_let_in(edition: str, case: str) -> None:
     """A null counts as absent, unknown fields are ignored, and turns come back as the SDKs dump them."""
-    request = enter(edition, body_with(**ACCEPTED[case]))
+    request = knock(edition, body_with(**ACCEPTED[case]))
 
     assert request.model == MODEL[edition]
     assert not request.stream
@@ -142,7 +145,7 @@ def test_what_real_clients_send_is_let_in(edition: str, case: str) -> None:
 
 def test_ignored_fields_are_named() -> None:
     """The journal can say which fields the service does not know."""
-    request = enter("2024-tutorial", body_with(temperture=1, logit_bias={}, stream=True))
+    request = knock("2024-tutorial", body_with(temperture=1, logit_bias={}, stream=True))
 
     assert request.ignored == ("temperture", "logit_bias")
     assert request.stream
@@ -151,7 +154,7 @@ def test_ignored_fields_are_named() -> None:
 @pytest.mark.parametrize("edition", EDITIONS)
 def test_an_integer_may_be_written_with_a_point(edition: str) -> None:
     """5.0 is an integer, as JSON Schema says, and counts as one from there on."""
-    request = enter(edition, b'{"model": null, "messages": [{"content": "x"}], "max_tokens": 5.0, "n": 1.0}')
+    request = knock(edition, b'{"model": null, "messages": [{"content": "x"}], "max_tokens": 5.0, "n": 1.0}')
 
     assert type(request.body["max_tokens"]) is int
     assert (request.body["max_tokens"], request.body["n"]) == (5, 1)
@@ -169,12 +172,12 @@ def test_an_integer_may_be_written_with_a_point(edition: str) -> None:
 )
 def test_which_model_answers(edition: str, body: dict[str, Any], expected: str) -> None:
     """2024: the path, whatever the body says. 2025: a string in the body overrides, null is the path's."""
-    assert enter(edition, json.dumps({"messages": HI, **body}).encode()).model == expected
+    assert knock(edition, json.dumps({"messages": HI, **body}).encode()).model == expected
 
 
 def test_of_equal_keys_the_last_counts() -> None:
     """JSON leaves the meaning of equal keys open; as in most parsers, the last one wins."""
-    assert enter(
+    assert knock(
         "2024-tutorial", b'{"messages": 1, "stream": false, "messages": [{"content": "x"}], "stream": true}'
     ).stream
 
@@ -287,14 +290,14 @@ def test_the_editions_differ_in_stop(edition: str, stop: object, text: str) -> N
 
 def test_a_string_is_a_stop_in_2024() -> None:
     """The back ends of 2024 took both forms."""
-    assert enter("2024-tutorial", body_with(stop="x")).body["stop"] == "x"
+    assert knock("2024-tutorial", body_with(stop="x")).body["stop"] == "x"
 
 
 def test_model_is_required_by_the_reference_only() -> None:
     """2025: the key must be there, and name a model that is served."""
     without = json.dumps({"messages": HI}).encode()
 
-    assert enter("2024-tutorial", without).model == "mt-infini-3b"
+    assert knock("2024-tutorial", without).model == "mt-infini-3b"
     assert refusal("2025-reference", without) == (
         "invalid-field",
         "model: missing; allowed: a string, or null for the path's model",
@@ -378,7 +381,7 @@ def test_a_request_without_a_good_key_is_refused_first(sent: bytes | None, expec
 @pytest.mark.parametrize("sent", [b"Bearer k", b"bearer k", b"BEARER k", b"Bearer  k", b"Bearer k ", b"Bearer \xff"])
 def test_any_key_is_good_unless_keys_are_given(sent: bytes) -> None:
     """Schemes are case-insensitive (RFC 9110, 11.1)."""
-    assert enter("2024-tutorial", body_with(), {b"authorization": sent})
+    assert knock("2024-tutorial", body_with(), {b"authorization": sent})
 
 
 @pytest.mark.parametrize(("key", "good"), [("one", True), ("two", True), ("three", False), ("", False)])
@@ -388,10 +391,10 @@ def test_given_keys_are_the_only_good_ones(key: str, good: bool) -> None:
     gate = AdmitSettings(shipped.file.request, shipped.catalogue, frozenset({"one", "two"}))
     headers = {b"authorization": f"Bearer {key}".encode()}
     if good:
-        assert admit("mt-infini-3b", "chip3", headers, body_with(), gate)
+        assert admitted(("mt-infini-3b", "chip3"), headers, body_with(), gate)
         return
     with pytest.raises(Refusal) as caught:
-        admit("mt-infini-3b", "chip3", headers, body_with(), gate)
+        admitted(("mt-infini-3b", "chip3"), headers, body_with(), gate)
 
     assert caught.value.kind == ("wrong-key" if key else "malformed-key")
 
@@ -423,13 +426,13 @@ def test_a_coded_body_is_told_by_its_coding() -> None:
     told = "Content-Encoding: 'gzip' is not read here; send the body as it is"
 
     assert refusal("2024-tutorial", gzip.compress(body_with()), headers) == ("invalid-json", told, "Content-Encoding")
-    assert enter("2024-tutorial", body_with(), headers)
+    assert knock("2024-tutorial", body_with(), headers)
 
 
 @pytest.mark.parametrize("sent", [b"application/json", b"application/json; charset=utf-8", b"Application/JSON ;x"])
 def test_json_is_let_in_whatever_its_parameters(sent: bytes) -> None:
     """The type is compared without case and parameters; none at all is JSON."""
-    assert enter("2024-tutorial", body_with(), {**GOOD, b"content-type": sent})
+    assert knock("2024-tutorial", body_with(), {**GOOD, b"content-type": sent})
 
 
 NOT_JSON = "the body is not valid JSON: "
@@ -491,7 +494,7 @@ def test_broken_json_is_told_where_it_breaks(edition: str, case: str) -> None:
     ],
 )
 def test_the_body_is_an_object(body: bytes, seen: str) -> None:
-    """JSON, but not an object."""
+    """A body that is JSON and no object is refused, and what it is is said."""
     assert refusal("2024-tutorial", body) == ("invalid-field", f"body: {seen} was sent; allowed: an object", "body")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mockserver.core.exchange import Request
 from mockserver.pipeline.incoming import IncomingRequest
 from mockserver.pipeline.pace import PaceSettings
-from mockserver.profile.edition import Moderation
+from mockserver.profile.edition_file import Moderation
 from mockserver.settings.assemble import build, edition_of, sources
 from mockserver.settings.config import Config
 
@@ -83,6 +83,7 @@ def test_the_same_request_is_decided_once_until_something_changes(tmp_path: Path
     config = Config(fixtures=(tmp_path,))
     edition = edition_of(config)
     origin = sources(config, edition, lambda: now[0])
+    origin.begin()
     service = replace(build(config).service, answer=origin.answer, generation=origin.generation)
 
     def plan(said: str) -> Plan:

@@ -93,7 +93,7 @@ def test_a_draft_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_several_write_the_same_file(tmp_path: Path) -> None:
-    """One of them is there, whole."""
+    """What one of the writers wrote is there whole, and nothing else."""
     path, texts = tmp_path / "a", [str(number) * 100_000 for number in range(8)]
     with ThreadPoolExecutor(len(texts)) as pool:
         list(pool.map(lambda text: write_whole(path, text), texts))

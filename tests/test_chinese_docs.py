@@ -84,14 +84,14 @@ def test_a_page_is_chinese_and_its_links_lead_somewhere(path: Path) -> None:
 
 
 def test_the_pages_name_every_fault() -> None:
-    """In the order of the table."""
+    """The Chinese page lists the faults in the order of the table."""
     told = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "zh" / "faults.md").read_text("utf-8"), re.MULTILINE)
 
     assert told == list(FAULTS)
 
 
 def test_both_indexes_name_the_same_pages() -> None:
-    """In the same order."""
+    """The Chinese index leads to the same pages as the English one, in the same order."""
     english, chinese = (
         [row[1].partition("]")[0] for row in table(ROOT / "docs" / name, first)]
         for name, first in (("README.md", "you want to"), ("zh/README.md", "你想要"))

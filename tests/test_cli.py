@@ -61,7 +61,7 @@ class TestUse:
         assert "\n  genstudio-mock serve " in out
 
     def test_without_a_command(self) -> None:
-        """The help, and nothing is wrong."""
+        """Without a command the help is shown, and nothing is wrong."""
         assert called() == called("--help") == (0, called("--help")[1], "")
 
     @pytest.mark.parametrize("command", [command.name for command in COMMANDS])

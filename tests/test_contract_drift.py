@@ -25,7 +25,7 @@ from mockserver.core.exchange import Request
 from mockserver.files.checked import read_toml
 from mockserver.files.exchange_file import Provenance, file_of
 from mockserver.profile import quirks
-from mockserver.profile.edition import ChipFile
+from mockserver.profile.edition_file import ChipFile
 from mockserver.recording.store import Store
 from tests.conftest import EDITIONS
 from tests.contract_live import serving, serving_with

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from mockserver.contract import drift, finding_file, in_process, learn, report
 from mockserver.contract.cases import Phase
 from mockserver.contract.clauses.clause import Context
+from mockserver.contract.findings import Run
 from mockserver.contract.result import Budget, Clock
 from mockserver.contract.runner import Runner
 from mockserver.core.checking import checks
 from mockserver.files.atomic import write_whole
-from mockserver.profile.edition import ChipFile
+from mockserver.profile.edition_file import ChipFile
 from tests.conftest import load
 
 if TYPE_CHECKING:
@@ -146,9 +147,7 @@ def test_no_answer_ends_a_run(disturb: Callable[[Plan], Plan], tmp_path_factory:
     """Whatever the answers say, the run comes to an end, no clause fails, and each report and exchange is written."""
     folder = tmp_path_factory.mktemp("hostile")
     result = run(disturb)
-    written = report.Run(
-        "http://127.0.0.1:1", "/maas/{model}/{chip}/chat/completions", "2025-reference", MODEL, [result]
-    )
+    written = Run("http://127.0.0.1:1", "/maas/{model}/{chip}/chat/completions", "2025-reference", MODEL, [result])
 
     assert [(one.clause.id, one.evidence) for one in result.raised] == []
     for name, writer in {**report.WRITERS, "terminal": report.terminal}.items():

@@ -18,7 +18,9 @@ from mockserver.contract.cases import Phase
 from mockserver.contract.clauses.clause import Severity
 from mockserver.contract.clauses.table import CHECKS, CLAUSES
 from mockserver.contract.evidence import hex_rows, unseen_bytes
+from mockserver.contract.findings import Run, by_weight
 from mockserver.contract.library import Target
+from mockserver.contract.report_page import as_html
 from mockserver.contract.result import ExitCode
 from mockserver.core.exchange import Plan
 from mockserver.profile import quirks
@@ -57,9 +59,9 @@ def of(result: Result, *severities: Severity) -> Result:
     return replace(result, findings=[one for one in result.findings if one.severity in severities])
 
 
-def run_of(result: Result, fail_on: Severity) -> report.Run:
+def run_of(result: Result, fail_on: Severity) -> Run:
     """A run that fails on this severity."""
-    return report.Run("http://h", "/p", "2024-tutorial", "m", [result], fail_on)
+    return Run("http://h", "/p", "2024-tutorial", "m", [result], fail_on)
 
 
 MUST, SHOULD, OBSERVED = Severity
@@ -107,7 +109,7 @@ def test_bytes_that_a_text_cannot_show(result: Result) -> None:
     assert rows[0] == '0000  ef bb bf 64 61 74 61 3a 20 7b 22 69 64 22 3a 22  ...data: {"id":"'
     assert len(rows) == 3
     run = run_of(result, SHOULD)
-    for write in (report.terminal, report.markdown, report.as_html, report.junit):
+    for write in (report.terminal, report.markdown, as_html, report.junit):
         assert "ef bb bf 64 61 74 61 3a" in write(run)
     findings = json.loads(report.as_json(run))["chips"][0]["findings"]
     assert {one["clause"]: one["bytes"] for one in findings} == seen
@@ -168,8 +170,8 @@ def test_the_flag(url: str, tmp_path: Path) -> None:
 def test_what_weighs_most_comes_first(result: Result) -> None:
     """Over all chips: must, should, observed, behind the matrix and an index that leads to each."""
     other = replace(result, chip=TUTORIAL.chips["amd"], findings=[replace(one, chip="amd") for one in result.findings])
-    run = report.Run("http://h", "/p", "2024-tutorial", "m", [result, other])
-    due = [(one.severity, one.chip, one.clause.id) for one in report.by_weight([*result.findings, *other.findings])]
+    run = Run("http://h", "/p", "2024-tutorial", "m", [result, other])
+    due = [(one.severity, one.chip, one.clause.id) for one in by_weight([*result.findings, *other.findings])]
     assert [severity for severity, _, _ in due] == sorted((one[0] for one in due), key=list(Severity).index)
 
     terminal = report.terminal(run)
@@ -186,7 +188,7 @@ def test_what_weighs_most_comes_first(result: Result) -> None:
     assert [re.sub(r"[^a-z -]", "", one.lower()).replace(" ", "-") for one in headings] == [one[3] for one in anchors]
     assert page.index("| clause |") < page.index("- **must**") < page.index("\n## ")
 
-    drawn = report.as_html(run)
+    drawn = as_html(run)
     links = re.findall(r'<a href="#(finding-\d+)">(\w+): ([\w-]+)</a> <span class="tag">(\w+)</span>', drawn)
     assert [(severity, chip, clause) for _, chip, clause, severity in links] == due
     assert re.findall(r'<section class="panel" id="(finding-\d+)">', drawn) == [one[0] for one in links]
@@ -204,5 +206,5 @@ def test_nothing_found_has_no_index(result: Result) -> None:
     """Neither heading nor list where all holds."""
     run = run_of(of(result), SHOULD)
 
-    assert "<h2>Findings" not in report.as_html(run)
+    assert "<h2>Findings" not in as_html(run)
     assert "- **" not in report.markdown(run)

@@ -257,7 +257,7 @@ UNSAVED = {
 
 @pytest.mark.parametrize("name", UNSAVED)
 def test_what_cannot_be_saved(session: Session, name: str) -> None:
-    """409 with the reason."""
+    """An exchange that no fixture can hold is a 409 with the reason."""
     fault, text = UNSAVED[name]
     session.arm(fault)
     with contextlib.suppress(httpx.TransportError):

@@ -20,7 +20,6 @@ import pytest
 from mockserver.core.exchange import Exchange, Plan, Request
 from mockserver.server.asgi_request import kept
 from mockserver.server.control import operations, replies
-from mockserver.sources import tokens
 from tests.conftest import KEY, Live, compose, load, serve
 
 if TYPE_CHECKING:
@@ -332,9 +331,8 @@ PROMPTS = {
 
 
 @pytest.mark.parametrize("name", PROMPTS)
-def test_a_giant_prompt_holds_nobody_up(live: Live, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_giant_prompt_holds_nobody_up(live: Live, name: str) -> None:
     """While it is read, checked and answered, and while it is looked for, others are answered."""
-    monkeypatch.setattr(tokens, "prompt_tokens", lambda _request, _edition: 1)
     live.mock.namespaces.default.journal.clear()
     chat = "/maas/mt-infini-3b/nvidia/chat/completions"
     raw, asked_s = beaten(live, "POST", chat, PROMPTS[name], f"authorization: Bearer {KEY}")

@@ -66,7 +66,7 @@ def test_the_pod_is_probed_drained_and_locked_down() -> None:
 
 
 def test_what_points_at_the_pods_finds_them() -> None:
-    """Selectors and the scaled Deployment."""
+    """The selectors name the label of the pods, and the scaler their Deployment."""
     service, budget, scaler = (read(f"kubernetes/{name}.yaml")["spec"] for name in ("service", "pdb", "hpa"))
     assert service["selector"] == budget["selector"]["matchLabels"] == LABEL
     assert service["ports"][0]["targetPort"] == "http"

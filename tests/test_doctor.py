@@ -61,7 +61,7 @@ def looked(*words: str, environ: dict[str, str] | None = None) -> tuple[int, dic
 
 
 def test_nothing_in_the_way() -> None:
-    """One screen, exit code 0."""
+    """Where nothing is in the way, doctor fills less than a screen and ends with 0."""
     code, out, err = called("doctor", "--port", "0")
 
     assert (code, err) == (0, "")

@@ -20,7 +20,8 @@ from mockserver.pipeline.judge import judge
 from mockserver.pipeline.read import carried, read
 from mockserver.recording.formats.convert import exchanges
 from mockserver.recording.formats.imported_exchange import Hints
-from mockserver.sources.recordings import Recordings, recording
+from mockserver.sources.recording_file import recording
+from mockserver.sources.recordings import Recordings
 from mockserver.sources.replay import ReplaySettings, replayed
 
 CHIP = "nvidia"

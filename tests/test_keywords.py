@@ -16,7 +16,7 @@ import pytest
 
 from mockserver.core.errors import OperatorError
 from mockserver.pipeline.pace import PaceSettings
-from mockserver.profile.edition import Moderation
+from mockserver.profile.edition_file import Moderation
 from mockserver.settings.config import SETTINGS, Config
 from mockserver.settings.keywords import SERVE_ALONE, AppKeywords, Keywords, config_of
 from mockserver.settings.private import private
@@ -212,7 +212,7 @@ def test_the_control_api_of_an_application(
 def test_the_control_api_of_a_mock_in_a_thread(
     settings: dict[str, Any], headers: dict[str, str], statuses: list[int]
 ) -> None:
-    """The same on its socket."""
+    """`control` and `control_token` act on the socket of a mock in a thread."""
     with MockServer(**settings) as mock:
         paths = [f"{mock.url}/_mock/exchanges", f"{mock.url}/_mock/health"]
         assert [httpx.get(path, headers=headers, trust_env=False).status_code for path in paths] == statuses

@@ -19,7 +19,8 @@ from mockserver.server.beside import beside
 from mockserver.server.guard import Guard
 from mockserver.settings import assemble
 from mockserver.settings.config import Config
-from mockserver.sources.recordings import Recordings, read_recording
+from mockserver.sources.recording_file import read_recording
+from mockserver.sources.recordings import Recordings
 from tests.fixture_helpers import NEW_YEAR_S, TWO, found, loaded, request, user, write
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Served:
         self.config = Config(fixtures=(folder,), **settings)
         self.now_s = float(NEW_YEAR_S)
         self.left: list[Iterator[None]] = []
-        made = assemble.sources_unread(self.config, assemble.edition_of(self.config), lambda: self.now_s)
+        made = assemble.sources(self.config, assemble.edition_of(self.config), lambda: self.now_s)
         made._beside = self.left.append
         self.sources: Sources = made
 

@@ -126,7 +126,7 @@ def test_no_client_makes_labels(measured: MockServer) -> None:
 
 
 def test_streams_are_open_while_they_go_on() -> None:
-    """Counted when somebody asks."""
+    """A stream counts as open until it has ended."""
     with MockServer(metrics=True, pace="first_token_ms=600000") as mock, mock.session() as session:
         with asked_without_reading(session, stream=True):
             session.wait_for(1, in_flight=True)
@@ -141,7 +141,7 @@ def test_other_methods_are_refused(measured: MockServer) -> None:
 
 
 def test_without_the_flag_there_is_nothing() -> None:
-    """No path, and nothing that counts."""
+    """Without `--metrics` the path is a 404."""
     with MockServer() as mock:
         assert asked(mock.url)[0] == 404
 

@@ -11,7 +11,9 @@ from mockserver.core.exchange import Answer, ChatRequest, Exchange, Request, Usa
 from mockserver.pipeline.disturb import fault_of
 from mockserver.pipeline.faults.content import RateLimit
 from mockserver.server.journal import Journal, JournalBudget, weight
-from mockserver.server.namespace import MOST_NAMESPACES, ArmedFault, Expectation, Namespaces, Quota, Which
+from mockserver.server.namespace import MOST_NAMESPACES, Namespaces
+from mockserver.server.namespace_setup import ArmedFault, Expectation, Which
+from mockserver.server.quota import Quota
 
 CUT = fault_of({"type": "cut", "after_frames": 1})
 ANSWER = Answer(("hi",), Usage(1, 2))

@@ -275,7 +275,7 @@ def test_a_further_file_is_a_further_chip(tmp_path: Path) -> None:
 
 
 def test_a_further_model_is_served_on_every_chip() -> None:
-    """`--model NAME`."""
+    """A model that `--model` names is served on every chip."""
     edition = load_edition("2024-tutorial", [SHIPPED], extra_models=["my-model"])
 
     assert edition.catalogue["my-model"] == frozenset(CHIPS)
@@ -325,7 +325,7 @@ WRONG_CHIPS: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize("case", WRONG_CHIPS)
 def test_a_wrong_chip_file_is_one_line(tmp_path: Path, case: str) -> None:
-    """File, key, what was seen, what is allowed."""
+    """A mistake in a chip's file is one line: file, key, what was seen, what is allowed."""
     text, message = WRONG_CHIPS[case]
     path = chip_file(tmp_path, text)
 
@@ -378,7 +378,7 @@ WRONG_EDITIONS: dict[str, tuple[tuple[str, str], str]] = {
 
 @pytest.mark.parametrize("case", WRONG_EDITIONS)
 def test_a_wrong_edition_file_is_one_line(tmp_path: Path, case: str) -> None:
-    """File, key, what was seen, what is allowed."""
+    """A mistake in an edition's file is one line: file, key, what was seen, what is allowed."""
     change, message = WRONG_EDITIONS[case]
     path = edited(tmp_path, change)
 

@@ -98,13 +98,13 @@ def test_maps(text: str, path: str, expected: object) -> None:
 
 @pytest.mark.parametrize(("text", "seconds"), [("30d", 2_592_000), ("12h", 43_200), ("90m", 5_400), ("2w", 1_209_600)])
 def test_spans(text: str, seconds: int) -> None:
-    """A number and a unit."""
+    """A span is a number and a unit."""
     assert span(text).total_seconds() == seconds
 
 
 @pytest.mark.parametrize("text", ["", "30", "d", "-1d", "1y", "99999999d"])
 def test_bad_spans(text: str) -> None:
-    """Anything else is refused with an example."""
+    """What is no number and unit is refused with an example."""
     with pytest.raises(OperatorError, match=r"give a number and a unit \(s, m, h, d, w\); example: 30d"):
         span(text)
 

@@ -39,6 +39,7 @@ class Served:
         config = load({"fixtures": [str(folder)], "strict": "true", **flags}, {}, cwd=folder).config
         self.now_s = 0.0
         self.sources: Sources = sources(config, edition_of(config), lambda: self.now_s)
+        self.sources.begin()
 
     def said(self, chip: str = "chip3", user: str = "录音在哪里?") -> Answer | Plan | None:
         """What is answered a second later; None for a refusal."""

@@ -186,7 +186,7 @@ USELESS = [
 
 @pytest.mark.parametrize(("stub", "why"), USELESS, ids=[why.split(":")[0] for _, why in USELESS])
 def test_what_is_no_fixture(stub: Stub, why: str) -> None:
-    """It is said why."""
+    """Of a stub that no fixture can stand for it is said why."""
     assert stub.useless.startswith(why)
 
 

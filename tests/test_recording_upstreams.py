@@ -24,7 +24,7 @@ from mockserver.recording.path_map import path_map
 from mockserver.recording.relay import Relay
 from mockserver.recording.upstream import connect as reach
 from mockserver.recording.upstream_address import Upstream
-from mockserver.sources.recordings import recording
+from mockserver.sources.recording_file import recording
 from mockserver.sources.replay import exact_plan
 from tests.in_thread import serving
 from tests.recording_helpers import (

@@ -21,7 +21,7 @@ from mockserver.files.secrets import Scrubbing
 from mockserver.recording.formats import har
 from mockserver.recording.formats.imported_exchange import Hints
 from mockserver.recording.show import compared, time_line
-from mockserver.sources.recordings import recording
+from mockserver.sources.recording_file import recording
 from mockserver.sources.replay import exact_plan
 from tests.command import ROOT, called
 from tests.in_thread import serving

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mockserver.core.exchange import Ending, Plan
 from mockserver.files.exchange_file import plan_of, read
-from mockserver.sources.recordings import recording
+from mockserver.sources.recording_file import recording
 from mockserver.sources.replay import exact_plan
 from tests.in_thread import serving
 from tests.recording_helpers import (

@@ -17,12 +17,8 @@ from mockserver.pipeline.incoming import IncomingRequest
 from mockserver.pipeline.pace import pace_as_recorded
 from mockserver.pipeline.read import meaning
 from mockserver.pipeline.respond import Service
-from mockserver.sources.recordings import (
-    Recording,
-    Recordings,
-    chat_request,
-    recording,
-)
+from mockserver.sources.recording_file import Recording, chat_request, recording
+from mockserver.sources.recordings import Recordings
 from mockserver.sources.replay import ReplaySettings, replayed
 from tests.conftest import load
 

@@ -13,7 +13,7 @@ import pytest
 from mockserver import __version__
 from mockserver.core.exchange import Answer, Ending, Usage
 from mockserver.pipeline.pace import PaceSettings
-from mockserver.profile.edition import ERROR_KINDS
+from mockserver.profile.edition_file import ERROR_KINDS
 from mockserver.server.protocol import MockProtocol
 from tests.conftest import EDITIONS, Live, compose, load, serve
 from tests.doors import AsgiDoor, DirectDoor

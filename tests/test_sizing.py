@@ -11,7 +11,7 @@ PAGE = ROOT / "docs" / "scale.md"
 
 
 def test_the_page_has_the_figures_of_the_simulation() -> None:
-    """Row by row."""
+    """The page's table has the simulation's figures, row by row."""
     columns = [sized(100_000, inter_token_ms, 150, Machine()) for inter_token_ms in (20, 50, 100)]
     rows = [f"| {name} | {' | '.join(f'{one[name]:,}' for one in columns)} |" for name in columns[0]]
 

@@ -18,7 +18,8 @@ from mockserver.files.exchange_file import read
 from mockserver.recording.recorder import Recorder
 from mockserver.recording.store import Store
 from mockserver.server.log import facts, in_words, told_of
-from mockserver.sources.recordings import Recordings, recording, request_of
+from mockserver.sources.recording_file import recording, request_of
+from mockserver.sources.recordings import Recordings
 from mockserver.sources.staleness import changes, pinned_changes
 from tests.inner_pytest import runner
 from tests.recording_helpers import chat_body
@@ -118,7 +119,7 @@ def test_what_has_changed_is_told(replay: Session, name: str) -> None:
 
 
 def test_the_same_request_is_remembered_with_its_note(replay: Session) -> None:
-    """However often it comes."""
+    """A stale request that comes again is told as stale each time."""
     for _ in range(3):
         ask(replay, temperature=1)
     assert [one.stale for one in replay.exchanges()] == [("temperature: recorded 0.2, asked 1",)] * 3
@@ -325,7 +326,7 @@ HEADS: dict[str, tuple[dict[str, Any], bool]] = {
 
 @pytest.mark.parametrize("name", HEADS)
 def test_answers_match_on_headers_and_query(session: Session, name: str) -> None:
-    """A scripted answer, and a fault."""
+    """A scripted answer and a fault are for requests with these headers and this query."""
     match, fits = HEADS[name]
     session.answer("matched", times=None, **match)
     session.arm("set_header;name=x-armed;value=1", **match)
@@ -365,7 +366,7 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_mistakes_in_a_match_are_named(session: Session, name: str) -> None:
-    """One line, with what is allowed."""
+    """A match that is none is a 400 of one line, with what is allowed."""
     match, text = WRONG[name]
     refused = control(session, "POST", "/answers", json={"answer": {"text": "x"}, "match": match})
 

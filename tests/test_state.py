@@ -251,7 +251,7 @@ def test_a_reset_takes_what_is_in_flight_elsewhere(two: tuple[MockServer, MockSe
 
 
 def test_the_inspector_shows_what_happens_elsewhere(two: tuple[MockServer, MockServer], key: str) -> None:
-    """Whichever of them serves the page."""
+    """The page of one process has the exchanges of the others."""
     call(two[0], "GET", "/faults", key)
     chat(two[1], key)
 
@@ -537,7 +537,7 @@ def test_a_state_that_is_not_there_at_the_start(workers: str) -> None:
 
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says what to install."""
+    """Without redis, the line says what to install."""
     monkeypatch.setitem(sys.modules, "redis", None)
 
     code, _, err = called("serve", "--state", "redis://localhost")

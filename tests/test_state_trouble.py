@@ -111,7 +111,7 @@ def test_every_command_is_tried() -> None:
     """What the scripts, the line and the namespaces ask for is what the check tries."""
     folder = ROOT / "mockserver" / "server" / "state"
     used = set(re.findall(r"call\('([A-Z]+)'", (folder / "scripts.py").read_text("utf-8")))
-    for name in ("link.py", "shared.py"):
+    for name in ("link.py", "shared.py", "carrier.py"):
         used |= set(re.findall(r'command\("([A-Z]+)"', (folder / name).read_text("utf-8")))
 
     assert used - {"DEL"} == {line.split()[0] for line in scripts.PROBED}

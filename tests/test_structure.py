@@ -51,7 +51,7 @@ def test_what_is_asked() -> None:
     ids=["text", "json_object", "json_schema"],
 )
 def test_the_form_of_the_document(wanted: dict[str, Any], document: bool, schema: dict[str, Any] | None) -> None:
-    """The three forms of `response_format`."""
+    """Each form of `response_format` says whether a document is due, and its schema."""
     asked = structure({"response_format": wanted})
 
     assert (asked.document, asked.schema) == (document, schema)

@@ -75,7 +75,7 @@ def test_nothing_ran() -> None:
 
 
 def test_every_fate_has_a_colour() -> None:
-    """And a meaning."""
+    """Each fate has a meaning and a colour."""
     assert set(COLOURS) == set(MEANINGS)
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mockserver.core.errors import OperatorError
 from mockserver.core.exchange import ChatRequest
 from mockserver.sources import tokens
+from mockserver.sources.prompt_tokens import MEDIA_TOKENS, MESSAGE_TOKENS, prompt_tokens
 from tests.conftest import load
 from tests.snippets import ROOT
 
@@ -185,9 +186,9 @@ def test_the_tutorial_counts_22_prompt_tokens(
 ) -> None:
     """你是谁? as the only message has 22 prompt tokens (tutorial, both samples), with and without the extra."""
     if not extra:
-        monkeypatch.setattr(tokens, "tokenizer", lambda _name: tokens.ESTIMATOR)
+        monkeypatch.setattr("mockserver.sources.prompt_tokens.tokenizer", lambda _name: tokens.ESTIMATOR)
 
-    assert tokens.prompt_tokens(request(("user", asked), model=model), load("2024-tutorial")) == 22
+    assert prompt_tokens(request(("user", asked), model=model), load("2024-tutorial")) == 22
 
 
 def test_the_tutorial_counts_36_for_the_joke() -> None:
@@ -195,27 +196,27 @@ def test_the_tutorial_counts_36_for_the_joke() -> None:
     scholar = "You are a pedantic anticient Chinese scholar, who always answers in Simplified Chinese."
     asked = request(("system", scholar), ("user", "Tell me a joke."), model="qwen1.5-72b-chat")
 
-    assert tokens.prompt_tokens(asked, load("2024-tutorial")) == 36
+    assert prompt_tokens(asked, load("2024-tutorial")) == 36
 
 
 def test_each_message_tool_and_image_adds_to_the_prompt() -> None:
     """A further message adds its words and its marks; tools add their text, media a flat figure."""
     model, state = "qwen3-8b", load("2025-reference")
-    one = tokens.prompt_tokens(request(("user", "你好"), model=model), state)
-    two = tokens.prompt_tokens(request(("user", "你好"), ("user", "你好"), model=model), state)
-    tools = tokens.prompt_tokens(request(("user", "你好"), model=model, tools=[{"type": "function"}]), state)
+    one = prompt_tokens(request(("user", "你好"), model=model), state)
+    two = prompt_tokens(request(("user", "你好"), ("user", "你好"), model=model), state)
+    tools = prompt_tokens(request(("user", "你好"), model=model, tools=[{"type": "function"}]), state)
     image = {"type": "image_url", "image_url": {"url": "data:"}}
     parts = ChatRequest(model, "nvidia", [{"role": "user", "content": [{"type": "text", "text": "你好"}, image]}])
 
-    assert two - one == tokens.MESSAGE_TOKENS + tokens.tokenizer("qwen").count("你好")
+    assert two - one == MESSAGE_TOKENS + tokens.tokenizer("qwen").count("你好")
     assert tools > one
-    assert tokens.prompt_tokens(parts, state) == one + tokens.MEDIA_TOKENS
+    assert prompt_tokens(parts, state) == one + MEDIA_TOKENS
 
 
 def test_a_long_dialogue_is_estimated() -> None:
     """Past the bound, the estimator counts, so that no prompt can hold the server up."""
     text = "语言模型" * tokens.VOCABULARY_CHARACTERS
     asked = request(("user", text), model="deepseek-v3")
-    marks = tokens.prompt_tokens(request(("user", ""), model="deepseek-v3"), load("2025-reference"))
+    marks = prompt_tokens(request(("user", ""), model="deepseek-v3"), load("2025-reference"))
 
-    assert tokens.prompt_tokens(asked, load("2025-reference")) == marks + tokens.ESTIMATOR.count(text)
+    assert prompt_tokens(asked, load("2025-reference")) == marks + tokens.ESTIMATOR.count(text)

@@ -74,7 +74,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("words", "line"), WRONG.values(), ids=WRONG)
 def test_wrong_use_is_one_line(words: list[str], line: str) -> None:
-    """Exit code 2."""
+    """Wrong use ends with code 2 and one line."""
     code, out, err = called("verdict", *words)
 
     assert (code, out, err.count("\n")) == (2, "", 1)

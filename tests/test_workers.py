@@ -178,7 +178,7 @@ def test_a_unix_socket_is_shared(tmp_path: Path) -> None:
 
 
 def test_without_fork_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one line: Windows has none."""
+    """A system that cannot fork, as Windows, gets one line."""
     monkeypatch.delattr(os, "fork")
 
     code, _, err = called("serve", "--workers", "2", "--port", "0")

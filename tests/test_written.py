@@ -15,7 +15,7 @@ from mockserver.core.written import keys_of, trusted
 from mockserver.files.byte_text import Hex
 from mockserver.files.exchange_file import RequestPart
 from mockserver.files.toml import toml_of
-from mockserver.profile.edition import ChipFile, ChipSpeed, DefaultFile, EditionFile
+from mockserver.profile.edition_file import ChipFile, ChipSpeed, DefaultFile, EditionFile
 from mockserver.sources.fixture_answer import FixtureAnswer
 from mockserver.sources.fixture_file import FixtureFile, parse
 from tests.written_answers import ANSWERS
@@ -50,7 +50,7 @@ def test_a_shipped_profile_passes_the_check_and_is_read_as_it_would_be(path: Pat
 
 @pytest.mark.parametrize("path", FIXTURES, ids=named)
 def test_a_shipped_fixture_passes_the_check_and_is_read_as_it_would_be(path: Path) -> None:
-    """The same of fixtures."""
+    """The start does not check shipped fixtures either, so this does."""
     data = path.read_bytes()
 
     assert same(trusted(FixtureFile, json.loads(data)), parse(data, path))

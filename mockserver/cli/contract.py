@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from mockserver.cli.terminal import Console
     from mockserver.contract.cases import Case
+    from mockserver.contract.findings import Run
     from mockserver.contract.library import Target
-    from mockserver.contract.report import Run
     from mockserver.contract.result import Budget, Clock
 
 
@@ -90,6 +90,7 @@ def _contract(
     args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, err: TextIO, clock: Clock | None
 ) -> int:
     from mockserver.contract import library, report
+    from mockserver.contract.findings import Run
 
     edition, targets = targets_of(args, environ)
     budget = budget_of(args)
@@ -104,9 +105,7 @@ def _contract(
         for target in targets:
             tell = _progress(target, budget, steps)
             results.append(library.check(target, budget=budget, progress=tell, clock=clock or library.REAL_CLOCK))
-    run = report.Run(
-        args.base_url, address_of(args).path_template, edition.name, args.model, results, Severity(args.fail_on)
-    )
+    run = Run(args.base_url, address_of(args).path_template, edition.name, args.model, results, Severity(args.fail_on))
     text = report.WRITERS[args.report](run) if args.report else report.terminal(run)
     if args.output:
         write_whole(args.output, text)
@@ -131,7 +130,7 @@ def _progress(target: Target, budget: Budget, steps: Progress) -> Callable[[Case
 
 
 def _save(run: Run, folder: Path, out: TextIO) -> None:
-    from mockserver.contract.report import name_of_file
+    from mockserver.contract.findings import name_of_file
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

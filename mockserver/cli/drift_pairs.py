@@ -17,7 +17,7 @@ from mockserver.contract.runner import Runner, askable
 from mockserver.core.errors import OperatorError
 from mockserver.core.route import parse
 from mockserver.files.exchange_file import exchange_of, read_if_exchange
-from mockserver.sources.recordings import chat_request
+from mockserver.sources.recording_file import chat_request
 
 if TYPE_CHECKING:
     import argparse

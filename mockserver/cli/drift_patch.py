@@ -16,7 +16,7 @@ from mockserver.core.errors import OperatorError
 from mockserver.files.atomic import write_whole
 from mockserver.files.bounded import read_bounded
 from mockserver.files.checked import read_toml
-from mockserver.profile.edition import ChipFile
+from mockserver.profile.edition_file import ChipFile
 
 if TYPE_CHECKING:
     import argparse

@@ -26,7 +26,7 @@ from mockserver.files.atomic import check_folder, write_whole
 from mockserver.files.bounded import read_bounded
 from mockserver.files.checked import read_toml
 from mockserver.files.exchange_file import Provenance, exchange_of, file_of, read, written
-from mockserver.profile.edition import EditionFile
+from mockserver.profile.edition_file import EditionFile
 
 if TYPE_CHECKING:
     import argparse

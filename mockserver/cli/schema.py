@@ -59,14 +59,14 @@ def as_file(name: str) -> str:
 
 def _profile() -> dict[str, Any]:
     from mockserver.core.checking import checks
-    from mockserver.profile.edition import ChipFile
+    from mockserver.profile.edition_file import ChipFile
 
     return _with_quirk_names(checks(ChipFile).json_schema())
 
 
 def _edition() -> dict[str, Any]:
     from mockserver.core.checking import checks
-    from mockserver.profile.edition import ERROR_KINDS, EditionFile
+    from mockserver.profile.edition_file import ERROR_KINDS, EditionFile
 
     made = _with_quirk_names(checks(EditionFile).json_schema())
     made["properties"]["errors"] |= {"propertyNames": {"enum": list(ERROR_KINDS)}, "required": list(ERROR_KINDS)}

@@ -79,10 +79,10 @@ def check(path: Path) -> str:
     from mockserver.core.strict_json import repeated_key
     from mockserver.files.bounded import read_bounded, without_byte_order_mark
     from mockserver.files.checked import read_toml
-    from mockserver.profile.edition import ChipFile, DefaultFile
+    from mockserver.profile.edition_file import ChipFile, DefaultFile
     from mockserver.settings.config import FILE_NAME, PROJECT_FILE_NAME, load
     from mockserver.sources import fixture_file
-    from mockserver.sources.recordings import read_recording
+    from mockserver.sources.recording_file import read_recording
 
     if path.suffix == ".json":
         read = fixture_file.read(path.parent, path.name)
@@ -107,7 +107,7 @@ def check(path: Path) -> str:
 
 def _check_edition(path: Path) -> None:
     from mockserver.files.checked import read_toml
-    from mockserver.profile.edition import EditionFile
+    from mockserver.profile.edition_file import EditionFile
 
     read_toml(path, EditionFile).moderation.rules(f"{path}: moderation")
     _check_together(path)

@@ -48,7 +48,7 @@ class Case:
         model: Another model for the path; None keeps the target's.
         chip: Another chip for the path; None keeps the target's.
         method: HTTP method.
-        relation: The clause that compares it with the case that ran as `twin_of`.
+        relations: The clauses that compare it with the case that ran as `twin_of`.
         twin_of: Name of the other case.
         claim: How the rule is known that it keeps or breaks.
         needs_model_in_path: Whether it has a sense only where the path names a model.

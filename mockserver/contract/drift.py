@@ -21,7 +21,7 @@ from mockserver.core.checking import checks
 from mockserver.core.errors import printable
 from mockserver.pipeline.chunk import REASONING_KEYS
 from mockserver.profile import quirks
-from mockserver.profile.edition import ChipFile, QuirkClaim
+from mockserver.profile.edition_file import ChipFile, QuirkClaim
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from mockserver.contract.cases import Case
     from mockserver.core.exchange import Exchange
     from mockserver.pipeline.refuse import ErrorShape
-    from mockserver.profile.edition import Edition, EditionFile
+    from mockserver.profile.edition import Edition
+    from mockserver.profile.edition_file import EditionFile
 
 OF_QUIRKS: Final = ("traceresponse", "x-maas-request-id", "x-request-id")
 """Headers that a chip's quirks decide: where an answer has or lacks them, the row of the quirk tells."""

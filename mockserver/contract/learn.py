@@ -27,7 +27,8 @@ from mockserver.core.errors import printable
 from mockserver.core.written import keys_of
 from mockserver.pipeline.keys import CHANGES, merged
 from mockserver.profile import quirks
-from mockserver.profile.edition import ChipFile, ChipProfile, ChipSpeed, Edition, QuirkClaim
+from mockserver.profile.edition import ChipProfile, Edition
+from mockserver.profile.edition_file import ChipFile, ChipSpeed, QuirkClaim
 from mockserver.profile.quirk_families import EXTRA_KEY, KEY_ORDER
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from mockserver.core.written import Written, keys_of
 from mockserver.pipeline.refuse import ErrorShape
 from mockserver.pipeline.request.fields import read_field
 from mockserver.pipeline.request.rules import FieldRule, LetIn
-from mockserver.profile.edition import EditionFile
+from mockserver.profile.edition_file import EditionFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

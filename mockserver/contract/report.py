@@ -2,109 +2,36 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape, quoteattr
 
-from mockserver.contract.clauses.clause import Outcome, Severity
-from mockserver.contract.clauses.reading import Reading
-from mockserver.contract.clauses.table import CHECKS, CLAUSES
-from mockserver.contract.clauses.wire_form import ledger
+from mockserver.contract.clauses.clause import Outcome
 from mockserver.contract.evidence import unseen_bytes
+from mockserver.contract.findings import (
+    MARKS,
+    WEIGHTS,
+    by_weight,
+    curl,
+    deviations,
+    notes_of,
+    pytest_test,
+    raised_line,
+    summary,
+)
+from mockserver.contract.report_page import as_html
 from mockserver.contract.result import ExitCode, counted
 from mockserver.contract.xml_text import xml_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mockserver.contract.clauses.wire_form import Entry
+    from mockserver.contract.findings import Run
     from mockserver.contract.result import Finding, Result
 
-_MARKS: Final = {
-    Outcome.HOLDS: "holds",
-    Outcome.BROKEN: "BROKEN",
-    Outcome.NOT_APPLICABLE: "·",
-    Outcome.RAISED: "raised",
-}
-_WEIGHTS: Final = list(Severity)
 LONGEST: Final = 140
 """Characters of a line of the index; the finding itself tells all."""
-_SETTLED: Final = {"as declared", "not seen"}
-
-
-@dataclass(frozen=True)
-class Run:
-    """The results of one run, chip by chip, and where it went.
-
-    Attributes:
-        base_url: The target.
-        path_template: Its path.
-        edition: Name of the edition.
-        model: The model.
-        results: One a chip.
-        fail_on: The least severity that breaks the contract; what weighs less is told.
-    """
-
-    base_url: str
-    path_template: str
-    edition: str
-    model: str
-    results: Sequence[Result]
-    fail_on: Severity = Severity.SHOULD
-
-    def counts(self, finding: Finding) -> bool:
-        """Whether a finding breaks the contract."""
-        return _WEIGHTS.index(finding.severity) <= _WEIGHTS.index(self.fail_on)
-
-    def broken(self, result: Result) -> list[Finding]:
-        """The findings on one chip that break the contract."""
-        return [one for one in result.findings if self.counts(one)]
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """Whether every clause of weight holds, one is broken, the target was lost, or this tool failed."""
-        if any(result.raised for result in self.results):
-            return ExitCode.TOOL_FAILED
-        if any(map(self.broken, self.results)):
-            return ExitCode.BROKEN
-        return ExitCode.UNREACHABLE if any(result.stopped for result in self.results) else ExitCode.HOLDS
-
-    def clauses(self) -> list[tuple[str, str]]:
-        """Id and sentence of each clause that applied anywhere, in the table's order."""
-        every = [(one.id, one.sentence) for one in CLAUSES]
-        silent = Outcome.NOT_APPLICABLE
-        return [one for one in every if any(result.outcome(one[0]) is not silent for result in self.results)]
-
-    def ledger(self, result: Result) -> list[Entry]:
-        """The ledger of one chip: what its profile declares, and what was seen otherwise."""
-        entries = ledger(result.chip, (Reading(exchange) for _, exchange in result.exchanges))
-        return [one for one in entries if one.state not in _SETTLED or one.claim is not None]
-
-
-def name_of_file(finding: Finding) -> str:
-    """The exchange file's name of a finding."""
-    return f"{finding.chip}-{finding.clause.id}.json"
-
-
-def curl(run: Run, finding: Finding) -> str:
-    """The finding's minimal request as a line for a shell."""
-    from mockserver.contract import finding_file
-
-    return finding_file.curl(finding.exchange.request, run.base_url)
-
-
-def pytest_test(run: Run, finding: Finding) -> str:
-    """The finding as a test; empty for a relation, which needs two requests."""
-    if finding.clause.id not in {one.id for one in CHECKS}:
-        return ""
-    from mockserver.contract import finding_file
-
-    return finding_file.pytest_test(
-        finding_file.of_finding(finding, run.edition, run.model), run.base_url, run.path_template
-    )
 
 
 # --- terminal -----------------------------------------------------------------------------------------------------
@@ -114,28 +41,26 @@ def terminal(run: Run) -> str:
     """The matrix clause by chip, an index, the ledger where it is not as declared, each finding with its curl line."""
     clauses = run.clauses()
     width = max((len(name) for name, _ in clauses), default=6)
-    heaviest = {one.clause.id: one.severity for one in reversed(by_weight(_all_findings(run)))}
+    heaviest = {one.clause.id: one.severity for one in reversed(run.findings)}
     chips = [result.chip.name for result in run.results]
     columns = [max(len(chip), 6) for chip in chips]
     lines = [" ".join(["clause".ljust(width), *(c.ljust(w) for c, w in zip(chips, columns, strict=True))]).rstrip()]
     for name, _ in clauses:
-        marks = [_MARKS[result.outcome(name)].ljust(w) for result, w in zip(run.results, columns, strict=True)]
-        told = name in heaviest and _WEIGHTS.index(heaviest[name]) > _WEIGHTS.index(run.fail_on)
+        marks = [MARKS[result.outcome(name)].ljust(w) for result, w in zip(run.results, columns, strict=True)]
+        told = name in heaviest and WEIGHTS.index(heaviest[name]) > WEIGHTS.index(run.fail_on)
         note = f"  ({heaviest[name]} only)" if told else ""
         lines.append((" ".join([name.ljust(width), *marks]) + note).rstrip())
-    found = by_weight(_all_findings(run))
-    lines += ["", *_index(found)] if len(found) > 1 else []
+    lines += ["", *_index(run.findings)] if len(run.findings) > 1 else []
     for result in run.results:
-        lines += _deviations(run, result)
-        lines += [f"{result.chip.name}: {note}" for note in _notes(result)]
-    lines += [line for one in found for line in _told(run, one)]
-    return "\n".join([*lines, "", _summary(run)]) + "\n"
-
-
-def _deviations(run: Run, result: Result) -> list[str]:
-    odd = [one for one in run.ledger(result) if one.state not in _SETTLED]
-    rows = [f"  {one.state}: declared {one.declared}, seen {one.seen}" for one in odd]
-    return ["", f"{result.chip.name}: deviations that are not as its profile says", *rows] if rows else []
+        if odd := deviations(run, result):
+            lines += [
+                "",
+                f"{result.chip.name}: deviations that are not as its profile says",
+                *(f"  {row}" for row in odd),
+            ]
+        lines += [f"{result.chip.name}: {note}" for note in notes_of(result)]
+    lines += [line for one in run.findings for line in _told(run, one)]
+    return "\n".join([*lines, "", summary(run)]) + "\n"
 
 
 def _index(findings: Sequence[Finding]) -> list[str]:
@@ -160,44 +85,6 @@ def _told(run: Run, one: Finding) -> list[str]:
         *(f"    {row}" for row in unseen_bytes(one)),
         f"  {curl(run, one)}",
     ]
-
-
-def by_weight(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings: must, should, observed; those of one weight as they were found."""
-    return sorted(findings, key=lambda one: _WEIGHTS.index(one.severity))
-
-
-def _all_findings(run: Run) -> list[Finding]:
-    return [one for result in run.results for one in result.findings]
-
-
-def raised_line(finding: Finding) -> str:
-    """What to say of a clause that this tool could not judge."""
-    return (
-        f"{finding.clause.id} could not be judged on {finding.case.name!r}: {finding.evidence}; this is a fault of "
-        "genstudio-mock, not of the target: please report it with the exchange (--exchanges DIR saves it)"
-    )
-
-
-def _notes(result: Result) -> list[str]:
-    """What was left out, and whether the run came to its end."""
-    ended = [f"stopped after {counted(len(result.exchanges), 'request')}: {result.stopped}"] if result.stopped else []
-    return [f"note: {note}" for note in result.notes] + [raised_line(one) for one in result.raised] + ended
-
-
-def _summary(run: Run) -> str:
-    broken = sum(len(run.broken(result)) for result in run.results)
-    observed = len(_all_findings(run)) - broken
-    asked = counted(sum(len(result.exchanges) for result in run.results), "request")
-    lighter = " or ".join(_WEIGHTS[_WEIGHTS.index(run.fail_on) + 1 :])
-    told = f"{asked}, {observed} more {lighter}" if observed else asked
-    if run.exit_code is ExitCode.TOOL_FAILED:
-        failed = counted(sum(len(result.raised) for result in run.results), "clause")
-        return f"{failed} could not be judged, by a fault of genstudio-mock; {counted(broken, 'finding')} in {told}."
-    if broken:
-        return f"The contract is broken: {counted(broken, 'finding')} in {told}."
-    holds = "is not broken as far as the run came" if run.exit_code else "holds"
-    return f"The contract {holds}: {counted(len(run.clauses()), 'clause')}, {told}."
 
 
 # --- for programs -------------------------------------------------------------------------------------------------
@@ -282,18 +169,17 @@ def _junit_finding(run: Run, one: Finding) -> str:
 def markdown(run: Run) -> str:
     """The matrix clause by chip, an index, and a section for each finding."""
     chips = [result.chip.name for result in run.results]
-    lines = [f"# Contract of {run.model} at {run.base_url}", "", _summary(run), ""]
-    lines += [f"- {result.chip.name}: {note}" for result in run.results for note in _notes(result)]
+    lines = [f"# Contract of {run.model} at {run.base_url}", "", summary(run), ""]
+    lines += [f"- {result.chip.name}: {note}" for result in run.results for note in notes_of(result)]
     lines += ["", "| clause | " + " | ".join(chips) + " | what holds |", "|" + " --- |" * (len(chips) + 2)]
     for name, sentence in run.clauses():
-        marks = " | ".join(_MARKS[result.outcome(name)] for result in run.results)
+        marks = " | ".join(MARKS[result.outcome(name)] for result in run.results)
         lines.append(f"| {name} | {marks} | {sentence.replace('|', '/')} |")
-    found = by_weight(_all_findings(run))
-    lines += [""] if found else []
-    for one in found:
+    lines += [""] if run.findings else []
+    for one in run.findings:
         title = _title(one)
         lines.append(f"- **{one.severity}** [{one.chip}: {one.clause.id}](#{_anchor(title)}): {one.clause.sentence}")
-    for one in found:
+    for one in run.findings:
         lines += ["", f"## {_title(one)}", "", one.clause.sentence]
         seen = "\n".join([one.evidence, *unseen_bytes(one)])
         blocks = ((seen, "text"), (curl(run, one), "sh"), (pytest_test(run, one), "python"))
@@ -317,76 +203,6 @@ def _fenced(text: str, language: str) -> str:
     while fence in text:
         fence += "`"
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
-
-
-def as_html(run: Run) -> str:
-    """One page that loads nothing: what was found, and for each finding what went over the wire."""
-    from mockserver.page.standalone import document
-
-    findings = [
-        {"chip": one.chip, "clause": one.clause.id, "exchange": drawn_finding(run, one)}
-        for result in run.results
-        for one in result.findings
-    ]
-    return document(f"Contract of {run.model}", "contract", {"findings": findings}, _body(run))
-
-
-def drawn_finding(run: Run, finding: Finding) -> dict[str, Any] | None:
-    """The exchange of a finding as the page draws it, with what its file would hold."""
-    from mockserver.page.recorded import drawn_kept
-
-    return drawn_kept(finding.exchange, f"{finding.chip}: {finding.clause.id}", run.edition)
-
-
-def _body(run: Run) -> str:
-    """The report's own part of the page; all text is escaped."""
-    say = html.escape
-    heads = "".join(f"<th>{say(result.chip.name)}</th>" for result in run.results)
-    rows = "".join(_row(run, name, sentence) for name, sentence in run.clauses())
-    notes = [f"{result.chip.name}: {note}" for result in run.results for note in _notes(result)]
-    notes += [f"{result.chip.name}: {line.strip()}" for result in run.results for line in _deviations(run, result)[2:]]
-    told = "".join(f"<li>{say(one)}</li>" for one in notes)
-    found = by_weight(_all_findings(run))
-    index = "".join(
-        f'<li><a href="#finding-{number}">{say(one.chip)}: {say(one.clause.id)}</a> '
-        f'<span class="tag">{say(one.severity)}</span> <span class="dim">{say(one.clause.sentence)}</span></li>'
-        for number, one in enumerate(found, 1)
-    )
-    sections = "".join(_section(run, one, f"finding-{number}") for number, one in enumerate(found, 1))
-    return (
-        f'<div class="page report"><h1>{say(run.model)}</h1>'
-        f'<p class="dim">{say(run.base_url)}, measured against {say(run.edition)}</p>'
-        f'<p class="sum{" broken" if run.exit_code else ""}">{say(_summary(run))}</p>'
-        + (f'<section class="panel"><h2>Deviations and notes</h2><ul>{told}</ul></section>' if told else "")
-        + '<section class="panel"><h2>Clauses</h2><div class="wide" tabindex="0" role="region" aria-label="Clauses">'
-        f"<table><thead><tr><th>clause</th>{heads}<th>what holds</th></tr></thead><tbody>{rows}</tbody></table>"
-        "</div></section>"
-        + (f'<section class="panel"><h2>Findings</h2><ol>{index}</ol></section>' if index else "")
-        + f"{sections}</div>"
-    )
-
-
-def _row(run: Run, name: str, sentence: str) -> str:
-    outcomes = [result.outcome(name) for result in run.results]
-    head = f'<th scope="row" class="name"><code>{html.escape(name)}</code></th>'
-    cells = "".join(f'<td class="{one.name.lower()}">{_MARKS[one].lower()}</td>' for one in outcomes)
-    return f"<tr>{head}{cells}<td>{html.escape(sentence)}</td></tr>"
-
-
-def _section(run: Run, one: Finding, name: str) -> str:
-    say = html.escape
-    times = f", in {counted(one.times, 'case')}" if one.times > 1 else ""
-    seen = "\n".join([one.evidence, *unseen_bytes(one)])
-    test = pytest_test(run, one)
-    shown = f'<pre class="code">{say(test)}</pre>'
-    folded = f"<details><summary>as a test</summary>{shown}</details>" if test else ""
-    return (
-        f'<section class="panel" id="{name}"><h2>{say(one.chip)}: {say(one.clause.id)} '
-        f'<span class="tag">{say(one.severity)}</span></h2>'
-        f'<p>{say(one.clause.sentence)}</p><p class="dim">Source: {say(one.clause.source)}. Broken by '
-        f'{say(one.case.name)}{times}.</p><pre class="bytes seen">{say(seen)}</pre>'
-        f'<pre class="code">{say(curl(run, one))}</pre>{folded}</section>'
-    )
 
 
 WRITERS: Final[dict[str, Callable[[Run], str]]] = {

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mockserver.contract import cases
 from mockserver.contract.cases import Case
 from mockserver.contract.harmless import harmless
-from mockserver.contract.streams import CUTS, Cuts, Stream, composed, partition
+from mockserver.contract.streams import CUTS, Cuts, Stream, composed
 from mockserver.core.exchange import Answer, ToolCall, Usage
 
 if TYPE_CHECKING:
@@ -195,11 +195,6 @@ def cuttings(most_pause_ms: int = 0) -> st.SearchStrategy[Cuts]:
 
 LONGEST_DRAWN_MS: Final = 40
 """Of a pause that is drawn; the longest that is allowed comes in a stream of its own."""
-
-
-def partitions(frames: Sequence[bytes]) -> st.SearchStrategy[tuple[bytes, ...]]:
-    """The bytes of the frames as network writes; shrinks to one write a frame."""
-    return cuttings().map(lambda cuts: partition(frames, cuts))
 
 
 @st.composite

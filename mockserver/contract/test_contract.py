@@ -10,9 +10,9 @@ import pytest
 from mockserver.contract import library
 from mockserver.contract.clauses.clause import Outcome, Severity
 from mockserver.contract.clauses.table import CLAUSES
+from mockserver.contract.findings import raised_line
 from mockserver.contract.http_client import UnreachableError, key_of
 from mockserver.contract.pytest_options import OPTIONS
-from mockserver.contract.report import raised_line
 from mockserver.contract.result import ExitCode
 from mockserver.core.errors import OperatorError
 

@@ -28,8 +28,7 @@ from mockserver.files.byte_text import Text, bytes_of, plain, text_of
 from mockserver.files.checked import Data, checked
 from mockserver.files.kept_headers import (
     Header,
-    checked_request,
-    checked_response,
+    checked_headers,
     kept_of_request,
     kept_of_response,
     kept_trailers,
@@ -79,7 +78,7 @@ class RequestPart(Data):
     @field_validator("headers")
     @classmethod
     def _allowed(cls, headers: tuple[Header, ...]) -> tuple[Header, ...]:
-        return checked_request(headers)
+        return checked_headers(headers)
 
 
 class ResponsePart(Data):
@@ -100,15 +99,10 @@ class ResponsePart(Data):
     trailers: tuple[Header, ...] = ()
     """Headers after a chunked body."""
 
-    @field_validator("headers")
+    @field_validator("headers", "trailers")
     @classmethod
     def _allowed(cls, headers: tuple[Header, ...]) -> tuple[Header, ...]:
-        return checked_response(headers)
-
-    @field_validator("trailers")
-    @classmethod
-    def _allowed_behind(cls, trailers: tuple[Header, ...]) -> tuple[Header, ...]:
-        return checked_response(trailers)
+        return checked_headers(headers)
 
     @field_validator("sends")
     @classmethod

@@ -91,22 +91,13 @@ def names_to_keep(names: Iterable[str]) -> frozenset[str]:
     return frozenset(name.lower() for name in names)
 
 
-def checked_request(headers: tuple[Header, ...]) -> tuple[Header, ...]:
-    """The request headers of a file; raises ValueError for one that has no place in it."""
-    return checked_response(headers)
-
-
-def checked_response(headers: tuple[Header, ...]) -> tuple[Header, ...]:
-    """The response headers or trailers of a file; raises ValueError for one that has no place in it."""
+def checked_headers(headers: tuple[Header, ...]) -> tuple[Header, ...]:
+    """The headers or trailers of a file; raises ValueError for one that has no place in it."""
     for name, _ in headers:
         if not may_stand(name):
             raise ValueError(
                 f"header {name!r} is not kept in files; allowed: names that tell of no secret and of no connection"
             )
-    return _on_one_line(headers)
-
-
-def _on_one_line(headers: tuple[Header, ...]) -> tuple[Header, ...]:
     for name, value in headers:
         if any(character in value for character in "\r\n\0"):
             raise ValueError(f"header {name!r} holds a line break")

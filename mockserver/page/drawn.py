@@ -61,10 +61,9 @@ def drawn(exchange: Exchange, claims: Sequence[QuirkShown] | None = None) -> dic
         exchange: The exchange.
         claims: The quirks of its chip; None where the chip is not known.
     """
-    plan, chat = exchange.plan, exchange.chat
+    plan = exchange.plan
     return {
-        **_in_short(exchange),
-        "stream": chat.stream if chat else None,
+        **in_short(exchange),
         "detail": plan.detail if plan else "",
         "request": {
             "method": exchange.request.method,
@@ -105,37 +104,42 @@ def drawn_row(exchange: Exchange, now_ms: float) -> dict[str, Any]:
         exchange: The exchange, which may be in flight.
         now_ms: Now on the clock of its namespace, in milliseconds.
     """
-    row, chat = _in_short(exchange), exchange.chat
-    if exchange.in_flight:
-        row |= {"ending": None, "duration_ms": round(now_ms - exchange.at_ms, 3)}
+    chat = exchange.chat
     noted = exchange.writes[::2]
     step = max(1, -(-len(noted) // MOST_TICKS))
     return {
-        **row,
+        **in_short(exchange, now_ms),
         "method": exchange.request.method,
         "path": exchange.request.path[:EXCERPT_LETTERS],
         "said": chat.last_user_text[:EXCERPT_LETTERS] if chat else "",
-        "stream": chat.stream if chat else None,
         "ticks": [round(at, 1) for at in noted[::step]],
         "quirks": exchange.request.headers.get(b"x-mock-quirks", b"").decode("latin-1"),
     }
 
 
-def _in_short(exchange: Exchange) -> dict[str, Any]:
+def in_short(exchange: Exchange, now_ms: float | None = None) -> dict[str, Any]:
+    """What the page and the control API tell alike of each exchange.
+
+    Args:
+        exchange: The exchange.
+        now_ms: Now on the clock of its namespace, in milliseconds; None for one that has finished.
+    """
     chat, plan = exchange.chat, exchange.plan
+    goes_on_ms = now_ms - exchange.at_ms if exchange.in_flight and now_ms is not None else None
     return {
         "number": exchange.number,
         "namespace": exchange.namespace,
         "at_ms": round(exchange.at_ms, 3),
         "model": chat.model if chat else None,
         "chip": chat.chip if chat else None,
+        "stream": chat.stream if chat else None,
         "status": (plan.status or None) if plan else None,
         "source": plan.source if plan else "",
         "faults": list(exchange.faults),
         "frames_planned": len(plan.frames) if plan else 0,
         "frames_sent": exchange.frames_sent,
-        "duration_ms": round(exchange.duration_ms, 3),
-        "ending": exchange.ending,
+        "duration_ms": round(exchange.duration_ms if goes_on_ms is None else goes_on_ms, 3),
+        "ending": exchange.ending if goes_on_ms is None else None,
         "client_left": exchange.client_left,
     }
 

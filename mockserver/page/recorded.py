@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mockserver.files.exchange_file import Provenance, exchange_of, file_of
 from mockserver.page.drawn import drawn
 from mockserver.page.editions import claims_of
-from mockserver.sources.recordings import chat_request
+from mockserver.sources.recording_file import chat_request
 
 if TYPE_CHECKING:
     from mockserver.core.exchange import Exchange

@@ -1,5 +1,8 @@
 """Stage `admit`: a request's bytes, path and headers become a `ChatRequest`, or a `Refusal` that names the field.
 
+It comes in two halves, `enter` for the head and `admit_body`, since requests with one head enter alike. The order is
+the gateway's: key, path, content type, JSON, fields.
+
 What an edition allows is data (`RequestRules`, read from `edition.toml`); this file, and `request/` beside it for head,
 body, messages and fields, hold how a rule is applied. Fields that no rule names are ignored, as the service does,
 and listed in `ChatRequest.ignored`.
@@ -93,39 +96,18 @@ class Entrance:
     route: Route
 
 
-def admit(
-    path_model: str,
-    chip: str,
-    headers: Mapping[bytes, bytes],
-    body: bytes,
-    settings: AdmitSettings,
-    *,
-    deployment: bool = False,
-    namespace: str = "",
-    query: str = "",
-) -> ChatRequest:
-    """Let a request in, or raise the `Refusal` that the service would answer.
-
-    The order is the gateway's: key, path, content type, JSON, fields.
+def enter(
+    path_model: str, chip: str, headers: Mapping[bytes, bytes], settings: AdmitSettings, *, deployment: bool = False
+) -> Entrance:
+    """Look at what comes before the body: key, path, content type; raises the `Refusal` that the service would answer.
 
     Args:
         path_model: The path's `{model}`; empty where only the body names one; for a deployment its id.
         chip: The path's `{chiptype}`, or the default one where the path has none.
         headers: Request headers, names in lower case.
-        body: The whole body.
         settings: This stage's settings.
         deployment: Whether `path_model` is the id of a self-deployed model, which no catalogue lists.
-        namespace: The namespace that the request belongs to.
-        query: The query, without its question mark.
     """
-    entrance = enter(path_model, chip, headers, settings, deployment=deployment)
-    return admit_body(entrance, headers, body, settings, namespace, query)
-
-
-def enter(
-    path_model: str, chip: str, headers: Mapping[bytes, bytes], settings: AdmitSettings, *, deployment: bool = False
-) -> Entrance:
-    """The first half of `admit`: key, path, content type."""
     lets_in = settings.rules.lets_in
     try:
         check_key(headers, settings.keys)
@@ -147,7 +129,16 @@ def admit_body(
     namespace: str = "",
     query: str = "",
 ) -> ChatRequest:
-    """The second half of `admit`: JSON and fields."""
+    """Let a request in that entered: JSON and fields; raises the `Refusal` that the service would answer.
+
+    Args:
+        entrance: What its head decided.
+        headers: Request headers, names in lower case.
+        body: The whole body.
+        settings: This stage's settings.
+        namespace: The namespace that the request belongs to.
+        query: The query, without its question mark.
+    """
     rules = settings.rules
     document = parse(body, headers, rules)
     path_model, deployment = entrance.path_model, entrance.deployment

@@ -30,7 +30,7 @@ from mockserver.server.clock import Wheel
 from mockserver.server.connection import CONNECTION_KEY
 from mockserver.server.guard import Guard
 from mockserver.server.performer import answer_unread, perform
-from mockserver.sources.recordings import request_of
+from mockserver.sources.recording_file import request_of
 from mockserver.sources.replay import exact_plan
 
 if TYPE_CHECKING:

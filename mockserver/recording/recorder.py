@@ -11,7 +11,7 @@ from mockserver.core.errors import OperatorError
 from mockserver.files.exchange_file import Provenance, file_of, written
 from mockserver.files.kept_headers import dropped, told_of_dropped
 from mockserver.files.secrets import Redactor, Scrubbing, SpelledSecretError
-from mockserver.sources.recordings import Recordings, recording
+from mockserver.sources.recording_file import recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from mockserver.recording.modes import Mode
     from mockserver.recording.store import Store
     from mockserver.recording.upstream_address import HostClass
-    from mockserver.sources.recordings import Recording
+    from mockserver.sources.recording_file import Recording
+    from mockserver.sources.recordings import Recordings
 
 
 @dataclass

@@ -10,7 +10,7 @@ from mockserver.core.errors import printable
 from mockserver.files.exchange_file import plan_of
 from mockserver.pipeline.coding import body_of
 from mockserver.pipeline.read import objects_of
-from mockserver.sources.recordings import chat_request
+from mockserver.sources.recording_file import chat_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,30 +7,24 @@ default namespace.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from datetime import date
 from enum import StrEnum
-from math import ceil
 from typing import TYPE_CHECKING, TypeVar
 
-from mockserver.core.errors import Refusal
 from mockserver.server.journal import Journal, JournalBudget
-from mockserver.sources.match import RequestView, match_differences
+from mockserver.server.quota import Quota
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from mockserver.core.exchange import Answer, ChatRequest, Exchange, Plan
     from mockserver.pipeline.faults.content import RateLimit
     from mockserver.pipeline.faults.fault import Fault
-    from mockserver.sources.fixture_file import Match
+    from mockserver.server.namespace_setup import ArmedFault, Expectation
 
 T = TypeVar("T")
 DEFAULT = "default"
 MOST_NAMESPACES = 1000
-MINUTE_MS = 60_000
-DAY_MS = 86_400_000
 SEED_STEP = 0x9E3779B97F4A7C15  # an odd number far from powers of two, so that neighbours get unlike seeds
 
 
@@ -53,149 +47,6 @@ class StateNeededError(Exception):
 
 class StateLostError(Exception):
     """That state cannot be reached; the text says so in one line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Which:
-    """Which requests a fault or a scripted answer is for; None does not matter.
-
-    Attributes:
-        model: The model that answers.
-        chip: The chip of the path.
-        stream: Whether a stream is asked for.
-        contains: What the last user message holds.
-        match: What a fixture would ask of it beyond model and chip.
-    """
-
-    model: str | None = None
-    chip: str | None = None
-    stream: bool | None = None
-    contains: str | None = None
-    match: Match | None = None
-
-    def fits(self, request: ChatRequest) -> bool:
-        """Whether the request is meant."""
-        return (
-            self.model in {None, request.model}
-            and self.chip in {None, request.chip}
-            and self.stream in {None, request.stream}
-            and (self.contains is None or self.contains in request.last_user_text)
-            and (self.match is None or not any(match_differences(self.match, RequestView(request, date.min))))
-        )
-
-
-@dataclass(slots=True)
-class ArmedFault:
-    """A fault that waits for its requests.
-
-    Attributes:
-        number: Its number in the namespace, from 1.
-        fault: What it does.
-        which: Which requests it is for.
-        times: How often it fires; None for always.
-        every: It fires at every k-th request that fits (1 for each).
-        probability: Chance to fire, from 0 to 1, drawn with the exchange's seed.
-        seen: Requests that fitted.
-        fired: How often it has fired.
-        size: What it weighs, in bytes.
-        said: The body that armed it.
-    """
-
-    number: int
-    fault: Fault
-    which: Which = field(default_factory=Which)
-    times: int | None = None
-    every: int = 1
-    probability: float = 1.0
-    seen: int = 0
-    fired: int = 0
-    size: int = 0
-    said: bytes = b""
-
-    def fires(self, request: ChatRequest, dice: random.Random) -> bool:
-        """Whether it fires at this request; counts."""
-        if (self.times is not None and self.fired >= self.times) or not self.which.fits(request):
-            return False
-        self.seen += 1
-        if self.seen % self.every or (self.probability < 1 and dice.random() >= self.probability):
-            return False
-        self.fired += 1
-        return True
-
-
-@dataclass(slots=True)
-class Expectation:
-    """A scripted answer.
-
-    Attributes:
-        number: Its number in the namespace, from 1.
-        reply: What is said to a request at a call, counted from 0: an answer to be framed for the chip, or a plan that
-            is sent as it is; raises the Refusal where it is one.
-        which: Which requests it is for.
-        times: How often it answers; None for always.
-        least: How often it must be asked for where it answers always.
-        used: How often it has answered.
-        size: What it weighs, in bytes.
-        said: The body that scripted it.
-    """
-
-    number: int
-    reply: Callable[[ChatRequest, int], Answer | Plan]
-    which: Which = field(default_factory=Which)
-    times: int | None = 1
-    least: int = 1
-    used: int = 0
-    size: int = 0
-    said: bytes = b""
-
-    @property
-    def met(self) -> bool:
-        """Whether it was used as often as it was set up for."""
-        return self.used >= (self.least if self.times is None else self.times)
-
-
-class Quota:
-    """Counters of one rate limit: requests and tokens in the last minute, requests in the last day.
-
-    Attributes:
-        asked: When each request that counts was let in, in milliseconds, and its tokens.
-    """
-
-    def __init__(self, asked: Iterable[tuple[float, int]] = ()) -> None:
-        self.asked = list(asked)
-
-    def count(self, now_ms: float, tokens: int) -> None:
-        """Count a request and its tokens."""
-        self.asked.append((now_ms, tokens))
-
-    def check(self, limit: RateLimit, now_ms: float) -> None:
-        """Raise the Refusal of the quota that stays used up for longest; one that is full does not count.
-
-        It tells when enough of what was counted has left the window for one more request.
-        """
-        counts_ms = MINUTE_MS if limit.rpd is None else DAY_MS
-        self.asked = [one for one in self.asked if one[0] > now_ms - counts_ms]
-        minute = [one for one in self.asked if one[0] > now_ms - MINUTE_MS]
-        full = []
-        for name, allowed, counted, window_ms in (
-            ("requests a minute", limit.rpm, [(at, 1) for at, _ in minute], MINUTE_MS),
-            ("tokens a minute", limit.tpm, minute, MINUTE_MS),
-            ("requests a day", limit.rpd, [(at, 1) for at, _ in self.asked], DAY_MS),
-        ):
-            used = left = sum(weight for _, weight in counted)
-            if allowed is None or used < allowed:
-                continue
-            last_ms = now_ms
-            for at_ms, weight in counted:
-                last_ms, left = at_ms, left - weight
-                if left < allowed:
-                    break
-            wait_s = max(ceil((last_ms + window_ms - now_ms) / 1000), 1)
-            full.append((wait_s, f"{used} of {allowed} {name} used"))
-        if full:
-            wait_s, says = max(full, key=lambda one: one[0])
-            headers = ((b"retry-after", b"%d" % wait_s),) if limit.retry_after else ()
-            raise Refusal("rate-limited", f"rate limit: {says}; free again in {wait_s} s", headers=headers)
 
 
 class Namespace:

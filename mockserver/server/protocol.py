@@ -7,7 +7,6 @@ task, as if the parser had read it.
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -17,7 +16,7 @@ from mockserver.server.limited_protocol import LimitedProtocol, connected
 
 if TYPE_CHECKING:
     from mockserver.core.exchange import Plan
-    from mockserver.server.connection import ChatDoor, Refuser
+    from mockserver.server.connection import ChatDoor
     from mockserver.server.known_heads import KnownHead
 
 
@@ -231,16 +230,3 @@ class _DirectChat:
             self.door.end(self.begun)
         except Exception as error:  # noqa: BLE001 - as above
             self._connection.fail(error)
-
-
-def protocol_for(
-    refuser: Refuser, chats: ChatDoor | None = None, protocol: type[MockProtocol] = MockProtocol
-) -> partial[MockProtocol]:
-    """What makes the protocol of each connection of a server.
-
-    Args:
-        refuser: Who says what a request gets that cannot be read.
-        chats: The chats' way in without ASGI; None for an application that has none.
-        protocol: The class.
-    """
-    return partial(protocol, refuser=refuser, chats=chats)

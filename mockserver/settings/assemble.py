@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from mockserver.core.exchange import ChatRequest, Exchange
     from mockserver.pipeline.pace import PaceSettings
-    from mockserver.profile.edition import Edition, Moderation
+    from mockserver.profile.edition import Edition
+    from mockserver.profile.edition_file import Moderation
     from mockserver.server.namespace import Namespaces
     from mockserver.settings.config import Config
     from mockserver.sources.recording_folders import RecordingFolders
@@ -59,7 +60,7 @@ def build(
             or figures are asked for and cannot be had.
     """
     edition = edition_of(config)
-    origin = sources_unread(config, edition)
+    origin = sources(config, edition)
     unread = origin.begin(STEPS_AT_START if early else None)
     served = edition.serving(origin.named())
     service = service_of(config, served, origin)
@@ -122,14 +123,7 @@ def edition_of(config: Config) -> Edition:
 
 
 def sources(config: Config, edition: Edition, now_s: Callable[[], float] = unix_s) -> Sources:
-    """Where answers come from, in order; `now_s` gives seconds since the Unix epoch."""
-    made = sources_unread(config, edition, now_s)
-    made.begin()
-    return made
-
-
-def sources_unread(config: Config, edition: Edition, now_s: Callable[[], float] = unix_s) -> Sources:
-    """The same before any file is read."""
+    """Where answers come from, in order, before any file is read; `now_s` gives seconds since the Unix epoch."""
     calls = None
     if config.state is not None:
         from mockserver.server.state.shared_calls import SharedCalls

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from mockserver.pipeline.pace import PaceSettings
-    from mockserver.profile.edition import Moderation
+    from mockserver.profile.edition_file import Moderation
 
 PREFIX: Final = "GENSTUDIO_MOCK_"
 FILE_NAME: Final = "genstudio-mock.toml"
@@ -313,7 +313,7 @@ def _file_table(named: str | None, cwd: Path) -> tuple[Path, Mapping[str, Any]]:
 def schema() -> dict[str, Any]:
     """The JSON Schema of a configuration file."""
     from mockserver.core.checking import checks
-    from mockserver.profile.edition import Moderation
+    from mockserver.profile.edition_file import Moderation
 
     properties = {}
     for setting in SETTINGS.values():

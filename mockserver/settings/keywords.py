@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mockserver.pipeline.pace import PaceSettings
-    from mockserver.profile.edition import Moderation
+    from mockserver.profile.edition_file import Moderation
 
 
 class AppKeywords(TypedDict, total=False):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mockserver.profile.edition import Moderation
+    from mockserver.profile.edition_file import Moderation
 
 
 @immutable(frozen=True, slots=True)
@@ -130,13 +130,12 @@ def _parse_switch(text: str) -> bool:
 
 
 def _match_on(value: Any, _place: Place) -> tuple[str, ...]:
+    from mockserver.sources.staleness import ASPECTS, HEADERS
+
     _demand(isinstance(value, list | tuple) and bool(value))
     found = tuple(one.strip().lower() if isinstance(one, str) else "" for one in value)
     for one in found:
-        _demand(
-            one in {"dialogue", "tools", "parameters"}
-            or re.fullmatch(r"headers:[!#-'*+.^_`|~0-9a-z-]+", one) is not None
-        )
+        _demand(one in ASPECTS or re.fullmatch(rf"{HEADERS}[!#-'*+.^_`|~0-9a-z-]+", one) is not None)
     _demand(len(set(found)) == len(found))
     return found
 
@@ -179,7 +178,7 @@ def size_range(text: str) -> tuple[int, int]:
 def _moderation(value: Any, place: Place) -> Moderation:
     from mockserver.core.written import keys_of
     from mockserver.files.checked import checked
-    from mockserver.profile.edition import Moderation
+    from mockserver.profile.edition_file import Moderation
 
     _demand(isinstance(value, Mapping | Moderation))
     rules = checked(dict(value) if isinstance(value, Mapping) else keys_of(value), Moderation, place.name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.core.exchange import text_of, texts_of
-from mockserver.sources import phrases, tokens
+from mockserver.sources import phrases
+from mockserver.sources.prompt_tokens import media_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +38,6 @@ class DialogueSummary:
         self.quote = phrases.quotation(asked, language.quote_length)
         self.turn = turn = len(users)
         self.earlier = phrases.quotation(text_of(users[0]), language.quote_length) if turn > 1 else ""
-        self.media = 0 if content is asked else tokens.media_parts(asking)
+        self.media = 0 if content is asked else media_parts(asking)
         self.role = role = last.get("role", "user")
         self.result = phrases.quotation(text_of(last), RESULT_LENGTH) if role == "tool" else None

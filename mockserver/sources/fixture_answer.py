@@ -14,7 +14,7 @@ from mockserver.core.field_rules import MOST_WHOLE, Must, Rule, exactly_one, who
 from mockserver.core.immutable import immutable
 from mockserver.core.sent_headers import SentHeaders
 from mockserver.core.written import Checks, Reads, Written, key
-from mockserver.profile.edition import ERROR_KINDS
+from mockserver.profile.edition_file import ERROR_KINDS
 from mockserver.sources import tokens
 from mockserver.sources.condition import shown
 from mockserver.sources.raw_answer import RawAnswer

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mockserver.sources.recordings import Recordings, read_recording
+from mockserver.sources.recording_file import read_recording
+from mockserver.sources.recordings import Recordings
 from mockserver.sources.replay import replayed
 from mockserver.sources.staleness import pinned_headers
 

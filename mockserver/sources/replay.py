@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mockserver.core.exchange import Answer, ChatRequest, Plan
-    from mockserver.sources.recordings import Recording, Recordings
+    from mockserver.sources.recording_file import Recording
+    from mockserver.sources.recordings import Recordings
 
 
 @immutable(frozen=True, slots=True)

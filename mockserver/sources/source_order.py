@@ -17,10 +17,10 @@ from mockserver.core.data import ANY
 from mockserver.core.errors import OperatorError, Refusal
 from mockserver.core.exchange import Answer
 from mockserver.files.bounded import visible_path
-from mockserver.sources import tokens
 from mockserver.sources.fixture_answer import reply_of
 from mockserver.sources.fixtures import CHECK_EVERY_S
 from mockserver.sources.identity import identified
+from mockserver.sources.prompt_tokens import PromptCounter
 from mockserver.sources.staleness import not_offered, stale_detail
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Sources:
         now_s: Callable[[], float],
         beside: Callable[[Iterator[None]], object] = at_once,
     ) -> None:
-        self._prompt_tokens = tokens.PromptCounter(edition)
+        self._prompt_tokens = PromptCounter(edition)
         self._fixtures = fixtures
         self._recordings = recordings
         self._synthetic = synthetic

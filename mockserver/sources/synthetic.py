@@ -21,6 +21,7 @@ from mockserver.pipeline.limit import bounds, whole
 from mockserver.pipeline.structure import PLAIN, SCHEMA_WHERE, structure
 from mockserver.sources import next_tool, prompt_form, tokens, toolcalls
 from mockserver.sources.dialogue import DialogueSummary
+from mockserver.sources.prompt_tokens import PromptCounter
 from mockserver.sources.prose import Draw, line_of_thought, opening_text, prose
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
     from mockserver.core.exchange import ChatRequest
     from mockserver.pipeline.structure import Structure
-    from mockserver.profile.edition import Edition, ModelEntry
+    from mockserver.profile.edition import Edition
+    from mockserver.profile.edition_file import ModelEntry
     from mockserver.sources.prompt_form import PromptForm
     from mockserver.sources.tokens import Tokenizer
 
@@ -65,7 +67,7 @@ class Synthetic:
         self._edition = edition
         self._name = edition.name
         self._not_kept = edition.file.request.not_kept
-        self._prompt_tokens = tokens.PromptCounter(edition)
+        self._prompt_tokens = PromptCounter(edition)
         self._seed = seed
         self._style = style
         self._size = size

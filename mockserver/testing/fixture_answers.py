@@ -9,7 +9,7 @@ from mockserver.core.errors import OperatorError
 from mockserver.files.bounded import read_bounded
 from mockserver.files.exchange_file import read_if_exchange
 from mockserver.sources.fixture_file import Fixture, read
-from mockserver.sources.recordings import recording
+from mockserver.sources.recording_file import recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

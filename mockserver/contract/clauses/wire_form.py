@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from mockserver.contract.clauses.clause import Context
     from mockserver.contract.clauses.reading import Reading, Shown
-    from mockserver.profile.edition import ChipProfile, QuirkClaim
+    from mockserver.profile.edition import ChipProfile
+    from mockserver.profile.edition_file import QuirkClaim
     from mockserver.profile.quirk_families import Family
     from mockserver.profile.quirks import Axis
 

@@ -15,10 +15,10 @@ from mockserver.core.immutable import immutable
 from mockserver.files.byte_text import plain, text_of
 from mockserver.pipeline.disturb import fault_of
 from mockserver.pipeline.faults.table import AnyFault
-from mockserver.server.namespace import ArmedFault, Expectation, Which
-from mockserver.sources import tokens
+from mockserver.server.namespace_setup import ArmedFault, Expectation, Which
 from mockserver.sources.fixture_answer import FixtureAnswer, reply_of
 from mockserver.sources.fixture_file import Match, Then, said_at
+from mockserver.sources.prompt_tokens import prompt_tokens
 from mockserver.sources.raw_answer import RawAnswer
 from mockserver.sources.staleness import not_offered
 
@@ -138,7 +138,7 @@ class ScriptBody(Ruled, Body):
             if said is None:
                 detail = f"answers: this is call {call + 1} and there are {self.least}"
                 raise Refusal("no-match", f'{detail}; by their "then": "error" no more are given')
-            made = reply_of(said, "script", lambda: tokens.prompt_tokens(request, edition))
+            made = reply_of(said, "script", lambda: prompt_tokens(request, edition))
             stale = not_offered(made, request)
             return replace(made, stale=stale) if stale else made
 

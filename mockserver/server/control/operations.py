@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from mockserver.core.exchange import Exchange
     from mockserver.server.mock import Mock
-    from mockserver.server.namespace import ArmedFault, Expectation, Namespace
+    from mockserver.server.namespace import Namespace
+    from mockserver.server.namespace_setup import ArmedFault, Expectation
 
     Rows = list[ArmedFault] | list[Expectation]
 

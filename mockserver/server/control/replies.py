@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, WithJsonSchema
 from mockserver import __version__
 from mockserver.core.exchange import Ending
 from mockserver.files.key_shapes import findings
-from mockserver.page.drawn import ChipClaims, drawn_send, drawn_writes
+from mockserver.page.drawn import ChipClaims, drawn_send, drawn_writes, in_short
 from mockserver.pipeline.faults.table import AnyFault
 from mockserver.pipeline.read import Carried, carried
 from mockserver.server.asgi_request import MASKED
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from mockserver.core.exchange import Exchange
     from mockserver.pipeline.faults.fault import Fault
     from mockserver.profile.edition import Edition
-    from mockserver.server.namespace import ArmedFault, Expectation, Namespace, Which
+    from mockserver.server.namespace import Namespace
+    from mockserver.server.namespace_setup import ArmedFault, Expectation, Which
     from mockserver.sources.fixture_file import Match
 
 MOST_SHOWN_FRAMES = 10_000
@@ -321,11 +322,8 @@ def whole_exchange(exchange: Exchange, elapsed_ms: float, most_frames: int = MOS
 
 def _exchange(exchange: Exchange, elapsed_ms: float) -> dict[str, Any]:
     chat, plan, request = exchange.chat, exchange.plan, exchange.request
-    duration_ms = elapsed_ms - exchange.at_ms if exchange.in_flight else exchange.duration_ms
     return {
-        "number": exchange.number,
-        "namespace": exchange.namespace,
-        "at_ms": round(exchange.at_ms, 3),
+        **in_short(exchange, elapsed_ms),
         "request": ExchangeRequest(
             method=request.method,
             path=request.path,
@@ -333,21 +331,10 @@ def _exchange(exchange: Exchange, elapsed_ms: float) -> dict[str, Any]:
             headers=_without_keys(request.headers),
             body=request.body.decode("utf-8", "replace"),
         ),
-        "model": chat.model if chat else None,
-        "chip": chat.chip if chat else None,
-        "stream": chat.stream if chat else None,
         "ignored": list(chat.ignored) if chat else [],
-        "status": (plan.status or None) if plan else None,
-        "source": plan.source if plan else "",
         "detail": plan.detail if plan else "",
         "stale": list(plan.stale) if plan else [],
-        "faults": list(exchange.faults),
         "seed": exchange.seed,
-        "frames_planned": len(plan.frames) if plan else 0,
-        "frames_sent": exchange.frames_sent,
-        "duration_ms": round(duration_ms, 3),
-        "ending": None if exchange.in_flight else exchange.ending,
-        "client_left": exchange.client_left,
     }
 
 

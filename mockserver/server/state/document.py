@@ -9,14 +9,15 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from mockserver.server.namespace import Quota
+from mockserver.server.quota import Quota
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mockserver.pipeline.faults.content import RateLimit
     from mockserver.profile.edition import Edition
-    from mockserver.server.namespace import ArmedFault, Expectation, Namespace
+    from mockserver.server.namespace import Namespace
+    from mockserver.server.namespace_setup import ArmedFault, Expectation
 
 NOTHING = b"{}"
 

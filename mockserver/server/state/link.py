@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.core.web_address import without_password
+from mockserver.server.control.request import ControlError
 from mockserver.server.namespace import StateLostError
 from mockserver.server.state import scripts
 from mockserver.server.state.check import ANSWER_S, PREFIX, differing, said
@@ -32,6 +33,8 @@ log = logging.getLogger("mockserver")
 
 LEASE_S: Final = 2.0
 RENEW_S: Final = 0.5
+UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, ControlError)
+"""What comes of a state that another program has written."""
 
 
 class Link:
@@ -217,9 +220,7 @@ class Link:
         try:
             return await ask(self._client)
         except _errors() as error:
-            if (
-                not self._lapsed
-            ):  # else this process may have hung: whether it is lost is seen where the lease is renewed
+            if not self._lapsed:  # else it may have hung: whether the state is lost is seen where the lease is renewed
                 self._lose(error)
             raise StateLostError(self._why(error)) from None
 

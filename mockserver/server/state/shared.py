@@ -13,10 +13,9 @@ import contextlib
 import hashlib
 import os
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mockserver.pipeline.incoming import FAULT_HEADER
-from mockserver.server.control.request import ControlError
 from mockserver.server.namespace import (
     DEFAULT,
     MOST_NAMESPACES,
@@ -25,25 +24,21 @@ from mockserver.server.namespace import (
     Touches,
 )
 from mockserver.server.state import scripts
+from mockserver.server.state.carrier import JournalCarrier
 from mockserver.server.state.check import PREFIX, served_by
 from mockserver.server.state.document import NOTHING, named_in, rows_of
-from mockserver.server.state.exchange_bytes import bytes_of, exchange_of
-from mockserver.server.state.link import Link
-from mockserver.server.state.outbox import Outbox
+from mockserver.server.state.link import UNREADABLE, Link
 from mockserver.server.state.shared_calls import DECIDING
 from mockserver.server.state.shared_namespace import SharedNamespace
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from mockserver.core.exchange import Exchange
     from mockserver.profile.edition import Edition
     from mockserver.server.namespace import Namespace
-    from mockserver.server.state.shared_journal import SharedJournal
 
 T = TypeVar("T")
-UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, ControlError)
-"""What comes of a state that another program has written."""
 
 
 class SharedNamespaces(Namespaces):
@@ -63,16 +58,11 @@ class SharedNamespaces(Namespaces):
         super().__init__(seed, forget)
         self._edition = edition
         self.link = Link(url, ttl_s, served_by(edition, seed), self._heard, self._learn)
-        self.default: SharedNamespace = SharedNamespace(DEFAULT, DEFAULT, f"{seed}:", self)
+        self._carrier = JournalCarrier(self.link, self._at)
+        self.default: SharedNamespace = SharedNamespace(DEFAULT, DEFAULT, f"{seed}:", self.link, self._carrier)
         self._claimed: dict[str, SharedNamespace] = {}  # type: ignore[assignment]  # by digest
         self._keys: dict[str, str] = {}
         self._learning = asyncio.Lock()
-        self._outbox = Outbox(self.link, self._tell_open_of)
-
-    @property
-    def offset_ms(self) -> float:
-        """How far the common clock is before this machine's."""
-        return self.link.offset_ms
 
     @property
     def current(self) -> bool:  # type: ignore[override]
@@ -82,11 +72,11 @@ class SharedNamespaces(Namespaces):
     async def open(self) -> None:
         """Connect and learn all; raises StateLostError."""
         await self.link.open()
-        self._outbox.open()
+        self._carrier.open()
 
     async def close(self) -> None:
         """Send what is left, and disconnect."""
-        await self._outbox.close()
+        await self._carrier.close()
         await self.link.close()
 
     # which namespace
@@ -151,7 +141,7 @@ class SharedNamespaces(Namespaces):
             self._forget(gone.name)
 
     async def _adopt(self, digest: str, name: str) -> SharedNamespace:
-        made = SharedNamespace(name, digest, digest, self)
+        made = SharedNamespace(name, digest, digest, self.link, self._carrier)
         await self._copy(made)
         return made
 
@@ -207,11 +197,11 @@ class SharedNamespaces(Namespaces):
                     await self._copy(one)
                     return await do()
             case Touches.JOURNAL:
-                await self.gather(one.journal)
+                await self._carrier.gather(one.journal)
             case Touches.EVERYTHING:
                 await self._learn()
-                await self._gather(self._all())
-                await self._count()
+                await self._carrier.collect(self._all())
+                await self._carrier.count(self._all())
             case Touches.CHANGES:
                 return await self._change(one, do, fresh=True)
             case Touches.NOTHING:
@@ -304,125 +294,31 @@ class SharedNamespaces(Namespaces):
 
     # what happened
 
-    def ended(self, journal: SharedJournal, exchange: Exchange) -> None:
-        """An exchange ended here: it is sent soon."""
-        self._outbox.add(journal, exchange)
-
-    def told(self, journal: SharedJournal) -> None:
-        """What is in flight here changed, and somebody waits for that."""
-        if asyncio.get_running_loop().time() > journal.watched_until:
-            journal.watched_until = 0.0
-        else:
-            self._outbox.tell(journal.namespace)
-
-    async def gather(self, journal: SharedJournal, *, watch_s: float = 0.0) -> None:
-        """Read what ended, and have all tell what they have in flight; for a while at each change too."""
-        if watch_s:
-            await self.link.command("SET", f"{PREFIX}watch:{journal.namespace}", "1", "PX", int(watch_s * 1000) + 1000)
-        await self._gather([journal.namespace], watch_s)
-        await self.pull(journal)
-
     async def look(self) -> None:
         """Learn what happened in all journals; raises StateLostError."""
-        await self._gather(self._all())
+        await self._carrier.collect(self._all())
         for one in list(self):
-            await self.pull(_shared(one).journal)
-
-    async def pull(self, journal: SharedJournal) -> None:
-        """Read what ended, and what the others told last."""
-        more = 1
-        while more > 0:
-            epoch, dropped, start, come, open_, more = await self.link.run(
-                scripts.READ, journal.namespace, os.urandom(6).hex(), journal.epoch, journal.read_until,
-                self.link.member,
-            )  # fmt: skip
-            try:
-                found = [_ended(entry) for entry in come]
-                elsewhere = [one for told in open_ for one in _opened(told)]
-            except UNREADABLE as error:
-                raise self.link.unreadable(error) from None
-            if journal.namespace == DEFAULT:
-                for one in found:
-                    self._seed_late(one)
-            journal.take(epoch.decode(), dropped, start, found, elsewhere)
-
-    def _seed_late(self, exchange: Exchange) -> None:
-        """Give an exchange the seed of its number, which it had not when it was decided: no dice were thrown then."""
-        if exchange.seed == self.default.seed_of(0):
-            exchange.seed = self.default.seed_of(exchange.number)
+            await self._carrier.pull(_shared(one).journal)
 
     def _all(self) -> list[str]:
         return [DEFAULT, *self._claimed]
-
-    async def _gather(self, namespaces: list[str], watch_s: float = 0.0) -> None:
-        await self._outbox.flush()
-        await self.link.tell("gather", namespaces=namespaces, watch_s=watch_s)
-
-    async def _count(self) -> None:
-        names = self._all()
-        counts = await self.link.run(scripts.COUNTS, self.link.member, *names)
-        for name, count in zip(names, counts, strict=True):
-            one = self._at(name)
-            if one is not None:
-                one.journal.count(*count)
 
     def _at(self, name: str) -> SharedNamespace | None:
         return self.default if name == DEFAULT else self._claimed.get(name)
 
     async def _heard(self, told: dict[str, Any]) -> None:
         """What another process tells."""
-        if told["do"] == "changed":
-            await self._learn_namespaces()
-        if told["do"] == "gather":
-            await self._outbox.flush()
-        for name in told.get("namespaces", ()):
-            one = self._at(name)
-            if one is None:
-                continue
-            if told["do"] == "changed":
-                async with one.lock:
-                    await self._copy(one)
-            elif told["do"] == "gather":
-                await self._tell_open(one)
-                if told["watch_s"]:
-                    until = asyncio.get_running_loop().time() + told["watch_s"]
-                    one.journal.watched_until = max(one.journal.watched_until, until)
-        if told["do"] == "wake" and (one := self._at(told["ns"])) is not None:
-            one.journal.wake()
-
-    async def _tell_open(self, one: SharedNamespace) -> None:
-        """Tell what is in flight here; each has a number then."""
-        here = one.journal.here()
-        unnumbered = [exchange for exchange in here if not exchange.number]
-        if unnumbered:
-            first = await self.link.run(scripts.NUMBER, one.key, os.urandom(6).hex(), len(unnumbered))
-            for number, exchange in enumerate(unnumbered, first):
-                exchange.number = exchange.number or number
-                self._seed_late(exchange)
-        parts = [b"%d\n" % len(here)]
-        for exchange in here:
-            data = bytes_of(exchange)
-            parts.append(b"%d %d\n%b" % (exchange.number, len(data), data))
-        await self.link.run(scripts.OPEN, one.key, self.link.member, b"".join(parts) if here else b"")
-
-    async def _tell_open_of(self, name: str) -> None:
-        one = self._at(name)
-        if one is not None:
-            await self._tell_open(one)
-
-
-def _ended(entry: bytes) -> Exchange:
-    number, _, _, data = entry.split(b" ", 3)
-    return exchange_of(data, int(number))
-
-
-def _opened(told: bytes) -> Iterator[Exchange]:
-    at = told.index(b"\n") + 1
-    while at < len(told):
-        end = told.index(b"\n", at)
-        number, size = map(int, told[at:end].split())
-        yield exchange_of(told[end + 1 : end + 1 + size], number)
-        at = end + 1 + size
+        match told["do"]:
+            case "changed":
+                await self._learn_namespaces()
+                for one in filter(None, map(self._at, told["namespaces"])):
+                    async with one.lock:
+                        await self._copy(one)
+            case "gather":
+                await self._carrier.asked(told["namespaces"], told["watch_s"])
+            case "wake":
+                if (woken := self._at(told["ns"])) is not None:
+                    woken.journal.wake()
 
 
 def _shared(namespace: Namespace) -> SharedNamespace:

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from mockserver.server.namespace import DEFAULT, Namespace
 from mockserver.server.state.document import NOTHING, document_of, fill
-from mockserver.server.state.shared_journal import Carrier, SharedJournal
+from mockserver.server.state.shared_journal import SharedJournal
 
 if TYPE_CHECKING:
     from mockserver.core.exchange import Exchange
     from mockserver.profile.edition import Edition
-
-
-class Common(Carrier, Protocol):
-    """What all namespaces of a process have in common."""
-
-    @property
-    def offset_ms(self) -> float:
-        """How far the clock of all processes is before this machine's."""
+    from mockserver.server.state.link import Link
+    from mockserver.server.state.shared_journal import Carrier
 
 
 class SharedNamespace(Namespace):
@@ -37,17 +31,17 @@ class SharedNamespace(Namespace):
 
     journal: SharedJournal
 
-    def __init__(self, name: str, key: str, seed: str, common: Common) -> None:
+    def __init__(self, name: str, key: str, seed: str, link: Link, carrier: Carrier) -> None:
         super().__init__(name, seed)
         self.key = key
-        self.journal = SharedJournal(key, common)
+        self.journal = SharedJournal(key, carrier)
         self.version = ""
         self.document = NOTHING
         self.exchanges = 0
         self.rows: dict[str, bytes] = {}
         self.calls: dict[str, int] = {}
         self.lock = asyncio.Lock()
-        self._common = common
+        self._link = link
         self.seeded = key == DEFAULT
 
     def begin(self, exchange: Exchange) -> None:
@@ -57,11 +51,11 @@ class SharedNamespace(Namespace):
     @property
     def moved_ms(self) -> float:
         """How far its clock was moved on, beside what makes all processes' clocks one."""
-        return round(self.advanced_ms - self._common.offset_ms, 3)
+        return round(self.advanced_ms - self._link.offset_ms, 3)
 
     @moved_ms.setter
     def moved_ms(self, moved_ms: float) -> None:
-        self.advanced_ms = moved_ms + self._common.offset_ms
+        self.advanced_ms = moved_ms + self._link.offset_ms
 
     def document_now(self) -> bytes:
         """The state as it is here now."""
