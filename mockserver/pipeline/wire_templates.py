@@ -267,7 +267,7 @@ class Frames(Sequence[bytes]):
 
 def held_bytes(frames: Sequence[bytes]) -> int:
     """Bytes that a plan's frames keep in memory."""
-    return frames.held_bytes if isinstance(frames, Frames) else sum(map(len, frames))
+    return frames.held_bytes if type(frames) is Frames else sum(map(len, frames))
 
 
 def escape(text: str) -> bytes:
