@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
+from uvicorn.server import ServerState
 
 from mockserver.core.exchange import Answer, Plan, Usage
 from mockserver.pipeline.pace import PaceSettings
@@ -289,10 +290,10 @@ def test_a_client_that_has_not_taken_the_last_answer_waits_for_the_next(paused: 
     written: list[bytes] = []
     transport: Any = SimpleNamespace(write=written.append)
     flow: Any = SimpleNamespace(write_paused=paused)
-    writer = WholeAnswer(transport, flow, (), keeps_alive=True)
+    writer = WholeAnswer(transport, flow, ServerState())
 
     assert writer.write_whole(200, (), [b"a"]) is not paused
-    assert (writer.written, bool(written)) == (not paused, not paused)
+    assert bool(written) is not paused
 
 
 def test_what_tells_of_exchanges_may_fail(caplog: pytest.LogCaptureFixture) -> None:

@@ -21,7 +21,7 @@ def decided_by(
     memory: Memory[Response], request: IncomingRequest, decide: Callable[[IncomingRequest], Response]
 ) -> Response:
     """What a memory says to a request of which the body decides."""
-    return memory.decided(request.request.body, request, decide)
+    return memory.decided("", request, lambda _head, one: decide(one))
 
 
 def counting() -> tuple[list[bytes], Callable[[IncomingRequest], Response]]:

@@ -141,12 +141,14 @@ class Head:
         created: Unix seconds.
         model: The model that answers.
         headers: Response headers that every answer carries (trace and request id).
+        lines: The same as ASGI's `send` writes them; None where that is not known.
     """
 
     id: str
     created: int
     model: str
     headers: Headers = ()
+    lines: bytes | None = None
 
 
 @immutable(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from mockserver.core.drawn import drawn, entropy_of
 from mockserver.core.exchange import Head, Headers
-from mockserver.core.headers import ReadyHeaders, plain_lines
+from mockserver.core.headers import plain_lines
 from mockserver.core.immutable import immutable
 
 _SHORTUUID: Final = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # 57 characters, none easily mistaken
@@ -61,11 +61,13 @@ def head(
         own_id: The answer's own id, where it has one.
         created: The answer's own time, where it has one.
     """
+    headers, lines = headers_with_lines(settings, entropy, now_ms)
     return Head(
         answer_id(settings.id_form, entropy) if own_id is None else own_id,
         now_ms // 1000 if created is None else created,
         model,
-        response_headers(settings, entropy, now_ms),
+        headers,
+        lines,
     )
 
 
@@ -111,12 +113,18 @@ def response_headers(settings: HeadSettings, entropy: bytes, now_ms: int) -> Hea
     The trace id begins with yymmddHHMMSS; the request id is milliseconds since the epoch and three letters
     (observed 2026-09 by a client's author, see the API reference, headers).
     """
+    return headers_with_lines(settings, entropy, now_ms)[0]
+
+
+def headers_with_lines(settings: HeadSettings, entropy: bytes, now_ms: int) -> tuple[Headers, bytes | None]:
+    """The same, and where there are both the lines in which they are sent."""
     trace_name, id_name, lines = _names(settings.trace_header, settings.request_id_header)
     trace = b"00-%b%b-%b-01" % (_stamp(now_ms // 1000), hexlify(entropy[16:26]), hexlify(entropy[24:32]))
     request_id = b"%d%b" % (now_ms, entropy[:3].translate(_LETTERS))
+    both = (trace_name, trace), (id_name, request_id)
     if lines is not None:
-        return ReadyHeaders.of(((trace_name, trace), (id_name, request_id)), lines % (trace, request_id), None)
-    return tuple(pair for pair in ((trace_name, trace), (id_name, request_id)) if pair[0])
+        return both, lines % (trace, request_id)
+    return tuple(pair for pair in both if pair[0]), None
 
 
 @lru_cache(maxsize=64)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mockserver.core.exchange import ToolCall
 
+_RARER = frozenset({"max_completion_tokens", "stop"})
 MOST_STOPS = 64  # more would make the search's time a matter of the client's choice
 
 
@@ -35,11 +36,12 @@ def bounds(body: Mapping[str, Any], not_kept: Sequence[str] = ()) -> tuple[int |
     """
     if not_kept:
         body = {name: value for name, value in body.items() if name not in not_kept}
-    most, newer, stop = whole(body.get("max_tokens")), body.get("max_completion_tokens"), body.get("stop")
-    if newer is not None and (newer := whole(newer)) is not None and (most is None or newer < most):
-        most = newer
-    if stop is None:
+    most = whole(body.get("max_tokens"))
+    if _RARER.isdisjoint(body):
         return most, ()
+    newer, stop = whole(body.get("max_completion_tokens")), body.get("stop")
+    if newer is not None and (most is None or newer < most):
+        most = newer
     texts = [stop] if isinstance(stop, str) else stop if isinstance(stop, list) else ()
     stops = tuple(one for one in texts if isinstance(one, str))
     if len(stops) > MOST_STOPS:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mockserver.pipeline.incoming import IncomingRequest
 
 Decided = TypeVar("Decided")
+Head = TypeVar("Head", bound="Hashable")
 MOST_RESPONSES: Final = 256
 MOST_MET: Final = 4096
 """Requests of which only is known that they came: a response is kept from the second time on."""
@@ -30,23 +31,27 @@ class Memory(Generic[Decided]):
         self._met: set[int] = set()
         self._kept: dict[Hashable, tuple[object, Decided]] = {}
 
-    def decided(self, key: Hashable, asked: IncomingRequest, decide: Callable[[IncomingRequest], Decided]) -> Decided:
+    def decided(
+        self, head: Head, asked: IncomingRequest, decide: Callable[[Head, IncomingRequest], Decided]
+    ) -> Decided:
         """What was decided for the same request; else what `decide` says now.
 
         Args:
-            key: All of the request that decides.
+            head: What decides beside the namespace and the body.
             asked: A request for which nothing is set up.
             decide: All the stages that make no difference between equal requests.
         """
-        if self._generation is None or len(asked.request.body) > MOST_BYTES:
-            return decide(asked)
+        body = asked.request.body
+        if self._generation is None or len(body) > MOST_BYTES:
+            return decide(head, asked)
         generation = self._generation()
         if generation is None:
-            return decide(asked)
+            return decide(head, asked)
+        key = head, asked.namespace, body
         kept = self._kept.get(key)
         if kept is not None and kept[0] == generation:
             return kept[1]
-        decided = decide(asked)
+        decided = decide(head, asked)
         known = hash(key)
         if known not in self._met:
             if len(self._met) >= MOST_MET:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from mockserver.core.drawn import entropy_begun, entropy_of
 from mockserver.core.errors import Refusal
-from mockserver.core.exchange import SCRIPTED, Answer, Plan
+from mockserver.core.exchange import SCRIPTED, Answer, Ending, Plan
 from mockserver.pipeline.admit import AdmitSettings, admit_body, enter
 from mockserver.pipeline.error_plans import ErrorPlans
 from mockserver.pipeline.head import head
@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     from mockserver.pipeline.set_up import NothingSetUp
     from mockserver.pipeline.wire_templates import WireTemplates
 
-    _Finish = Callable[[IncomingRequest], Response]
     _HeadKey = tuple[object, ...]
+    _Said = tuple[Answer | Plan | Refusal, ChatRequest, "_Way", WireTemplates, NothingSetUp]
+    """What is said to a request, with what its head and a test decide of the rest."""
+    _Decided = _Said | tuple[Refusal, ChatRequest | None]
 
 _MOST_WAYS: Final = 1024
 """Heads of which is remembered what follows from them: a few hundred bytes each."""
@@ -76,7 +78,7 @@ class Service:
         self._admission = AdmitSettings(self.rules.request, self.rules.catalogue, self.keys)
         self._wires = WireForms(self.rules)
         self._responses: Memory[Response] = Memory(self.generation)
-        self._answers: Memory[_Finish] = Memory(self.generation)
+        self._decisions: Memory[_Decided] = Memory(self.generation)
         self._ways: dict[_HeadKey, _Way] = {}
         self.derived = f"{self.rules.name}:{self.seed}".encode()
 
@@ -89,17 +91,16 @@ class Service:
             header(QUIRKS_HEADER), header(ERROR_HEADER), header(STYLE_HEADER),
         )  # fmt: skip
         if not asked.is_plain:
-            return self._decide(head, asked, is_plain=False)(asked)
-        key = head, asked.namespace, request.body
+            return self._finish(self._decide(head, asked, is_plain=False), asked)
         if asked.dice:  # equal requests are answered alike, under ids and times of their own
-            return self._answers.decided(key, asked, partial(self._decide, head))(asked)
-        return self._responses.decided(key, asked, partial(self._answer, head))
+            return self._finish(self._decisions.decided(head, asked, self._decide), asked)
+        return self._responses.decided(head, asked, self._answer)
 
     def _answer(self, head: _HeadKey, asked: IncomingRequest) -> Response:
-        return self._decide(head, asked)(asked)
+        return self._finish(self._decide(head, asked), asked)
 
-    def _decide(self, head: _HeadKey, asked: IncomingRequest, *, is_plain: bool = True) -> _Finish:
-        """The stages that say what is answered, in their order; what is given does the rest, with time and dice."""
+    def _decide(self, head: _HeadKey, asked: IncomingRequest, *, is_plain: bool = True) -> _Decided:
+        """The stages that say what is answered, in their order; `_finish` does the rest, with time and dice."""
         request = None
         try:
             way = self._ways.get(head) or self._enter(head, asked)
@@ -108,12 +109,12 @@ class Service:
                 way.wire = self._wires.of(way.entrance.chip, asked.request.headers.get(QUIRKS_HEADER, b""))
             set_up = NOTHING_SET_UP if is_plain else self._set_up(asked, request)
         except Refusal as refusal:
-            return partial(self._refuse, refusal.with_traceback(None), request)  # which would keep all that it saw
+            return refusal.with_traceback(None), request  # which would keep all that it saw
         try:
             said = self._say(request, set_up)
         except Refusal as refusal:
-            return partial(self._finish, refusal.with_traceback(None), request, way, way.wire, set_up)
-        return partial(self._finish, said, request, way, way.wire, set_up)
+            return refusal.with_traceback(None), request, way, way.wire, set_up
+        return said, request, way, way.wire, set_up
 
     def _enter(self, head: _HeadKey, asked: IncomingRequest) -> _Way:
         """The way of requests with a head that is let in; raises Refusal."""
@@ -127,23 +128,16 @@ class Service:
         way = self._ways[head] = _Way(entrance, begun, self.paces.get(asked.chip))
         return way
 
-    def _refuse(self, refusal: Refusal, request: ChatRequest | None, asked: IncomingRequest) -> Response:
-        return Response(self.errors.plan(refusal, self._entropy(asked), asked.now_ms, asked.chip), request)
-
     def _entropy(self, asked: IncomingRequest) -> bytes:
         body = asked.request.body
         return asked.dice or entropy_of(self.derived, asked.model.encode(), asked.chip.encode(), body)
 
-    def _finish(
-        self,
-        said: Answer | Plan | Refusal,
-        request: ChatRequest,
-        way: _Way,
-        wire: WireTemplates,
-        set_up: NothingSetUp,
-        asked: IncomingRequest,
-    ) -> Response:
+    def _finish(self, decided: _Decided, asked: IncomingRequest) -> Response:
         """The stages that give what is said its identity, form and times; where something is set up it is disturbed."""
+        if len(decided) == 2:
+            refusal, refused = decided
+            return Response(self.errors.plan(refusal, self._entropy(asked), asked.now_ms, asked.chip), refused)
+        said, request, way, wire, set_up = decided
         entropy = asked.dice or way.entropy(asked.request.body)
         if isinstance(said, Answer):
             plan = self._plan(said, request, wire, set_up.pace or way.pace, entropy, asked)
@@ -196,7 +190,10 @@ class Service:
             at_ms = pace_of(said, wire.steps(said, request, frames, identity), len(frames), speed, entropy)
         place: Place = "stream" if request.stream else "body"
         headers = self.rules.headers.put(headers, place, entropy)
-        return Plan(200, headers, frames, at_ms, source=said.source, detail=said.detail, stale=said.stale)
+        return Plan(  # named, they would be put into a dictionary first
+            200, headers, frames, at_ms, Ending.COMPLETE, None, None, False, said.source, said.detail, True, (),
+            said.stale,
+        )  # fmt: skip
 
 
 class _Way:

@@ -60,6 +60,7 @@ class Structure:
 
 
 PLAIN = Structure()
+_ASKED = frozenset({"tools", "tool_choice", "response_format"})
 SCHEMA_WHERE = "response_format.json_schema.schema"
 
 
@@ -69,6 +70,8 @@ def structure(body: Mapping[str, Any]) -> Structure:
     Raises:
         Refusal: `invalid-field`, naming the field and what is allowed.
     """
+    if _ASKED.isdisjoint(body):  # nearly always, and seen at the speed of C
+        return PLAIN
     if body.get("tools") is None and body.get("tool_choice") is None and body.get("response_format") is None:
         return PLAIN
     functions = _functions(body.get("tools"))

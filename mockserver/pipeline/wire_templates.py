@@ -90,12 +90,12 @@ class WireTemplates:
 
     def write(self, answer: Answer, head: Head, request: ChatRequest) -> tuple[Headers, Sequence[bytes]]:
         """An answer as the request wants it: its headers and its frames."""
-        own = head.headers
+        own, lines = head.headers, head.lines
         if not request.stream:
             data = self.body(answer, head)
             headers: Headers = (*of_body(self.body_type, data), *own)
-            if type(own) is ReadyHeaders and self._body_lines is not None:
-                lines = b"%bcontent-length: %d\r\n%b" % (self._body_lines, len(data), own.lines)
+            if lines is not None and self._body_lines is not None:
+                lines = b"%bcontent-length: %d\r\n%b" % (self._body_lines, len(data), lines)
                 headers = ReadyHeaders.of(headers, lines, len(data))
             return headers, (data,)
         frames = self.stream(answer, head, include_usage=request.include_usage)
@@ -103,8 +103,8 @@ class WireTemplates:
             whole = b"".join(frames)
             return (*self._opening, (LENGTH, b"%d" % len(whole)), *own), [whole]
         headers = (*self._opening, *own)
-        if type(own) is ReadyHeaders and self._stream_lines is not None:
-            headers = ReadyHeaders.of(headers, self._stream_lines + own.lines, None)
+        if lines is not None and self._stream_lines is not None:
+            headers = ReadyHeaders.of(headers, self._stream_lines + lines, None)
         return headers, frames
 
     def steps(self, answer: Answer, request: ChatRequest, frames: Sequence[bytes], head: Head) -> int:
@@ -267,7 +267,7 @@ class Frames(Sequence[bytes]):
 
 def held_bytes(frames: Sequence[bytes]) -> int:
     """Bytes that a plan's frames keep in memory."""
-    return frames.held_bytes if isinstance(frames, Frames) else sum(map(len, frames))
+    return frames.held_bytes if type(frames) is Frames else sum(map(len, frames))
 
 
 def escape(text: str) -> bytes:

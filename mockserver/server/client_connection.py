@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGISendCallable, ASGISendEvent, HTTPScope
     from uvicorn.protocols.http.flow_control import FlowControl
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+    from uvicorn.server import ServerState
 
     from mockserver.core.exchange import Headers, Plan
 
@@ -179,22 +180,24 @@ class ClientConnection:
 
 
 class WholeAnswer:
-    """What writes a whole answer in one call, where no application and no cycle of uvicorn's know of the request.
+    """What writes whole answers in one call, where no application and no cycle of uvicorn's know of the request.
+
+    Args:
+        transport: The connection's.
+        flow: The connection's.
+        state: Has the server's own headers: another date each second.
 
     Attributes:
-        written: Whether it was written.
+        keeps_alive: Whether the connection stays open behind the next answer.
     """
 
-    __slots__ = ("_flow", "_keeps_alive", "_own", "_transport", "written")
+    __slots__ = ("_flow", "_state", "_transport", "keeps_alive")
 
-    def __init__(
-        self, transport: Transport, flow: FlowControl, own: Iterable[tuple[bytes, bytes]], *, keeps_alive: bool
-    ) -> None:
+    def __init__(self, transport: Transport, flow: FlowControl, state: ServerState) -> None:
         self._transport = transport
         self._flow = flow
-        self._own = own
-        self._keeps_alive = keeps_alive
-        self.written = False
+        self._state = state
+        self.keeps_alive = True
 
     def write_whole(self, status: int, headers: Headers, parts: Sequence[bytes]) -> bool:
         """Write a whole answer, each part as one `send` would write it; False where only ASGI's `send` can.
@@ -202,24 +205,25 @@ class WholeAnswer:
         The bytes are those of `send`. What it would refuse, and what changes the framing, is left to it, and so is a
         client that has not yet taken the answer before this one.
         """
-        if status == 200 and type(headers) is ReadyHeaders:
-            head: SentHead | None = SentHead(_OK, headers.lines, headers.length)
-        else:
-            head = sent_head(status, headers)
-        if head is None or self._flow.write_paused:
+        if self._flow.write_paused:
             return False
-        own = _lines(tuple(self._own))
-        closing = b"" if self._keeps_alive else b"connection: close\r\n"
-        if head.length is None:
+        if status == 200 and type(headers) is ReadyHeaders:
+            first, given, length = _OK, headers.lines, headers.length
+        elif (head := sent_head(status, headers)) is not None:
+            first, given, length = head
+        else:
+            return False
+        own = _lines(tuple(self._state.default_headers))
+        closing = b"" if self.keeps_alive else b"connection: close\r\n"
+        if length is None:
             chunks = [b"%x\r\n%b\r\n" % (len(part), part) for part in parts if part]
-            lines = (head.status, own, head.headers, closing, b"transfer-encoding: chunked\r\n\r\n", *chunks, LAST)
-        elif head.length == sum(map(len, parts)):
-            lines = (head.status, own, head.headers, closing, b"\r\n", *parts)
+            lines = (first, own, given, closing, b"transfer-encoding: chunked\r\n\r\n", *chunks, LAST)
+        elif length == sum(map(len, parts)):
+            lines = (first, own, given, closing, b"\r\n", *parts)
         else:
             return False
         self._transport.write(b"".join(lines))
-        self.written = True
-        if not self._keeps_alive:
+        if not self.keeps_alive:
             self._transport.close()
         return True
 

@@ -80,13 +80,16 @@ def weight(exchange: Exchange) -> int:
     request, plan, chat = exchange.request, exchange.plan, exchange.chat
     headers = request.headers
     size = OVERHEAD_BYTES + len(request.body) + HEADER_BYTES * len(headers) + sum(map(len, headers.values()))
-    size += 2 * getsizeof(request.path) + 8 * len(exchange.writes)  # the path's parts stand in its route too
+    size += 2 * getsizeof(request.path)  # its parts stand in its route too
+    if exchange.writes:
+        size += 8 * len(exchange.writes)
     if request.query:
         size += getsizeof(request.query)
     if chat is not None:
         for message in chat.messages:
             size += sum(map(getsizeof, message.values()))
-        size += sum(map(getsizeof, chat.ignored))
+        if chat.ignored:
+            size += sum(map(getsizeof, chat.ignored))
     if plan is not None:
         size += held_bytes(plan.frames) + FRAME_BYTES * len(plan.frames)
         if plan.detail or plan.stale:
@@ -188,29 +191,30 @@ class Journal:
         exchange.in_flight = False
         if self._open.pop(id(exchange), None) is None:
             return
-        budget = self._budget
-        budget.ended.append((self, exchange))
-        plan = exchange.plan
+        ended, plan = self._budget.ended, exchange.plan
+        ended.append((self, exchange))
         if (
-            len(budget.ended) >= WEIGHED_TOGETHER
-            or len(exchange.request.body) > WEIGHED_AT_ONCE_BYTES
+            len(ended) >= WEIGHED_TOGETHER
             or plan is None
             or len(plan.frames) != 1
+            or len(exchange.request.body) > WEIGHED_AT_ONCE_BYTES
         ):
-            budget.settle()
-        self.planned()
+            self._budget.settle()
+        if self._waiters:
+            self._wake()
 
     def keep(self, exchange: Exchange) -> None:
         """Weigh an exchange that ended, and keep it."""
         if exchange.chat is not None:
             exchange.chat = without_body(exchange.chat)
         size = weight(exchange)
-        self._kept.append((exchange, size))
+        kept, budget = self._kept, self._budget
+        if not kept:
+            budget.journals.add(self)
+        kept.append((exchange, size))
         self.weight += size
-        budget = self._budget
         budget.used_bytes += size
-        budget.journals.add(self)
-        while len(self._kept) > self._most_exchanges or (self.weight > self._most_bytes and len(self._kept) > 1):
+        while len(kept) > self._most_exchanges or (self.weight > self._most_bytes and len(kept) > 1):
             self.drop_oldest()
         if budget.used_bytes > budget.most_bytes:
             budget.make_room(self)

@@ -57,7 +57,7 @@ def told_of(exchange: Exchange) -> ToldExchange:
     status, planned, source, detail = 0, 0, "", "the client left before its request was whole"
     if plan is not None:
         status, planned, source, stale = plan.status, len(plan.frames), plan.source, plan.stale
-        detail = shortened(plan.detail, SHOWN_DETAIL_CHARACTERS)
+        detail = plan.detail and shortened(plan.detail, SHOWN_DETAIL_CHARACTERS)
     sent, ending, faults = exchange.frames_sent, exchange.ending, exchange.faults
     return ToldExchange(request.method, path, status, sent, planned, source, ending, faults, ignored, stale, detail)
 

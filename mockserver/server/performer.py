@@ -103,11 +103,11 @@ def perform_whole(plan: Plan, connection: WholeWriter, wheel: Wheel, exchange: E
     frames, count = plan.frames, len(plan.frames)
     if plan.at_ms or count > WHOLE_FRAMES or goes_frame_by_frame(plan):
         return False
-    started = wheel.now()
     if count <= 1:
         if not connection.write_whole(plan.status, plan.headers, frames):
             return False
     else:
+        started = wheel.now()
         parts: list[bytes] = []
         writes = array("d")
         size = 0

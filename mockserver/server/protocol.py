@@ -28,12 +28,19 @@ class MockProtocol(LimitedProtocol):
         chats: The chats' way in without ASGI; None where there is none.
     """
 
+    _writer: WholeAnswer
+
     def __init__(self, *args: Any, chats: ChatDoor | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
         self._chats = chats
         self._first_read = b""
         self._chat: _DirectChat | None = None
         self._answered_at = 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """What writes whole answers is made once."""
+        super().connection_made(transport)
+        self._writer = WholeAnswer(transport, self.flow, self.server_state)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """What has begun goes the parser's way, which knows of clients that leave."""
@@ -104,10 +111,10 @@ class MockProtocol(LimitedProtocol):
         """Write what was decided; what is not written at once goes on as an application's task, and False is given."""
         self._chat = None
         self._head_bytes = 0
-        head = chat.head
-        writer = WholeAnswer(self.transport, self.flow, self.server_state.default_headers, keeps_alive=head.keeps_alive)
+        head, writer = chat.head, self._writer
+        writer.keeps_alive = head.keeps_alive
         rest: Any = chat.door.answer(chat.begun, plan, writer)
-        if writer.written:
+        if rest is None:
             self.server_state.total_requests += 1
             self._keep_open()
             return True

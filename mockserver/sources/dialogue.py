@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.core.exchange import text_of, texts_of
-from mockserver.sources import phrases
+from mockserver.sources.phrases import language_of, quotation
 from mockserver.sources.prompt_tokens import media_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 RESULT_LENGTH: Final = 80
+_NOBODY: Final[Mapping[str, Any]] = {}
 
 
 class DialogueSummary:
@@ -24,20 +25,20 @@ class DialogueSummary:
         turn: How many user messages there are.
         earlier: The beginning of the first of them, where there are several.
         media: How many images and videos the last user message has.
-        role: The role of the last message.
         result: What a tool returned, where that is the last message; else None.
     """
 
+    __slots__ = ("asked", "earlier", "language", "media", "quote", "result", "turn")
+
     def __init__(self, messages: Sequence[Mapping[str, Any]]) -> None:
         users = [message for message in messages if message.get("role", "user") == "user"]
-        last = messages[-1]
-        asking: Mapping[str, Any] = users[-1] if users else {}
-        content = asking.get("content")
-        self.asked = asked = content if isinstance(content, str) else "".join(texts_of(asking))
-        self.language = language = phrases.language_of(asked)
-        self.quote = phrases.quotation(asked, language.quote_length)
         self.turn = turn = len(users)
-        self.earlier = phrases.quotation(text_of(users[0]), language.quote_length) if turn > 1 else ""
+        last, asking = messages[-1], users[-1] if users else _NOBODY
+        content = asking.get("content")
+        self.asked = asked = content if type(content) is str else "".join(texts_of(asking))
+        self.language = language = language_of(asked)
+        self.quote = quotation(asked, language.quote_length)
+        self.earlier = quotation(text_of(users[0]), language.quote_length) if turn > 1 else ""
         self.media = 0 if content is asked else media_parts(asking)
-        self.role = role = last.get("role", "user")
-        self.result = phrases.quotation(text_of(last), RESULT_LENGTH) if role == "tool" else None
+        told = last is not asking and last.get("role") == "tool"
+        self.result = quotation(text_of(last), RESULT_LENGTH) if told else None

@@ -36,6 +36,8 @@ class Draw:
     It holds 512 bits, which is several times what one answer draws.
     """
 
+    __slots__ = ("_left",)
+
     def __init__(self, seed: str, purpose: str) -> None:
         self._left = int.from_bytes(hashlib.blake2b(f"{seed}:{purpose}".encode()).digest())
 
@@ -46,7 +48,8 @@ class Draw:
 
     def choice(self, among: Sequence[Chosen]) -> Chosen:
         """One of them."""
-        return among[self.below(len(among))]
+        self._left, drawn = divmod(self._left, len(among))
+        return among[drawn]
 
 
 def prose(

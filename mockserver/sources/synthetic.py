@@ -160,7 +160,9 @@ def _written(
         messages: The dialogue.
         texts: What its messages say, where each has a role and says one text.
     """
-    if texts is not None and sum(map(len, messages)) == 2 * len(texts) and max(map(len, texts)) <= _QUOTED:
+    if len(messages) == 1:
+        said = _message(messages[0])
+    elif texts is not None and sum(map(len, messages)) == 2 * len(texts) and max(map(len, texts)) <= _QUOTED:
         said = ", ".join(map(_MESSAGE, map(_quoted, texts), map(_quoted, map(_ROLE, messages))))
     else:
         said = ", ".join([_message(one) for one in messages])
@@ -175,7 +177,7 @@ def _digest(text: str) -> str:
 def _message(one: Mapping[str, Any]) -> str:
     if len(one) == 2 and type(content := one.get("content")) is str and type(role := one.get("role")) is str:
         said = _quoted(content) if len(content) <= _QUOTED else _digest(content)
-        return _MESSAGE(said, _quoted(role))
+        return f'{{"content": {said}, "role": {_quoted(role)}}}'
     return _in_order(one)
 
 

@@ -25,6 +25,8 @@ def check_messages(document: Json, rules: RequestRules) -> tuple[list[Json], lis
         if fault.rule not in lets_in:
             raise fault
         messages = document["messages"] = []
+    if len(messages) == 1 and (said := _plainly_said(messages[0], rules)) is not None:
+        return messages, [said]
     try:  # at the speed of C: nearly all dialogues are of plain messages, and may be long
         texts = list(map(_CONTENT, messages))
         plain = {*map(type, messages)} == {dict} and {*map(type, texts)} == {str}
@@ -40,6 +42,14 @@ def check_messages(document: Json, rules: RequestRules) -> tuple[list[Json], lis
                 raise
             messages[number] = {**message, "content": ""}  # what cannot be read says nothing
     return messages, None
+
+
+def _plainly_said(message: object, rules: RequestRules) -> str | None:
+    """What a plain message says: the same as below, without the sets that a long dialogue is worth; None for others."""
+    if type(message) is not dict or "tool_calls" in message:
+        return None
+    content, role = message.get("content"), message.get("role")
+    return content if type(content) is str and type(role) is str and role in rules.roles else None
 
 
 _CONTENT, _ROLE = itemgetter("content"), itemgetter("role")
