@@ -11,10 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
+from mockserver.core import sent_headers
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError, suggestion
+from mockserver.core.fitting import plainly
 from mockserver.core.immutable import immutable
-from mockserver.core.written import Checks, Written, key, trusted
+from mockserver.core.written import Checks, Written, key
 from mockserver.files.pattern import compile_pattern
 from mockserver.files.toml import toml_of
 from mockserver.pipeline.edition_rules import EditionRules
@@ -170,9 +172,9 @@ class Moderation(Written):
 class ResponseRules(Written):
     """What responses of an edition have, whatever the chip."""
 
-    headers: dict[str, str | dict[Place, HeaderValue]] = key(factory=dict)
+    headers: dict[sent_headers.NameForAll, sent_headers.HeaderValue | dict[Place, HeaderValue]] = key(factory=dict)
     """Further headers: the value on all responses, or by place. `{hex:12}` is drawn, `false` takes the header away."""
-    body_type: str = "application/json"
+    body_type: sent_headers.HeaderValue = "application/json"
     """Content-Type of an answer that is not streamed."""
 
 
@@ -358,13 +360,14 @@ W = TypeVar("W", bound=Written)
 
 
 def _read(path: Path, kind: type[W]) -> W:
-    """A file of a profile directory, checked unless it is shipped: the tests hold those."""
-    if path.is_relative_to(shipped("profiles")):
-        return trusted(kind, toml_of(path))
+    """A file of a profile directory, checked; by pydantic unless it is shipped and as it should be."""
+    data = toml_of(path)
+    if path.is_relative_to(shipped("profiles")) and (plain := plainly(kind, data)) is not None:
+        return plain
 
-    from mockserver.files.checked import read_toml
+    from mockserver.files.checked import checked
 
-    return read_toml(path, kind)
+    return checked(data, kind, path)
 
 
 def _by_axis(claims: Iterable[QuirkClaim], path: Path) -> dict[tuple[str, str, str], QuirkClaim]:
