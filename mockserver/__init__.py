@@ -9,9 +9,10 @@ Nothing is imported before it is asked for, so `import mockserver` costs nothing
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
+TYPE_CHECKING = False  # as type checkers take it; `typing` itself would cost more than all the rest of this file
 if TYPE_CHECKING:  # the same as `_PLACES`, for type checkers and editors; a test holds them together
+    import typing
+
     from mockserver.contract.cases import Phase
     from mockserver.contract.fuzz import Failure, Fuzzed, FuzzOptions, find_bug, find_bugs
     from mockserver.contract.http_client import UnreachableError
@@ -79,7 +80,7 @@ __all__ = [  # noqa: RUF022 - in the order of the headings
     "Config", "PaceSettings",
 ]  # fmt: skip
 
-_PLACES: Final = {
+_PLACES: typing.Final = {
     "contract.cases": "Phase",
     "contract.fuzz": "Failure FuzzOptions Fuzzed find_bug find_bugs",
     "contract.library": "Target assert_clause check edition_of",
@@ -109,7 +110,7 @@ _PLACES: Final = {
 
 if not TYPE_CHECKING:  # to a type checker a module with `__getattr__` has every name
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> typing.Any:
         """A public name, imported now.
 
         Raises:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ from mockserver.profile.edition import load_edition
 from mockserver.server.log import in_words, told_of
 from mockserver.server.protocol import MockProtocol
 from tests.conftest import KEY, Live, compose, serve
+from tests.raw_http import read_all, responses, whole
 from tests.recording_helpers import recording_of
 
 if TYPE_CHECKING:
@@ -156,6 +159,38 @@ def test_what_was_not_read_is_in_the_journal(changed: Live) -> None:
         urllib.request.urlopen(f"{changed.url}/_mock/exchanges/{row['number']}/fixture", timeout=10)
 
 
+@pytest.mark.parametrize("how", ["closes", "closes behind a chat without ASGI", "resets behind a chat"])
+@pytest.mark.parametrize(
+    ("sent", "asked"), [(HEAD, ("POST", PATH)), (b"GE", ("-", "-"))], ids=["half a head", "half a word"]
+)
+def test_a_client_that_leaves_within_a_head(changed: Live, sent: bytes, asked: tuple[str, str], how: str) -> None:
+    """The journal and the log tell of it as they do of half a body; nothing is sent."""
+    chat = whole(changed, "connection: keep-alive", data=b"{}")
+    with changed.connect() as sock:
+        for _ in range(2 if "ASGI" in how else 0):  # the first is what teaches the head
+            before = len(changed.exchanges)
+            sock.sendall(chat)
+            responses(sock, 1)
+            changed.wait_for(before + 1)
+        before = len(changed.exchanges)
+        if "resets" in how:
+            sock.sendall(chat + sent)
+            responses(sock, 1)  # so both were read
+            changed.wait_for(before + 1)
+            before += 1
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            sock.sendall(sent)
+
+    exchange = changed.wait_for(before + 1)
+    assert (exchange.request.method, exchange.request.path) == asked
+    assert (exchange.plan, exchange.ending, exchange.client_left) == (None, Ending.CUT, True)
+    assert len(changed.exchanges) == before + 1
+    before_it, behind_it = in_words(told_of(exchange))
+    assert before_it == f"{asked[0]} {asked[1]} -  0 frames  "
+    assert behind_it.endswith("cut: the client left before its request was whole")
+
+
 def test_the_recording_proxy_tells_of_them(tmp_path: Path) -> None:
     """It has no journal: a line says what could not be read, and the edition gives the shape."""
     with recording_of("http://127.0.0.1:9", tmp_path / "kept") as proxy:
@@ -164,3 +199,15 @@ def test_the_recording_proxy_tells_of_them(tmp_path: Path) -> None:
 
     assert (status, document) == (400, {"code": 40001, "msg": INVALID % "Invalid method encountered"})
     assert proxy.told == [f"400 for '-': {INVALID % 'Invalid method encountered'}"]
+
+
+def test_the_recording_proxy_tells_of_who_left(tmp_path: Path) -> None:
+    """The same of a client that leaves within a head."""
+    with recording_of("http://127.0.0.1:9", tmp_path / "kept") as proxy:
+        live = Live(EDITION, proxy.port, None, [], None)  # type: ignore[arg-type]
+        with live.connect() as sock:
+            sock.sendall(HEAD)
+            sock.shutdown(socket.SHUT_WR)
+            assert read_all(sock) == b""
+
+    assert proxy.told == [f"the client left before its request to {PATH!r} was whole"]

@@ -193,3 +193,19 @@ class TestOfUnittest(unittest.TestCase):
 
         self.session.assert_client_saw(answer.json()["choices"][0]["message"]["content"])
         self.session.assert_all_used()
+
+
+def test_a_control_request_in_flight_is_cut_in_silence(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever asks the control API while the mock stops sees the connection end; the log has no traceback of it."""
+    with MockServer(grace_seconds=0) as mock:
+        host, port = mock.url.removeprefix("http://").split(":")
+        client = socket.create_connection((host, int(port)), timeout=10)
+        client.sendall(
+            b"POST /_mock/reset HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+        )
+        assert client.recv(100).startswith(b"HTTP/1.1 100 ")  # so it waits for the body
+
+    with client:
+        assert client.recv(100) == b""
+    assert caplog.messages == []

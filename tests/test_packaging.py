@@ -62,7 +62,7 @@ def test_the_metadata_says_who_may_use_it(installed: Path) -> None:
     for line in ("Name: genstudio-mock", "Requires-Python: >=3.11", "License-Expression: Apache-2.0"):
         assert f"\n{line}\n" in metadata
     assert "Point the official OpenAI SDK at a chip3 stream" in metadata
-    assert "genstudio-mock = mockserver.cli:run" in (info / "entry_points.txt").read_text("utf-8")
+    assert "genstudio-mock = mockserver.__main__:run" in (info / "entry_points.txt").read_text("utf-8")
     assert (info / "licenses" / "LICENSE").read_text("utf-8") == (ROOT / "LICENSE").read_text("utf-8")
 
 

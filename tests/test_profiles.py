@@ -323,6 +323,14 @@ WRONG_CHIPS: dict[str, tuple[str, str]] = {
 }
 
 
+@pytest.fixture(params=["ours", "shipped"])
+def whose(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the files below `tmp_path` are the operator's own, or those of an installation that somebody edits."""
+    if request.param == "shipped":
+        monkeypatch.setattr("mockserver.profile.edition.shipped", lambda _: tmp_path)
+
+
+@pytest.mark.usefixtures("whose")
 @pytest.mark.parametrize("case", WRONG_CHIPS)
 def test_a_wrong_chip_file_is_one_line(tmp_path: Path, case: str) -> None:
     """A mistake in a chip's file is one line: file, key, what was seen, what is allowed."""
@@ -362,6 +370,29 @@ WRONG_EDITIONS: dict[str, tuple[tuple[str, str], str]] = {
         ('name = "usage-total-second"', 'name = "blocked-merged"'),
         "quirks: blocked-merged and blocked-own exclude each other",
     ),
+    "type-that-no-header-can-say": (
+        ("[moderation]", '[responses]\nbody_type = "应用"\n[moderation]'),
+        "responses.body_type: '应用' is not allowed; allowed: characters of Latin-1 on one line",
+    ),
+    "header-with-a-blank": (
+        ("[moderation]", '[responses.headers]\n"x a" = "b"\n[moderation]'),
+        "responses.headers.x a: 'x a' is no name of a header; allowed: letters, digits and dashes",
+    ),
+    "header-of-two-lines": (
+        ("[moderation]", '[responses.headers]\nx-a = "a\\r\\nb"\n[moderation]'),
+        "responses.headers.x-a: 'a\\r\\nb' is not allowed; allowed: characters of Latin-1 on one line",
+    ),
+    "type-of-an-error": (
+        ("[errors.missing-key]", '[errors.missing-key]\ncontent_type = "a\\n"'),
+        "errors.missing-key.content_type: 'a\\n' is not allowed; allowed: characters of Latin-1 on one line",
+    ),
+    "length-of-an-error": (
+        ("[errors.missing-key]", '[errors.missing-key]\nheaders = {content-length = "1"}'),
+        (
+            "errors.missing-key.headers.content-length: content-length says where the body ends, which is the "
+            "server's to say; the faults cut and limit_data lie"
+        ),
+    ),
     "rule-type": (
         ('type = "boolean"', 'type = "bool"'),
         (
@@ -376,6 +407,7 @@ WRONG_EDITIONS: dict[str, tuple[tuple[str, str], str]] = {
 }
 
 
+@pytest.mark.usefixtures("whose")
 @pytest.mark.parametrize("case", WRONG_EDITIONS)
 def test_a_wrong_edition_file_is_one_line(tmp_path: Path, case: str) -> None:
     """A mistake in an edition's file is one line: file, key, what was seen, what is allowed."""
@@ -388,6 +420,7 @@ def test_a_wrong_edition_file_is_one_line(tmp_path: Path, case: str) -> None:
     assert str(caught.value) == f"{path}: {message}"
 
 
+@pytest.mark.usefixtures("whose")
 def test_a_missing_error_row_is_named(tmp_path: Path) -> None:
     """Every kind of refusal has a row, so that none can fail for want of one."""
     text = (SHIPPED / "2024-tutorial" / "edition.toml").read_text("utf-8")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mockserver.core.checking import checks, strictly
 from mockserver.core.data import shipped
+from mockserver.core.fitting import plainly
 from mockserver.core.written import keys_of, trusted
 from mockserver.files.byte_text import Hex
 from mockserver.files.exchange_file import RequestPart
@@ -21,6 +24,7 @@ from mockserver.sources.fixture_file import FixtureFile, parse
 from tests.written_answers import ANSWERS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mockserver.core.written import Written
@@ -42,10 +46,10 @@ def named(path: Path) -> str:
 
 @pytest.mark.parametrize("path", PROFILES, ids=named)
 def test_a_shipped_profile_passes_the_check_and_is_read_as_it_would_be(path: Path) -> None:
-    """The start does not check what is shipped, so this does."""
+    """Without pydantic, since nothing is wrong with it."""
     kind, data = KINDS.get(path.stem, ChipFile), toml_of(path)
 
-    assert same(trusted(kind, data), checks(kind).validate_python(data))
+    assert same(plainly(kind, data), checks(kind).validate_python(data))
 
 
 @pytest.mark.parametrize("path", FIXTURES, ids=named)
@@ -53,7 +57,44 @@ def test_a_shipped_fixture_passes_the_check_and_is_read_as_it_would_be(path: Pat
     """The start does not check shipped fixtures either, so this does."""
     data = path.read_bytes()
 
-    assert same(trusted(FixtureFile, json.loads(data)), parse(data, path))
+    assert same(plainly(FixtureFile, json.loads(data)), parse(data, path))
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place within a JSON value: the object or list, and the key or index."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, one in inner:
+        yield value, name
+        yield from places(one)
+
+
+ODD: st.SearchStrategy[Any] = st.sampled_from([
+    None, True, 0, -1, 1.5, 2.0, 10**20, math.inf, math.nan, "", "a", "a\n", "A", "no-done", "2030-01-02", [], {},
+    ["a"], [[]], {"a": 1}, {"body": False},
+])  # fmt: skip
+
+
+@given(st.data())
+def test_what_is_plainly_allowed_passes_the_check(data: st.DataObject) -> None:
+    """Whatever somebody edits in a shipped file: what is taken without pydantic, pydantic would have read the same."""
+    path = data.draw(st.sampled_from([*PROFILES, *FIXTURES]))
+    shipped_as_toml = path.suffix == ".toml"
+    kind = KINDS.get(path.stem, ChipFile) if shipped_as_toml else FixtureFile
+    edited = toml_of(path) if shipped_as_toml else json.loads(path.read_bytes())
+    inside, name = data.draw(st.sampled_from(list(places(edited))))
+    match data.draw(st.sampled_from(["another value", "another key", "one more key", "absent"])):
+        case "another value":
+            inside[name] = data.draw(ODD)
+        case "another key" if isinstance(inside, dict):
+            inside[data.draw(st.sampled_from(["nvidia", "source", f"{name}s"]))] = inside.pop(name)
+        case "one more key" if isinstance(inside, dict):
+            inside[data.draw(st.sampled_from(["jiter", "text", "$schema"]))] = data.draw(ODD)
+        case _:
+            del inside[name]
+
+    plain = plainly(kind, edited)
+
+    assert plain is None or same(plain, checks(kind).validate_python(edited))
 
 
 ANSWER = {"text": "a"}

@@ -75,16 +75,28 @@ def run() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to fail
+    sys.unraisablehook = _end_if_interrupted
     try:
         code = main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
         sys.stdout.flush()
     except KeyboardInterrupt:
+        code = INTERRUPTED
+    except RuntimeError as error:  # which Python 3.11 makes of what ends the making of a class, so of an import
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
         code = INTERRUPTED
     except BrokenPipeError:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the last flush does not fail too
         code = 0
     sys.exit(code)
+
+
+def _end_if_interrupted(unraisable: sys.UnraisableHookArgs) -> None:
+    """Ctrl-C that came in a callback, of an import's locks or of the interpreter's end, where nobody can be told."""
+    if isinstance(unraisable.exc_value, KeyboardInterrupt):
+        os._exit(INTERRUPTED)
+    sys.__unraisablehook__(unraisable)
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:

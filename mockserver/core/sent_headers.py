@@ -12,7 +12,8 @@ from mockserver.core.written import Checks, Described
 
 _NAME: Final = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$"
 _VALUE: Final = "^[\\t -~\\u0080-\\u00ff]*$"
-_FRAMING: Final = ("connection", "content-length", "transfer-encoding")
+_CONNECTION: Final = "connection"
+_FRAMING: Final = (_CONNECTION, "content-length", "transfer-encoding")
 _LENGTH: Final = "content-length"
 
 
@@ -24,6 +25,10 @@ def _name(name: str) -> str:
             f"{name} says where the body ends, which is the server's to say; the faults cut and limit_data lie"
         )
     return name
+
+
+def _name_of_all(name: str) -> str:
+    return name if name.lower() == _CONNECTION else _name(name)
 
 
 def _value(value: str) -> str:
@@ -57,6 +62,8 @@ _PAIR_SCHEMA: Final = {
 }
 
 HeaderName = Annotated[str, Checks(_name, _name_schema(*_FRAMING))]
+NameForAll = Annotated[str, Checks(_name_of_all, _name_schema(*_FRAMING[1:]))]
+"""The name of a header that many responses carry: where it is `connection`, a service closes after each."""
 HeaderValue = Annotated[str, Checks(_value, _VALUE_SCHEMA)]
 SentHeaders = Annotated[
     dict[HeaderName, HeaderValue],

@@ -128,9 +128,15 @@ def keys_of(value: Written, *without: str, defaults: bool = True) -> dict[str, A
 
 
 @cache
+def types_of(kind: Any) -> dict[str, Any]:
+    """The annotations of a class by field, with what marks them."""
+    return get_type_hints(kind, include_extras=True)
+
+
+@cache
 def _readers(kind: Any) -> dict[str, tuple[str, Callable[[Any], Any] | None]]:
     """By key: the field's name, and what makes its value of what is written; None leaves it as it is."""
-    hints = get_type_hints(kind, include_extras=True)
+    hints = types_of(kind)
     return {one.metadata.get("alias", one.name): (one.name, _reader(hints[one.name])) for one in fields(kind)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 T = TypeVar("T")
+_NO_KEY: Final = ("[key]", "function-after[")
+"""How parts of pydantic's paths begin that are no keys: that a key itself is meant, and which type of a union."""
 
 
 class Data(BaseModel):
@@ -43,7 +45,8 @@ def explain(wrong: ValidationError, kind: type[Any]) -> str:
     """The first error of a validation in one line: key, what was seen, what is allowed."""
     errors = wrong.errors(include_url=False)
     error = next((one for one in errors if _misspelt(one, kind)), errors[0])
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
+    path = [part for part in error["loc"] if not str(part).startswith(_NO_KEY)]
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
     trouble, seen = error["type"], error["input"]
     where = f"{where}: " if where else ""
     if trouble == "extra_forbidden":

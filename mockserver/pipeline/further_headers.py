@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
+from mockserver.core import sent_headers
 from mockserver.core.drawn import drawn
 from mockserver.core.headers import with_headers
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from mockserver.core.exchange import Headers
 
 Place = Literal["stream", "body", "error"]
-HeaderValue = str | Literal[False]
+HeaderValue = sent_headers.HeaderValue | Literal[False]
 PLACES: Final[tuple[Place, ...]] = ("stream", "body", "error")
 """Where a header may stand: on streamed answers, on other answers, on refusals."""
 

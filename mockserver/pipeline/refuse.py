@@ -14,6 +14,7 @@ from mockserver.core.errors import printable
 from mockserver.core.exchange import Headers, Plan
 from mockserver.core.headers import of_body, with_headers
 from mockserver.core.immutable import immutable
+from mockserver.core.sent_headers import HeaderValue, NameForAll
 from mockserver.core.written import Written, key
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ class ErrorShape(Written):
     retry_after_s: int | None = key(default=None, ge=0)
     body: str | None = None
     """Of the family `own`: the whole body. `{message}` stands for the message as JSON text without its quotes."""
-    content_type: str = "application/json; charset=utf-8"
+    content_type: HeaderValue = "application/json; charset=utf-8"
     """Empty sends no Content-Type."""
-    headers: dict[str, str | Literal[False]] = key(factory=dict)
+    headers: dict[NameForAll, HeaderValue | Literal[False]] = key(factory=dict)
     """Further headers of this kind of refusal; `false` takes away what the mock would send."""
     claim: Literal["documented", "observed", "assumed"]
     source: str

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError, suggestion
+from mockserver.core.fitting import plainly
 from mockserver.core.immutable import immutable
-from mockserver.core.written import Written, trusted
+from mockserver.core.written import Written
 from mockserver.files.toml import toml_of
 from mockserver.pipeline.edition_rules import EditionRules
 from mockserver.pipeline.further_headers import FurtherHeaders
@@ -186,13 +187,14 @@ W = TypeVar("W", bound=Written)
 
 
 def _read(path: Path, kind: type[W]) -> W:
-    """A file of a profile directory, checked unless it is shipped: the tests hold those."""
-    if path.is_relative_to(shipped("profiles")):
-        return trusted(kind, toml_of(path))
+    """A file of a profile directory, checked; by pydantic unless it is shipped and as it should be."""
+    data = toml_of(path)
+    if path.is_relative_to(shipped("profiles")) and (plain := plainly(kind, data)) is not None:
+        return plain
 
-    from mockserver.files.checked import read_toml
+    from mockserver.files.checked import checked
 
-    return read_toml(path, kind)
+    return checked(data, kind, path)
 
 
 def _by_axis(claims: Iterable[QuirkClaim], path: Path) -> dict[tuple[str, str, str], QuirkClaim]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from mockserver.core import sent_headers
 from mockserver.core.errors import suggestion
 from mockserver.core.immutable import immutable
 from mockserver.core.written import Checks, Written, key
@@ -157,9 +158,9 @@ class Moderation(Written):
 class ResponseRules(Written):
     """What responses of an edition have, whatever the chip."""
 
-    headers: dict[str, str | dict[Place, HeaderValue]] = key(factory=dict)
+    headers: dict[sent_headers.NameForAll, sent_headers.HeaderValue | dict[Place, HeaderValue]] = key(factory=dict)
     """Further headers: the value on all responses, or by place. `{hex:12}` is drawn, `false` takes the header away."""
-    body_type: str = "application/json"
+    body_type: sent_headers.HeaderValue = "application/json"
     """Content-Type of an answer that is not streamed."""
 
 

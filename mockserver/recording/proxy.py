@@ -148,9 +148,10 @@ class RecordingProxy:
 
     def keep(self, exchange: Exchange) -> None:
         """Tell of a request that could not be read; there is nothing to keep."""
+        what = f"the client left before its request to {exchange.request.path[:100]!r} was whole"
         if exchange.plan is not None:
             what = f"{exchange.plan.status} for {exchange.request.path[:100]!r}: {exchange.plan.detail}"
-            self._recorder.tell_masked(what, set())
+        self._recorder.tell_masked(what, set())
 
     def _known(self, asked: Request) -> Plan | None:
         """The plan of a recording; None asks the upstream."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from mockserver.core.errors import Refusal
 from mockserver.core.route import CHAT_PATHS, MODELS_PATH, parse_decoded
 from mockserver.pipeline.catalogue import list_models
 from mockserver.pipeline.incoming import Response
+from mockserver.server.connection import CONNECTION_KEY
 from mockserver.server.direct_chats import DirectChats
 from mockserver.server.guard import Guard
 
@@ -50,7 +52,12 @@ class App:
         if route is None:
             if self._others is None:
                 self._others = other_routes(self, self._mock, self._guard, page=self._page)
-            await self._others(scope, receive, send)
+            try:
+                await self._others(scope, receive, send)
+            except asyncio.CancelledError:
+                if CONNECTION_KEY not in scope:
+                    raise
+                scope[CONNECTION_KEY].cut()  # the server stops: the client sees a cut, and the log no traceback
             return
         if scope["method"] != "POST":
             await MethodRefusal(self._mock, ("POST",))(scope, receive, send)

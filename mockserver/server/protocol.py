@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from mockserver.core.exchange import Ending, Exchange
 from mockserver.server.client_connection import ClientConnection, WholeAnswer
 from mockserver.server.limited_protocol import LimitedProtocol, connected
 
@@ -45,6 +46,8 @@ class MockProtocol(LimitedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """What has begun goes the parser's way, which knows of clients that leave."""
         self._leave_to_parser()
+        if exc is not None:
+            self._keep_half_head()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -178,7 +181,14 @@ class MockProtocol(LimitedProtocol):
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client says no more: what it began goes the parser's way, which knows of that."""
         self._leave_to_parser()
+        self._keep_half_head()
         return super().eof_received()
+
+    def _keep_half_head(self) -> None:
+        """A client left, or says no more, amid the head of a request: that is told as it is of half a body."""
+        if self._in_head and not self._lingering:
+            asked, self._in_head = self._asked_so_far(), False
+            self._refuser.keep(Exchange(asked, ending=Ending.CUT, client_left=True))
 
     def _let_go(self) -> None:
         """A body does not come: the parser's way knows how to refuse it."""

@@ -19,6 +19,7 @@ from pydantic_core import from_json
 from mockserver.core.data import ANY, shipped
 from mockserver.core.errors import OperatorError
 from mockserver.core.field_rules import Rule, exactly_one
+from mockserver.core.fitting import plainly
 from mockserver.core.immutable import immutable
 from mockserver.core.strict_json import repeated_key
 from mockserver.core.written import Reads, Written, key, trusted
@@ -299,8 +300,7 @@ def read(root: Path | str, name: str, number: int = 0, *, keep: bool = True) -> 
     top = intern(os.path.join(root, "").removeprefix("./"))  # noqa: PTH118 - a Path keeps each of its parts for ever
     path = f"{top}{name}"
     data = read_bounded(path)
-    ours = Path(root) == shipped("fixtures")  # which the tests have checked
-    file = _checked_before(data) if ours else parse(data, path)
+    file = parse(data, path, ours=Path(root) == shipped("fixtures"))
     if file is None:
         return None
     model, chip, *_ = map(intern, [*name.split("/")[:-1], ANY, ANY])
@@ -311,8 +311,11 @@ def read(root: Path | str, name: str, number: int = 0, *, keep: bool = True) -> 
     )  # fmt: skip
 
 
-def parse(data: bytes, where: Path | str) -> FixtureFile | None:
-    """The bytes of a file as a fixture; None for the recorded form, OperatorError for what is neither."""
+def parse(data: bytes, where: Path | str, *, ours: bool = False) -> FixtureFile | None:
+    """The bytes of a file as a fixture; None for the recorded form, OperatorError for what is neither.
+
+    For `ours`, which are shipped, no start waits for pydantic.
+    """
     data = without_byte_order_mark(data)
     try:
         value = from_json(data, allow_inf_nan=False)
@@ -325,6 +328,8 @@ def parse(data: bytes, where: Path | str) -> FixtureFile | None:
         raise OperatorError(f"{where}: {shown(value)} is not allowed; allowed: an object with match and answer")
     if twice := repeated_key(data):
         raise OperatorError(f"{where}: {twice}: this key is there twice; keep one")
+    if ours and (plain := plainly(FixtureFile, value)) is not None:
+        return plain
     from pydantic import ValidationError
 
     from mockserver.core.checking import strictly
