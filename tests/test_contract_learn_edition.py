@@ -176,6 +176,25 @@ def test_headers_are_played_where_they_stood() -> None:
         assert "cache-control" not in one.headers
 
 
+def test_a_header_of_one_refusal_is_kept_unless_its_name_tells_of_a_secret(tmp_path: Path) -> None:
+    """A maker may be called portkey; what is called api-key is in no file."""
+
+    def other(case: Case) -> Exchange:
+        came = refused(case, 422, {"was": case.rule})
+        assert came.plan is not None
+        own = ((b"x-portkey-provider", b"openai"), (b"x-api-key", b"sk-geheim"), (b"x-usertoken", b"geheim"))
+        headers = (*came.plan.headers, *own) if case.name == "empty messages" else came.plan.headers
+        return replace(came, plan=replace(came.plan, headers=headers))
+
+    came = {case.name: other(case) for case in ASKED}
+    edition = written(came, tmp_path)
+    mock = learn.asked_of_mock(edition, edition.chips["nvidia"], MODEL, ASKED)
+
+    assert Reading(mock["empty messages"]).headers["x-portkey-provider"] == "openai"
+    assert "x-portkey-provider" not in Reading(mock["no messages"]).headers
+    assert "geheim" not in (tmp_path / "2024-tutorial" / "edition.toml").read_text("utf-8")
+
+
 def test_a_refusal_may_lack_what_others_have(tmp_path: Path) -> None:
     """One whose headers are of somebody before the chip is played without the chip's, and with its own."""
 

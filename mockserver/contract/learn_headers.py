@@ -27,7 +27,8 @@ IDS: Final = {
 }
 """Headers that a chip's quirks decide, with the form of their values."""
 OF_A_REFUSAL: Final[tuple[str, ...]] = ("allow", "www-authenticate", "retry-after")
-_MAY_BE_SECRET: Final = re.compile(r"auth|key|token|org|secret|session|account|user")
+_MAY_BE_SECRET: Final = re.compile(r"(?<![a-z])(?:auth|(?:api|access)?key|token|org|secret|session|account|user)")
+"""A word of a header's name that begins so; `portkey` and `monkey` are names of makers."""
 _FEWEST: Final = 3
 """So many responses must carry a header before it is taken for one that others carry too."""
 
