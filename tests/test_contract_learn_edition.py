@@ -83,6 +83,38 @@ def test_refusals_of_another_server_come_back_to_the_byte(tmp_path: Path) -> Non
     assert {name: form(one) for name, one in mock.items()} == {name: form(one) for name, one in came.items()}
 
 
+def test_what_a_refusal_repeats_of_the_request_is_repeated_of_another(tmp_path: Path) -> None:
+    """The value at fault, the object that lacks a key, and a name in the words, as FastAPI and gateways show them."""
+
+    def other(case: Case) -> Exchange:
+        body = case.body if isinstance(case.body, dict) else {}
+        if case.name == "unknown model":
+            return refused(case, 404, {"error": {"message": f"model {body['model']} is not here", "input": "model"}})
+        if case.param and isinstance(case.body, dict):
+            shown = json.dumps(body.get(case.param, body), ensure_ascii=False, separators=(",", ":"))
+            return refused(case, 422, f'{{"detail":[{{"loc":["{case.param}"],"input":{shown}}}]}}'.encode())
+        return refused(case, 422, {"detail": "no"})
+
+    edition = written({case.name: other(case) for case in ASKED}, tmp_path)
+    fresh = [
+        replace(case, body={**case.body, **change})
+        for name, change in (("no messages", {"stream": True, "seed": "é"}), ("unknown model", {"model": "ghost-1"}))
+        for case in ASKED
+        if case.name == name and isinstance(case.body, dict)
+    ]
+    mock = learn.asked_of_mock(edition, edition.chips["nvidia"], MODEL, fresh)
+
+    assert [Reading(one).body for one in mock.values()] == [Reading(other(case)).body for case in fresh]
+
+
+def test_what_stands_in_a_refusal_by_chance_is_not_taken_for_the_request(tmp_path: Path) -> None:
+    """A number that is once alike, and a word of few letters, stay as they came."""
+    came = {case.name: refused(case, 400, b'{"code":3,"words":"true or 0.5"}') for case in ASKED}
+    rows = written(came, tmp_path).file.errors
+
+    assert {row.body for row in rows.values() if row.body} == {'{"code":3,"words":"true or 0.5"}'}
+
+
 _LET_IN = {
     "not JSON at all": "wrong-content-type", "empty body": "empty-body", "not UTF-8": "not-utf-8",
     "an array": "wrong-body", "no messages": "missing-messages", "empty messages": "empty-messages",

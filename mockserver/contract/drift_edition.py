@@ -173,7 +173,10 @@ def _smallest(
     """A learnt row, as a change of the one that was there where such a one has the form that came."""
     if row.body is None:
         return row
-    due = next(Reading(one) for case, one in came if Reading(one).body.decode("utf-8", "replace") == row.body)
+    readings = (Reading(one) for _, one in came)
+    due = next((one for one in readings if one.body.decode("utf-8", "replace") == row.body), None)
+    if due is None:
+        return row  # it repeats the request, which no change of another does
     base = before.get(name) or before[name.partition(":")[0]]
     for one in _changes(base, row, due):
         plan = refuse(Refusal("invalid-field", "words"), one)

@@ -128,7 +128,8 @@ class Service:
         return way
 
     def _refuse(self, refusal: Refusal, request: ChatRequest | None, asked: IncomingRequest) -> Response:
-        return Response(self.errors.plan(refusal, self._entropy(asked), asked.now_ms, asked.chip), request)
+        body = asked.request.body
+        return Response(self.errors.plan(refusal, self._entropy(asked), asked.now_ms, asked.chip, body), request)
 
     def _entropy(self, asked: IncomingRequest) -> bytes:
         body = asked.request.body
@@ -150,7 +151,7 @@ class Service:
         elif isinstance(said, Plan):
             plan = said  # a recording
         else:
-            plan = self.errors.plan(said, entropy, asked.now_ms, asked.chip)
+            plan = self.errors.plan(said, entropy, asked.now_ms, asked.chip, asked.request.body)
         return Response(set_up.disturb(plan, wire.beat), request, set_up.faults)
 
     def _admit(self, entrance: Entrance, asked: IncomingRequest) -> ChatRequest:
