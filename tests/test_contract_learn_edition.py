@@ -10,9 +10,10 @@ import pytest
 
 from mockserver.cli import drift as drift_command
 from mockserver.cli import learn as learn_command
-from mockserver.contract import drift, learn, learn_edition
-from mockserver.contract.clauses.clause import Context, Severity
+from mockserver.contract import drift, learn, learn_compare, learn_edition
+from mockserver.contract.clauses.clause import Context, Outcome, Severity
 from mockserver.contract.clauses.reading import Reading
+from mockserver.contract.clauses.table import judge
 from mockserver.contract.http_client import Address, HttpTransport
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
@@ -23,6 +24,7 @@ from tests.contract_live import Quiet, serving, serving_with
 from tests.learning import MODEL, TUTORIAL, run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mockserver.contract.cases import Case
@@ -358,3 +360,46 @@ def test_drift_tells_another_form_of_a_refusal() -> None:
     assert told["body of a 401"] is Severity.MUST
     assert told["header traceresponse of a 401"] is Severity.SHOULD
     assert drift.compare(Context(TUTORIAL, CHIP, MODEL), [("no key", ours, ours)]) == []
+
+
+REFUSING_WITH_200: dict[str, Callable[[Case], tuple[str, bytes]]] = {
+    "a body": lambda _case: ("application/json", b'{"code":40001,"msg":"bad request"}'),
+    "an event": lambda _case: ("text/event-stream", b'data: {"error":{"message":"bad"}}\n\ndata: [DONE]\n\n'),
+    "a page": lambda _case: ("text/html", b"<h1>sorry</h1>"),
+    "an empty list": lambda case: ("application/json", b'{"choices":[],"error":"%b"}' % case.rule.encode()),
+}
+
+
+@pytest.mark.parametrize("name", REFUSING_WITH_200)
+def test_a_refusal_under_status_200_is_one(name: str, tmp_path: Path) -> None:
+    """What has no choices is no answer: it is learnt as a refusal, played to the byte, and counts as such in drift."""
+
+    def other(case: Case) -> Exchange:
+        kind, data = REFUSING_WITH_200[name](case)
+        return replace(OURS[case.name], plan=Plan(200, ((b"content-type", kind.encode()),), (data,)))
+
+    came = {case.name: other(case) for case in ASKED}
+    edition = written(came, tmp_path)
+    mock = learn.asked_of_mock(edition, edition.chips["nvidia"], MODEL, ASKED)
+    asked = [(case, came[case.name]) for case in ASKED]
+    same, differs = learn_compare.form_of(edition, edition.chips["nvidia"], MODEL, asked)
+    context = Context(edition, edition.chips["nvidia"], MODEL)
+    case = ASKED[0]
+    let = drift.compare(context, [(case.name, mock[case.name], let_in(case))])
+
+    assert edition.file.request.lets_in == ()
+    assert {(Reading(one).status, Reading(one).refused) for one in mock.values()} == {(200, True)}
+    assert (same, dict(differs)) == (len(asked), {})
+    assert drift.compare(context, [(name, mock[name], came[name]) for name in came]) == []
+    assert (let[0].field, let[0].mock, let[0].live) == (f"status: {case.name}", "200, a refusal", "200")
+
+
+def test_an_answer_where_a_refusal_under_200_is_due_breaks_the_contract(tmp_path: Path) -> None:
+    """The status alone does not say that it was kept."""
+    edition = written({case.name: refused(case, 200, {"code": 1, "msg": "no"}) for case in ASKED}, tmp_path)
+    case = next(case for case in ASKED if case.name == "no messages")
+    context = Context(edition, edition.chips["nvidia"], MODEL, refusal=case.refusal)
+    said = {check.id: verdict for check, verdict in judge(let_in(case), context).items()}
+
+    assert said["status"].outcome is Outcome.BROKEN
+    assert said["status"].evidence == (f"an answer came; due a refusal with status 200 (the edition's {case.refusal})")

@@ -130,7 +130,7 @@ def patched(
 
 def _told_by_quirks(answers: Sequence[tuple[Case, Exchange, Exchange]]) -> set[bytes]:
     """The headers that answers have on one side alone and a quirk of the chip decides, for refusals too."""
-    pairs = [(Reading(mine).headers, Reading(live).headers) for _, mine, live in answers if Reading(live).answered]
+    pairs = [(Reading(mine).headers, Reading(live).headers) for _, mine, live in answers if not Reading(live).refused]
     return {
         name.encode()
         for name in OF_QUIRKS
@@ -153,7 +153,7 @@ def alike_types(one: str, other: str) -> bool:
 def _as_it_counts(edition: Edition, case: Case, ours: Exchange, live: Exchange) -> Exchange:
     """What came, with the mock's own body where only the words are others: the headers are the service's still."""
     mine, theirs = Reading(ours), Reading(live)
-    if ours.plan is None or live.plan is None or mine.status != theirs.status or mine.answered:
+    if ours.plan is None or live.plan is None or mine.status != theirs.status or not mine.refused:
         return live
     types = [reading.headers.get("content-type", "") for reading in (mine, theirs)]
     if changed_form(edition, case, ours, live) or not alike_types(*types):

@@ -76,7 +76,7 @@ def learned(
     refused: dict[str, list[bool]] = {}
     for case, came in asked:
         if came.plan is not None and case.rule:
-            refused.setdefault(case.rule, []).append(not Reading(came).answered)
+            refused.setdefault(case.rule, []).append(Reading(came).refused)
     request = replace(
         edition.file.request,
         fields=_fields(edition.file.request.fields, asked, date),
@@ -107,7 +107,7 @@ def _rows(
     bodies = learn_echo.templates(asked)
     for case, came in asked:
         reading = Reading(came)
-        if not 400 <= reading.status <= 599:
+        if not (reading.refused and 200 <= reading.status <= 599):
             continue
         mine = Reading(ours[case.name]) if case.name in ours else None
         same = mine is not None and _form(mine) == _form(reading)
@@ -188,8 +188,8 @@ def _says(name: str, value: object, rule: FieldRule, came: Reading) -> bool:
     try:
         taken = read_field(name, value, rule)
     except Refusal:
-        return not came.answered
-    return came.answered and (name != "stream" or (taken is True) is (came.framing == "sse"))
+        return came.refused
+    return not came.refused and (name != "stream" or (taken is True) is (came.framing == "sse"))
 
 
 def _not_kept(answers: Iterable[Exchange]) -> tuple[Any, ...]:

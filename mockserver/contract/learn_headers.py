@@ -105,6 +105,6 @@ def _by_place(every: Iterable[Exchange]) -> dict[Place, list[Mapping[str, str]]]
     for one in every:
         reading = Reading(one)
         if one.plan is not None:
-            sort: Place = "error" if not reading.answered else "stream" if reading.framing == "sse" else "body"
-            found["stream" if reading.answered and reading.wants_stream else sort].append(reading.headers)
+            sort: Place = "error" if reading.refused else "stream" if reading.framing == "sse" else "body"
+            found["stream" if not reading.refused and reading.wants_stream else sort].append(reading.headers)
     return found

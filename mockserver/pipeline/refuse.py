@@ -37,7 +37,8 @@ _TYPES = {
 class ErrorShape(Written):
     """One row of an edition's `[errors]`: how one kind of refusal looks on the wire."""
 
-    status: int = key(ge=400, le=599)
+    status: int = key(ge=200, le=599)
+    """Below 400 the body alone tells that it is a refusal, as some gateways have it."""
     family: Literal["gateway", "upstream", "own"]
     code: int | str
     message: str | None = None
@@ -45,7 +46,7 @@ class ErrorShape(Written):
     retry_after_s: int | None = key(default=None, ge=0)
     body: str | None = None
     """Of the family `own`: the whole body. `{message}` stands for the message as JSON text without quotes; `{value}`
-    for what is at fault in the request, as JSON: a field's value, the object that lacks it, or all that was sent; `{text}`
+    for what is at fault in the request, as JSON: a field's value, the object that lacks it, or all that came; `{text}`
     for the same without quotes."""
     content_type: str = "application/json; charset=utf-8"
     """Empty sends no Content-Type."""
@@ -57,13 +58,6 @@ class ErrorShape(Written):
     def __post_init__(self) -> None:
         if (self.family == "own") != (self.body is not None):
             raise ValueError('body belongs to family "own", and family "own" needs a body')
-
-
-@immutable(frozen=True, kw_only=True)
-class OwnShape(ErrorShape):
-    """The same of an error that is in no edition's table: any status, success too."""
-
-    status: int = key(ge=200, le=599)
 
 
 VALUE: Final = "{value}"
@@ -152,7 +146,7 @@ def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = (), asked: by
 def own_shape(status: int, code: int | str) -> ErrorShape:
     """How an error looks that is in no edition's table: the form follows from what its code is."""
     family: Literal["gateway", "upstream"] = "gateway" if isinstance(code, int) else "upstream"
-    return OwnShape(status=status, family=family, code=code, claim="assumed", source="a fixture")
+    return ErrorShape(status=status, family=family, code=code, claim="assumed", source="a fixture")
 
 
 def header_text(text: str) -> bytes:
