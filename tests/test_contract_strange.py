@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gzip
 import io
 import itertools
 from typing import TYPE_CHECKING
@@ -215,6 +216,22 @@ def test_what_closes_the_connection_behind_its_answer_is_read_to_the_end() -> No
 
     assert came.plan is not None
     assert (came.ending, b"".join(came.plan.frames)) == (Ending.COMPLETE, OK)
+
+
+def test_a_target_that_packs_what_nobody_asked_it_to_is_told_so(tmp_path: Path) -> None:
+    """It is not that nothing came whole; exit code 2, and no profile."""
+    data = gzip.compress(OK)
+    packed = says(head("200 OK", "Content-Encoding: gzip", f"Content-Length: {len(data)}") + data)
+    with listening(packed) as port:
+        code, out, err = run(
+            learn_command, "--base-url", f"http://127.0.0.1:{port}", "--model", "m", "--chip", "odd",
+            "--requests", "3", "--quiet", "--output", str(tmp_path),
+        )  # fmt: skip
+
+    assert (code, out) == (2, "")
+    told = "genstudio-mock: learn: all answers are packed (content-encoding: gzip), which no probe asks for; see "
+    assert err.splitlines()[-1].startswith(told)
+    assert [one.name for one in tmp_path.rglob("*.toml")] == []
 
 
 INTERIM = {
