@@ -6,12 +6,14 @@ import argparse
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
+from collections import deque
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -422,6 +424,14 @@ STAYING_FAILS = {
     ),
     "prints no JSON": ("print('hi', flush=True)", ValueError, "it was to print one JSON object and printed 'hi\\n'"),
     "hangs": ("time.sleep(600)", TimeoutError, "it printed no line within 2 s"),
+    "tells nothing": (
+        "print('{}', flush=True)", ValueError,
+        "the object that it printed has none of text, finish_reason, usage, tool_calls, error: '{}\\n'",
+    ),
+    "closes its output": (
+        "os.close(1); time.sleep(600)", RuntimeError,
+        "it closed its standard output and goes on; it is to print one line for each line that it gets",
+    ),
 }  # fmt: skip
 
 
@@ -429,12 +439,27 @@ STAYING_FAILS = {
 def test_how_a_client_that_stays_fails(fail: str) -> None:
     """The problem names what it did; it is started anew for the next stream."""
     code, kind, problem = STAYING_FAILS[fail]
-    client = StayingProgram([sys.executable, "-c", f"import sys, time\nfor line in sys.stdin:\n {code}"], os.environ, 2)
+    client = StayingProgram(
+        [sys.executable, "-c", f"import os, sys, time\nfor line in sys.stdin:\n {code}"], os.environ, 2
+    )
     try:
-        for _ in range(1 if fail == "hangs" else 2):
+        for _ in range(1 if "sleep" in code else 2):
             with pytest.raises(kind) as caught:
                 client("http://127.0.0.1:1")
             assert str(caught.value) == problem
+    finally:
+        client.close()
+
+
+def test_a_client_that_answers_before_it_is_asked_is_told() -> None:
+    """Its lines would be taken for what it read of later streams."""
+    answers = "import sys\nfor line in sys.stdin:\n print('{\"text\": \"\"}\\n' * 3, end='', flush=True)"
+    client = StayingProgram([sys.executable, "-c", answers], os.environ, 10)
+    problem = 'it printed a line before it was asked: b\'{"text": ""}\\n\'; it is to print one line for each'
+    try:
+        assert client("http://127.0.0.1:1") == {"text": ""}
+        with pytest.raises(RuntimeError, match=f"^{re.escape(problem)} line that it gets$"):
+            deque((client("http://127.0.0.1:1") for _ in range(100)), 0)  # the second line comes when it comes
     finally:
         client.close()
 

@@ -10,9 +10,10 @@ import pytest
 
 from mockserver.cli import drift as drift_command
 from mockserver.cli import learn as learn_command
-from mockserver.contract import drift, learn, learn_edition
-from mockserver.contract.clauses.clause import Context, Severity
+from mockserver.contract import drift, learn, learn_compare, learn_edition
+from mockserver.contract.clauses.clause import Context, Outcome, Severity
 from mockserver.contract.clauses.reading import Reading
+from mockserver.contract.clauses.table import judge
 from mockserver.contract.http_client import Address, HttpTransport
 from mockserver.core.data import shipped
 from mockserver.core.errors import OperatorError
@@ -23,6 +24,7 @@ from tests.contract_live import Quiet, serving, serving_with
 from tests.learning import MODEL, TUTORIAL, run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mockserver.contract.cases import Case
@@ -81,6 +83,38 @@ def test_refusals_of_another_server_come_back_to_the_byte(tmp_path: Path) -> Non
         return (Reading(one).status, Reading(one).headers.get("content-type"), Reading(one).body)
 
     assert {name: form(one) for name, one in mock.items()} == {name: form(one) for name, one in came.items()}
+
+
+def test_what_a_refusal_repeats_of_the_request_is_repeated_of_another(tmp_path: Path) -> None:
+    """The value at fault, the object that lacks a key, and a name in the words, as FastAPI and gateways show them."""
+
+    def other(case: Case) -> Exchange:
+        body = case.body if isinstance(case.body, dict) else {}
+        if case.name == "unknown model":
+            return refused(case, 404, {"error": {"message": f"model {body['model']} is not here", "input": "model"}})
+        if case.param and isinstance(case.body, dict):
+            shown = json.dumps(body.get(case.param, body), ensure_ascii=False, separators=(",", ":"))
+            return refused(case, 422, f'{{"detail":[{{"loc":["{case.param}"],"input":{shown}}}]}}'.encode())
+        return refused(case, 422, {"detail": "no"})
+
+    edition = written({case.name: other(case) for case in ASKED}, tmp_path)
+    fresh = [
+        replace(case, body={**case.body, **change})
+        for name, change in (("no messages", {"stream": True, "seed": "é"}), ("unknown model", {"model": "ghost-1"}))
+        for case in ASKED
+        if case.name == name and isinstance(case.body, dict)
+    ]
+    mock = learn.asked_of_mock(edition, edition.chips["nvidia"], MODEL, fresh)
+
+    assert [Reading(one).body for one in mock.values()] == [Reading(other(case)).body for case in fresh]
+
+
+def test_what_stands_in_a_refusal_by_chance_is_not_taken_for_the_request(tmp_path: Path) -> None:
+    """A number that is once alike, and a word of few letters, stay as they came."""
+    came = {case.name: refused(case, 400, b'{"code":3,"words":"true or 0.5"}') for case in ASKED}
+    rows = written(came, tmp_path).file.errors
+
+    assert {row.body for row in rows.values() if row.body} == {'{"code":3,"words":"true or 0.5"}'}
 
 
 _LET_IN = {
@@ -174,6 +208,25 @@ def test_headers_are_played_where_they_stood() -> None:
     for one in map(Reading, fresh.values()):
         assert ("x-talk" in one.headers) is one.answered
         assert "cache-control" not in one.headers
+
+
+def test_a_header_of_one_refusal_is_kept_unless_its_name_tells_of_a_secret(tmp_path: Path) -> None:
+    """A maker may be called portkey; what is called api-key is in no file."""
+
+    def other(case: Case) -> Exchange:
+        came = refused(case, 422, {"was": case.rule})
+        assert came.plan is not None
+        own = ((b"x-portkey-provider", b"openai"), (b"x-api-key", b"sk-geheim"), (b"x-usertoken", b"geheim"))
+        headers = (*came.plan.headers, *own) if case.name == "empty messages" else came.plan.headers
+        return replace(came, plan=replace(came.plan, headers=headers))
+
+    came = {case.name: other(case) for case in ASKED}
+    edition = written(came, tmp_path)
+    mock = learn.asked_of_mock(edition, edition.chips["nvidia"], MODEL, ASKED)
+
+    assert Reading(mock["empty messages"]).headers["x-portkey-provider"] == "openai"
+    assert "x-portkey-provider" not in Reading(mock["no messages"]).headers
+    assert "geheim" not in (tmp_path / "2024-tutorial" / "edition.toml").read_text("utf-8")
 
 
 def test_a_refusal_may_lack_what_others_have(tmp_path: Path) -> None:
@@ -307,3 +360,46 @@ def test_drift_tells_another_form_of_a_refusal() -> None:
     assert told["body of a 401"] is Severity.MUST
     assert told["header traceresponse of a 401"] is Severity.SHOULD
     assert drift.compare(Context(TUTORIAL, CHIP, MODEL), [("no key", ours, ours)]) == []
+
+
+REFUSING_WITH_200: dict[str, Callable[[Case], tuple[str, bytes]]] = {
+    "a body": lambda _case: ("application/json", b'{"code":40001,"msg":"bad request"}'),
+    "an event": lambda _case: ("text/event-stream", b'data: {"error":{"message":"bad"}}\n\ndata: [DONE]\n\n'),
+    "a page": lambda _case: ("text/html", b"<h1>sorry</h1>"),
+    "an empty list": lambda case: ("application/json", b'{"choices":[],"error":"%b"}' % case.rule.encode()),
+}
+
+
+@pytest.mark.parametrize("name", REFUSING_WITH_200)
+def test_a_refusal_under_status_200_is_one(name: str, tmp_path: Path) -> None:
+    """What has no choices is no answer: it is learnt as a refusal, played to the byte, and counts as such in drift."""
+
+    def other(case: Case) -> Exchange:
+        kind, data = REFUSING_WITH_200[name](case)
+        return replace(OURS[case.name], plan=Plan(200, ((b"content-type", kind.encode()),), (data,)))
+
+    came = {case.name: other(case) for case in ASKED}
+    edition = written(came, tmp_path)
+    mock = learn.asked_of_mock(edition, edition.chips["nvidia"], MODEL, ASKED)
+    asked = [(case, came[case.name]) for case in ASKED]
+    same, differs = learn_compare.form_of(edition, edition.chips["nvidia"], MODEL, asked)
+    context = Context(edition, edition.chips["nvidia"], MODEL)
+    case = ASKED[0]
+    let = drift.compare(context, [(case.name, mock[case.name], let_in(case))])
+
+    assert edition.file.request.lets_in == ()
+    assert {(Reading(one).status, Reading(one).refused) for one in mock.values()} == {(200, True)}
+    assert (same, dict(differs)) == (len(asked), {})
+    assert drift.compare(context, [(name, mock[name], came[name]) for name in came]) == []
+    assert (let[0].field, let[0].mock, let[0].live) == (f"status: {case.name}", "200, a refusal", "200")
+
+
+def test_an_answer_where_a_refusal_under_200_is_due_breaks_the_contract(tmp_path: Path) -> None:
+    """The status alone does not say that it was kept."""
+    edition = written({case.name: refused(case, 200, {"code": 1, "msg": "no"}) for case in ASKED}, tmp_path)
+    case = next(case for case in ASKED if case.name == "no messages")
+    context = Context(edition, edition.chips["nvidia"], MODEL, refusal=case.refusal)
+    said = {check.id: verdict for check, verdict in judge(let_in(case), context).items()}
+
+    assert said["status"].outcome is Outcome.BROKEN
+    assert said["status"].evidence == (f"an answer came; due a refusal with status 200 (the edition's {case.refusal})")

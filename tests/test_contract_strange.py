@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gzip
 import io
 import itertools
 from typing import TYPE_CHECKING
@@ -90,6 +91,10 @@ STRANGE: dict[str, tuple[Behaviour, int, str]] = {
     "100 Continue for ever": (
         again(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), 3,
         "does not speak HTTP/1.1 that can be read: the response has no end; is --base-url right?",
+    ),
+    "103 Early Hints for ever": (
+        again(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"), 3,
+        "can be read: more than 100 answers 1xx before the final one; is --base-url right?",
     ),
     "a head without end": (
         again(b"HTTP/1.1 200 OK\r\n", b"X: 1\r\n"), 3, "that can be read: got more than 100 headers; is --base-url",
@@ -211,3 +216,40 @@ def test_what_closes_the_connection_behind_its_answer_is_read_to_the_end() -> No
 
     assert came.plan is not None
     assert (came.ending, b"".join(came.plan.frames)) == (Ending.COMPLETE, OK)
+
+
+def test_a_target_that_packs_what_nobody_asked_it_to_is_told_so(tmp_path: Path) -> None:
+    """It is not that nothing came whole; exit code 2, and no profile."""
+    data = gzip.compress(OK)
+    packed = says(head("200 OK", "Content-Encoding: gzip", f"Content-Length: {len(data)}") + data)
+    with listening(packed) as port:
+        code, out, err = run(
+            learn_command, "--base-url", f"http://127.0.0.1:{port}", "--model", "m", "--chip", "odd",
+            "--requests", "3", "--quiet", "--output", str(tmp_path),
+        )  # fmt: skip
+
+    assert (code, out) == (2, "")
+    told = "genstudio-mock: learn: all answers are packed (content-encoding: gzip), which no probe asks for; see "
+    assert err.splitlines()[-1].startswith(told)
+    assert [one.name for one in tmp_path.rglob("*.toml")] == []
+
+
+INTERIM = {
+    "hints": b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n",
+    "processing": b"HTTP/1.1 102 Processing\r\n\r\n" * 50,
+    "continue and hints": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nConnection: close\r\n\r\n",
+    "chunked, they say": b"HTTP/1.1 199 Odd\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", INTERIM)
+def test_answers_1xx_are_passed_over(name: str) -> None:
+    """The final answer counts, and nothing of a head before it stays: RFC 9110, 15.2."""
+    answer = head("200 OK", "Content-Type: application/json", f"Content-Length: {len(OK)}", "X-Final: yes") + OK
+    with listening(says(INTERIM[name] + answer)) as port:
+        send = HttpTransport(Address(f"http://127.0.0.1:{port}"), "sk-test", lambda: 0.0)
+        came = send(Request("POST", "/", {b"host": b"x"}, b"{}"))
+
+    assert came.plan is not None
+    assert (came.plan.status, came.ending, b"".join(came.plan.frames)) == (200, Ending.COMPLETE, OK)
+    assert [name.lower() for name, _ in came.plan.headers] == [b"content-type", b"content-length", b"x-final"]

@@ -38,9 +38,11 @@ def test_a_header_stands_where_it_says() -> None:
             ["req_0a1b2c3d-0a1b-4a1b-8a1b-0a1b2c3d4e5f", "req_1a1b2c3d-0a1b-4a1b-8a1b-0a1b2c3d4e5f"],
             "req_{uuid}",
         ),
+        (["req-G0BD-NREf", "req--_2FqcKz9"], "req-{base64url:9}"),
+        (['W/"a-b_"', 'W/"-Db-c"'], 'W/"{base64url:4-5}"'),
         (["one two", "one"], None),
     ],
-    ids=["constant", "hex", "etag", "lengths that vary", "uuid", "nothing in common"],
+    ids=["constant", "hex", "etag", "lengths that vary", "uuid", "dashes", "dashes in quotes", "nothing in common"],
 )
 def test_values_have_a_form_in_common(values: list[str], form: str | None) -> None:
     """What is drawn of a form fits it, and so does each value that it was made of."""
@@ -56,3 +58,4 @@ def test_values_have_a_form_in_common(values: list[str], form: str | None) -> No
 def test_a_form_that_hides_keeps_no_long_word() -> None:
     """Of what may be somebody's secret no word of more than three characters stays."""
     assert form_of(["org-acme42", "org-acme42"], hidden=True) == "org-{lower:6}"
+    assert form_of(["acme-a_b", "acme--cd"], hidden=True) is None

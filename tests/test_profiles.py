@@ -95,7 +95,7 @@ def test_a_quirk_with_a_value_is_set_named_and_taken_back(name: str) -> None:
             "id-form=gen-{digits}",
             (
                 "due a text, what is drawn in braces, say id-form=gen-{digits:10}; "
-                "allowed: uuid, hex, digits, lower, letters, base64"
+                "allowed: uuid, hex, digits, lower, letters, base64, base64url"
             ),
         ),
         ("model-echo=a b", "due a name, say model-echo=models/{model}; {model} stands for the model that answers"),

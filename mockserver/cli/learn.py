@@ -143,6 +143,12 @@ def _check_answered(exchanges: Mapping[str, Exchange], folder: Path) -> None:
     readings = [Reading(exchange) for exchange in exchanges.values()]
     if not any(one.answered for one in readings):
         raise OperatorError(f"learn: none of {len(readings)} probes was answered with 200; see {folder}")
+    packed = {one.coding for one in readings if one.answered}
+    if packed and "" not in packed:
+        names = ", ".join(sorted(map(printable, packed)))
+        raise OperatorError(
+            f"learn: all answers are packed (content-encoding: {names}), which no probe asks for; see {folder}"
+        )
     if not any((one.whole or one.completion) and one.choices for one in readings):
         raise OperatorError(f"learn: none of {len(readings)} answers is whole and has choices; see {folder}")
 

@@ -53,13 +53,13 @@ def compare(context: Context, pairs: Sequence[Pair], cases: Mapping[str, Case] |
         *drift_rows.refusals(context.edition, pairs, cases or {}),
         *drift_rows.headers(pairs),
         *drift_rows.limits(pairs),
-        *_dialect(chip, [live for _, _, live in pairs if Reading(live).answered]),
+        *_dialect(chip, [live for _, _, live in pairs if not Reading(live).refused]),
         *_broken(context, pairs),
     ]
     alike: dict[tuple[bool, ...], list[tuple[Exchange, Exchange]]] = {}
     for _, ours, live in pairs:
         mine, theirs = Reading(ours), Reading(live)
-        if mine.answered and theirs.answered and _says(mine) == _says(theirs):
+        if not (mine.refused or theirs.refused) and _says(mine) == _says(theirs):
             alike.setdefault(_says(mine), []).append((ours, live))
     for listed in alike.values():
         ours_alike, live_alike = [ours for ours, _ in listed], [live for _, live in listed]
@@ -86,7 +86,7 @@ def _broken(context: Context, pairs: Sequence[Pair]) -> list[Row]:
     wire = {check.id for check in WIRE_CHECKS}
     musts = [check for check in CHECKS if check.id not in wire and check.weight(context) is Severity.MUST]
     for _, ours, live in pairs:
-        if not (Reading(ours).answered and Reading(live).answered):
+        if Reading(ours).refused or not Reading(live).answered:
             continue
         due, came = Reading(ours), Reading(live)
         for check in musts:
@@ -178,7 +178,7 @@ def patched(
         source: What to write as the source of the new claims.
         word_at_limit: The finish reason where the limit cut; empty for what the mock says.
     """
-    observed = learn.observations(chip.wire, {name: one for name, one in live.items() if Reading(one).answered})
+    observed = learn.observations(chip.wire, {name: one for name, one in live.items() if not Reading(one).refused})
     wire = chip.wire
     for one in observed:
         wire = quirks.apply(wire, one.axis, one.quirk) if one.quirk else wire

@@ -131,7 +131,7 @@ def patched(
 
 def _told_by_quirks(answers: Sequence[tuple[Case, Exchange, Exchange]]) -> set[bytes]:
     """The headers that answers have on one side alone and a quirk of the chip decides, for refusals too."""
-    pairs = [(Reading(mine).headers, Reading(live).headers) for _, mine, live in answers if Reading(live).answered]
+    pairs = [(Reading(mine).headers, Reading(live).headers) for _, mine, live in answers if not Reading(live).refused]
     return {
         name.encode()
         for name in OF_QUIRKS
@@ -154,7 +154,7 @@ def alike_types(one: str, other: str) -> bool:
 def _as_it_counts(edition: Edition, case: Case, ours: Exchange, live: Exchange) -> Exchange:
     """What came, with the mock's own body where only the words are others: the headers are the service's still."""
     mine, theirs = Reading(ours), Reading(live)
-    if ours.plan is None or live.plan is None or mine.status != theirs.status or mine.answered:
+    if ours.plan is None or live.plan is None or mine.status != theirs.status or not mine.refused:
         return live
     types = [reading.headers.get("content-type", "") for reading in (mine, theirs)]
     if changed_form(edition, case, ours, live) or not alike_types(*types):
@@ -174,7 +174,10 @@ def _smallest(
     """A learnt row, as a change of the one that was there where such a one has the form that came."""
     if row.body is None:
         return row
-    due = next(Reading(one) for case, one in came if Reading(one).body.decode("utf-8", "replace") == row.body)
+    readings = (Reading(one) for _, one in came)
+    due = next((one for one in readings if one.body.decode("utf-8", "replace") == row.body), None)
+    if due is None:
+        return row  # it repeats the request, which no change of another does
     base = before.get(name) or before[name.partition(":")[0]]
     for one in _changes(base, row, due):
         plan = refuse(Refusal("invalid-field", "words"), one)

@@ -41,16 +41,22 @@ class Row:
 
 def statuses(pairs: Iterable[Pair]) -> list[Row]:
     """Other statuses: what is let in, or refused though it is right, each by its case; other refusals by the first."""
-    found: dict[tuple[int, int], list[str]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for name, ours, live in pairs:
-        mine, theirs = Reading(ours).status, Reading(live).status
-        if mine != theirs:
-            found.setdefault((mine, theirs), []).append(name)
+        mine, theirs = Reading(ours), Reading(live)
+        if (mine.status, mine.refused) != (theirs.status, theirs.refused):
+            found.setdefault((_status(mine), _status(theirs)), []).append(name)
     rows = []
-    for (mine, theirs), names in found.items():
-        told = names if min(mine, theirs) < 400 else [_and_more(names)]
-        rows += [Row(f"status: {name}", str(mine), str(theirs or "none"), Severity.MUST) for name in told]
+    for (due, came), names in found.items():
+        told = [_and_more(names)] if min(due, came) >= "400" and came != "none" else names
+        rows += [Row(f"status: {name}", due, came, Severity.MUST) for name in told]
     return rows
+
+
+def _status(reading: Reading) -> str:
+    if reading.answered and reading.refused:
+        return "200, a refusal"
+    return str(reading.status or "none")
 
 
 def _and_more(names: Sequence[str]) -> str:
@@ -61,13 +67,13 @@ def refusals(edition: Edition, pairs: Iterable[Pair], cases: Mapping[str, Case])
     """Refusals of one status whose body has another form: other keys, another code, other words than the documents'."""
     found: dict[tuple[str, str, str], Row] = {}
     for name, ours, live in pairs:
-        status = Reading(ours).status
-        if status != Reading(live).status or not 400 <= status <= 599:
+        mine, theirs = Reading(ours), Reading(live)
+        if mine.status != theirs.status or not (mine.refused and theirs.refused):
             continue
         changed = drift_edition.changed_form(edition, cases.get(name), ours, live)
         if changed:
             due, came = changed
-            row = Row(f"body of a {status}", due.shown, printable(came.shown), Severity.MUST)
+            row = Row(f"body of a {mine.status}", due.shown, printable(came.shown), Severity.MUST)
             found.setdefault((row.field, due.kind, came.kind), row)
     return list(found.values())
 

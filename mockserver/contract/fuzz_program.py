@@ -179,12 +179,18 @@ def last_line(errors: IO[bytes]) -> str:
     return next((line for line in reversed(lines) if line), "it printed nothing on standard error")
 
 
-def object_of(text: str) -> Mapping[str, Any]:
-    """The JSON object that a program printed; raises ValueError where it printed something else."""
+TOLD: Final = ("text", "finish_reason", "usage", "tool_calls")
+"""The keys of an object that a program prints, of which it may leave out some."""
+
+
+def object_of(text: str, *further: str) -> Mapping[str, Any]:
+    """The JSON object that a program printed, with a key of `TOLD` or a further one; raises ValueError for others."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise ValueError(f"it was to print one JSON object and printed {text[:100]!r}")  # noqa: TRY004 - bad output
+    if not any(key in found for key in (*TOLD, *further)):  # what is not told cannot be compared
+        raise ValueError(f"the object that it printed has none of {', '.join((*TOLD, *further))}: {text[:100]!r}")
     return found

@@ -65,7 +65,7 @@ class StayingProgram:
             self._running = _Process(self._words, environ)
         started = time.monotonic()
         try:
-            read = dict(object_of(self._running.answer(base_url, self._patience + more_s)))
+            read = dict(object_of(self._running.answer(base_url, self._patience + more_s), "error"))
         except TimeoutError:
             self._patience = min(self._patience, max(LEAST_PATIENCE_S, 10 * self._slowest))
             self.close()
@@ -115,6 +115,8 @@ class _Process:
     def answer(self, base_url: str, patience_s: float) -> str:
         """What it prints in answer to one line."""
         assert self._process.stdin is not None  # noqa: S101 - for the type checker
+        if not self._lines.empty() and (early := self._lines.get()):
+            raise RuntimeError(f"it printed a line before it was asked: {early[:100]!r}; {_A_LINE_EACH}")
         with contextlib.suppress(OSError):  # it has ended: that is seen below
             self._process.stdin.write(f"{base_url}\n".encode())
             self._process.stdin.flush()
@@ -125,9 +127,17 @@ class _Process:
         if len(line) > MOST_BYTES:
             raise RuntimeError(f"it printed over {MOST_BYTES} bytes")
         if not line:
-            code = self._process.wait()
-            raise RuntimeError(f"{how_it_ended(code)}: {last_line(self._errors)}" if code else _LEFT)
+            raise RuntimeError(self._why_no_line(patience_s))
         return line.decode("utf-8", "backslashreplace")
+
+    def _why_no_line(self, patience_s: float) -> str:
+        try:
+            code = self._process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            return f"it closed its standard output and goes on; {_A_LINE_EACH}"
+        if code:
+            return f"{how_it_ended(code)}: {last_line(self._errors)}"
+        return f"exit code 0: it ended before its standard input did; {_A_LINE_EACH}"
 
     def end(self) -> None:
         """End it, with all that it started, and wait until it is gone."""
@@ -141,4 +151,4 @@ class _Process:
         self._errors.close()
 
 
-_LEFT = "exit code 0: it ended before its standard input did; it is to print one line for each line that it gets"
+_A_LINE_EACH = "it is to print one line for each line that it gets"

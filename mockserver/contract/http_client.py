@@ -31,6 +31,8 @@ DEFAULT_TIMEOUT_S: Final = 30.0
 READ_BYTES: Final = 64 * 1024
 MOST_AROUND: Final = 2**20
 """Bytes of a response beside its body: heads, answers 1xx before it, lengths of chunks, trailers."""
+MOST_INTERIM: Final = 100
+"""Answers 1xx before the final one."""
 
 
 class UnreachableError(Exception):
@@ -188,7 +190,7 @@ class HttpTransport:
         """What makes responses that end in time, and are no longer than one may be."""
 
         def made(sock: socket.socket, *args: Any, **words: Any) -> http.client.HTTPResponse:
-            response = http.client.HTTPResponse(sock, *args, **words)
+            response = _FinalResponse(sock, *args, **words)
             raw = Incoming(
                 sock, response.fp, self._address.timeout_s, lambda: until - self._clock(), self._most + MOST_AROUND
             )
@@ -253,6 +255,19 @@ class HttpTransport:
         for secret, shown in self._secrets:
             data = data.replace(secret, shown)
         return data
+
+
+class _FinalResponse(http.client.HTTPResponse):
+    """The final response: the library passes over 100 Continue alone, and would take 103 Early Hints for it."""
+
+    def begin(self) -> None:
+        """Read the head behind all answers 1xx; 101 is final, for what follows is no HTTP."""
+        for _ in range(MOST_INTERIM + 1):
+            self.headers = None  # type: ignore[assignment] # by which `begin` knows that nothing was read yet
+            super().begin()
+            if self.status >= 200 or self.status == http.client.SWITCHING_PROTOCOLS:
+                return
+        raise http.client.HTTPException(f"more than {MOST_INTERIM} answers 1xx before the final one")
 
 
 def _same_length(headers: tuple[tuple[bytes, bytes], ...], came: int, kept: int) -> tuple[tuple[bytes, bytes], ...]:

@@ -46,7 +46,7 @@ def form_of(
             found = [f"status: recorded {theirs.status}, the mock {mine.status}"]
         else:
             found = headers_unlike(theirs, mine) + _values_unlike(theirs, mine, edition.file.responses.headers)
-            if theirs.answered:
+            if theirs.answered and not mine.refused:
                 found += _answer_unlike(_as_sent(theirs), chip.wire)
             else:
                 found += body_unlike(theirs, mine, kin[(case.refusal or "").partition(":")[0]])

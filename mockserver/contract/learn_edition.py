@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from mockserver.contract import cases, learn_headers
+from mockserver.contract import cases, learn_echo, learn_headers
 from mockserver.contract.clauses.reading import Reading
 from mockserver.core.checking import checks
 from mockserver.core.errors import OperatorError, Refusal
@@ -76,7 +76,7 @@ def learned(
     refused: dict[str, list[bool]] = {}
     for case, came in asked:
         if came.plan is not None and case.rule:
-            refused.setdefault(case.rule, []).append(not Reading(came).answered)
+            refused.setdefault(case.rule, []).append(Reading(came).refused)
     request = replace(
         edition.file.request,
         fields=_fields(edition.file.request.fields, asked, date),
@@ -104,13 +104,14 @@ def _rows(
     """The error rows; of one kind the most frequent form is the row, and a field that looks otherwise has its own."""
     by_kind: dict[str, list[tuple[Case, ErrorShape]]] = {}
     changed = set()
+    bodies = learn_echo.templates(asked)
     for case, came in asked:
         reading = Reading(came)
-        if not 400 <= reading.status <= 599:
+        if not (reading.refused and 200 <= reading.status <= 599):
             continue
         mine = Reading(ours[case.name]) if case.name in ours else None
         same = mine is not None and _form(mine) == _form(reading)
-        row = rows[case.refusal or ""] if same else _row(reading, f"{case.name}, {date}")
+        row = rows[case.refusal or ""] if same else _row(reading, bodies.get(case.name), f"{case.name}, {date}")
         own = learn_headers.of_refusal(reading, mine or reading, further)
         row = replace(row, headers=row.headers | own) if own else row
         if own or not same:
@@ -143,13 +144,13 @@ def _form(reading: Reading) -> tuple[object, ...]:
     return (reading.status, reading.headers.get("content-type", ""), reading.body)
 
 
-def _row(reading: Reading, source: str) -> ErrorShape:
+def _row(reading: Reading, body: str | None, source: str) -> ErrorShape:
     code: int | str = reading.error_code if reading.error_code is not None else reading.status
     return ErrorShape(
         status=reading.status,
         family="own",
         code=code,
-        body=reading.body.decode("utf-8", "replace"),
+        body=reading.body.decode("utf-8", "replace") if body is None else body,
         content_type=reading.headers.get("content-type", ""),
         claim="observed",
         source=source,
@@ -187,8 +188,8 @@ def _says(name: str, value: object, rule: FieldRule, came: Reading) -> bool:
     try:
         taken = read_field(name, value, rule)
     except Refusal:
-        return not came.answered
-    return came.answered and (name != "stream" or (taken is True) is (came.framing == "sse"))
+        return came.refused
+    return not came.refused and (name != "stream" or (taken is True) is (came.framing == "sse"))
 
 
 def _not_kept(answers: Iterable[Exchange]) -> tuple[Any, ...]:

@@ -27,7 +27,8 @@ IDS: Final = {
 }
 """Headers that a chip's quirks decide, with the form of their values."""
 OF_A_REFUSAL: Final[tuple[str, ...]] = ("allow", "www-authenticate", "retry-after")
-_MAY_BE_SECRET: Final = re.compile(r"auth|key|token|org|secret|session|account|user")
+_MAY_BE_SECRET: Final = re.compile(r"(?<![a-z])(?:auth|(?:api|access)?key|token|org|secret|session|account|user)")
+"""A word of a header's name that begins so; `portkey` and `monkey` are names of makers."""
 _FEWEST: Final = 3
 """So many responses must carry a header before it is taken for one that others carry too."""
 
@@ -104,6 +105,6 @@ def _by_place(every: Iterable[Exchange]) -> dict[Place, list[Mapping[str, str]]]
     for one in every:
         reading = Reading(one)
         if one.plan is not None:
-            sort: Place = "error" if not reading.answered else "stream" if reading.framing == "sse" else "body"
-            found["stream" if reading.answered and reading.wants_stream else sort].append(reading.headers)
+            sort: Place = "error" if reading.refused else "stream" if reading.framing == "sse" else "body"
+            found["stream" if not reading.refused and reading.wants_stream else sort].append(reading.headers)
     return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ DRAWN_FROM: Final = {
     "lower": b"abcdefghijklmnopqrstuvwxyz0123456789",
     "letters": b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
     "base64": b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+    "base64url": b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
 }
 _DRAWN: Final = re.compile(rf"\{{(?:uuid|({'|'.join(DRAWN_FROM)}):([1-9]\d?)(?:-([1-9]\d?))?)\}}")
 _UUID: Final = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -110,11 +112,29 @@ def form_of(values: Sequence[str], *, hidden: bool = False) -> str | None:
             made = [_common(column, hidden=hidden) for column in zip(*rows, strict=True)]
             if None not in made:
                 return "".join(part for part in made if part is not None)
-    return None
+    return _form_between(values, hidden=hidden)
 
 
+def _form_between(values: Sequence[str], *, hidden: bool) -> str | None:
+    """The same where what is drawn may hold dashes, so that words tell nothing: between what all begin and end with."""
+    start = _shared(values)
+    end = _shared([value[len(start) :][::-1] for value in values])[::-1]
+    if hidden and any(len(word) > _SHORT for word in re.findall("[A-Za-z0-9]+", start + end)):
+        return None
+    form = all_drawn([value[len(start) : len(value) - len(end)] for value in values])
+    return form and f"{start}{form}{end}"
+
+
+def _shared(values: Sequence[str]) -> str:
+    """What all begin with, up to a mark: letters behind it may be alike by chance."""
+    alike = takewhile(lambda column: len({*column}) == 1, zip(*values, strict=False))
+    return re.sub("[A-Za-z0-9]+$", "", "".join(column[0] for column in alike))
+
+
+_MARK: Final = re.compile("[^A-Za-z0-9]")
+"""What stands between words, and is none of them."""
 _SHORT: Final = 3
-_NARROWEST: Final = ("digits", "hex", "lower", "letters", "base64")
+_NARROWEST: Final = ("digits", "hex", "lower", "letters", "base64", "base64url")
 
 
 def _common(words: tuple[str, ...], *, hidden: bool) -> str | None:
@@ -122,14 +142,14 @@ def _common(words: tuple[str, ...], *, hidden: bool) -> str | None:
         return words[0]
     if all(re.fullmatch(_UUID, word) for word in words):
         return "{uuid}"
-    return all_drawn(words)
+    return None if any(map(_MARK.fullmatch, words)) else all_drawn(words)
 
 
 def all_drawn(words: Sequence[str]) -> str | None:
-    """The narrowest form that words have where all of them is drawn; None for longer ones, and for other letters."""
+    """The narrowest form that words have where all of them is drawn; None for empty and longer ones, and for others."""
     shortest, longest = min(map(len, words)), max(map(len, words))
     letters = set("".join(words).encode("utf-8", "surrogatepass"))
     name = next((name for name in _NARROWEST if letters <= set(DRAWN_FROM[name])), None)
-    if name is None or longest > 64:
+    if name is None or not 0 < shortest <= longest <= 64:
         return None
     return f"{{{name}:{shortest}}}" if shortest == longest else f"{{{name}:{shortest}-{longest}}}"

@@ -29,14 +29,22 @@ class ErrorPlans:
         self._further = rules.headers
         self._default_head = self._heads[rules.default_chip]
 
-    def plan(self, refusal: Refusal, entropy: bytes, now_ms: int, chip: str = "") -> Plan:
-        """The plan of a refusal; `entropy` and `now_ms` are those of the head stage, `chip` who was asked."""
+    def plan(self, refusal: Refusal, entropy: bytes, now_ms: int, chip: str = "", asked: bytes = b"") -> Plan:
+        """The plan of a refusal.
+
+        Args:
+            refusal: What is refused, and why.
+            entropy: As for the head stage.
+            now_ms: As for the head stage.
+            chip: Who was asked.
+            asked: The request's body.
+        """
         if refusal.status is not None:
             shape = own_shape(refusal.status, refusal.status if refusal.code is None else refusal.code)
         else:
             at = (f"{refusal.kind}:{refusal.rule}", f"{refusal.kind}:{refusal.param}", refusal.kind)
             shape = next(self._rows[name] for name in at if name in self._rows)
-        return refuse(refusal, shape, self._headers(chip, entropy, now_ms))
+        return refuse(refusal, shape, self._headers(chip, entropy, now_ms), asked)
 
     def _headers(self, chip: str, entropy: bytes, now_ms: int) -> Headers:
         own = response_headers(self._heads.get(chip, self._default_head), entropy, now_ms)

@@ -8,8 +8,10 @@ What another server says instead is a body in full, in a row of its own.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal
+import re
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from mockserver.core import strict_json
 from mockserver.core.errors import printable
 from mockserver.core.exchange import Headers, Plan
 from mockserver.core.headers import of_body, with_headers
@@ -36,14 +38,17 @@ _TYPES = {
 class ErrorShape(Written):
     """One row of an edition's `[errors]`: how one kind of refusal looks on the wire."""
 
-    status: int = key(ge=400, le=599)
+    status: int = key(ge=200, le=599)
+    """Below 400 the body alone tells that it is a refusal, as some gateways have it."""
     family: Literal["gateway", "upstream", "own"]
     code: int | str
     message: str | None = None
     """The documents' own words. The reason then goes into the header `x-mock-detail`; None puts it in the message."""
     retry_after_s: int | None = key(default=None, ge=0)
     body: str | None = None
-    """Of the family `own`: the whole body. `{message}` stands for the message as JSON text without its quotes."""
+    """Of the family `own`: the whole body. `{message}` stands for the message as JSON text without quotes; `{value}`
+    for what is at fault in the request, as JSON: a field's value, the object that lacks it, or all that came; `{text}`
+    for the same without quotes."""
     content_type: HeaderValue = "application/json; charset=utf-8"
     """Empty sends no Content-Type."""
     headers: dict[NameForAll, HeaderValue | Literal[False]] = key(factory=dict)
@@ -56,20 +61,57 @@ class ErrorShape(Written):
             raise ValueError('body belongs to family "own", and family "own" needs a body')
 
 
-@immutable(frozen=True, kw_only=True)
-class OwnShape(ErrorShape):
-    """The same of an error that is in no edition's table: any status, success too."""
+VALUE: Final = "{value}"
+TEXT: Final = "{text}"
+_FIELD_OF: Final = {"unknown-model": "model"}
+"""The field at fault of a kind, where the refusal names none since the path may say it too."""
+_STEP: Final = re.compile(r"[^.\[\]]+")
 
-    status: int = key(ge=200, le=599)
+
+def at_fault(kind: str, param: str | None, body: bytes) -> Any:
+    """The value of a request's field; the object that lacks it; the whole body, as text where it is no JSON.
+
+    Args:
+        kind: Of the refusal.
+        param: The field, in the form `messages[0].content`; None for none.
+        body: Of the request.
+    """
+    try:
+        value = strict_json.loads(body)
+    except ValueError:
+        return body.decode("utf-8", "replace")
+    for step in _STEP.findall(param or _FIELD_OF.get(kind, "")):
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            break
+    return value
 
 
-def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = ()) -> Plan:
+def json_text(value: object) -> str:
+    """A value as refusals spell it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _own_body(template: str, message: str, refusal: Refusal, asked: bytes) -> str:
+    made = template.replace("{message}", json_text(message)[1:-1])
+    if VALUE not in template and TEXT not in template:
+        return made
+    value = at_fault(refusal.kind, refusal.param, asked)
+    text = json_text(value)
+    return made.replace(TEXT, text[1:-1] if isinstance(value, str) else text).replace(VALUE, text)
+
+
+def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = (), asked: bytes = b"") -> Plan:
     """The plan of a refusal.
 
     Args:
         refusal: What is refused, and why.
         shape: The edition's row for `refusal.kind`, or `own_shape`.
         headers: Headers that every answer carries.
+        asked: The request's body, which some refusals repeat.
     """
     message = shape.message or refusal.detail
     body: dict[str, Any] = {}
@@ -80,7 +122,7 @@ def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = ()) -> Plan:
         body = {"error": {"code": str(shape.code), "message": message, "param": refusal.param, "type": kind}}
     data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     if shape.body is not None:
-        data = shape.body.replace("{message}", json.dumps(message, ensure_ascii=False)[1:-1]).encode()
+        data = _own_body(shape.body, message, refusal, asked).encode("utf-8", "surrogatepass")
     kind_of_body = shape.content_type.encode("latin-1")
     if refusal.body is not None:
         kind_of_body, data = refusal.body[0].encode("latin-1"), refusal.body[1]
@@ -105,7 +147,7 @@ def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = ()) -> Plan:
 def own_shape(status: int, code: int | str) -> ErrorShape:
     """How an error looks that is in no edition's table: the form follows from what its code is."""
     family: Literal["gateway", "upstream"] = "gateway" if isinstance(code, int) else "upstream"
-    return OwnShape(status=status, family=family, code=code, claim="assumed", source="a fixture")
+    return ErrorShape(status=status, family=family, code=code, claim="assumed", source="a fixture")
 
 
 def header_text(text: str) -> bytes:

@@ -136,7 +136,8 @@ class Service:
         """The stages that give what is said its identity, form and times; where something is set up it is disturbed."""
         if len(decided) == 2:
             refusal, refused = decided
-            return Response(self.errors.plan(refusal, self._entropy(asked), asked.now_ms, asked.chip), refused)
+            body = asked.request.body
+            return Response(self.errors.plan(refusal, self._entropy(asked), asked.now_ms, asked.chip, body), refused)
         said, request, way, wire, set_up = decided
         entropy = asked.dice or way.entropy(asked.request.body)
         if isinstance(said, Answer):
@@ -144,7 +145,7 @@ class Service:
         elif isinstance(said, Plan):
             plan = said  # a recording
         else:
-            plan = self.errors.plan(said, entropy, asked.now_ms, asked.chip)
+            plan = self.errors.plan(said, entropy, asked.now_ms, asked.chip, asked.request.body)
         return Response(set_up.disturb(plan, wire.beat), request, set_up.faults)
 
     def _admit(self, entrance: Entrance, asked: IncomingRequest) -> ChatRequest:

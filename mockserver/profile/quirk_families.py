@@ -201,7 +201,7 @@ def _read_id(text: str) -> tuple[str, str]:
 
 _DRAWN_AS: Final = {
     "hex": "hex digits", "digits": "digits", "lower": "small letters and digits", "letters": "letters and digits",
-    "base64": "letters, digits, + and /", "uuid": "a UUID",
+    "base64": "letters, digits, + and /", "base64url": "letters, digits, - and _", "uuid": "a UUID",
 }  # fmt: skip
 
 

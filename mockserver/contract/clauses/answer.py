@@ -32,6 +32,8 @@ _ENDINGS: Final = {
 def status(r: Reading, c: Context) -> Verdict:
     """The status is 200, or the refusal's."""
     due = c.edition.file.errors[c.refusal].status if c.refusal else 200
+    if r.status == due and c.refusal is not None and not r.refused:
+        return broken(f"an answer came; due a refusal with status {due} (the edition's {c.refusal})")
     if r.status == due:
         return HOLDS
     why = f"the edition's {c.refusal}" if c.refusal else "the request is valid"

@@ -43,8 +43,13 @@ class Reading:
 
     @property
     def answered(self) -> bool:
-        """Whether it is an answer, not a refusal."""
+        """Whether its status is that of an answer."""
         return self.status == 200
+
+    @cached_property
+    def refused(self) -> bool:
+        """Whether it is a refusal: by its status, or under 200 by a whole body that has no choices."""
+        return not self.answered or (self.complete and not self.choices and not self.blocked)
 
     @cached_property
     def headers(self) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mockserver.contract.clauses.clause import HOLDS, NOT_APPLICABLE, Severity, Verdict, broken, by_claim, holds_if
 from mockserver.core import strict_json
 from mockserver.core.errors import shown
+from mockserver.pipeline.refuse import VALUE
 
 if TYPE_CHECKING:
     from mockserver.contract.clauses.clause import Context
@@ -29,9 +30,11 @@ def _json(data: bytes | str) -> Any:
         return None
 
 
-def _keys(value: object) -> object:
-    """The keys of a body, at all depths; what is no JSON has none."""
-    return {name: _keys(inner) for name, inner in value.items()} if isinstance(value, dict) else None
+def _same_keys(came: object, due: object) -> bool:
+    """Whether bodies have the same keys, at all depths; what is no JSON has none, and what repeats the request any."""
+    if isinstance(came, dict) and isinstance(due, dict):
+        return came.keys() == due.keys() and all(_same_keys(came[name], due[name]) for name in came)
+    return due == VALUE or not (isinstance(came, dict) or isinstance(due, dict))
 
 
 def _is_own(r: Reading, row: ErrorShape) -> bool:
@@ -60,7 +63,7 @@ def error_shape(r: Reading, c: Context) -> Verdict:
     row = c.edition.file.errors[c.refusal] if c.refusal else None
     if row is not None and _is_own(r, row):
         return holds_if(
-            _keys(body) == _keys(_json(row.body or "")),
+            _same_keys(body, _json((row.body or "").replace(VALUE, f'"{VALUE}"'))),
             f"the body is {r.body[:60]!r}; due one as {(row.body or '')[:60]!r}",
         )
     if not 400 <= r.status <= 599 or not isinstance(body, dict):
