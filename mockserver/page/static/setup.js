@@ -5,7 +5,7 @@ import { call } from "./api.js";
 import { store, onChange } from "./store.js";
 import { codeTabs, section, tag } from "./exchange.js";
 import { faultText, faultLines, answerLines, clockLines } from "./code.js";
-import { t } from "./words.js";
+import { t, sentence } from "./words.js";
 
 function number(text) {
   return text.trim() === "" ? null : Number(text);
@@ -56,7 +56,7 @@ function faultForm(types, done) {
   const kind = select(Object.keys(types), "cut" in types ? "cut" : Object.keys(types)[0], () => draw(), { id: "fault-type" });
   const draw = () => {
     const type = types[kind.value];
-    put(says, prose(type.says));
+    put(says, prose(sentence(type.says)));
     inputs = Object.fromEntries(type.settings.map((name) => {
       const one = type.types[name];
       if (one === "boolean") return [name, select([["", "–"], "true", "false"], "")];

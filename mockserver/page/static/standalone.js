@@ -3,7 +3,7 @@
 import { h, put, button, prose, shown } from "./dom.js";
 import { exchangeView, section } from "./exchange.js";
 import { comparison } from "./compare.js";
-import { t, language, setLanguage } from "./words.js";
+import { t, sentence, language, setLanguage } from "./words.js";
 
 const MARKS = { passed: "✓", skipped: "–" };
 
@@ -33,7 +33,7 @@ function survival({ chips, tests, summary, meanings }) {
         return h("td", { class: one.fate === "passed" ? "fate good" : one.fate === "skipped" ? "fate dim" : "fate bad", title: one.says || null },
           MARKS[one.fate] || "✕", " ", one.fate === "exception" ? one.detail : one.fate);
       })))))),
-    h("dl", { class: "keys" }, kinds.map((kind) => h("div", {}, h("dt", {}, kind), h("dd", { class: "dim" }, meanings[kind] || ""))))),
+    h("dl", { class: "keys" }, kinds.map((kind) => h("div", {}, h("dt", {}, kind), h("dd", { class: "dim" }, sentence(meanings[kind] || "")))))),
     told.length > 0 && section(t("What was said"), h("ul", { class: "findings" }, told.map((one) => h("li", { class: "bad" },
       h("div", {}, h("p", {}, h("b", {}, one.chip), " ", h("code", {}, one.test)), h("p", { class: "dim" }, prose(shown(one.says)))))))));
 }

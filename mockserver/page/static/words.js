@@ -1,7 +1,9 @@
 // The page's words: English stands in the code, Chinese here.
 
 import { ADVICE } from "./advice.js";
+import { SENTENCES } from "./sentences.js";
 
+const PLACEHOLDER = /\{(\w+)\}/g;
 const KEPT = "genstudio-mock-language";
 
 const CHINESE = {
@@ -262,5 +264,26 @@ export function setLanguage(name) {
 // A text in the language that is spoken, with values in the place of names in braces.
 export function t(english, values = {}) {
   const text = spoken === "zh" ? CHINESE[english] ?? ADVICE[english] ?? english : english;
-  return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+  return text.replace(PLACEHOLDER, (whole, name) => values[name] ?? whole);
+}
+
+// What each template of the sentences fits, the names in it, and its Chinese.
+function fitting([english, chinese]) {
+  const names = [...english.matchAll(PLACEHOLDER)].map(([, name]) => name);
+  const parts = english.split(PLACEHOLDER).map((part, at) => (at % 2 ? "(.+?)" : part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")));
+  return { fits: new RegExp(`^${parts.join("")}$`, "s"), names, chinese };
+}
+
+let templates = null;
+
+// A sentence that the mock made, in the language that is spoken; one that the table does not have stays as it is.
+export function sentence(english) {
+  if (spoken !== "zh") return english;
+  if (english in SENTENCES) return SENTENCES[english];
+  templates ??= Object.entries(SENTENCES).filter(([one]) => one.search(PLACEHOLDER) >= 0).map(fitting);
+  for (const { fits, names, chinese } of templates) {
+    const found = fits.exec(english);
+    if (found) return chinese.replace(PLACEHOLDER, (_, name) => sentence(found[names.indexOf(name) + 1]));
+  }
+  return english;
 }
