@@ -169,6 +169,7 @@ const CHINESE = {
   "model": "模型",
   "more": "更多",
   "more bytes": "个字节未显示",
+  "more observed": "处仅供观察",
   "more frames were sent; of so long a stream the first are shown": "帧另已发送；这么长的流只显示开头",
   "more characters": "个字符未显示",
   "move on": "拨快",
