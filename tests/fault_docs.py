@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from mockserver.pipeline.faults.table import FAULTS
+from mockserver.testing.language import SENTENCES_TABLE, chinese
 from mockserver.testing.mock_server import MockServer
 from tests.fault_cases import cases
 from tests.fault_observed import LONG_S, Question, hear, outcome, take
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tests.fault_observed import Heard, Taken
 
 FAULTS_PAGE: Final = ROOT / "docs" / "faults.md"
+CHINESE_FAULTS_PAGE: Final = ROOT / "docs" / "zh" / "faults.md"
 README: Final = ROOT / "README.md"
 CHINESE_README: Final = ROOT / "README.zh-CN.md"
 SILENT: Final = ("cut;after_frames=4;clean=true", "empty_body", "blocked_at;after_pieces=3", "duplicate_frame")
@@ -71,6 +73,15 @@ def fault_table() -> Table:
         for name, kind in FAULTS.items()
     ]
     return [["fault", "what it does", "settings"], *rows]
+
+
+def chinese_fault_table() -> Table:
+    """What each fault does, as the inspector says it in Chinese."""
+    sentences = chinese(SENTENCES_TABLE)
+    rows = [[f"`{name}`", sentences.get(says(kind), "").removesuffix("。")] for name, kind in FAULTS.items()]
+    if lacking := [says(kind) for kind in FAULTS.values() if says(kind) not in sentences]:
+        sys.exit(f"mockserver/page/static/{SENTENCES_TABLE} has nothing for {lacking}; add it")
+    return [["故障", "做什么"], *rows]
 
 
 def setting_table() -> Table:
@@ -184,6 +195,7 @@ def tables(rows: dict[str, dict[str, str]]) -> list[tuple[Path, Table]]:
         (FAULTS_PAGE, fault_table()),
         (FAULTS_PAGE, setting_table()),
         (FAULTS_PAGE, observed_table(rows)),
+        (CHINESE_FAULTS_PAGE, chinese_fault_table()),
         (README, silent),
         (CHINESE_README, [[in_chinese(cell) for cell in row] for row in silent]),
     ]

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from mockserver.testing.client_saw import ADVICE, NO_REQUEST
-from mockserver.testing.language import chinese
+from mockserver.testing.language import ADVICE_TABLE, chinese
 from mockserver.testing.mock_server import MockServer
 from tests.snippets import ROOT
 from tests.third_party import node_programs
@@ -23,7 +23,7 @@ GENERATOR: Final = ("openapi-typescript@7.13.0", "typescript@5.9.3")
 
 def advice_table() -> str:
     """The module of sentences: by wire format, and their Chinese."""
-    parts = {"ADVICE": ADVICE, "NO_REQUEST": NO_REQUEST, "CHINESE": chinese()}
+    parts = {"ADVICE": ADVICE, "NO_REQUEST": NO_REQUEST, "CHINESE": chinese(ADVICE_TABLE)}
     rows = [
         f"export const {name} = {json.dumps(value, ensure_ascii=False, indent=2)};\n" for name, value in parts.items()
     ]

@@ -73,6 +73,13 @@ class TestUse:
         assert f"examples:\n  genstudio-mock {command}" in out
         assert max(map(width, out.splitlines())) <= WIDTH
 
+    @pytest.mark.parametrize(("command", "behind"), [("run", "-- COMMAND"), ("fuzz", "-- CLIENT")])
+    def test_help_shows_what_stands_behind_the_flags(self, command: str, behind: str) -> None:
+        """The usage names the command line of another that the words after `--` are."""
+        usage, _, _ = called(command, "--help")[1].partition("\n\n")
+
+        assert usage.splitlines()[-1].strip() == f"{behind} [ARGUMENT …]"
+
     def test_help_lists_every_setting(self) -> None:
         """No setting lacks its flag in the help of serve."""
         _, out, _ = called("serve", "--help")

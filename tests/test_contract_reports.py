@@ -192,6 +192,7 @@ def test_what_weighs_most_comes_first(result: Result) -> None:
     links = re.findall(r'<a href="#(finding-\d+)">(\w+): ([\w-]+)</a> <span class="tag">(\w+)</span>', drawn)
     assert [(severity, chip, clause) for _, chip, clause, severity in links] == due
     assert re.findall(r'<section class="panel" id="(finding-\d+)">', drawn) == [one[0] for one in links]
+    assert "`" not in re.sub(r"<pre.*?</pre>|<script.*</script>", "", drawn, flags=re.DOTALL)
     assert drawn.index("<h2>Deviations and notes") < drawn.index("<h2>Clauses")
     assert drawn.index("<h2>Clauses") < drawn.index("<h2>Findings") < drawn.index('id="finding-1"')
 

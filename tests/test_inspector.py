@@ -217,6 +217,22 @@ def test_the_journal_fills_while_a_client_streams(tab: Tab, mock: MockServer, ev
     assert "tutorial, streamed single turn" in claims
 
 
+def test_the_journal_says_why_a_request_was_refused(tab: Tab, mock: MockServer, everybody: Session) -> None:
+    """In the row; it is found by it, and a filter that nothing fits says so and can be taken back."""
+    asked(everybody, temperature=9)
+    asked(everybody)
+    page = opened(tab, mock)
+    page.locator(".rows .c-tags", has_text="temperature: 9 is out of range").wait_for()
+    page.locator("#filter").fill("temperature")
+    page.locator(".count", has_text="1 of 2").wait_for()
+    page.locator("#filter").fill("nothing of the kind")
+    page.get_by_text("No exchange fits the filter.").wait_for()
+    page.get_by_role("button", name="show all").click()
+
+    row(tab, "default/2").wait_for()
+    assert page.locator("#filter").input_value() == ""
+
+
 def test_one_request_is_compared_on_two_chips(tab: Tab, mock: MockServer) -> None:
     """On nvidia and chip3: what an SSE client hears, what only one side has, and the done marker that one lacks."""
     page = opened(tab, mock, "compare")
@@ -262,6 +278,53 @@ def test_a_fault_armed_in_the_page_strikes_the_next_request(tab: Tab, mock: Mock
     page.locator("[data-fired='1']").wait_for()
     page.get_by_role("button", name="disarm").click()
     page.get_by_text("No fault is armed.").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("fault", "typed", "line"),
+    [
+        pytest.param(
+            "status", {"status": "503", "body": '{"error": "a, b"}', "headers": '{"x-a": "1"}'},
+            r'"status;status=503;body={\"error\":\"a, b\"};headers={\"x-a\":\"1\"}"', id="values-of-json",
+        ),
+        pytest.param(
+            "status", {"status": "503", "body": "no, sorry"}, r'"status;status=503;body=\"no, sorry\""',
+            id="a-text-with-a-comma",
+        ),
+        pytest.param(
+            "heartbeat", {"every_ms": "50", "data": r'": ping\n\n"'},
+            r'"heartbeat;every_ms=50;data=\": ping\\n\\n\""', id="a-newline",
+        ),
+    ],
+)  # fmt: skip
+def test_a_fault_with_texts_and_json_is_armed_as_typed(
+    tab: Tab, mock: MockServer, fault: str, typed: dict[str, str], line: str
+) -> None:
+    """What the form sends, the line of Python and the list of what is armed are one fault."""
+    page = opened(tab, mock, "setup")
+    page.locator("#fault-type").select_option(fault)
+    for name, value in typed.items():
+        page.locator(f"#fault-{name}").fill(value)
+    told = page.locator(".panel", has_text="Arm a fault").locator("pre.code").inner_text()
+    page.get_by_role("button", name="arm", exact=True).click()
+    page.locator("[data-fired='0']").wait_for()
+
+    assert told == f"session.arm({line}, times=1)"
+    with mock.session() as session:
+        exec(told, {"session": session})  # noqa: S102 - our own line, which is what is tested
+        here, there = mock.call("GET", "/faults"), mock.call("GET", "/faults", key=session.api_key)
+        assert here[0]["fault"] == there[0]["fault"]
+    assert json.loads(line).split(";body=")[0] in page.locator(".armed .tag").inner_text()
+
+
+def test_a_fault_with_a_word_for_a_number_is_refused(tab: Tab, mock: MockServer) -> None:
+    """The mock says what is allowed; nothing is armed."""
+    page = opened(tab, mock, "setup")
+    page.locator("#fault-after_frames").fill("four")
+    page.get_by_role("button", name="arm", exact=True).click()
+    page.locator(".note", has_text="after_frames").wait_for()
+
+    assert mock.call("GET", "/faults") == []
 
 
 def test_the_lines_of_python_do_the_same(tab: Tab, mock: MockServer) -> None:

@@ -12,7 +12,7 @@ from mockserver.server import verdict
 from mockserver.server.verdict import ClientFinding
 from mockserver.testing.client_saw import ADVICE, NO_REQUEST, SilentEmptyError
 from mockserver.testing.client_verdict import told
-from mockserver.testing.language import advised, chinese, language
+from mockserver.testing.language import ADVICE_TABLE, advised, chinese, language
 from mockserver.testing.passed_over import SILENT
 from tests.command import called
 from tests.session_helpers import streamed
@@ -45,8 +45,8 @@ def test_every_advice_has_its_chinese_and_no_row_is_left_over() -> None:
     of_verdict = set(literal.findall(inspect.getsource(verdict)))
     of_verdict |= {"retry 429 and 5xx a few times before giving up", "double the pause each time, with jitter"}
 
-    assert of_verdict | set(ADVICE.values()) | {text for _, text in SILENT} | {NO_REQUEST} == set(chinese())
-    assert [text for text in chinese().values() if not re.search(r"[\u4e00-\u9fff]", text)] == []
+    assert of_verdict | set(ADVICE.values()) | {text for _, text in SILENT} | {NO_REQUEST} == set(chinese(ADVICE_TABLE))
+    assert [text for text in chinese(ADVICE_TABLE).values() if not re.search(r"[\u4e00-\u9fff]", text)] == []
 
 
 def test_a_silent_empty_answer_is_explained_in_chinese(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

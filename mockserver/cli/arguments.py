@@ -66,11 +66,12 @@ class Parser(_Telling):
         command: The command's words after `genstudio-mock`.
         says: What the command does.
         examples: Lines to paste, each with what it does.
+        behind: What stands behind the flags, as the help shows it.
     """
 
-    def __init__(self, command: str, says: str, examples: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, command: str, says: str, examples: Sequence[tuple[str, str]], behind: str = "") -> None:
         super().__init__(prog=f"genstudio-mock {command}", add_help=False, allow_abbrev=False)
-        self._says, self._examples = says, examples
+        self._says, self._examples, self._behind = says, examples, behind
         self.add_argument("-h", "--help", action="store_true", help="show this help")
         self.further: Mapping[str, argparse.ArgumentParser] = {}
         self._allowed = {"--config": "a path"}
@@ -109,6 +110,10 @@ class Parser(_Telling):
         self.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(
             prog, max_help_position=position, width=width
         )
+        if self._behind:
+            self.usage = None
+            flags = self.format_usage().removeprefix("usage: ").rstrip(" .\n")
+            self.usage = f"{flags}\n{' ' * len(f'usage: {self.prog} ')}{self._behind}"
 
     def _take_former_names(self) -> None:
         """Know the flags by their former names too; an action's own names, which are shown, stay as they are."""

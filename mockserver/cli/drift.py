@@ -124,7 +124,8 @@ def _drift(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
 def _tell(compared: Compared, rows: Sequence[Row], patch: str, out: TextIO) -> None:
     drifted = [row for row in rows if row.severity is not Severity.OBSERVED]
     found = counted(len(drifted), "difference") if drifted else "no drift"
-    observed = "" if drifted or not rows else "; only observed:"
+    more = len(rows) - len(drifted)
+    observed = f", {more} more observed" if drifted and more else "; only observed:" if more else ""
     chip, count = compared.target.chip, counted(len(compared.found), "exchange")
     print(f"{chip}: {found} in {count}{observed}", file=out)
     if rows:

@@ -54,7 +54,7 @@ def run(argv: Sequence[str], console: Console) -> int:
 
 def parser() -> Parser:
     """The parser of `fuzz`."""
-    made = Parser("fuzz", SAYS, EXAMPLES)
+    made = Parser("fuzz", SAYS, EXAMPLES, "-- CLIENT [ARGUMENT …]")
     add_arguments(made)
     return made
 

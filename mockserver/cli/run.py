@@ -92,7 +92,7 @@ def run(argv: Sequence[str], console: Console) -> int:
 
 def parser() -> Parser:
     """The parser of `run`."""
-    made = Parser("run", SAYS, EXAMPLES)
+    made = Parser("run", SAYS, EXAMPLES, "-- COMMAND [ARGUMENT …]")
     made.add_settings(
         name for name, row in SETTINGS.items()
         if (row.group in {CONTENT, ANSWERS} or name in TLS) and not row.file_only and name not in OWN

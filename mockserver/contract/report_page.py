@@ -31,6 +31,12 @@ def as_html(run: Run) -> str:
     return document(f"Contract of {run.model}", "contract", {"findings": findings}, _body(run))
 
 
+def _prose(text: str) -> str:
+    """A sentence of ours as HTML: what stands between backticks is code."""
+    parts = html.escape(text).split("`")
+    return "".join(f"<code>{part}</code>" if at % 2 else part for at, part in enumerate(parts))
+
+
 def _body(run: Run) -> str:
     """The report's own part of the page; all text is escaped."""
     say = html.escape
@@ -41,7 +47,7 @@ def _body(run: Run) -> str:
     told = "".join(f"<li>{say(one)}</li>" for one in notes)
     index = "".join(
         f'<li><a href="#finding-{number}">{say(one.chip)}: {say(one.clause.id)}</a> '
-        f'<span class="tag">{say(one.severity)}</span> <span class="dim">{say(one.clause.sentence)}</span></li>'
+        f'<span class="tag">{say(one.severity)}</span> <span class="dim">{_prose(one.clause.sentence)}</span></li>'
         for number, one in enumerate(run.findings, 1)
     )
     sections = "".join(_section(run, one, f"finding-{number}") for number, one in enumerate(run.findings, 1))
@@ -62,7 +68,7 @@ def _row(run: Run, name: str, sentence: str) -> str:
     outcomes = [result.outcome(name) for result in run.results]
     head = f'<th scope="row" class="name"><code>{html.escape(name)}</code></th>'
     cells = "".join(f'<td class="{one.name.lower()}">{MARKS[one].lower()}</td>' for one in outcomes)
-    return f"<tr>{head}{cells}<td>{html.escape(sentence)}</td></tr>"
+    return f"<tr>{head}{cells}<td>{_prose(sentence)}</td></tr>"
 
 
 def _section(run: Run, one: Finding, name: str) -> str:
@@ -75,7 +81,7 @@ def _section(run: Run, one: Finding, name: str) -> str:
     return (
         f'<section class="panel" id="{name}"><h2>{say(one.chip)}: {say(one.clause.id)} '
         f'<span class="tag">{say(one.severity)}</span></h2>'
-        f'<p>{say(one.clause.sentence)}</p><p class="dim">Source: {say(one.clause.source)}. Broken by '
+        f'<p>{_prose(one.clause.sentence)}</p><p class="dim">Source: {say(one.clause.source)}. Broken by '
         f'{say(one.case.name)}{times}.</p><pre class="bytes seen">{say(seen)}</pre>'
         f'<pre class="code">{say(curl(run, one))}</pre>{folded}</section>'
     )

@@ -112,6 +112,7 @@ def drawn_row(exchange: Exchange, now_ms: float) -> dict[str, Any]:
         "method": exchange.request.method,
         "path": exchange.request.path[:EXCERPT_LETTERS],
         "said": chat.last_user_text[:EXCERPT_LETTERS] if chat else "",
+        "detail": exchange.plan.detail[:EXCERPT_LETTERS] if exchange.plan else "",
         "ticks": [round(at, 1) for at in noted[::step]],
         "quirks": exchange.request.headers.get(b"x-mock-quirks", b"").decode("latin-1"),
     }

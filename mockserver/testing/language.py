@@ -17,7 +17,8 @@ from mockserver.settings.config import LANGUAGE_VARIABLE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TABLE: Final = "advice.js"
+ADVICE_TABLE: Final = "advice.js"
+SENTENCES_TABLE: Final = "sentences.js"
 VARIABLES: Final = (LANGUAGE_VARIABLE, "LC_ALL", "LC_MESSAGES", "LANG")
 """The first that is set counts; those of the locale of messages are in POSIX's order (section 8.2)."""
 
@@ -30,12 +31,12 @@ def language(environ: Mapping[str, str]) -> str:
 
 def advised(english: str, environ: Mapping[str, str] = os.environ) -> str:
     """A sentence of advice in the reader's language; one that the table does not have stays as it is."""
-    return english if not english or language(environ) == "en" else chinese().get(english, english)
+    return english if not english or language(environ) == "en" else chinese(ADVICE_TABLE).get(english, english)
 
 
 @cache
-def chinese() -> dict[str, str]:
-    """The Chinese of each sentence, by its English."""
-    text = content(TABLE).decode()
+def chinese(name: str) -> dict[str, str]:
+    """The Chinese of each sentence of one of the inspector's tables, by its English."""
+    text = content(name).decode()
     table: dict[str, str] = json.loads(text[text.index("{") : text.rindex("}") + 1])
     return table

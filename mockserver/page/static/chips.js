@@ -8,7 +8,7 @@ import { visibleText } from "./bytes.js";
 import { bytesSideBySide } from "./compare.js";
 import { section, claimRow, timeLines } from "./exchange.js";
 import { sampleRequest } from "./journal.js";
-import { t } from "./words.js";
+import { t, sentence } from "./words.js";
 
 const MARKS = { documented: "●", observed: "◐", assumed: "○" };
 const SOON_MS = 120;
@@ -28,16 +28,16 @@ function matrix(chosen, choose) {
       h("tr", {}, h("th", { scope: "col" }, t("quirk")), columns.map(({ edition, chip }) => h("th", { scope: "col", class: edition.chips[0] === chip ? "first" : null },
         button(chip.name, () => choose(edition, chip), { class: `link chip-name ${chosen === chip ? "on" : ""}` }))))),
     h("tbody", {}, rows.map(([name, { says, cells }]) => h("tr", {},
-      h("th", { scope: "row", title: says }, h("code", {}, name)),
+      h("th", { scope: "row", title: sentence(says) }, h("code", {}, name)),
       columns.map(({ edition, chip }, at) => {
         const one = cells.get(at);
-        return h("td", { class: edition.chips[0] === chip ? "first" : null, title: one ? `${chip.name}: ${says} ${one.claim}: ${one.source}` : null },
+        return h("td", { class: edition.chips[0] === chip ? "first" : null, title: one ? `${chip.name}: ${sentence(says)} ${t(one.claim)}: ${one.source}` : null },
           one && h("span", { class: `claim-mark ${one.claim}`, role: "img", "aria-label": t(one.claim) }, MARKS[one.claim]));
       }))))));
 }
 
 function chipPanel(edition, chip) {
-  return section(`${chip.name} · ${edition.name}`, h("p", {}, chip.summary),
+  return section(`${chip.name} · ${edition.name}`, h("p", {}, sentence(chip.summary)),
     chip.quirks.length ? h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": chip.name }, h("table", { class: "claims" },
       h("thead", {}, h("tr", {}, [t("quirk"), t("what it does"), t("claim"), t("source")].map((one) => h("th", { scope: "col" }, one)))),
       h("tbody", {}, chip.quirks.map(claimRow)))) : h("p", { class: "dim" }, t("Nothing: this chip speaks as the standard has it.")));
@@ -99,7 +99,7 @@ function tryPanel(chip) {
     const made = h("input", { type: "checkbox", onchange: (event) => tick(axis, one.name, event.target.checked), "data-quirk": one.name });
     made.checked = ticked.has(one.name);
     boxes.set(one.name, made);
-    return h("label", { class: `check ${own.has(one.name) ? "own" : ""}`, title: one.says }, made, h("span", {}, one.name));
+    return h("label", { class: `check ${own.has(one.name) ? "own" : ""}`, title: sentence(one.says) }, made, h("span", {}, one.name));
   };
   const stages = [...new Set(axes().map((one) => one.stage))];
   put(result, h("p", {}, t("Tick a quirk and see the bytes change. Each try is a request like any client's: it stands in the journal, and a fault that is armed strikes it.")),

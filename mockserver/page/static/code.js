@@ -88,8 +88,24 @@ export function pytestOf(exchange, text) {
 
 // --- faults and answers ----------------------------------------------------------------------------------------------
 
+// What was typed for a setting: JSON where its type or its first letter asks for it, or else the text, which the mock judges.
+export function settingOf(type, text) {
+  if (type === "boolean") return text === "true";
+  if (type === "string" && !text.startsWith('"')) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+// A text that would end early, or be taken for JSON, is written as JSON.
+function settingText(value) {
+  return typeof value === "object" || /^["{[]|[,;\s]/.test(value) ? JSON.stringify(value) : value;
+}
+
 export function faultText(fault) {
-  const settings = Object.entries(fault).filter(([name]) => name !== "type").map(([name, value]) => `;${name}=${value}`);
+  const settings = Object.entries(fault).filter(([name]) => name !== "type").map(([name, value]) => `;${name}=${settingText(value)}`);
   return fault.type + settings.join("");
 }
 

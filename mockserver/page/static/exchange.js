@@ -5,7 +5,7 @@ import { readWire, parsed } from "./wire.js";
 import { timeLine, legend, isSpread, spanOf, kindName } from "./timeline.js";
 import { textView, hexdump, visibleText } from "./bytes.js";
 import { curlOf, pythonOf, pytestOf } from "./code.js";
-import { t } from "./words.js";
+import { t, sentence } from "./words.js";
 
 const FIRST_FRAMES = 200;
 const MOST_TEXT = 20000;
@@ -120,7 +120,7 @@ function answerPanel(exchange, wire) {
 export function claimRow(one) {
   return h("tr", {},
     h("th", { scope: "row", class: "name" }, h("code", {}, one.name)),
-    h("td", {}, one.says),
+    h("td", {}, sentence(one.says)),
     h("td", {}, h("span", { class: `claim ${one.claim}` }, t(one.claim))),
     h("td", { class: "dim" }, one.source));
 }

@@ -26,7 +26,7 @@ function fits(row, filter) {
   if (filter.ending && endingOf(row) !== filter.ending) return false;
   if (filter.fault && !row.faults.includes(filter.fault)) return false;
   if (!filter.text) return true;
-  const text = [row.path, row.model, row.chip, row.said, row.source, row.quirks, row.namespace, ...row.faults].join(" ").toLowerCase();
+  const text = [row.path, row.model, row.chip, row.said, row.detail, row.source, row.quirks, row.namespace, ...row.faults].join(" ").toLowerCase();
   return filter.text.toLowerCase().split(/\s+/).every((word) => text.includes(word));
 }
 
@@ -59,13 +59,13 @@ function cells(row) {
     ["ending", h("span", { class: endingClass(row) }, endingName(row))],
     ["tags", h("span", {}, row.faults.map((one) => tag(one, "fault")),
       row.quirks && row.quirks.split(",").map((one) => tag(one, "quirk")),
-      row.namespace !== "default" && tag(row.namespace, "space"), !row.faults.length && h("span", { class: "dim" }, shown(row.said)))],
+      row.namespace !== "default" && tag(row.namespace, "space"), !row.faults.length && h("span", { class: "dim" }, shown(row.detail || row.said)))],
   ];
 }
 
 const COLUMNS = [
   ["number", "#"], ["time", "time"], ["status", "status"], ["chip", "chip"], ["model", "model"], ["form", "asked"],
-  ["wire", "wire"], ["frames", "frames"], ["took", "took"], ["ending", "ending"], ["tags", "faults, quirks, prompt"],
+  ["wire", "wire"], ["frames", "frames"], ["took", "took"], ["ending", "ending"], ["tags", "faults, quirks, prompt or refusal"],
 ];
 
 // How many digits the numbers of the exchanges have: each row is a grid of its own, and their columns shall agree.
@@ -92,9 +92,15 @@ export function journalView(place, route, go) {
   const scroller = h("div", { class: "scroller", role: "grid", tabindex: "0", "aria-label": t("Journal"), "aria-readonly": "true", "aria-colcount": String(COLUMNS.length) },
     h("div", { role: "rowgroup", class: "grid-head-group" }, h("div", { class: "grid-row grid-head", role: "row", "aria-rowindex": "1" }, COLUMNS.map(([name, title]) => h("div", { role: "columnheader", class: `c-${name}` }, t(title))))),
     spacer);
+  const unfiltered = h("p", { class: "hint dim", hidden: true }, t("No exchange fits the filter."), " ", button(t("show all"), () => {
+    Object.assign(filter, NOTHING);
+    text.value = "";
+    for (const menu of Object.values(menus)) menu.value = "";
+    refresh();
+  }));
   const detail = h("div", { class: "detail" });
   const empty = h("div", { class: "empty" });
-  const list = h("div", { class: "list" }, filters, empty, scroller);
+  const list = h("div", { class: "list" }, filters, empty, unfiltered, scroller);
   const split = h("div", { class: "split" }, list, detail);
   put(place, split);
 
@@ -143,7 +149,8 @@ export function journalView(place, route, go) {
     count.textContent = visible.length === store.order.length ? `${visible.length}` : `${visible.length} ${t("of")} ${store.order.length}`;
     const none = store.order.length === 0;
     empty.hidden = !none;
-    scroller.hidden = none;
+    unfiltered.hidden = none || visible.length > 0;
+    scroller.hidden = none || !visible.length;
     split.classList.toggle("is-empty", none);
     if (none && !empty.childElementCount) put(empty, emptyPage(go));
     if (!none) put(empty);

@@ -1,11 +1,13 @@
 // Faults, answers and the clock of a namespace; beside each action the lines that do the same.
 
-import { h, put, button, field, select, shown, prose } from "./dom.js";
+import { h, put, button, field, select, shown, short, prose } from "./dom.js";
 import { call } from "./api.js";
 import { store, onChange } from "./store.js";
-import { codeTabs, section, tag } from "./exchange.js";
-import { faultText, faultLines, answerLines, clockLines } from "./code.js";
-import { t } from "./words.js";
+import { codeTabs, section } from "./exchange.js";
+import { faultText, faultLines, settingOf, answerLines, clockLines } from "./code.js";
+import { t, sentence } from "./words.js";
+
+const EXAMPLES = { any: '{"error": "…"}', object: '{"x-name": "…"}', string: "…", integer: "1", number: "0.5" };
 
 function number(text) {
   return text.trim() === "" ? null : Number(text);
@@ -56,11 +58,11 @@ function faultForm(types, done) {
   const kind = select(Object.keys(types), "cut" in types ? "cut" : Object.keys(types)[0], () => draw(), { id: "fault-type" });
   const draw = () => {
     const type = types[kind.value];
-    put(says, prose(type.says));
+    put(says, prose(sentence(type.says)));
     inputs = Object.fromEntries(type.settings.map((name) => {
       const one = type.types[name];
       if (one === "boolean") return [name, select([["", "–"], "true", "false"], "")];
-      return [name, h("input", { type: "text", inputmode: one === "string" ? "text" : "decimal", placeholder: one, id: `fault-${name}` })];
+      return [name, h("input", { type: "text", inputmode: one === "integer" || one === "number" ? "decimal" : "text", placeholder: EXAMPLES[one] || one, id: `fault-${name}` })];
     }));
     put(settings, Object.entries(inputs).map(([name, input]) => field(name, input)));
     if (kind.value === "cut") inputs.after_frames.value = "4";
@@ -69,9 +71,7 @@ function faultForm(types, done) {
   const read = () => {
     const fault = { type: kind.value };
     for (const [name, input] of Object.entries(inputs)) {
-      if (input.value.trim() === "") continue;
-      const type = types[kind.value].types[name];
-      fault[name] = type === "boolean" ? input.value === "true" : type === "string" ? input.value : Number(input.value);
+      if (input.value.trim() !== "") fault[name] = settingOf(types[kind.value].types[name], input.value);
     }
     return { fault, match: match.read(), times: number(times.value), every: number(every.value) ?? 1, probability: number(probability.value) ?? 1 };
   };
@@ -113,25 +113,33 @@ function answerForm(done) {
 
 function clockForm(done) {
   const advance = h("input", { type: "number", min: "1", value: "60000" });
-  const now = h("p", { class: "dim" });
-  const refresh = async () => {
-    const clock = await call("GET", "/clock", undefined, store.namespace);
-    now.textContent = `${t("elapsed")}: ${(clock.elapsed_ms / 1000).toFixed(1)} s`;
-  };
+  const now = h("p", { class: "dim", role: "status" });
+  let moved = 0;
   const form = actionForm(t("Move the clock on"), [field(t("milliseconds"), advance)], () => ({ advance_ms: number(advance.value) ?? 0 }),
     (body) => clockLines(body.advance_ms, location.origin, store.namespace),
     async (body) => {
       await call("POST", "/clock", body, store.namespace);
-      await refresh();
+      moved += body.advance_ms;
+      now.textContent = t("moved on by {seconds} s since this view was opened", { seconds: moved / 1000 });
       done();
     }, t("move on"));
   form.element.append(now);
-  refresh().catch(() => {});
   return form.element;
 }
 
 function matchText(match) {
   return Object.entries(match).map(([name, value]) => `${name}=${value}`).join(", ") || t("every request");
+}
+
+// A fault as it is written, which may be broken between its settings.
+function armedTag(fault) {
+  const text = faultText(Object.fromEntries(Object.entries(fault).filter(([, value]) => value !== null)));
+  return h("span", { class: "tag fault" }, shown(short(text, 90)).split(/(?<=;)/).flatMap((part) => [part, h("wbr", {})]));
+}
+
+// A table that scrolls by itself where it is too wide.
+function wideTable(label, props, ...children) {
+  return h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": label }, h("table", props, children));
 }
 
 // The head of a table; a title stands where its numbers stand.
@@ -149,16 +157,16 @@ export function setupView(place) {
       await call("DELETE", path, undefined, store.namespace);
       refresh();
     };
-    put(armed, faults.length ? h("table", { class: "armed" },
+    put(armed, faults.length ? wideTable(t("Armed faults"), { class: "armed" },
       heads(["#", t("fault"), t("for"), t("struck"), t("out of"), ""], [0, 3]),
       h("tbody", {}, faults.map((one) => h("tr", {},
         h("td", { class: "num" }, String(one.number)),
-        h("td", {}, tag(faultText(Object.fromEntries(Object.entries(one.fault).filter(([, value]) => value !== null))), "fault")),
+        h("td", {}, armedTag(one.fault)),
         h("td", {}, shown(matchText(one.match))),
         h("td", { class: `num ${one.fired ? "bad" : "dim"}`, "data-fired": String(one.fired) }, `${one.fired} ×`),
         h("td", { class: "dim nowrap" }, one.times === null ? t("always") : String(one.times)),
         h("td", {}, button(t("disarm"), removal(`/faults/${one.number}`), { class: "quiet" })))))) : h("p", { class: "dim" }, t("No fault is armed.")));
-    put(scripted, script.answers.length ? h("table", {},
+    put(scripted, script.answers.length ? wideTable(t("Scripted answers"), {},
       heads(["#", t("for"), t("used"), t("out of"), ""], [0, 2]),
       h("tbody", {}, script.answers.map((one) => h("tr", {},
         h("td", { class: "num" }, String(one.number)), h("td", {}, shown(matchText(one.match))),

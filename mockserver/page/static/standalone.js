@@ -3,7 +3,7 @@
 import { h, put, button, prose, shown } from "./dom.js";
 import { exchangeView, section } from "./exchange.js";
 import { comparison } from "./compare.js";
-import { t, language, setLanguage } from "./words.js";
+import { t, sentence, language, setLanguage } from "./words.js";
 
 const MARKS = { passed: "✓", skipped: "–" };
 
@@ -33,17 +33,24 @@ function survival({ chips, tests, summary, meanings }) {
         return h("td", { class: one.fate === "passed" ? "fate good" : one.fate === "skipped" ? "fate dim" : "fate bad", title: one.says || null },
           MARKS[one.fate] || "✕", " ", one.fate === "exception" ? one.detail : one.fate);
       })))))),
-    h("dl", { class: "keys" }, kinds.map((kind) => h("div", {}, h("dt", {}, kind), h("dd", { class: "dim" }, meanings[kind] || ""))))),
+    h("dl", { class: "keys" }, kinds.map((kind) => h("div", {}, h("dt", {}, kind), h("dd", { class: "dim" }, sentence(meanings[kind] || "")))))),
     told.length > 0 && section(t("What was said"), h("ul", { class: "findings" }, told.map((one) => h("li", { class: "bad" },
       h("div", {}, h("p", {}, h("b", {}, one.chip), " ", h("code", {}, one.test)), h("p", { class: "dim" }, prose(shown(one.says)))))))));
 }
 
+// What counts as drift, and how much more was seen that does not.
+function countsOf(rows) {
+  const drifted = rows.filter((row) => row.severity !== "observed").length;
+  const more = rows.length - drifted;
+  return [drifted ? `${drifted} ${t("differences")}` : t("no drift"), more > 0 && `${more} ${t("more observed")}`].filter(Boolean).join(" · ");
+}
+
 function drift({ chips }) {
-  return h("div", {}, chips.map((one) => section(`${one.chip}: ${one.rows.length ? `${one.rows.length} ${t("differences")}` : t("no drift")} · ${one.exchanges} ${t("exchanges")}`,
+  return h("div", {}, chips.map((one) => section(`${one.chip}: ${countsOf(one.rows)} · ${one.exchanges} ${t("exchanges")}`,
     one.rows.length > 0 && h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": one.chip }, h("table", { class: "differs" },
       h("thead", {}, h("tr", {}, [t("field"), t("mock"), t("live"), t("severity")].map((name) => h("th", { scope: "col" }, name)))),
       h("tbody", {}, one.rows.map((row) => h("tr", {}, h("th", { scope: "row" }, row.field), h("td", {}, row.mock), h("td", {}, row.live),
-        h("td", { class: row.severity === "observed" ? "dim" : "bad" }, row.severity)))))),
+        h("td", { class: `nowrap ${row.severity === "observed" ? "dim" : "bad"}` }, row.severity)))))),
     one.patch && h("details", {}, h("summary", {}, t("the patch to the profile")), h("pre", { class: "code", tabindex: "0" }, one.patch)),
     one.pairs.map((pair) => h("details", { class: "pair", ontoggle: unfold(() => comparison(...pair)) }, h("summary", {}, pair[1].title))))));
 }

@@ -4,7 +4,7 @@ import { h, put } from "./dom.js";
 import { call } from "./api.js";
 import { store, onChange } from "./store.js";
 import { section } from "./exchange.js";
-import { t } from "./words.js";
+import { t, sentence } from "./words.js";
 
 const MARKS = { good: "✓", bad: "✕", note: "i" };
 const MOST_LINKS = 24;
@@ -33,7 +33,7 @@ export function verdictView(place) {
         h("p", { class: "dim" }, `${t("Namespace")} ${store.namespace}${t(".")} ${t("Arm a fault, let your client run, and look here again.")}`)),
       findings.length > 0 && section(t("Findings"), h("ul", { class: "findings" }, once(findings).map((one) => h("li", { class: one.mark },
         h("span", { class: "mark", role: "img", "aria-label": t(one.mark) }, MARKS[one.mark]),
-        h("div", {}, h("p", {}, h("code", {}, one.rule), " ", one.says, one.times > 1 && h("span", { class: "dim" }, ` · ${one.times} ×`)), one.advice && h("p", { class: "dim" }, t(one.advice)),
+        h("div", {}, h("p", {}, h("code", {}, one.rule), " ", sentence(one.says), one.times > 1 && h("span", { class: "dim" }, ` · ${one.times} ×`)), one.advice && h("p", { class: "dim" }, t(one.advice)),
           h("p", { class: "refs" }, one.exchanges.slice(0, MOST_LINKS).map((number) => h("a", { href: `#/journal/${store.namespace}/${number}` }, `#${number}`)),
             one.exchanges.length > MOST_LINKS && h("span", { class: "dim" }, t("and {count} more", { count: one.exchanges.length - MOST_LINKS })))))))));
   };

@@ -1,7 +1,9 @@
 // The page's words: English stands in the code, Chinese here.
 
 import { ADVICE } from "./advice.js";
+import { SENTENCES } from "./sentences.js";
 
+const PLACEHOLDER = /\{(\w+)\}/g;
 const KEPT = "genstudio-mock-language";
 
 const CHINESE = {
@@ -42,6 +44,7 @@ const CHINESE = {
   "Namespace": "命名空间",
   "No answer is scripted.": "没有预设的应答。",
   "No editions are known.": "没有已知的版本。",
+  "No exchange fits the filter.": "没有符合筛选的交互。",
   "No fault is armed.": "没有布置故障。",
   "Nothing was asked yet": "还没有请求",
   "Nothing was sent.": "什么也没有发送。",
@@ -130,7 +133,6 @@ const CHINESE = {
   "disarm": "撤除",
   "done": "完成",
   "edition": "版本",
-  "elapsed": "已过",
   "empty": "空",
   "ending": "结束",
   "error": "错误",
@@ -139,7 +141,7 @@ const CHINESE = {
   "every request": "所有请求",
   "exchanges": "次交互",
   "fault": "故障",
-  "faults, quirks, prompt": "故障、quirk、提问",
+  "faults, quirks, prompt or refusal": "故障、quirk、提问或拒绝",
   "field": "字段",
   "filter": "筛选",
   "filter ( / )": "筛选 ( / )",
@@ -167,9 +169,11 @@ const CHINESE = {
   "model": "模型",
   "more": "更多",
   "more bytes": "个字节未显示",
+  "more observed": "处仅供观察",
   "more frames were sent; of so long a stream the first are shown": "帧另已发送；这么长的流只显示开头",
   "more characters": "个字符未显示",
   "move on": "拨快",
+  "moved on by {seconds} s since this view was opened": "打开此视图以来共拨快 {seconds} 秒",
   "next and previous exchange": "下一个、上一个交互",
   "no drift": "没有漂移",
   "no whole UTF-8 character in this frame": "此帧中不是完整的 UTF-8 字符",
@@ -206,6 +210,7 @@ const CHINESE = {
   "sent": "已发送",
   "served": "当前",
   "severity": "级别",
+  "show all": "显示全部",
   "show more": "显示更多",
   "source": "来源",
   "status": "状态",
@@ -262,5 +267,26 @@ export function setLanguage(name) {
 // A text in the language that is spoken, with values in the place of names in braces.
 export function t(english, values = {}) {
   const text = spoken === "zh" ? CHINESE[english] ?? ADVICE[english] ?? english : english;
-  return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+  return text.replace(PLACEHOLDER, (whole, name) => values[name] ?? whole);
+}
+
+// What each template of the sentences fits, the names in it, and its Chinese.
+function fitting([english, chinese]) {
+  const names = [...english.matchAll(PLACEHOLDER)].map(([, name]) => name);
+  const parts = english.split(PLACEHOLDER).map((part, at) => (at % 2 ? "(.+?)" : part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")));
+  return { fits: new RegExp(`^${parts.join("")}$`, "s"), names, chinese };
+}
+
+let templates = null;
+
+// A sentence that the mock made, in the language that is spoken; one that the table does not have stays as it is.
+export function sentence(english) {
+  if (spoken !== "zh") return english;
+  if (english in SENTENCES) return SENTENCES[english];
+  templates ??= Object.entries(SENTENCES).filter(([one]) => one.search(PLACEHOLDER) >= 0).map(fitting);
+  for (const { fits, names, chinese } of templates) {
+    const found = fits.exec(english);
+    if (found) return chinese.replace(PLACEHOLDER, (_, name) => sentence(found[names.indexOf(name) + 1]));
+  }
+  return english;
 }
