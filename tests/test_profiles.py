@@ -191,7 +191,7 @@ def test_what_later_papers_name_is_assumed_for_the_tutorial() -> None:
 
 
 def test_the_tutorial_documents_stream() -> None:
-    """Both forms of the single turn are printed: `stream` is the one field beside model and messages that it tells of."""
+    """Both forms of the single turn are printed; no other field but model and messages is."""
     fields_of = load("2024-tutorial").file.request.fields
 
     assert {name for name, rule in fields_of.items() if rule.claim == "documented"} == {"stream"}
