@@ -199,7 +199,7 @@ MISSED_ONCE: Final = (
     Mutant(
         "the path's model where the body's is due",
         "model-echo",
-        COUNTS,
+        TOLD,
         lambda r: at("model", r.asked.path.split("/")[2])(r),
     ),
     Mutant(

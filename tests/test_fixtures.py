@@ -17,6 +17,7 @@ from mockserver.sources.condition import Same
 from mockserver.sources.fixture_answer import answer_of
 from mockserver.sources.fixture_file import parse
 from mockserver.sources.fixtures import Fixtures
+from mockserver.sources.tokens import prompt_tokens
 from tests.conftest import load
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def service() -> Service:
         found = fixtures.find(request, "")
         if found is None:
             raise fixtures.no_match(request)
-        return answer_of(found.said, found.fixture.name, lambda: 7)
+        return answer_of(found.said, found.fixture.name, lambda: prompt_tokens(request, EDITION))
 
     return Service(
         EDITION.rules,
@@ -200,6 +201,30 @@ def test_a_request_for_json_gets_no_shipped_prose(model: str, dialogue: list[dic
 
     assert ask(model, "nvidia", dialogue, stream=stream, response_format=asked).status == 404
     assert ask(model, "nvidia", dialogue, stream=stream, response_format=None).status == 200
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(("model", "dialogue"), [(one[0], one[1]) for one in PROMPTS.values()], ids=list(PROMPTS))
+def test_a_request_with_tools_gets_no_shipped_prose(model: str, dialogue: list[dict[str, str]], stream: bool) -> None:
+    """A call that `tool_choice` demands comes; null, and no tool in the list, are no tools."""
+    tools = [{"type": "function", "function": {"name": "look_up"}}]
+
+    assert ask(model, "nvidia", dialogue, stream=stream, tools=tools, tool_choice="required").status == 404
+    assert ask(model, "nvidia", dialogue, stream=stream, tools=None, tool_choice=None).status == 200
+    assert ask(model, "nvidia", dialogue, stream=stream, tools=[]).status == 200
+
+
+def test_the_tutorials_question_costs_more_in_a_longer_dialogue() -> None:
+    """The 22 prompt tokens that the tutorial prints are those of its one message; what stands before it counts too."""
+    question = {"role": "user", "content": "你是谁?"}
+    before = [{"role": "user", "content": "早上好"}, {"role": "assistant", "content": "早上好!"}]
+    alone, later = (
+        json.loads(b"".join(ask("mt-infini-3b", "nvidia", said, stream=False).frames))["usage"]["prompt_tokens"]
+        for said in ([question], [*before, question])
+    )
+
+    assert alone == 22
+    assert later > 22
 
 
 def test_no_shipped_fixture_wins_by_its_path_alone() -> None:

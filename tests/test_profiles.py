@@ -178,6 +178,25 @@ def test_the_tutorials_models() -> None:
     }
 
 
+def test_what_later_papers_name_is_assumed_for_the_tutorial() -> None:
+    """Models that first stand in a list of mid 2025 are served, and nobody claims that they were seen in 2024."""
+    models = load("2024-tutorial").models
+
+    assert {name for name, entry in models.items() if entry.claim == "assumed"} == {
+        "llama-3-infini-8b-instruct",
+        "qwen2-7b-instruct",
+        "qwen2.5-14b-instruct",
+        "qwen2.5-32b-instruct",
+    }
+
+
+def test_the_tutorial_documents_stream() -> None:
+    """Both forms of the single turn are printed; no other field but model and messages is."""
+    fields_of = load("2024-tutorial").file.request.fields
+
+    assert {name for name, rule in fields_of.items() if rule.claim == "documented"} == {"stream"}
+
+
 @pytest.mark.parametrize("edition", EDITIONS)
 def test_a_catalogued_model_is_served_on_every_chip(edition: str) -> None:
     """Which runs where is not public, so the claim is assumed."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.contract.clauses.relations import DIALOGUE, RELATIONS, SYSTEM, Relation, streamed_twin
@@ -122,19 +123,14 @@ _RELATED: Final[dict[str, dict[str, Any]]] = {
 
 
 def _on_the_path(edition: Edition, model: str, body: Json) -> list[Case]:
-    """What the path's model has to do with the body's: it answers, or the body's overrides it."""
-    found = [Case("the path's model", Phase.EXAMPLES, _of_the_path(edition, body), needs_model_in_path=True)]
+    """What the path's model has to do with the body's: it answers whatever the body says, or the body overrides it."""
+    rules = edition.file.request
+    case = partial(Case, phase=Phase.EXAMPLES, needs_model_in_path=True)
+    if rules.model == "path":  # gpt-3.5-turbo is what LangChain sends where nobody names a model
+        return [case("the path's model", body={**body, "model": "gpt-3.5-turbo"}, claim=rules.model_claim.claim)]
+    found = [case("the path's model", body={**body, "model": None})]  # which takes it in every text
     other = next((name for name in edition.models if name != model), None)
-    if edition.file.request.model == "body" and other:
-        found.append(Case("the body's model", Phase.EXAMPLES, body, model=other, needs_model_in_path=True))
-    return found
-
-
-def _of_the_path(edition: Edition, body: Json) -> Json:
-    """A request that the path's model answers: where the body's would override it by null, else by any other name."""
-    if edition.file.request.model == "body":
-        return {**body, "model": None}
-    return {**body, "model": "gpt-3.5-turbo"}  # what LangChain sends where nobody names a model
+    return [*found, case("the body's model", body=body, model=other, claim=rules.model_claim.claim)] if other else found
 
 
 def _thinking(edition: Edition, model: str, max_tokens: int) -> dict[str, Json]:

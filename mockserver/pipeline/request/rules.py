@@ -32,6 +32,14 @@ class FieldRule(Written):
 
 
 @immutable(frozen=True, kw_only=True)
+class ModelClaim(Written):
+    """How it is known which model answers, the path's or the body's."""
+
+    claim: Literal["documented", "observed", "assumed"]
+    source: str
+
+
+@immutable(frozen=True, kw_only=True)
 class UniqueToolNames(Written):
     """Which models refuse two tools with one name."""
 
@@ -47,6 +55,7 @@ class RequestRules(Written):
 
     model: Literal["path", "body"]
     """Which model answers: the path's, whatever the body says, or the body's where it is a string."""
+    model_claim: ModelClaim = ModelClaim(claim="assumed", source="nothing is said of it")
     model_required: bool
     """Whether the key `model` must be in the body (null is allowed)."""
     roles: tuple[str, ...]
