@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from mockserver.core.data import shipped
 from mockserver.core.errors import Refusal
 from mockserver.pipeline.vision import IMAGE_BYTES, check_media
+from mockserver.profile.edition import load_edition
 
 
 def image(data: bytes = b"pixels", opening: str = "data:image/png;base64,") -> dict[str, Any]:
@@ -116,3 +118,20 @@ def test_other_models_read_text_only(part: dict[str, Any]) -> None:
         check_media(dialogue(part), "blind", vision=False)
 
     assert refused.value.param == AT
+
+
+@pytest.mark.parametrize(
+    ("model", "takes"),
+    [
+        ("qwen2.5-vl-7b-instruct", True),
+        ("qwen2.5-72b-instruct", False),
+        ("added-by-a-flag", True),
+        ("mif-deployed", True),
+    ],
+    ids=["catalogue-vision", "catalogue-text", "added", "self-deployed"],
+)
+def test_what_nobody_knows_is_not_refused(model: str, takes: bool) -> None:
+    """The catalogue says which of its models read text only; any other may see, so its pictures are let in."""
+    edition = load_edition("2025-reference", [shipped("profiles")], extra_models=["added-by-a-flag"])
+
+    assert edition.rules.takes_media(model) is takes

@@ -74,6 +74,6 @@ class EditionRules:
         return next(iter(self.wires))
 
     def takes_media(self, model: str) -> bool:
-        """Whether a model takes images and videos; of a self-deployed model, which no catalogue lists, nobody knows."""
+        """Whether a model takes images and videos; of one that no catalogue lists nobody knows, and it may."""
         entry = self.models.get(model)
-        return entry is not None and entry.vision
+        return entry is None or entry.vision

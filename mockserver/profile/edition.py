@@ -125,8 +125,8 @@ class Edition:
 
 
 def unlisted(model: str) -> ModelEntry:
-    """An entry for a model of which only the name is known."""
-    return ModelEntry(id=model, claim="assumed", source="added by the operator")
+    """An entry for a model of which only the name is known: it may see, so what it is shown is not refused."""
+    return ModelEntry(id=model, claim="assumed", source="added by the operator", vision=True)
 
 
 def load_edition(name: str, roots: Sequence[Path], *, extra_models: Iterable[str] = ()) -> Edition:
