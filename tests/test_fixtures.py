@@ -17,7 +17,7 @@ from mockserver.sources.condition import Same
 from mockserver.sources.fixture_answer import answer_of
 from mockserver.sources.fixture_file import parse
 from mockserver.sources.fixtures import Fixtures
-from mockserver.sources.tokens import prompt_tokens
+from mockserver.sources.prompt_tokens import prompt_tokens
 from tests.conftest import load
 
 if TYPE_CHECKING:
