@@ -1,4 +1,4 @@
-"""Connections whose deadlines pass when a test says so: none is over because a machine stood still, and nobody waits."""
+"""Connections whose deadlines pass when a test says so: a machine that stands still ends none, and nobody waits."""
 
 from __future__ import annotations
 

@@ -11,10 +11,12 @@ import httpx
 from openai import OpenAI
 
 from mockserver.server.guard import PREFIX
+from tests.in_thread import WAIT_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from mockserver.testing.seen_exchange import SeenExchange
     from mockserver.testing.session import Session
 
 CHIPS = ("nvidia", "amd", "chip1", "chip2", "chip3", "chip4", "chip5")
@@ -69,6 +71,22 @@ def asked_without_reading(session: Session, **more: Any) -> Iterator[None]:
         connection.close()
 
 
+def silence_of(session: Session) -> Callable[[], SeenExchange]:
+    """What waits until the next answer of a session has sent all it will send, and hangs; the exchange as it is then.
+
+    A client that reads on then hears nothing any more, and need not wait to know it.
+    """
+    after = max((one.number for one in session.exchanges()), default=0)
+
+    def wait() -> SeenExchange:
+        while True:
+            newest = session.wait_for(1, in_flight=True, after=after)[-1]
+            if newest.frames_sent == newest.frames_planned:
+                return newest
+
+    return wait
+
+
 def said(answer: httpx.Response) -> str:
     """The text of an answer that is not streamed."""
     return str(answer.json()["choices"][0]["message"]["content"])
@@ -78,4 +96,4 @@ def control(session: Session, method: str, path: str, **more: Any) -> httpx.Resp
     """One request to the control API, as any client sends it."""
     headers = {"authorization": f"Bearer {session.api_key}", "content-type": "application/json"}
     headers |= more.pop("headers", {})
-    return httpx.request(method, f"{session.url}{PREFIX}{path}", headers=headers, timeout=10, **PLAIN, **more)
+    return httpx.request(method, f"{session.url}{PREFIX}{path}", headers=headers, timeout=WAIT_SECONDS, **PLAIN, **more)

@@ -17,6 +17,7 @@ from mockserver.profile.edition import load_edition
 from mockserver.server.log import in_words, told_of
 from tests.by_hand import ByHand, pass_time, send
 from tests.conftest import KEY, Live, compose, serve
+from tests.in_thread import WAIT_SECONDS
 from tests.raw_http import read_all, responses, whole
 from tests.recording_helpers import recording_of
 
@@ -158,12 +159,12 @@ def test_a_failure_of_the_mock(changed: Live) -> None:
 def test_what_was_not_read_is_in_the_journal(changed: Live) -> None:
     """The control API shows it, and gives no fixture of it."""
     say(changed, b"GET /gone", late=True)
-    with urllib.request.urlopen(f"{changed.url}/_mock/exchanges?status=408", timeout=10) as answer:
+    with urllib.request.urlopen(f"{changed.url}/_mock/exchanges?status=408", timeout=WAIT_SECONDS) as answer:
         row = json.load(answer)[-1]
 
     assert (row["request"]["method"], row["request"]["path"], row["status"]) == ("GET", "/gone", 408)
     with pytest.raises(urllib.error.HTTPError, match="409"):
-        urllib.request.urlopen(f"{changed.url}/_mock/exchanges/{row['number']}/fixture", timeout=10)
+        urllib.request.urlopen(f"{changed.url}/_mock/exchanges/{row['number']}/fixture", timeout=WAIT_SECONDS)
 
 
 @pytest.mark.parametrize("how", ["closes", "closes behind a chat without ASGI", "resets behind a chat"])

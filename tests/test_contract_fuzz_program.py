@@ -26,6 +26,7 @@ from mockserver.contract.fuzz_staying import StayingProgram
 from mockserver.contract.harmless import known
 from mockserver.contract.library import edition_of
 from tests.buggy_clients import waits_for_done
+from tests.in_thread import WAIT_SECONDS
 from tests.lean_pytest import LEAN
 from tests.snippets import ROOT
 
@@ -283,7 +284,7 @@ time.sleep(600)"""
             assert fuzzing.poll() is None
 
         fuzzing.send_signal(signal.SIGINT)
-        out, err = fuzzing.communicate(timeout=20)
+        out, err = fuzzing.communicate(timeout=WAIT_SECONDS)
     finally:
         fuzzing.kill()  # of one that has ended: nothing
 
@@ -310,7 +311,7 @@ def test_a_saved_stream_is_served_to_whatever_asks(tmp_path: Path) -> None:
     finally:
         serving.send_signal(signal.SIGINT)
         try:
-            serving.communicate(timeout=20)
+            serving.communicate(timeout=WAIT_SECONDS)
         finally:
             serving.kill()
 

@@ -20,7 +20,6 @@ from tests.in_thread import WAIT_SECONDS
 from tests.raw_http import answer, body, head, read_all, responses, say, whole
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterator
 
     from mockserver.core.exchange import ChatRequest
@@ -44,7 +43,7 @@ def impatient() -> Iterator[tuple[Live, Live]]:
     yield from _both(Impatient)
 
 
-def _both(protocol: type[MockProtocol]) -> Iterator[tuple[Live, Live]]:
+def _both(protocol: type[Reading]) -> Iterator[tuple[Live, Live]]:
     with ExitStack() as stack:
         yield tuple(  # type: ignore[misc]  # two of them
             stack.enter_context(serve(compose(load("2024-tutorial")), protocol, door=door))
