@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, overload
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Answer, Head, Usage
-from mockserver.core.headers import LENGTH, ReadyHeaders, of_body, plain_lines
+from mockserver.core.headers import LENGTH, ReadyHeaders, plain_lines
 from mockserver.core.heartbeats import BEATS
 from mockserver.pipeline.frame import content_type
 from mockserver.pipeline.render import render_body, render_stream
@@ -72,7 +72,8 @@ class WireTemplates:
         frame, kind = settings.frame, content_type(settings.frame)
         self._opening: Headers = (*(((b"content-type", kind),) if kind else ()), (b"cache-control", b"no-cache"))
         self._stream_lines = plain_lines(self._opening)
-        self._body_lines = plain_lines(((b"content-type", body_type),))
+        self._body_opening = (b"content-type", body_type)
+        self._body_lines = plain_lines((self._body_opening,))
         self._escape = escape_ascii if frame.escapes == "ascii" else escape
         self._streams: dict[_Key, _StreamTemplate] = {}
         self._bodies: dict[_Key, bytes] = {}
@@ -93,7 +94,7 @@ class WireTemplates:
         own, lines = head.headers, head.lines
         if not request.stream:
             data = self.body(answer, head)
-            headers: Headers = (*of_body(self.body_type, data), *own)
+            headers: Headers = (self._body_opening, (LENGTH, b"%d" % len(data)), *own)
             if lines is not None and self._body_lines is not None:
                 lines = b"%bcontent-length: %d\r\n%b" % (self._body_lines, len(data), lines)
                 headers = ReadyHeaders.of(headers, lines, len(data))

@@ -318,8 +318,8 @@ class PromptCounter:
             return total + sum([_count(counter if short else ESTIMATOR, text) for text in said])
         known = list(map(_ESTIMATED.get, said))
         if None not in known:
-            return total + sum(map(len, known))  # type: ignore[arg-type]  # none is None
-        counts = [_count(ESTIMATOR, text) if one is None else len(one) for text, one in zip(said, known, strict=True)]
+            return total + sum(known)  # type: ignore[arg-type]  # none is None
+        counts = [_count(ESTIMATOR, text) if one is None else one for text, one in zip(said, known, strict=True)]
         return total + sum(counts)
 
     def _template(self, model: str) -> tuple[int, int, Tokenizer]:
@@ -336,7 +336,7 @@ class PromptCounter:
 def _count(counter: Tokenizer, text: str) -> int:
     """The tokens of a text; short ones are remembered, since system prompts and questions come again and again."""
     if len(text) <= REMEMBERED_CHARACTERS:
-        return len(remembered_pieces(counter, text)) if counter is ESTIMATOR else _counted(counter, text)
+        return len(quoted_pieces(counter, text)) if counter is ESTIMATOR else _counted(counter, text)
     key = counter, len(text), hash(text)  # not the text, which may be megabytes
     known = _LONG_COUNTS.get(key)
     if known is None:
@@ -346,8 +346,8 @@ def _count(counter: Tokenizer, text: str) -> int:
     return known
 
 
-_ESTIMATED: dict[str, tuple[str, ...]] = {}
-"""The pieces of texts that the estimator cut lately."""
+_ESTIMATED: dict[str, int] = {}
+"""How many pieces texts have that the estimator cut lately."""
 _LONG_COUNTS: dict[tuple[Tokenizer, int, int], int] = {}
 _ROLE: Final = methodcaller("get", "role")
 _REMEMBERED_TEXTS: Final = 2048
@@ -363,16 +363,15 @@ def _cut(counter: Tokenizer, text: str) -> tuple[str, ...]:
     return counter.pieces(text)
 
 
-def remembered_pieces(cut: Tokenizer, text: str) -> tuple[str, ...]:
-    """The pieces of a short text; a question that is quoted is counted too, and cut once for both."""
+def quoted_pieces(cut: Tokenizer, text: str) -> tuple[str, ...]:
+    """The pieces of a short text. A question that is quoted is counted too: how many they are is remembered."""
     if cut is not ESTIMATOR:
         return _cut(cut, text)
-    known = _ESTIMATED.get(text)
-    if known is None:
-        if len(_ESTIMATED) >= _REMEMBERED_TEXTS:
-            _ESTIMATED.clear()
-        known = _ESTIMATED[text] = ESTIMATOR.pieces(text)
-    return known
+    pieces = ESTIMATOR.pieces(text)
+    if len(_ESTIMATED) >= _REMEMBERED_TEXTS:
+        _ESTIMATED.clear()
+    _ESTIMATED[text] = len(pieces)  # and not they themselves: new prompts would push all else out of the caches
+    return pieces
 
 
 def media_parts(message: Mapping[str, Any]) -> int:
