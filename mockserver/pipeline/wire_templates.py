@@ -203,7 +203,7 @@ class Frames(Sequence[bytes]):
         after: The frames from that of the last piece on.
     """
 
-    __slots__ = ("_after", "_before", "_closing", "_count", "_escaped", "_opening", "_pieces")
+    __slots__ = ("_after", "_before", "_closing", "_count", "_escaped", "_last", "_opening", "_pieces", "_shift")
 
     def __init__(
         self,
@@ -221,6 +221,8 @@ class Frames(Sequence[bytes]):
         self._closing = closing
         self._after = after
         self._count = len(before) + len(pieces) - 2 + len(after)
+        self._last = len(pieces) - 1
+        self._shift = 1 - len(before)  # from the number of a middle frame to that of its piece
 
     def __len__(self) -> int:
         return self._count
@@ -232,14 +234,13 @@ class Frames(Sequence[bytes]):
     def __getitem__(self, index: slice) -> list[bytes]: ...
 
     def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        if type(index) is int and 0 < (at := index + self._shift) < self._last:
+            return self._opening + self._escaped(self._pieces[at]) + self._closing  # nearly always: one after the other
         if isinstance(index, slice):
             start, stop, step = index.indices(self._count)
             if step != 1:
                 return [self[number] for number in range(start, stop, step)]
             return self._slice(start, max(start, stop))
-        number = index - len(self._before)
-        if 0 <= number < len(self._pieces) - 2:  # nearly always, and a paced stream asks for one after the other
-            return self._opening + self._escaped(self._pieces[number + 1]) + self._closing
         number = range(self._count)[index]
         return self._slice(number, number + 1)[0]
 
@@ -282,9 +283,7 @@ def escape_ascii(text: str) -> bytes:
 
 
 _REMEMBERED: Final = {one: lru_cache(maxsize=16_384)(one) for one in (escape, escape_ascii)}
-_REMEMBERED_CHARACTERS: Final = (
-    64  # texts as long as tokens come back and are worth remembering; longer ones cost memory
-)
+_REMEMBERED_CHARACTERS: Final = 64  # as long as tokens, which come back; longer ones cost memory
 
 
 def _sample(texts: tuple[str, ...], finish_reason: str, blocked: bool, _include_usage: bool) -> Answer:  # noqa: FBT001
