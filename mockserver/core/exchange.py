@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 Headers = tuple[tuple[bytes, bytes], ...]
 """Response headers in the order they are sent; names in the case they are sent."""
 
-
 ANSWER_STYLES = ("faker", "template", "echo")
 """How text is synthesised: with invented names and dates, without them, or the last user message as it is."""
 SCRIPTED = "fixture:script"

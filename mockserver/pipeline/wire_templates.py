@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, overload
 
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Answer, Head, Usage
-from mockserver.core.headers import LENGTH, ReadyHeaders, of_body, plain_lines
+from mockserver.core.headers import LENGTH, ReadyHeaders, plain_lines
 from mockserver.core.heartbeats import BEATS
 from mockserver.pipeline.frame import content_type
 from mockserver.pipeline.render import render_body, render_stream
@@ -72,7 +72,8 @@ class WireTemplates:
         frame, kind = settings.frame, content_type(settings.frame)
         self._opening: Headers = (*(((b"content-type", kind),) if kind else ()), (b"cache-control", b"no-cache"))
         self._stream_lines = plain_lines(self._opening)
-        self._body_lines = plain_lines(((b"content-type", body_type),))
+        self._body_opening = (b"content-type", body_type)
+        self._body_lines = plain_lines((self._body_opening,))
         self._escape = escape_ascii if frame.escapes == "ascii" else escape
         self._streams: dict[_Key, _StreamTemplate] = {}
         self._bodies: dict[_Key, bytes] = {}
@@ -93,7 +94,7 @@ class WireTemplates:
         own, lines = head.headers, head.lines
         if not request.stream:
             data = self.body(answer, head)
-            headers: Headers = (*of_body(self.body_type, data), *own)
+            headers: Headers = (self._body_opening, (LENGTH, b"%d" % len(data)), *own)
             if lines is not None and self._body_lines is not None:
                 lines = b"%bcontent-length: %d\r\n%b" % (self._body_lines, len(data), lines)
                 headers = ReadyHeaders.of(headers, lines, len(data))
@@ -202,7 +203,7 @@ class Frames(Sequence[bytes]):
         after: The frames from that of the last piece on.
     """
 
-    __slots__ = ("_after", "_before", "_closing", "_count", "_escaped", "_opening", "_pieces")
+    __slots__ = ("_after", "_before", "_closing", "_count", "_escaped", "_last", "_opening", "_pieces", "_shift")
 
     def __init__(
         self,
@@ -220,6 +221,8 @@ class Frames(Sequence[bytes]):
         self._closing = closing
         self._after = after
         self._count = len(before) + len(pieces) - 2 + len(after)
+        self._last = len(pieces) - 1
+        self._shift = 1 - len(before)  # from the number of a middle frame to that of its piece
 
     def __len__(self) -> int:
         return self._count
@@ -231,14 +234,13 @@ class Frames(Sequence[bytes]):
     def __getitem__(self, index: slice) -> list[bytes]: ...
 
     def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        if type(index) is int and 0 < (at := index + self._shift) < self._last:
+            return self._opening + self._escaped(self._pieces[at]) + self._closing  # nearly always: one after the other
         if isinstance(index, slice):
             start, stop, step = index.indices(self._count)
             if step != 1:
                 return [self[number] for number in range(start, stop, step)]
             return self._slice(start, max(start, stop))
-        number = index - len(self._before)
-        if 0 <= number < len(self._pieces) - 2:  # nearly always, and a paced stream asks for one after the other
-            return self._opening + self._escaped(self._pieces[number + 1]) + self._closing
         number = range(self._count)[index]
         return self._slice(number, number + 1)[0]
 
@@ -281,9 +283,7 @@ def escape_ascii(text: str) -> bytes:
 
 
 _REMEMBERED: Final = {one: lru_cache(maxsize=16_384)(one) for one in (escape, escape_ascii)}
-_REMEMBERED_CHARACTERS: Final = (
-    64  # texts as long as tokens come back and are worth remembering; longer ones cost memory
-)
+_REMEMBERED_CHARACTERS: Final = 64  # as long as tokens, which come back; longer ones cost memory
 
 
 def _sample(texts: tuple[str, ...], finish_reason: str, blocked: bool, _include_usage: bool) -> Answer:  # noqa: FBT001

@@ -152,7 +152,7 @@ class Mock:
         named, chip, deployment = route.named, route.chip or self._default_chip, bool(route.deployment)
         dice = self.clock.dice()
         return self.service.respond(
-            IncomingRequest(named, chip, asked, now_ms, elapsed_ms, dice, test, seed, deployment=deployment)
+            IncomingRequest(named, chip, asked, now_ms, elapsed_ms, dice, test, seed, deployment)
         )
 
     def begin(

@@ -49,6 +49,8 @@ class RequestView:
         user: The last user message.
     """
 
+    __slots__ = ("_system", "_turns", "_values", "request", "today", "user")
+
     def __init__(self, request: ChatRequest, today: date) -> None:
         self.request = request
         self.today = today

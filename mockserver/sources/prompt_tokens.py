@@ -14,7 +14,7 @@ from mockserver.sources.tokens import (
     MOST_REMEMBERED,
     REMEMBERED_CHARACTERS,
     VOCABULARY_CHARACTERS,
-    remembered_pieces,
+    quoted_pieces,
     tokenizer,
 )
 
@@ -75,8 +75,8 @@ class PromptCounter:
             return total + sum([_count(counter if short else ESTIMATOR, text) for text in said])
         known = list(map(ESTIMATED.get, said))
         if None not in known:
-            return total + sum(map(len, known))  # type: ignore[arg-type]  # none is None
-        counts = [_count(ESTIMATOR, text) if one is None else len(one) for text, one in zip(said, known, strict=True)]
+            return total + sum(known)  # type: ignore[arg-type]  # none is None
+        counts = [_count(ESTIMATOR, text) if one is None else one for text, one in zip(said, known, strict=True)]
         return total + sum(counts)
 
     def _template(self, model: str) -> tuple[int, int, Tokenizer]:
@@ -93,7 +93,7 @@ class PromptCounter:
 def _count(counter: Tokenizer, text: str) -> int:
     """The tokens of a text; short ones are remembered, since system prompts and questions come again and again."""
     if len(text) <= REMEMBERED_CHARACTERS:
-        return len(remembered_pieces(counter, text)) if counter is ESTIMATOR else _counted(counter, text)
+        return len(quoted_pieces(counter, text)) if counter is ESTIMATOR else _counted(counter, text)
     key = counter, len(text), hash(text)  # not the text, which may be megabytes
     known = _LONG_COUNTS.get(key)
     if known is None:

@@ -147,7 +147,7 @@ def _opening_template(dialogue: DialogueSummary, draw: Draw) -> tuple[str, str]:
 def _filled(cut: Tokenizer, template: str, quoted: str) -> Pieces:
     """A template with at most one brace, which is never its end: cut around it once, and what is quoted anew."""
     before, after = _around(cut, template)
-    return before + tokens.remembered_pieces(cut, quoted) + after if after else before
+    return before + tokens.quoted_pieces(cut, quoted) + after if after else before
 
 
 @lru_cache(maxsize=256)

@@ -268,8 +268,8 @@ def pieces(text: str) -> tuple[str, ...]:
 
 MOST_REMEMBERED: Final = 2048
 """Texts whose pieces are remembered, those that came lately."""
-ESTIMATED: Final[dict[str, tuple[str, ...]]] = {}
-"""The pieces of texts that the estimator cut lately."""
+ESTIMATED: Final[dict[str, int]] = {}
+"""How many pieces texts have that the estimator cut lately."""
 
 
 @lru_cache(maxsize=MOST_REMEMBERED)
@@ -277,13 +277,12 @@ def _cut(counter: Tokenizer, text: str) -> tuple[str, ...]:
     return counter.pieces(text)
 
 
-def remembered_pieces(cut: Tokenizer, text: str) -> tuple[str, ...]:
-    """The pieces of a short text; a question that is quoted is counted too, and cut once for both."""
+def quoted_pieces(cut: Tokenizer, text: str) -> tuple[str, ...]:
+    """The pieces of a short text. A question that is quoted is counted too: how many they are is remembered."""
     if cut is not ESTIMATOR:
         return _cut(cut, text)
-    known = ESTIMATED.get(text)
-    if known is None:
-        if len(ESTIMATED) >= MOST_REMEMBERED:
-            ESTIMATED.clear()
-        known = ESTIMATED[text] = ESTIMATOR.pieces(text)
-    return known
+    pieces = ESTIMATOR.pieces(text)
+    if len(ESTIMATED) >= MOST_REMEMBERED:
+        ESTIMATED.clear()
+    ESTIMATED[text] = len(pieces)  # and not they themselves: new prompts would push all else out of the caches
+    return pieces
