@@ -73,8 +73,10 @@ FRAMEWORKS: Final = (
     Framework("AI SDK 7", "ai-sdk-7", "ai", "ai_sdk.mjs"),
     Framework("aisuite", "aisuite", "aisuite", "aisuite_.py"),
     Framework("AutoGen", "autogen", "autogen-agentchat", "autogen_.py"),
+    Framework("chatlas", "chatlas", "chatlas", "chatlas_.py"),
     Framework("CrewAI", "crewai", "crewai", "crewai_.py"),
     Framework("DSPy", "dspy", "dspy", "dspy_.py"),
+    Framework("Genkit", "genkit", "genkit", "genkit_.mjs"),
     Framework("Google ADK", "google-adk", "google-adk", "google_adk.py"),
     Framework("Haystack", "haystack", "haystack-ai", "haystack_.py"),
     Framework("instructor", "instructor", "instructor", "instructor_.py"),
@@ -85,13 +87,17 @@ FRAMEWORKS: Final = (
     Framework("LlamaIndex.TS", "llamaindex-ts", "llamaindex", "llamaindex_ts.mjs"),
     Framework("magentic", "magentic", "magentic", "magentic_.py"),
     Framework("Mastra", "mastra", "@mastra/core", "mastra.mjs"),
+    Framework("Microsoft Agent Framework", "agent-framework", "agent-framework-openai", "agent_framework_.py"),
     Framework("Mirascope", "mirascope", "mirascope", "mirascope_.py"),
     Framework("OpenAI Agents", "openai-agents", "openai-agents", "openai_agents.py"),
+    Framework("OpenAI Agents for Node", "openai-agents-js", "@openai/agents", "openai_agents_js.mjs"),
     Framework("OpenAI SDK for Node with zod", "openai-zod", "openai", "openai_zod.mjs"),
     Framework("pydantic-ai", "pydantic-ai", "pydantic-ai-slim", "pydantic_ai_.py"),
+    Framework("Qwen-Agent", "qwen-agent", "qwen-agent", "qwen_agent_.py"),
     Framework("Semantic Kernel", "semantic-kernel", "semantic-kernel", "semantic_kernel_.py"),
     Framework("smolagents", "smolagents", "smolagents", "smolagents_.py"),
     Framework("Strands", "strands", "strands-agents", "strands_.py"),
+    Framework("xsAI", "xsai", "xsai", "xsai_.mjs"),
 )
 Results = dict[str, dict[str, str]]
 """Task to target to what came of it."""
