@@ -86,7 +86,7 @@ def test_what_fails(result: Result, name: str) -> None:
     assert run.exit_code is code
     assert ("The contract is broken" in report.terminal(run)) == (code is ExitCode.BROKEN)
     assert json.loads(report.as_json(run))["holds"] == (code is ExitCode.HOLDS)
-    suite = ET.fromstring(report.junit(run)).find("testsuite")  # noqa: S314 - our own
+    suite = ET.fromstring(report.as_junit(run)).find("testsuite")  # noqa: S314 - our own
     assert suite is not None
     assert int(suite.attrib["failures"]) == len(suite.findall(".//failure")) == len(failing)
 
@@ -109,7 +109,7 @@ def test_bytes_that_a_text_cannot_show(result: Result) -> None:
     assert rows[0] == '0000  ef bb bf 64 61 74 61 3a 20 7b 22 69 64 22 3a 22  ...data: {"id":"'
     assert len(rows) == 3
     run = run_of(result, SHOULD)
-    for write in (report.terminal, report.markdown, as_html, report.junit):
+    for write in (report.terminal, report.markdown, as_html, report.as_junit):
         assert "ef bb bf 64 61 74 61 3a" in write(run)
     findings = json.loads(report.as_json(run))["chips"][0]["findings"]
     assert {one["clause"]: one["bytes"] for one in findings} == seen

@@ -6,11 +6,10 @@ import json
 import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from xml.sax.saxutils import escape, quoteattr
 
+from mockserver.contract import junit
 from mockserver.contract.failure import truth_of
 from mockserver.contract.result import counted
-from mockserver.contract.xml_text import xml_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -138,26 +137,20 @@ def _data(run: FuzzRun, failure: Failure) -> dict[str, Any]:
     }
 
 
-def junit(run: FuzzRun) -> str:
+def as_junit(run: FuzzRun) -> str:
     """One suite: a case for each form that was tried, one for each bug; what is known is skipped."""
-    suite = quoteattr(f"fuzz.{run.chip}")
     found = run.found
     blamed = {_name(one, "") for one in [*found.failures, *found.known]}
-    passed = [(name, f"<system-out>{times} streams</system-out>") for name, times in found.covered.forms.items()]
-    cases = [(name, inner) for name, inner in passed if name not in blamed]
+    passed = {name: times for name, times in found.covered.forms.items() if name not in blamed}
+    cases = [(name, junit.element("system-out", f"{times} streams")) for name, times in passed.items()]
     for failure in found.failures:
         title = "; ".join(failure.words) or "as the chip sends it"
-        message = quoteattr(xml_text(failure.problem))
-        text = escape(xml_text(_told(run, failure)))
-        cases.append((f"bug: {title}", f"<failure message={message}>{text}</failure>"))
-    for one in found.known:
-        why = quoteattr(xml_text(f"known, {one.known}: {one.problem}"))
-        cases.append((_name(one, "known"), f"<skipped message={why}/>"))
-    counts = f'tests="{len(cases)}" failures="{len(found.failures)}" errors="0" skipped="{len(found.known)}"'
-    lines = ['<?xml version="1.0" encoding="utf-8"?>', "<testsuites>", f"<testsuite name={suite} {counts}>"]
-    for name, inner in cases:
-        lines.append(f"<testcase classname={suite} name={quoteattr(xml_text(name))}>{inner}</testcase>")
-    return "\n".join([*lines, "</testsuite>", "</testsuites>"]) + "\n"
+        cases.append((f"bug: {title}", junit.element("failure", _told(run, failure), message=failure.problem)))
+    cases += [
+        (_name(one, "known"), junit.element("skipped", message=f"known, {one.known}: {one.problem}"))
+        for one in found.known
+    ]
+    return junit.document([(f"fuzz.{run.chip}", cases)])
 
 
-WRITERS: Final[dict[str, Callable[[FuzzRun], str]]] = {"json": as_json, "junit": junit}
+WRITERS: Final[dict[str, Callable[[FuzzRun], str]]] = {"json": as_json, "junit": as_junit}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING, Any, Final
-from xml.sax.saxutils import escape, quoteattr
 
+from mockserver.contract import junit
 from mockserver.contract.clauses.clause import Outcome
 from mockserver.contract.evidence import unseen_bytes
 from mockserver.contract.findings import (
@@ -22,7 +22,6 @@ from mockserver.contract.findings import (
 )
 from mockserver.contract.report_page import as_html
 from mockserver.contract.result import ExitCode, counted
-from mockserver.contract.xml_text import xml_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -133,34 +132,30 @@ def _finding_data(run: Run, one: Finding) -> dict[str, Any]:
     }
 
 
-def junit(run: Run) -> str:
+def as_junit(run: Run) -> str:
     """One suite a chip, one case a clause; what is told only does not fail."""
-    lines = ['<?xml version="1.0" encoding="utf-8"?>', "<testsuites>"]
-    clauses = run.clauses()
-    for result in run.results:
-        suite = quoteattr(f"contract.{result.chip.name}")
-        skipped = sum(result.outcome(name) is Outcome.NOT_APPLICABLE for name, _ in clauses)
-        raised = {one.clause.id: one for one in result.raised}
-        errors = len(raised.keys() - {one.clause.id for one in result.findings})
-        counts = f'tests="{len(clauses)}" failures="{len(run.broken(result))}" errors="{errors}" skipped="{skipped}"'
-        lines.append(f"<testsuite name={suite} {counts}>")
-        found = {one.clause.id: one for one in result.findings}
-        for name, _ in clauses:
-            inner = "<skipped/>" if result.outcome(name) is Outcome.NOT_APPLICABLE else ""
-            if name in raised:
-                inner = f"<error message={quoteattr(xml_text(raised_line(raised[name])))}/>"
-            inner = _junit_finding(run, found[name]) if name in found else inner
-            lines.append(f"<testcase classname={suite} name={quoteattr(name)}>{inner}</testcase>")
-        lines.append("</testsuite>")
-    return "\n".join([*lines, "</testsuites>"]) + "\n"
+    return junit.document((f"contract.{one.chip.name}", _junit_cases(run, one)) for one in run.results)
+
+
+def _junit_cases(run: Run, result: Result) -> list[tuple[str, str]]:
+    found = {one.clause.id: one for one in result.findings}
+    raised = {one.clause.id: one for one in result.raised}
+    cases = []
+    for name, _ in run.clauses():
+        inner = junit.element("skipped") if result.outcome(name) is Outcome.NOT_APPLICABLE else ""
+        if name in found:
+            inner = _junit_finding(run, found[name])
+        elif name in raised:
+            inner = junit.element("error", message=raised_line(raised[name]))
+        cases.append((name, inner))
+    return cases
 
 
 def _junit_finding(run: Run, one: Finding) -> str:
     told = "\n".join([one.clause.sentence, one.evidence, *unseen_bytes(one), curl(run, one)])
-    text = escape(xml_text(told))
     if not run.counts(one):
-        return f"<system-out>{text}</system-out>"
-    return f"<failure message={quoteattr(xml_text(one.evidence))}>{text}</failure>"
+        return junit.element("system-out", told)
+    return junit.element("failure", told, message=one.evidence)
 
 
 # --- for people ---------------------------------------------------------------------------------------------------
@@ -206,7 +201,7 @@ def _fenced(text: str, language: str) -> str:
 
 
 WRITERS: Final[dict[str, Callable[[Run], str]]] = {
-    "junit": junit,
+    "junit": as_junit,
     "json": as_json,
     "markdown": markdown,
     "html": as_html,

@@ -1,4 +1,4 @@
-"""Headers of a response: the one place that knows how a body's length is announced, and how others are set."""
+"""Headers: the one place that knows how a body's length is announced, how others are set, and how they are told."""
 
 from __future__ import annotations
 
@@ -36,6 +36,11 @@ class ReadyHeaders(tuple[tuple[bytes, bytes], ...]):
         made = ReadyHeaders(headers)
         made.lines, made.length = lines, length
         return made
+
+
+def as_texts(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    """Names and values as text; each byte is a character, so that none is lost."""
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
 
 
 def plain_lines(headers: Headers) -> bytes | None:

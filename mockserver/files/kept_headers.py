@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from mockserver.core.errors import OperatorError
+from mockserver.core.headers import as_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,17 +108,17 @@ def checked_headers(headers: tuple[Header, ...]) -> tuple[Header, ...]:
 def kept_of_request(headers: Iterable[tuple[bytes, bytes]], pinned: frozenset[str] = frozenset()) -> tuple[Header, ...]:
     """Those of a request that are kept, as text; `pinned` are names in lower case by which recordings are found."""
     wanted = REQUEST_HEADERS | {name for name in pinned if may_stand(name)}
-    return tuple(pair for pair in _texts(headers) if pair[0].lower() in wanted)
+    return tuple(pair for pair in as_texts(headers) if pair[0].lower() in wanted)
 
 
 def kept_of_response(headers: Iterable[tuple[bytes, bytes]], more: frozenset[str] = frozenset()) -> tuple[Header, ...]:
     """Those of an answer that are kept, as text; `more` are names in lower case."""
-    return tuple(pair for pair in _texts(headers) if steers(pair[0]) or pair[0].lower() in more)
+    return tuple(pair for pair in as_texts(headers) if steers(pair[0]) or pair[0].lower() in more)
 
 
 def kept_trailers(trailers: Iterable[tuple[bytes, bytes]]) -> tuple[Header, ...]:
     """Those that have a place in a file, as text."""
-    return tuple(pair for pair in _texts(trailers) if may_stand(pair[0]))
+    return tuple(pair for pair in as_texts(trailers) if may_stand(pair[0]))
 
 
 def dropped(headers: Iterable[tuple[bytes, bytes]], more: frozenset[str] = frozenset()) -> list[str]:
@@ -125,7 +126,7 @@ def dropped(headers: Iterable[tuple[bytes, bytes]], more: frozenset[str] = froze
 
     Those of the connection, and those by which a mock tells of itself, are no loss.
     """
-    names = dict.fromkeys(name.lower() for name, _ in _texts(headers))
+    names = dict.fromkeys(name.lower() for name, _ in as_texts(headers))
     lost = (name for name in names if name not in OF_THE_CONNECTION and not name.startswith("x-mock-"))
     return [name for name in lost if not steers(name) and name not in more]
 
@@ -133,10 +134,6 @@ def dropped(headers: Iterable[tuple[bytes, bytes]], more: frozenset[str] = froze
 def told_of_dropped(names: Iterable[str]) -> str:
     """The line that tells of headers that are not kept."""
     return f"not kept: the headers {', '.join(names)}; --keep-header NAME keeps one that holds no secret"
-
-
-def _texts(headers: Iterable[tuple[bytes, bytes]]) -> list[Header]:
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
 
 
 def raw(headers: Iterable[Header]) -> Headers:

@@ -6,6 +6,7 @@ from base64 import b64encode
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from mockserver.core.headers import as_texts
 from mockserver.core.immutable import immutable
 from mockserver.pipeline.read import carried
 from mockserver.profile import quirks
@@ -69,11 +70,11 @@ def drawn(exchange: Exchange, claims: Sequence[QuirkShown] | None = None) -> dic
             "method": exchange.request.method,
             "path": exchange.request.path,
             "query": exchange.request.query,
-            "headers": dict(map(_texts, exchange.request.headers.items())),
+            "headers": dict(as_texts(exchange.request.headers.items())),
             "body": exchange.request.body.decode("utf-8", "replace"),
         },
         "response": {
-            "headers": [_texts(pair) for pair in (plan.headers if plan else ())],
+            "headers": as_texts(plan.headers if plan else ()),
             "sends": [drawn_send(at, data) for at, data in exchange.sends],
             "carried": asdict(carried(exchange)),
             "raw": bool(plan and plan.raw),
@@ -143,7 +144,3 @@ def in_short(exchange: Exchange, now_ms: float | None = None) -> dict[str, Any]:
         "ending": exchange.ending if goes_on_ms is None else None,
         "client_left": exchange.client_left,
     }
-
-
-def _texts(pair: tuple[bytes, bytes]) -> tuple[str, str]:
-    return pair[0].decode("latin-1"), pair[1].decode("latin-1")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from mockserver.core import strict_json
 from mockserver.core.errors import printable
 from mockserver.core.exchange import Headers, Plan
-from mockserver.core.headers import of_body, with_headers
+from mockserver.core.headers import as_texts, of_body, with_headers
 from mockserver.core.immutable import immutable
 from mockserver.core.sent_headers import HeaderValue, NameForAll
 from mockserver.core.written import Written, key
@@ -131,7 +131,7 @@ def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = (), asked: by
         extra.append((b"x-mock-detail", header_text(refusal.detail)))
     if shape.retry_after_s is not None:
         extra.append((b"retry-after", b"%d" % shape.retry_after_s))
-    own = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in refusal.headers]
+    own = as_texts(refusal.headers)
     described = of_body(kind_of_body, data)
     common = with_headers((*(described if kind_of_body else described[1:]), *headers, *extra), own)
     return Plan(

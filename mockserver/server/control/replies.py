@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from mockserver import __version__
 from mockserver.core.exchange import Ending
+from mockserver.core.headers import as_texts
 from mockserver.files.key_shapes import findings
 from mockserver.page.drawn import ChipClaims, drawn_send, drawn_writes, in_short
 from mockserver.pipeline.faults.table import AnyFault
@@ -308,9 +309,8 @@ def whole_exchange(exchange: Exchange, elapsed_ms: float, most_frames: int = MOS
     """An exchange with all that was sent, up to so many frames; `elapsed_ms` is now on its namespace's clock."""
     left_out = max(exchange.frames_sent - most_frames, 0)
     shown = replace(exchange, frames_sent=exchange.frames_sent - left_out) if left_out else exchange
-    headers = [_texts(pair) for pair in (exchange.plan.headers if exchange.plan else ())]
     response = ExchangeResponse(
-        headers=headers,
+        headers=as_texts(exchange.plan.headers if exchange.plan else ()),
         sends=[SendRow(**drawn_send(at, data)) for at, data in shown.sends],
         left_out=left_out,
         carried=carried(shown),
@@ -341,7 +341,8 @@ def _exchange(exchange: Exchange, elapsed_ms: float) -> dict[str, Any]:
 def _without_keys(headers: Mapping[bytes, bytes]) -> dict[str, str]:
     """Request headers as text; a value that looks like a key is masked, whatever its name."""
     looks = any(findings(b"\n".join(headers.values())))
-    return dict(_texts((name, MASKED if looks and any(findings(value)) else value)) for name, value in headers.items())
+    shown = {name: MASKED if looks and any(findings(value)) else value for name, value in headers.items()}
+    return dict(as_texts(shown.items()))
 
 
 def _which(which: Which) -> dict[str, Any]:
@@ -358,7 +359,3 @@ def _conditions(match: Match | None) -> dict[str, str]:
     told |= {f"query.{name}": wanted for name, wanted in match.query}
     messages = {"messages": f"{len(match.messages)} in all"} if match.messages is not None else {}
     return {name: str(wanted) for name, wanted in told.items() if wanted is not None} | messages
-
-
-def _texts(pair: tuple[bytes, bytes]) -> tuple[str, str]:
-    return pair[0].decode("latin-1"), pair[1].decode("latin-1")

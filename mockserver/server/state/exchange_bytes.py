@@ -8,6 +8,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from mockserver.core.exchange import ChatRequest, Ending, Exchange, Plan, Request
+from mockserver.core.headers import as_texts
 from mockserver.server.journal import without_body
 
 
@@ -16,7 +17,7 @@ def bytes_of(exchange: Exchange) -> bytes:
     request, plan = exchange.request, exchange.plan
     parts = [request.body, *(plan.frames if plan is not None else ())]
     facts: dict[str, Any] = {
-        "request": [request.method, request.path, _texts(request.headers.items()), request.query],
+        "request": [request.method, request.path, as_texts(request.headers.items()), request.query],
         "plan": None if plan is None else _plan_facts(plan),
         "chat": None if exchange.chat is None else _chat_facts(without_body(exchange.chat)),
         "frames_sent": exchange.frames_sent,
@@ -64,7 +65,7 @@ def exchange_of(data: bytes, number: int) -> Exchange:
 def _plan_facts(plan: Plan) -> dict[str, Any]:
     return {
         "status": plan.status,
-        "headers": _texts(plan.headers),
+        "headers": as_texts(plan.headers),
         "at_ms": None if plan.at_ms is None else list(plan.at_ms),
         "ending": plan.ending,
         "head_at_ms": plan.head_at_ms,
@@ -73,7 +74,7 @@ def _plan_facts(plan: Plan) -> dict[str, Any]:
         "source": plan.source,
         "detail": plan.detail,
         "joinable": plan.joinable,
-        "trailers": _texts(plan.trailers),
+        "trailers": as_texts(plan.trailers),
         "stale": plan.stale,
     }
 
@@ -93,10 +94,6 @@ def _chat_facts(chat: ChatRequest) -> list[Any]:
 def _chat_of(facts: list[Any]) -> ChatRequest:
     model, chip, messages, stream, include_usage, ignored = facts
     return ChatRequest(model, chip, tuple(messages), stream, include_usage, {}, tuple(ignored))
-
-
-def _texts(pairs: Any) -> list[tuple[str, str]]:
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs]
 
 
 def _pairs(texts: list[list[str]]) -> list[tuple[bytes, bytes]]:
