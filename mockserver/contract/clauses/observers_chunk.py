@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mockserver.contract.clauses.reading import MIXED
+from mockserver.contract.clauses.reading import MIXED, one_of
 from mockserver.core.errors import shown
 from mockserver.core.route import parse
 from mockserver.pipeline.chunk import REASONING_KEYS, USAGE_ORDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from mockserver.contract.clauses.reading import Reading, Shown
     from mockserver.pipeline.frame import Json
@@ -58,15 +58,13 @@ def _role(r: Reading) -> Shown:
 def _role_elsewhere(r: Reading) -> Shown:
     if not r.whole:
         return None
-    bare = {_unsaid(delta, "role") for delta in r.said if not delta.get("role")}
-    return (bare.pop() if len(bare) == 1 else MIXED) if bare else None
+    return one_of(_unsaid(delta, "role") for delta in r.said if not delta.get("role"))
 
 
 def _finish_reason_open(r: Reading) -> Shown:
     if not r.whole or not r.finishes:
         return None
-    found = {_unsaid(choice, "finish_reason") for _, choice in r.choices[: r.finishes[0]]}
-    return (found.pop() if len(found) == 1 else MIXED) if found else None
+    return one_of(_unsaid(choice, "finish_reason") for _, choice in r.choices[: r.finishes[0]])
 
 
 def _unsaid(one: Json, key: str) -> str:
@@ -90,7 +88,7 @@ def _usage_elsewhere(r: Reading) -> Shown:
     found = {_without_counts(chunk) for chunk in r.chunks if not chunk.get("usage")}
     if not r.usages:
         found -= {"absent"}  # where no usage comes, the key may be missing for another reason
-    return (found.pop() if len(found) == 1 else MIXED) if found else None
+    return one_of(found)
 
 
 def _usage_unasked(r: Reading) -> Shown:
@@ -256,12 +254,7 @@ def _reasoning_end(r: Reading) -> Shown:
 
 
 def _content_beside_reasoning(r: Reading) -> Shown:
-    return _one_of(_unsaid(delta, "content") for delta in _thoughts(r) if not delta.get("content"))
-
-
-def _one_of(found: Iterable[str]) -> Shown:
-    kinds = set(found)
-    return (kinds.pop() if len(kinds) == 1 else MIXED) if kinds else None
+    return one_of(_unsaid(delta, "content") for delta in _thoughts(r) if not delta.get("content"))
 
 
 def _model_echo(r: Reading) -> Shown:

@@ -10,7 +10,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from mockserver.contract.clauses.reading import MIXED
+from mockserver.contract.clauses.reading import MIXED, one_of
 from mockserver.core.drawn import all_drawn, form_of, within
 from mockserver.core.heartbeats import BEATS
 from mockserver.pipeline.frame import BOM
@@ -73,10 +73,9 @@ def _content_type(r: Reading) -> Shown:
 
 
 def _data_space(r: Reading) -> Shown:
-    spaced = {line.startswith(b"data: ") for line in _lines(r) if line.startswith(b"data:")}
-    if not r.streamed or r.framing != "sse" or not spaced:
+    if not r.streamed or r.framing != "sse":
         return None
-    return spaced.pop() if len(spaced) == 1 else MIXED
+    return one_of(line.startswith(b"data: ") for line in _lines(r) if line.startswith(b"data:"))
 
 
 def _newline(r: Reading) -> Shown:

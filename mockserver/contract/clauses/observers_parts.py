@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from mockserver.contract.clauses.reading import MIXED
+from mockserver.contract.clauses.reading import MIXED, one_of
 from mockserver.pipeline.keys import ABSENT, CHANGES, IN_STREAMS, MOMENTS, OWN, PLACES, kind_of, moments, placed
 from mockserver.profile.quirk_families import EXTRA_KEY, FINISH_WORD, FIXED_KEY, KEY_ORDER
 
@@ -48,8 +48,7 @@ def observe_known(family: Family, r: Reading, part: str) -> Shown:
     place, *path, key = part.split(".")
     if family is EXTRA_KEY:
         return "" if _silent(_inside(_objects(r, place), path), key) else None
-    found = {_text(one, key) or ABSENT for one in _inside(_objects(r, place), path)}
-    return (found.pop() if len(found) == 1 else MIXED) if found else None
+    return one_of(_text(one, key) or ABSENT for one in _inside(_objects(r, place), path))
 
 
 def _extra_keys(r: Reading) -> dict[str, Shown]:
@@ -91,7 +90,7 @@ def _further(where: str, objects: list[Json], own: tuple[str, ...]) -> dict[str,
     for key in dict.fromkeys(key for one in objects for key in one if key not in own):
         values = {_text(one, key) for one in _silent(objects, key)}
         if values and values != {""}:
-            found[f"{where}.{key}"] = values.pop() if len(values) == 1 else MIXED
+            found[f"{where}.{key}"] = one_of(values)
     return found
 
 
@@ -106,7 +105,7 @@ def _fixed_keys(r: Reading) -> dict[str, Shown]:
         place, _, key = part.partition(".")
         values = {_text(one, key) for one in _objects(r, place) if key in one} - {due}
         if values:
-            found[part] = values.pop() if len(values) == 1 else MIXED
+            found[part] = one_of(values)
     return found
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mockserver.contract.clauses.reading import MIXED
+from mockserver.contract.clauses.reading import MIXED, one_of
 from mockserver.pipeline.read import take_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from mockserver.contract.clauses.reading import Reading, Shown
     from mockserver.pipeline.frame import Json
@@ -46,13 +46,8 @@ def _unsaid(one: Json, key: str, said: object) -> str:
     return "null" if value is None else "empty" if value == "" else "repeated" if value == said else MIXED
 
 
-def _one_of(found: Iterable[str | None]) -> Shown:
-    kinds = {one for one in found if one is not None}
-    return (kinds.pop() if len(kinds) == 1 else MIXED) if kinds else None
-
-
 def _opening(r: Reading) -> Shown:
-    return _one_of(map(_opening_of, _calls(r)))
+    return one_of(map(_opening_of, _calls(r)))
 
 
 def _opening_of(call: list[Json]) -> str | None:
@@ -82,15 +77,15 @@ def _names(call: list[Json]) -> tuple[list[str], bool]:
 
 
 def _name(r: Reading) -> Shown:
-    return _one_of("pieces" if _names(call)[1] else "whole" for call in _calls(r) if len(call) > 1)
+    return one_of("pieces" if _names(call)[1] else "whole" for call in _calls(r) if len(call) > 1)
 
 
 def _later(key: str) -> Callable[[Reading], Shown]:
-    return lambda r: _one_of(_unsaid(part, key, call[0].get(key)) for call in _calls(r) for part in call[1:])
+    return lambda r: one_of(_unsaid(part, key, call[0].get(key)) for call in _calls(r) for part in call[1:])
 
 
 def _later_name(r: Reading) -> Shown:
-    return _one_of(one for call in _calls(r) for one in _names(call)[0])
+    return one_of(one for call in _calls(r) for one in _names(call)[0])
 
 
 def _index(r: Reading) -> Shown:
@@ -123,7 +118,7 @@ def _whole_calls(r: Reading) -> _Calls:
 
 
 def _arguments(r: Reading) -> Shown:
-    return _one_of(_kind(_function(part).get("arguments")) for call in _whole_calls(r) for part in call)
+    return one_of(_kind(_function(part).get("arguments")) for call in _whole_calls(r) for part in call)
 
 
 def _kind(arguments: object) -> str | None:
@@ -134,7 +129,7 @@ def _kind(arguments: object) -> str | None:
 
 def _no_arguments(r: Reading) -> Shown:
     found = [[_function(part).get("arguments") for part in call] for call in _whole_calls(r)]
-    return _one_of(_none_kind(values) for values in found)
+    return one_of(_none_kind(values) for values in found)
 
 
 def _none_kind(values: list[object]) -> str | None:
@@ -148,14 +143,14 @@ def _none_kind(values: list[object]) -> str | None:
 
 def _content_beside_call(r: Reading) -> Shown:
     found = [one for one in r.said if one.get("tool_calls") and not one.get("content")] if r.whole else []
-    return _one_of(_unsaid(one, "content", None) for one in found)
+    return one_of(_unsaid(one, "content", None) for one in found)
 
 
 def _body_content_beside_call(r: Reading) -> Shown:
     if r.completion is None:
         return None
     found = [one for one in r.said if one.get("tool_calls") and not one.get("content")]
-    return _one_of(_unsaid(one, "content", None) for one in found)
+    return one_of(_unsaid(one, "content", None) for one in found)
 
 
 OBSERVERS: Final[dict[tuple[str, str], Callable[[Reading], Shown]]] = {

@@ -15,7 +15,7 @@ from mockserver.pipeline.frame import BOM, Done, Json
 from mockserver.pipeline.read import ReadBody, choices_in, read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from mockserver.core.exchange import Exchange
     from mockserver.profile.quirks import Axis
@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 Shown = str | bool | None
 """What an exchange shows of one axis; None where it cannot show it."""
 MIXED: Final = "mixed"
+"""What is seen of an axis where an exchange shows several of its values."""
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+
+
+def one_of(found: Iterable[Shown]) -> Shown:
+    """The one value that was found wherever one was: None where none was, `MIXED` where several were."""
+    kinds = {one for one in found if one is not None}
+    return (kinds.pop() if len(kinds) == 1 else MIXED) if kinds else None
 
 
 @dataclass(frozen=True)
