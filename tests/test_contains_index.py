@@ -103,4 +103,4 @@ def test_what_comes_and_goes_leaves_no_trace(data: st.DataObject) -> None:
     assert [index.best(view) for view in views] == [
         next((one for one in fresh if fits(one, view)), None) for view in views
     ]
-    assert index.looks_at_heads == any(one.asks.headers for one in left.values())
+    assert index.looks_at_heads() == any(one.asks.headers for one in left.values())

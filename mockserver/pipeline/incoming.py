@@ -47,12 +47,10 @@ class IncomingRequest:
     seed: int = 0
     deployment: bool = False
 
-    @property
     def is_plain(self) -> bool:
         """Whether nothing is set up for it, and it names no faults itself."""
-        return (self.test is None or self.test.quiet) and FAULT_HEADER not in self.request.headers
+        return (self.test is None or self.test.is_quiet()) and FAULT_HEADER not in self.request.headers
 
-    @property
     def namespace(self) -> str:
         """The namespace that it belongs to."""
         return "" if self.test is None else self.test.name
@@ -63,8 +61,7 @@ class TestSetup(Protocol):
 
     name: str
 
-    @property
-    def quiet(self) -> bool:
+    def is_quiet(self) -> bool:
         """Whether nothing is set up."""
 
     def scripted(self, request: ChatRequest) -> Answer | Plan | None:

@@ -47,7 +47,7 @@ class Memory(Generic[Decided]):
         generation = self._generation()
         if generation is None:
             return decide(head, asked)
-        key = head, asked.namespace, body
+        key = head, asked.namespace(), body
         kept = self._kept.get(key)
         if kept is not None and kept[0] == generation:
             return kept[1]

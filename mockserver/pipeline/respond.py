@@ -90,7 +90,7 @@ class Service:
             asked.model, asked.chip, asked.deployment, header(b"authorization"), header(b"content-type"),
             header(QUIRKS_HEADER), header(ERROR_HEADER), header(STYLE_HEADER),
         )  # fmt: skip
-        if not asked.is_plain:
+        if not asked.is_plain():
             return self._finish(self._decide(head, asked, is_plain=False), asked)
         if asked.dice:  # equal requests are answered alike, under ids and times of their own
             return self._finish(self._decisions.decided(head, asked, self._decide), asked)
@@ -150,7 +150,7 @@ class Service:
 
     def _admit(self, entrance: Entrance, asked: IncomingRequest) -> ChatRequest:
         came = asked.request
-        request = admit_body(entrance, came.headers, came.body, self._admission, asked.namespace, came.query)
+        request = admit_body(entrance, came.headers, came.body, self._admission, asked.namespace(), came.query)
         if request.texts is None:
             check_media(request.messages, request.model, self.rules.takes_media(request.model))
         form = structure(request.body)  # refused here, whichever source answers

@@ -143,7 +143,7 @@ class WireTemplates:
                 render_body(_sample(_TEXTS[1:2], *key), _HEAD, self.settings), self.settings
             )
         values = self._values(answer, head)
-        values[b"middle"] = self._escape(answer.text)
+        values[b"middle"] = self._escape("".join(answer.pieces))
         return template % values
 
     def _values(self, answer: Answer, head: Head) -> dict[bytes, bytes | int]:

@@ -153,7 +153,8 @@ class Journal:
     ) -> None:
         self._most_exchanges = most_exchanges
         self._most_bytes = most_bytes
-        self._kept: deque[tuple[Exchange, int]] = deque()
+        self._kept: deque[Exchange] = deque()
+        self._weights: deque[int] = deque()  # beside them: a pair of each would be one more for the collector
         self._open: dict[int, Exchange] = {}
         self.weight = 0
         self._budget = budget or JournalBudget()
@@ -168,7 +169,7 @@ class Journal:
     def __iter__(self) -> Iterator[Exchange]:
         """Those that have finished, in the order in which they did, then those in flight as they came."""
         self._budget.settle()
-        yield from (exchange for exchange, _ in self._kept)
+        yield from self._kept
         yield from self._open.values()
 
     @property
@@ -211,7 +212,8 @@ class Journal:
         kept, budget = self._kept, self._budget
         if not kept:
             budget.journals.add(self)
-        kept.append((exchange, size))
+        kept.append(exchange)
+        self._weights.append(size)
         self.weight += size
         budget.used_bytes += size
         while len(kept) > self._most_exchanges or (self.weight > self._most_bytes and len(kept) > 1):
@@ -221,7 +223,8 @@ class Journal:
 
     def drop_oldest(self) -> None:
         """Let the exchange go that ended first."""
-        size = self._kept.popleft()[1]
+        self._kept.popleft()
+        size = self._weights.popleft()
         self.weight -= size
         self._budget.used_bytes -= size
         self.dropped += 1
@@ -236,7 +239,7 @@ class Journal:
         """Those that finished after `last`, oldest first; and whether `last` is still there, so that they are all."""
         self._budget.settle()
         found: list[Exchange] = []
-        for exchange, _ in reversed(self._kept):
+        for exchange in reversed(self._kept):
             if exchange is last:
                 return found[::-1], True
             found.append(exchange)
@@ -250,6 +253,7 @@ class Journal:
         """Forget everything; what is in flight is not taken in when it ends."""
         self._budget.settle()
         self._kept.clear()
+        self._weights.clear()
         self._open.clear()
         self._budget.used_bytes -= self.weight
         self._budget.journals.discard(self)

@@ -142,9 +142,13 @@ class Mock:
             self._wheel = Wheel(asyncio.get_running_loop())
         return self._wheel
 
+    def _now(self) -> float:
+        """Seconds on the loop's clock."""
+        return (self._wheel or self.wheel).now()  # a property takes a call of its own, several times an answer
+
     def elapsed_ms(self, namespace: Namespace) -> float:
         """Milliseconds on a namespace's monotonic clock, on which quotas run; a test may move its own on."""
-        return self.wheel.now() * 1000 + namespace.advanced_ms
+        return self._now() * 1000 + namespace.advanced_ms
 
     def decide_chat(self, route: Route, asked: Request, test: Namespace, seed: int) -> Response:
         """What is answered to a chat that was asked for at a route."""
@@ -167,7 +171,7 @@ class Mock:
             trouble: What is wrong with the head; None where nothing is.
             namespace: Whose it is; None finds it by the key.
         """
-        started = self.wheel.now()
+        started = self._now()
         if namespace is None:
             namespace = self.namespaces.of(key)
         exchange = Exchange.begun(asked, namespace.name, started * 1000 + namespace.advanced_ms)
@@ -222,7 +226,7 @@ class Mock:
 
     def end(self, begun: BegunExchange, ended: float | None = None) -> None:
         """Keep an exchange that ended now, or at `ended` (seconds on the loop's clock)."""
-        begun.exchange.duration_ms = ((ended or self.wheel.now()) - begun.started) * 1000
+        begun.exchange.duration_ms = ((ended or self._now()) - begun.started) * 1000
         self._end(begun.exchange, begun.namespace)
 
     def decides_at_once(self, body: bytes) -> bool:

@@ -117,8 +117,7 @@ class Namespace:
         for limit in limits:
             self.quotas.setdefault(limit, Quota()).count(now_ms, tokens)
 
-    @property
-    def quiet(self) -> bool:
+    def is_quiet(self) -> bool:
         """Whether nothing is set up: requests take the fast way."""
         return not (self.faults or self.script)
 

@@ -64,7 +64,6 @@ class FixtureIndex:
         """Those that expire one day."""
         return list(self._dated.values())
 
-    @property
     def looks_at_heads(self) -> bool:
         """Whether one asks for headers or the query."""
         return self._looking_at_heads > 0

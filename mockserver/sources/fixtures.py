@@ -121,10 +121,9 @@ class Fixtures:
         """The same in any order, which costs less."""
         return self._index.unordered()
 
-    @property
     def looks_at_heads(self) -> bool:
         """Whether a fixture asks for headers or the query."""
-        return self._index.looks_at_heads
+        return self._index.looks_at_heads()
 
     def refresh(self, now_s: float) -> list[str]:
         """See what changed on disk, at most every `CHECK_EVERY_S` seconds.

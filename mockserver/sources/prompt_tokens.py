@@ -41,7 +41,7 @@ def prompt_tokens(request: ChatRequest, edition: Edition) -> int:
     message of its own), `MESSAGE_TOKENS` for each message, and the tokens of what they say. The tutorial's two figures
     are those of ChatML: 你是谁? is 3 + 11 + 5 + 3 = 22, system message and joke 3 + 2 × 5 + 18 + 5 = 36.
     """
-    return PromptCounter(edition)(request)
+    return PromptCounter(edition).count(request)
 
 
 class PromptCounter:
@@ -55,7 +55,7 @@ class PromptCounter:
         self._edition = edition
         self._templates: dict[str, tuple[int, int, Tokenizer]] = {}
 
-    def __call__(self, request: ChatRequest) -> int:
+    def count(self, request: ChatRequest) -> int:
         """Tokens of a request's prompt."""
         template, system, counter = self._templates.get(request.model) or self._template(request.model)
         messages = request.messages

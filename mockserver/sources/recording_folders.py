@@ -44,7 +44,6 @@ class RecordingFolders:
         self._settings = settings
         self._default_chip = default_chip
 
-    @property
     def looks_at_heads(self) -> bool:
         """Whether a recording is found by headers."""
         return bool(pinned_headers(self._settings.match_on))

@@ -66,7 +66,7 @@ class Sources:
         now_s: Callable[[], float],
         beside: Callable[[Iterator[None]], object] = at_once,
     ) -> None:
-        self._prompt_tokens = PromptCounter(edition)
+        self._prompt_tokens = PromptCounter(edition).count
         self._fixtures = fixtures
         self._recordings = recordings
         self._synthetic = synthetic
@@ -105,7 +105,7 @@ class Sources:
         """
         self._refresh()
         recordings = self._recordings
-        looks = self._fixtures.looks_at_heads or (recordings is not None and recordings.looks_at_heads)
+        looks = self._fixtures.looks_at_heads() or (recordings is not None and recordings.looks_at_heads())
         return None if looks else self._generation
 
     def answer(self, request: ChatRequest) -> Answer | Plan:

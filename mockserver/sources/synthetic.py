@@ -67,7 +67,7 @@ class Synthetic:
         self._edition = edition
         self._name = edition.name
         self._not_kept = edition.file.request.not_kept
-        self._prompt_tokens = PromptCounter(edition)
+        self._prompt_tokens = PromptCounter(edition).count
         self._seed = seed
         self._style = style
         self._size = size

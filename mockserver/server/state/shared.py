@@ -172,7 +172,7 @@ class SharedNamespaces(Namespaces):
 
     def concern(self, namespace: Namespace, headers: Mapping[bytes, bytes]) -> bool:
         """Whether a request can be decided only by what is common: not where nothing can be set up for it."""
-        return namespace is not self.default or not namespace.quiet or FAULT_HEADER in headers
+        return namespace is not self.default or not namespace.is_quiet() or FAULT_HEADER in headers
 
     async def decide(self, namespace: Namespace, exchange: Exchange, do: Callable[[], Awaitable[T]]) -> T:
         """Number and decide an exchange as if nobody else did meanwhile; raises StateLostError."""
