@@ -29,6 +29,18 @@ MATCHES = st.one_of(
         [{}, {"user": {"regex": "b"}}, {"headers": {"x-a": {"exists": False}}}, {"user": "a", "stream": False}]
     ),
 )
+VALUES = st.sampled_from([1, 1.0, True, 0, False, None, "a", "ａ", " a ", [1], {"a": 1}, {"exists": True}])
+BODIES = st.dictionaries(st.sampled_from(["$.a", "$.b", "$.a[0]"]), VALUES, min_size=1).map(lambda said: {"body": said})
+HEADS = st.sampled_from(
+    [{"headers": {"X-A": "a"}}, {"query": {"q": "1"}, "user": {"regex": "a"}}, {"headers": {"x-a": "b"}}]
+)
+MATCHES |= BODIES | HEADS
+ASKED = st.builds(
+    lambda body, headers, query: ChatRequest("m", "c", [], body=body, headers=headers, query=query),
+    st.dictionaries(st.sampled_from("ab"), VALUES),
+    st.sampled_from([{}, {b"x-a": b"a"}, {b"x-a": b"b"}]),
+    st.sampled_from(["", "q=1", "q=2&q=1"]),
+)
 WORDS = st.text(st.sampled_from("ab天 "), min_size=1, max_size=12)
 
 
@@ -98,9 +110,10 @@ def test_what_comes_and_goes_leaves_no_trace(data: st.DataObject) -> None:
             index.remove((0, name))
     fresh = FixtureIndex(left.values())
     views = [RequestView(ChatRequest("m", "c", [{"role": "user", "content": text}]), date.min) for text in TEXTS]
+    views += [RequestView(one, date.min) for one in data.draw(st.lists(ASKED, max_size=9))]
 
     assert list(index) == list(fresh) == sorted(left.values(), key=lambda one: one.rank)
     assert [index.best(view) for view in views] == [
         next((one for one in fresh if fits(one, view)), None) for view in views
     ]
-    assert index.looks_at_heads() == any(one.asks.headers for one in left.values())
+    assert index.looks_at_heads() == any(one.asks.headers or one.asks.query for one in left.values())

@@ -5,18 +5,30 @@ from __future__ import annotations
 import gc
 import json
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from mockserver.files.bounded import read_bounded
-from mockserver.sources import fixture_file
+from mockserver.sources import fixture_file, fixture_index
+from mockserver.sources.match import RequestView
+from mockserver.sources.match import fits as match_fits
 from tests.fixture_helpers import NEW_YEAR_S, found, loaded, request, user, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mockserver.sources.fixture_file import Fixture
 
 MANY = 1500
 
 
 def test_a_fixture_weighs_about_as_much_as_its_file(tmp_path: Path) -> None:
     """What a fixture says stays packed until it is said: a small one takes less than a KiB."""
-    loaded(tmp_path)  # what is made once
+    write(tmp_path, "0.json", {"user": "a"})
+    loaded(tmp_path)  # what is made once, with the first file that is checked
     for number in range(MANY):
         write(tmp_path, f"{number}.json", {"user": f"What is the answer to question {number}?"})
     size = sum(path.stat().st_size for path in tmp_path.rglob("*.json")) / MANY
@@ -59,3 +71,31 @@ def test_a_file_is_read_whole_also_where_its_size_is_not_told(tmp_path: Path) ->
     assert read_bounded(path) == path.read_bytes()
     if Path("/proc/cpuinfo").is_file():
         assert len(read_bounded(Path("/proc/cpuinfo"))) > 0
+
+
+@pytest.mark.parametrize(
+    ("match", "asked"),
+    [
+        (lambda number: {"body": {"$.seed": number}}, {"seed": 7.0}),
+        (lambda number: {"body": {"$.n": 1, "$.user": "７" if number == 7 else str(number)}}, {"n": 1, "user": " 7"}),
+        (lambda number: {"query": {"case": str(number)}}, {"query": "case=7"}),
+    ],
+    ids=["a value", "a value that all others want too", "the query"],
+)
+def test_of_fixtures_that_want_different_values_few_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, match: Callable[[int], dict[str, Any]], asked: dict[str, Any]
+) -> None:
+    """However many there are; those that lie by no value of this request cannot fit."""
+    for number in range(100):
+        write(tmp_path, f"{number}.json", match(number))
+    fixtures, query = loaded(tmp_path), asked.pop("query", "")
+    looked_at: list[str] = []
+
+    def fits(one: Fixture, view: RequestView) -> bool:
+        looked_at.append(one.name)
+        return match_fits(one, view)
+
+    monkeypatch.setattr(fixture_index, "fits", fits)
+
+    assert found(fixtures, replace(request(user("a"), **asked), query=query)) == "7.json"
+    assert len(looked_at) <= 2

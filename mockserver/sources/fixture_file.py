@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from datetime import date
 from functools import lru_cache
-from pathlib import Path
 from sys import intern
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
@@ -39,6 +38,7 @@ from mockserver.sources.fixture_answer import FixtureAnswer, doubt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 _CONTAINS = {"type": "string", "minLength": 1, "description": "A part of the text, compared after NFKC."}
 _REGEX = {"type": "string", "format": "regex", "description": "A regular expression (RE2) that is found in the text."}
@@ -300,7 +300,7 @@ def read(root: Path | str, name: str, number: int = 0, *, keep: bool = True) -> 
     top = intern(os.path.join(root, "").removeprefix("./"))  # noqa: PTH118 - a Path keeps each of its parts for ever
     path = f"{top}{name}"
     data = read_bounded(path)
-    file = parse(data, path, ours=Path(root) == shipped("fixtures"))
+    file = parse(data, path, ours=str(root) == str(shipped("fixtures")))
     if file is None:
         return None
     model, chip, *_ = map(intern, [*name.split("/")[:-1], ANY, ANY])

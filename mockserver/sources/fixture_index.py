@@ -1,6 +1,7 @@
 """Many fixtures, and the most special of them that fits a request: what is looked at does not grow with their number.
 
-They lie by model, and there by the exact text that they want, by a part of the text, or in the order of their ranks.
+They lie by model, and there by the exact text that they want, by a part of the text, by a value that they want of the
+body, of a header or of the query, or in the order of their ranks.
 One that comes or goes changes its own place alone. A thread may change them while another asks: each change is one
 assignment or one insertion, which who goes through the list meets as one seen twice at most; and what takes another's
 place is there before that goes.
@@ -10,19 +11,21 @@ from __future__ import annotations
 
 from bisect import insort
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.core.data import ANY
-from mockserver.sources.condition import Contains, Same
+from mockserver.sources.condition import Contains, Equal, Same, Text
 from mockserver.sources.contains_index import ContainsIndex
-from mockserver.sources.match import fits
+from mockserver.sources.match import RequestView, fits
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+    from mockserver.sources.condition import Condition, Steps
     from mockserver.sources.fixture_file import Fixture
-    from mockserver.sources.match import RequestView
 
+Asked = tuple[str, "Steps | str"]
+"""Where a value stands in a request: in which part of it, and there by which path or name."""
 Place = tuple[int, str]
 """The number of a root, and a file's path below it."""
 _RANK: Final = attrgetter("rank")
@@ -106,6 +109,8 @@ class FixtureIndex:
                             continue  # most of them: what else they ask for need not be looked at
                         if (found is None or one.rank < found.rank) and fits(one, view) and one not in without:
                             found = one
+            for alike in of_model.by_value.candidates(view):
+                found = _first(alike, found, view, without)
             if of_model.others:
                 found = _first(of_model.others, found, view, without)
         return found
@@ -124,12 +129,14 @@ class _OfModel:
     Attributes:
         exact: Those that want a text by that text, the most special first.
         containing: Those that want a part of one.
+        by_value: Those that want a value elsewhere.
         others: All others, the most special first.
     """
 
     def __init__(self) -> None:
         self.exact: dict[str, Sequence[Fixture]] = {}
         self.containing: ContainsIndex[Fixture] = ContainsIndex()
+        self.by_value = _ByValue()
         self.others: Sequence[Fixture] = []
 
     def add(self, fixture: Fixture) -> None:
@@ -140,7 +147,7 @@ class _OfModel:
         elif isinstance(said, Same):
             alike = self.exact.get(said.normal)
             self.exact[said.normal] = (fixture,) if alike is None else _with(alike, fixture)
-        else:
+        elif not self.by_value.add(fixture):
             self.others = _with(self.others, fixture)
 
     def remove(self, fixture: Fixture) -> None:
@@ -154,8 +161,74 @@ class _OfModel:
                 self.exact[said.normal] = left
             else:
                 del self.exact[said.normal]
-        else:
+        elif not self.by_value.remove(fixture):
             self.others = _without(self.others, fixture)
+
+
+class _ByValue:
+    """Fixtures by one value that each wants of the request: of several, by the one that the fewest others lie by."""
+
+    def __init__(self) -> None:
+        self._alike: dict[Asked, dict[object, Sequence[Fixture]]] = {}
+
+    def add(self, fixture: Fixture) -> bool:
+        """Put one in its place; False where it wants no such value."""
+        alike, wanted = self._alike, list(_wanted(fixture))
+        if not wanted:
+            return False
+        asked, value = min(wanted, key=lambda one: len(alike.get(one[0], {}).get(one[1], ())))
+        values = alike.setdefault(asked, {})
+        values[value] = _with(values[value], fixture) if value in values else (fixture,)
+        return True
+
+    def remove(self, fixture: Fixture) -> bool:
+        """Give up one that is there; False where it is not."""
+        for asked, value in _wanted(fixture):
+            values = self._alike.get(asked, {})
+            left = _without(values.get(value, ()), fixture)
+            if len(left) == len(values.get(value, ())):
+                continue
+            if left:
+                values[value] = left
+            else:
+                del values[value]
+            return True
+        return False
+
+    def candidates(self, view: RequestView) -> Iterator[Sequence[Fixture]]:
+        """Those whose value is in the request, the most special of each place first; no others can fit."""
+        for (part, where), values in list(self._alike.items()):  # a thread may take others in meanwhile
+            alike = values.get(_comparable(_SEEN[part](view, where)))
+            if alike:
+                yield alike
+
+
+_SEEN: Final[dict[str, Callable[[RequestView, Any], object]]] = {
+    "body": RequestView.at, "headers": RequestView.header, "query": RequestView.parameter,
+}  # fmt: skip
+
+
+def _wanted(fixture: Fixture) -> Iterator[tuple[Asked, object]]:
+    """The values that a fixture wants to be these, and where."""
+    asks = fixture.asks
+    conditions: list[tuple[Asked, Condition]] = [(("body", steps), wanted) for _, steps, wanted in asks.body]
+    conditions += [(("headers", name), wanted) for name, wanted in asks.headers]
+    conditions += [(("query", name), wanted) for name, wanted in asks.query]
+    for asked, wanted in conditions:
+        value = _comparable(wanted.value) if isinstance(wanted, Equal) else None
+        if isinstance(wanted, Same):
+            yield asked, wanted.normal
+        elif value is not None:
+            yield asked, value
+
+
+def _comparable(value: object) -> object:
+    """What is equal for all values that a condition takes for equal; None where a value has no such thing."""
+    if isinstance(value, Text):
+        return value.normal
+    if isinstance(value, bool):
+        return (value,)  # which is not 1
+    return value if isinstance(value, (int, float)) else None
 
 
 def _first(
