@@ -56,7 +56,7 @@ class SharedJournal(Journal):
 
     def __iter__(self) -> Iterator[Exchange]:
         """Those that have finished, in the order in which they did, then those in flight as they came."""
-        yield from (exchange for exchange, _ in self._kept)
+        yield from self._kept
         yield from self.unfinished()
 
     @property
@@ -124,25 +124,29 @@ class SharedJournal(Journal):
         """
         if epoch != self.epoch:
             self.begin_again(epoch)
-        for _ in range(min(max(dropped - self.dropped, 0), len(self._kept))):
-            self.weight -= self._kept.popleft()[1]
+        self._let_go(dropped - self.dropped)
         while len(self._kept) > start:
-            self.weight -= self._kept.pop()[1]
+            self._kept.pop()
+            self.weight -= self._weights.pop()
         self.dropped = dropped
         for exchange in come:
             size = weight(exchange)
-            self._kept.append((exchange, size))
+            self._kept.append(exchange)
+            self._weights.append(size)
             self.weight += size
-        numbers = {exchange.number for exchange, _ in self._kept}
+        numbers = {exchange.number for exchange in self._kept}
         self.elsewhere = [one for one in elsewhere if one.number not in numbers]
         self._ended, self._open_elsewhere = len(self._kept), len(self.elsewhere)
 
     def count(self, ended: int, dropped: int, elsewhere: int) -> None:
         """Take in how many there are, without them; read again, those count that were read."""
-        gone = min(max(dropped - self.dropped, 0), len(self._kept))
-        for _ in range(gone):
-            self.weight -= self._kept.popleft()[1]
+        self._let_go(dropped - self.dropped)
         self._ended, self.dropped, self._open_elsewhere = ended, dropped, elsewhere
+
+    def _let_go(self, count: int) -> None:
+        for _ in range(min(max(count, 0), len(self._kept))):
+            self._kept.popleft()
+            self.weight -= self._weights.popleft()
 
     async def wait(self, query: Query, count: int, timeout_s: float) -> list[Exchange]:
         """The exchanges that are meant, as soon as there are `count` of them or the time is over."""
