@@ -493,7 +493,7 @@ def ask(mock):
     body = json.dumps({"messages": [{"role": "user", "content": "x"}]}).encode()
     headers = {"Authorization": f"Bearer {mock.api_key}", "Content-Type": "application/json"}
     asked = urllib.request.Request(f"{mock.base_url}/chat/completions", body, headers)
-    with urllib.request.urlopen(asked, timeout=WAIT_SECONDS) as answer:
+    with urllib.request.urlopen(asked, timeout=60) as answer:
         return json.load(answer)["choices"][0]["message"]["content"]
 
 @pytest.mark.parametrize("number", range(3))
