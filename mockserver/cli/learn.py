@@ -122,7 +122,7 @@ def _learn(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
         told = {"chip": args.chip, "path": str(path), "quirks": claims, "notes": notes, "checked": said}
         told |= {"edition": None if wrote is None else str(wrote), "holds": code is ExitCode.HOLDS}
         print(json.dumps(told, ensure_ascii=False, indent=1), file=out)
-        return _unless_lost(runner, code, err)
+        return code
     quirks = [f"{claim.name}: {claim.source}" for claim in file.quirks]
     print(
         "\n  ".join([f"{args.chip}: {counted(len(quirks), 'quirk')}", *quirks, *notes, file.latency.source]), file=out
@@ -136,15 +136,7 @@ def _learn(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
         print("the mock with this profile is not like the recordings:", file=out)
     for line in said[code is ExitCode.HOLDS :]:
         print(f"  {line}", file=out)
-    return _unless_lost(runner, code, err)
-
-
-def _unless_lost(runner: Runner, code: ExitCode, err: TextIO) -> ExitCode:
-    """The exit code, or that the target was lost on the way: what was learnt until then stays."""
-    if not runner.over:
-        return code
-    print(f"genstudio-mock: {runner.over}", file=err)
-    return ExitCode.UNREACHABLE
+    return code
 
 
 def _edition(args: argparse.Namespace, edition: Edition, changed: EditionFile) -> tuple[Path | None, list[str]]:

@@ -102,11 +102,6 @@ class Runner:
         self._by_name: dict[str, Exchange] = {}
         self.result = Result(chip)
 
-    @property
-    def over(self) -> str:
-        """Why nothing more is asked of the target, such as a key that went bad; empty where it may be."""
-        return self._over
-
     def run(
         self,
         phases: Sequence[Phase] = tuple(Phase),
