@@ -113,6 +113,11 @@ def time_as(made: Callable[[int], object]) -> Callable[[Json, int], None]:
     return change
 
 
+def own_name(one: Json, _number: int) -> None:
+    """The one model that is there, whatever is asked for, as of servers of a single model."""
+    one["model"] = MODEL
+
+
 _QUARTER_LATER = (0.25).__add__
 HABITS = {
     "a key at the finish": Habit({"extra-key=choice@finish.stop_reason:null"}, stop_reason),
@@ -134,6 +139,7 @@ HABITS = {
     "usage with a choice": Habit({"usage-with-silent-choice", "usage-chunk"}, usage_with_a_silent_choice),
     "a time as text": Habit({"created-text"}, time_as(str), time_as(str)),
     "a time with a fraction": Habit({"created-float"}, time_as(_QUARTER_LATER), time_as(_QUARTER_LATER)),
+    "one name for all models": Habit({f"model-echo={MODEL}"}, own_name, own_name),
     "a newline behind a body": Habit({"body-newline"}, after=b"\n"),
     "silences that are filled": Habit({"comments"}, before=(b": PROCESSING\n\n", b"\n         \n")),
     "another type": Habit({"type=text/plain"}, announced="text/plain"),

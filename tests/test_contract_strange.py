@@ -218,6 +218,21 @@ def test_what_closes_the_connection_behind_its_answer_is_read_to_the_end() -> No
     assert (came.ending, b"".join(came.plan.frames)) == (Ending.COMPLETE, OK)
 
 
+def test_why_no_probe_was_answered_is_told(tmp_path: Path) -> None:
+    """As a server that takes no max_tokens says it; exit code 2."""
+    said = '{"error":{"message":"max_tokens: Extra inputs are not permitted\x7f"}}'
+    with listening(answers("400 Bad Request", body=said)) as port:
+        code, out, err = run(
+            learn_command, "--base-url", f"http://127.0.0.1:{port}", "--model", "m", "--chip", "odd",
+            "--requests", "2", "--quiet", "--output", str(tmp_path),
+        )  # fmt: skip
+
+    assert (code, out) == (2, "")
+    told = "genstudio-mock: learn: none of 2 probes was answered with 200; the first: 400 "
+    shown = '{"error":{"message":"max_tokens: Extra inputs are not permitted\\x7f"}}; see '
+    assert err.splitlines()[-1].startswith(told + shown)
+
+
 def test_a_target_that_packs_what_nobody_asked_it_to_is_told_so(tmp_path: Path) -> None:
     """It is not that nothing came whole; exit code 2, and no profile."""
     data = gzip.compress(OK)

@@ -13,10 +13,10 @@ from mockserver import __version__
 from mockserver.cli.arguments import Parser, add_quiet
 from mockserver.cli.progress import Progress
 from mockserver.cli.target import add_target_arguments, address_of, budget_of, guarded, say_path
-from mockserver.contract import in_process, learn, learn_compare, learn_edition
+from mockserver.contract import in_process, learn, learn_compare, learn_edition, learn_name
 from mockserver.contract.clauses.clause import Context
-from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.http_client import Address, HttpTransport, key_of
+from mockserver.contract.learn_worth import check_answered
 from mockserver.contract.result import ExitCode, counted
 from mockserver.contract.runner import BudgetSpentError, Runner
 from mockserver.core.data import shipped
@@ -95,7 +95,7 @@ def _learn(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     runner = _runner(args, environ, err, edition, clock or library.REAL_CLOCK)
     with Progress(err, environ, quiet=args.quiet) as steps:
         exchanges = _ask(args, steps, probes, folder, edition, runner, clock or library.REAL_CLOCK)
-    _check_answered(exchanges, folder)
+    check_answered(exchanges, folder)
     date = max(read(folder / f"{name}.json").provenance.recorded_at for name in exchanges)[:10]
     found = learn.learned(edition, args.model, args.chip, exchanges, date)
     fresh = learn_edition.fresh(args.model, args.max_tokens)
@@ -104,11 +104,12 @@ def _learn(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     broken = learn_edition.refusals(edition, args.model, most, names_chip=address.names_chip)
     with Progress(err, environ, quiet=args.quiet) as steps:
         refused = _more(runner, broken, "refusals", steps)
-    chip = learn.profile_of(edition, args.chip, found.file)
+    file = learn_name.with_own_name(found.file, args.model, refused, date)
+    chip = learn.profile_of(edition, args.chip, file)
     ours = learn.asked_of_mock(edition, chip, args.model, [*probes.values(), *(case for case, _ in refused)])
     changed = learn_edition.learned(edition, refused, list(exchanges.values()), ours, date)
     wrote, anew = _edition(args, edition, changed)
-    file, notes = found.file, [f"note: {note}" for note in (*found.notes, *anew)]
+    notes = [f"note: {note}" for note in (*found.notes, *anew)]
     if found.implied:
         notes.insert(0, f"these follow from them, and change no byte more: {', '.join(found.implied)}")
     write_whole(path, learn.text_of(file, notes))
@@ -136,21 +137,6 @@ def _learn(args: argparse.Namespace, environ: Mapping[str, str], out: TextIO, er
     for line in said[code is ExitCode.HOLDS :]:
         print(f"  {line}", file=out)
     return code
-
-
-def _check_answered(exchanges: Mapping[str, Exchange], folder: Path) -> None:
-    """Raises OperatorError where there is nothing to learn from."""
-    readings = [Reading(exchange) for exchange in exchanges.values()]
-    if not any(one.answered for one in readings):
-        raise OperatorError(f"learn: none of {len(readings)} probes was answered with 200; see {folder}")
-    packed = {one.coding for one in readings if one.answered}
-    if packed and "" not in packed:
-        names = ", ".join(sorted(map(printable, packed)))
-        raise OperatorError(
-            f"learn: all answers are packed (content-encoding: {names}), which no probe asks for; see {folder}"
-        )
-    if not any((one.whole or one.completion) and one.choices for one in readings):
-        raise OperatorError(f"learn: none of {len(readings)} answers is whole and has choices; see {folder}")
 
 
 def _edition(args: argparse.Namespace, edition: Edition, changed: EditionFile) -> tuple[Path | None, list[str]]:

@@ -214,13 +214,18 @@ def learned(edition: Edition, model: str, chip: str, exchanges: Mapping[str, Exc
             claims.append(QuirkClaim(name=one.quirk.name, claim="observed", source=source))
         elif not dialect.alike(quirks.apply(base, one.axis, one.quirk), base):
             implied.append(one.quirk.name)
-    summary = f"As observed on {date}: {', '.join(claim.name for claim in claims) or 'no deviation'}."
+    summary = summary_of(claims, date)
     file = ChipFile(summary=summary, quirks=tuple(claims), latency=latency_of(exchanges.values(), date))
     profile = ChipProfile(chip, summary, (*edition.file.quirks, *claims), wire, file.latency)
     beyond = broken_by(Context(edition, profile, model), exchanges, WIRE_CHECKS)
     notes += [f"no quirk is for {line}" for line in beyond.values()]
     notes += [f"no quirk is for {one}" for one in restated.compared(exchanges.values(), wire).differences]
     return Learned(file, tuple(implied), tuple(map(printable, notes)))
+
+
+def summary_of(claims: Sequence[QuirkClaim], date: str) -> str:
+    """What a chip's profile says of itself."""
+    return f"As observed on {date}: {', '.join(claim.name for claim in claims) or 'no deviation'}."
 
 
 def shows(base: WireSettings, wire: WireSettings, axis: Axis) -> bool:
