@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
@@ -91,33 +91,73 @@ def as_json(figures: Sequence[Figure], facts: Mapping[str, str]) -> dict[str, An
     return {"machine": dict(facts), "figures": rows}
 
 
+_ROW: Final = 21
+_HEAD: Final = 52
+_BARS: Final = 500
+"""Where the bars begin; left of them stand the names and the ratios, which no bar, spread or goal reaches."""
+_DECADE: Final = 95
+_STYLE: Final = (
+    "text{font:12px sans-serif;fill:#1f2328}.n{font-weight:600}.dim{fill:#59636e}.ground{fill:#fff}"
+    ".tick{stroke:#d8dee4}"
+    ".bare{stroke:#59636e;stroke-dasharray:3 3}.line{stroke:#1f2328}.goal{stroke:#1f2328;stroke-width:2.5}"
+    ".free{fill:#a0a8b1}.met{fill:#2e8b57}.missed{fill:#c0392b}"
+    "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.dim{fill:#9198a1}.ground{fill:#161b22}.tick{stroke:#30363d}"
+    ".bare{stroke:#9198a1}.line,.goal{stroke:#e6edf3}.free{fill:#6e7681}.met{fill:#3fb27f}.missed{fill:#e5604d}}"
+)
+
+
 def chart(figures: Sequence[Figure]) -> str:
     """An SVG of the rows with a ratio: a bar for each, on a logarithmic scale from 0.1x to 1,000x, its goal a line."""
     rows = [figure for figure in figures if figure.ratio]
-    height = 24 * len(rows) + 16
+    bottom = _HEAD + _ROW * len(rows)
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="{height}" font-size="12">',
-        '<rect width="100%" height="100%" fill="white"/><g font-family="sans-serif">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="{bottom + 10}" viewBox="0 0 900 {bottom + 10}">',
+        f"<style>{_STYLE}</style>",
+        '<rect class="ground" width="100%" height="100%" rx="6"/>',
+        *_legend(),
+        *(
+            f'<path class="{"bare" if ratio == 1 else "tick"}" d="M{_along(ratio)} {_HEAD - 6}V{bottom}"/>'
+            f'<text class="dim" x="{_along(ratio)}" y="{_HEAD - 12}" text-anchor="middle">{ratio:g}x</text>'
+            for ratio in (0.1, 1, 10, 100)
+        ),
     ]
     for number, figure in enumerate(rows):
-        top, ratio = 24 * number + 10, figure.ratio or 0.0
-        colour = {None: "#999999", True: "#2e8b57", False: "#c0392b"}[figure.reached]
+        top, ratio = _HEAD + _ROW * number, figure.ratio or 0.0
+        kind = {None: "free", True: "met", False: "missed"}[figure.reached]
         lines.append(
-            f'<text x="430" y="{top + 12}" text-anchor="end">{escape(figure.name)}</text>'
-            f'<rect x="440" y="{top}" width="{_along(ratio):.0f}" height="16" fill="{colour}"/>'
-            f'<text x="{446 + _along(ratio):.0f}" y="{top + 12}">{ratio:.2f}x</text>'
+            f'<g><text x="{_BARS - 62}" y="{top + 12}" text-anchor="end">{escape(figure.name)}</text>'
+            f'<text class="n" x="{_BARS - 10}" y="{top + 12}" text-anchor="end">{ratio:.2f}x</text>'
+            f'<rect class="{kind}" x="{_BARS}" y="{top + 1}" width="{_along(ratio) - _BARS}" height="14" rx="2"/>'
         )
         if figure.spread is not None:
-            least, most = (440 + _along(one) for one in figure.spread)
-            lines.append(f'<path d="M{least:.0f} {top + 8}H{most:.0f}" stroke="black"/>')
+            least, most = map(_along, figure.spread)
+            lines.append(f'<path class="line" d="M{least} {top + 8}H{most}"/>')
         if figure.goal is not None and figure.goal.of == "ratio":
-            at = 440 + _along(figure.goal.limit)
-            lines.append(f'<path d="M{at:.0f} {top - 3}v22" stroke="black" stroke-width="2"/>')
-    return "\n".join((*lines, "</g></svg>", ""))
+            lines.append(f'<path class="goal" d="M{_along(figure.goal.limit)} {top - 2}v20"/>')
+        lines.append("</g>")
+    return "\n".join((*lines, "</svg>", ""))
 
 
-def _along(ratio: float) -> float:
-    return min(max(math.log10(ratio) + 1, 0.02), 4) * 95
+def _legend() -> list[str]:
+    """What the colours and the lines are, in one row."""
+    kinds = (("met", "goal reached"), ("missed", "goal missed"), ("free", "no goal"))
+    drawn = [
+        f'<rect class="{kind}" x="{12 + 110 * at}" y="9" width="10" height="10" rx="2"/>'
+        f'<text class="dim" x="{27 + 110 * at}" y="18">{says}</text>'
+        for at, (kind, says) in enumerate(kinds)
+    ]
+    return [
+        *drawn,
+        '<path class="goal" d="M322 6v16"/><text class="dim" x="332" y="18">the goal</text>',
+        '<path class="line" d="M402 14h18"/><text class="dim" x="426" y="18">least to most of all turns</text>',
+        '<path class="bare" d="M602 4v20"/><text class="dim" x="612" y="18">1x: the bare app</text>',
+    ]
+
+
+def _along(ratio: float) -> int:
+    """Where a ratio stands on the scale."""
+    decades: float = min(max(math.log10(ratio) + 1, 0.02), 4)
+    return _BARS + round(decades * _DECADE)
 
 
 def machine() -> dict[str, str]:

@@ -80,10 +80,24 @@ def test_the_chart_has_a_bar_for_each_ratio_and_a_line_for_each_goal() -> None:
     """It is XML, and a row without a ratio is left out."""
     figures = [Figure("a < b", 6.0, 2.0, Goal(3), (2.5, 3.5)), Figure("informs", 1.0, 2.0), Figure("counted", 0)]
     drawn = ET.fromstring(chart(figures))  # noqa: S314 - our own
-    names = [tag.tag.rpartition("}")[2] for tag in drawn.iter()]
+    rows = [tag for row in drawn if row.tag.endswith("}g") for tag in row]
 
-    assert (names.count("rect"), names.count("path")) == (1 + 2, 1 + 1)
-    assert [text.text for text in drawn.iter() if text.tag.endswith("text")] == ["a < b", "3.00x", "informs", "0.50x"]
+    assert [tag.get("class") for tag in rows if tag.tag.endswith("rect")] == ["met", "free"]
+    assert [tag.get("class") for tag in rows if tag.tag.endswith("path")] == ["line", "goal"]
+    assert [tag.text for tag in rows if tag.tag.endswith("text")] == ["a < b", "3.00x", "informs", "0.50x"]
+
+
+def test_no_bar_and_no_line_of_the_chart_reaches_a_number() -> None:
+    """What is drawn on the scale begins behind the names and the ratios, also where it is off the scale."""
+    figures = [Figure("tiny", 0.001, 1.0, Goal(0.01), (0.0001, 0.01)), Figure("huge", 9e5, 1.0)]
+    drawn = ET.fromstring(chart(figures))  # noqa: S314 - our own
+    rows = [tag for row in drawn if row.tag.endswith("}g") for tag in row]
+    bars = [tag for tag in rows if tag.tag.endswith("rect")]
+    numbers = [int(tag.get("x", "0")) for tag in rows if tag.get("class") == "n"]
+
+    assert len(bars) == len(numbers) == 2
+    assert all(int(bar.get("x", "0")) > max(numbers) for bar in bars)
+    assert all(int(bar.get("x", "0")) + int(bar.get("width", "0")) <= 900 for bar in bars)
 
 
 @pytest.fixture

@@ -119,6 +119,12 @@ def test_the_site_leads_to_each_page() -> None:
     assert [sorted(name for folder, name in led if folder == one) for one in ("", "zh/")] == [pages, pages]
 
 
+def test_the_site_finds_chinese_words() -> None:
+    """Jieba parts them by U+200B where the index is built, and the index is cut there."""
+    assert r"separator: '[\s\u200b\-]+'" in (ROOT / "mkdocs.yml").read_text("utf-8")
+    assert re.search(r'^docs = \[.*"jieba==', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
+
+
 @pytest.mark.parametrize("name", ["robustness.md", "scale.md", "install.md", "exchange-file.md"])
 def test_tables_have_the_same_figures_and_names(name: str) -> None:
     """Row by row: a limit that changes on one page changes on the other."""

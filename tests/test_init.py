@@ -12,6 +12,7 @@ import jsonschema_rs
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from mockserver.cli import init
 from mockserver.cli.schema import schema
 from mockserver.settings.config import load
 from tests.command import called
@@ -55,6 +56,24 @@ def test_a_new_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         cwd=tmp_path, env={**os.environ, **LEAN}, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("there", "first"),
+    [
+        pytest.param({"pytest", "openai"}, "pytest test_genstudio_mock.py", id="all-there"),
+        pytest.param({"pytest"}, "pip install openai", id="no-client"),
+        pytest.param(set[str](), "pip install pytest openai", id="neither"),
+    ],
+)
+def test_what_the_first_test_wants_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: set[str], first: str
+) -> None:
+    """An environment that holds only the mock is told what to install before the test."""
+    monkeypatch.setattr(init, "find_spec", lambda name: object() if name in there else None)
+    _, out, _ = called("init", "--output", str(tmp_path))
+
+    assert out.partition("next:\n")[2].split("#")[0].strip() == first
 
 
 def test_editors_find_the_schemas(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mockserver.testing.chips_plugin import HangError, bounded, can_bound
-from mockserver.testing.survival import COLOURS, MEANINGS, ChipOutcome, Matrix, as_json, as_markdown, as_text
+from mockserver.testing.survival import COLOURS, MEANINGS, ChipOutcome, Matrix, as_html, as_json, as_markdown, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +67,26 @@ def test_json() -> None:
         "nvidia": {"fate": "passed", "detail": "", "says": ""},
         "chip3": {"fate": "exception", "detail": "KeyError", "says": "'choices'"},
     }
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        pytest.param(r"t.py::test_a[\u4f60\u597d-\U0001f600-\xe9]", "t.py::test_a[你好-😀-é]", id="beyond-ascii"),
+        pytest.param(r"t.py::test_a[\x1b[31m]", r"t.py::test_a[\x1b[31m]", id="what-steers-a-terminal"),
+        pytest.param(
+            r"t.py::test_a[\ud83d-\uzzzz-\U99999999]", r"t.py::test_a[\ud83d-\uzzzz-\U99999999]", id="no-letter"
+        ),
+    ],
+)
+def test_a_name_that_pytest_escaped_is_read(written: str, shown: str) -> None:
+    """By people, in text, Markdown and the page; a program gets the name that pytest knows."""
+    matrix = Matrix(["nvidia"], [ChipOutcome(written, "nvidia", "failed", says="no")])
+
+    assert as_text(matrix).splitlines()[1].startswith(f"{shown}  failed")
+    assert as_markdown(matrix).count(f"`{shown}`") == 2
+    assert json.loads(as_json(matrix))["tests"][0]["test"] == written
+    assert json.dumps(shown, ensure_ascii=False) in as_html(matrix)
 
 
 def test_nothing_ran() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,8 @@ ANSWER: Final = "Hello from the mock."
 SCHEMAS: Final = ".genstudio-mock"
 ANSWERS: Final = "mock-answers"
 TEST: Final = "test_genstudio_mock.py"
+TESTED_WITH: Final = ("pytest", "openai")
+"""What the first test imports, which the package does not bring."""
 WORKFLOW: Final = ".github/workflows/genstudio-mock.yml"
 
 _SETTINGS: Final = """\
@@ -172,8 +175,10 @@ def _install(folder: Path) -> tuple[str, str]:
 
 
 def _next(test: str, console: Console) -> list[str]:
-    """What can be done with it."""
-    rows = [
+    """What can be done with it, and first what the test still wants."""
+    lacking = [name for name in TESTED_WITH if find_spec(name) is None]
+    rows = [(f"pip install {' '.join(lacking)}", "# which the test wants")] if lacking else []
+    rows += [
         (f"pytest {test}", "# the first test"),
         (f"pytest --chips all {test}", "# which chips it survives"),
         ("genstudio-mock run -- COMMAND", "# the same for any language: npm test, a script"),

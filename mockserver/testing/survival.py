@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
@@ -33,6 +34,8 @@ COLOURS: Final[dict[Fate, str]] = {
     "skipped": "yellow",
 }
 MISSING: Final = "-"
+_ESCAPED: Final = re.compile(r"\\(?:u[0-9a-f]{4}|U000[0-9a-f]{5}|U0010[0-9a-f]{4}|x[0-9a-f]{2})")
+"""How pytest writes a character beyond ASCII in a test's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ def as_text(matrix: Matrix, paint: Callable[[str, str], str] = lambda text, _: t
     lines = [[("test", "bold"), *((chip, "bold") for chip in columns)]]
     for test, row in rows.items():
         cells = [(row[chip].cell, COLOURS[row[chip].fate]) if chip in row else (MISSING, "") for chip in columns]
-        lines.append([(test, ""), *cells])
+        lines.append([(readable(test), ""), *cells])
     wide = [max(_columns(line[at][0]) for line in lines) for at in range(len(lines[0]))]
     text = "".join(
         "  ".join(
@@ -124,6 +127,16 @@ def as_text(matrix: Matrix, paint: Callable[[str, str], str] = lambda text, _: t
         for line in lines
     )
     return f"{text}\n{matrix.summary}\n"
+
+
+def readable(test: str) -> str:
+    r"""A test's name for people: `test[\u4f60\u597d]`, as pytest writes it, is `test[你好]`."""
+
+    def letter(found: re.Match[str]) -> str:
+        made = chr(int(found[0].lstrip("\\uUx"), 16))
+        return made if made.isprintable() else found[0]
+
+    return _ESCAPED.sub(letter, test)
 
 
 def _columns(text: str) -> int:
@@ -142,9 +155,11 @@ def as_markdown(matrix: Matrix) -> str:
     ]
     told = []
     for test, row in matrix.rows.items():
-        lines.append(_markdown([f"`{test}`", *(row[chip].cell if chip in row else MISSING for chip in columns)]))
+        lines.append(
+            _markdown([f"`{readable(test)}`", *(row[chip].cell if chip in row else MISSING for chip in columns)])
+        )
         told += [
-            ": ".join([f"- `{test}` on {chip}", one.cell, *([one.says] if one.says else [])])
+            ": ".join([f"- `{readable(test)}` on {chip}", one.cell, *([one.says] if one.says else [])])
             for chip, one in row.items()
             if not one.survived
         ]
@@ -171,7 +186,9 @@ def as_html(matrix: Matrix) -> str:
     """For a person who looks: one page that needs no server."""
     from mockserver.page.standalone import document
 
-    data = {**json.loads(as_json(matrix)), "summary": matrix.summary, "meanings": MEANINGS}
+    told = json.loads(as_json(matrix))
+    tests = [{**one, "test": readable(one["test"])} for one in told["tests"]]
+    data = {**told, "tests": tests, "summary": matrix.summary, "meanings": MEANINGS}
     return document("Which test survives which chip", "survival", data)
 
 
