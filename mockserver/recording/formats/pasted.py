@@ -1,9 +1,9 @@
 """Bodies as people paste them: what a page, a log or an editor did to them is taken back, and said.
 
 Nothing is guessed about the body itself: a stream that is cut stays cut. Four things are taken back. What a terminal
-put around every line goes. Time stamps in front of every line become the times of the sends. Blank lines between events,
-which most logs swallow, are put back. And what surrounds a paste (blank lines, an indent, a fence of a document, marks
-of quotation) goes.
+put around every line goes. Time stamps in front of every line become the times of the sends. Blank lines between
+events, which most logs swallow, are put back. And what surrounds a paste (blank lines, an indent, a fence of a
+document, marks of quotation) goes.
 """
 
 from __future__ import annotations
