@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from functools import lru_cache
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_plus
 
 from mockserver.core.errors import Refusal, shown
@@ -159,9 +159,22 @@ def masked_query(query: str) -> str:
     )
 
 
+_ONE_VALUE: Final = frozenset({b"authorization", b"content-type"})
+
+
 def request_headers(scope: Scope) -> dict[bytes, bytes]:
-    """Request headers by name in lower case; of equal names the last."""
-    return dict(scope["headers"])
+    """Request headers by name in lower case; equal names are one list, but of two keys or two types the last counts.
+
+    RFC 9110, section 5.3: lines of one name mean the same as one line with commas between their values.
+    """
+    sent = scope["headers"]
+    headers = dict(sent)
+    if len(headers) == len(sent):
+        return headers
+    lines: dict[bytes, list[bytes]] = {}
+    for name, value in sent:
+        lines.setdefault(name, []).append(value)
+    return {name: values[-1] if name in _ONE_VALUE else b", ".join(values) for name, values in lines.items()}
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:

@@ -1,8 +1,9 @@
 """Bodies as people paste them: what a page, a log or an editor did to them is taken back, and said.
 
-Nothing is guessed about the body itself: a stream that is cut stays cut. Three things are taken back. Time stamps in
-front of every line become the times of the sends. Blank lines between events, which most logs swallow, are put back.
-And what surrounds a paste (blank lines, an indent, a fence of a document, marks of quotation) goes.
+Nothing is guessed about the body itself: a stream that is cut stays cut. Four things are taken back. What a terminal
+put around every line goes. Time stamps in front of every line become the times of the sends. Blank lines between
+events, which most logs swallow, are put back. And what surrounds a paste (blank lines, an indent, a fence of a
+document, marks of quotation) goes.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from mockserver.pipeline.read import wire_format_of
+from mockserver.recording.formats.line_fronts import without_fronts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,8 +62,9 @@ class Mended:
 
 def mended(data: bytes, *, pasted: bool) -> Mended:
     """A body without what a log put in front of its lines and, where it was pasted, around and between them."""
+    data, change = without_fronts(data) if pasted else (data, "")
     found = without_stamps(data)
-    changes: list[str] = []
+    changes = [change] if change else []
     if found is None:
         lines, times = _LINE.findall(data), []
     else:
