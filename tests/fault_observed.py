@@ -160,7 +160,7 @@ def take(question: Question) -> Taken:
     return taken
 
 
-def _impatient(silence: Callable[[], bool]) -> httpx.Client:
+def _impatient(silence: Callable[[], bool]) -> Any:  # the SDK takes httpx, and names another client in its types
     """A client that takes all that comes, and then times out at once."""
     transport = httpx.HTTPTransport(trust_env=False)
     transport._pool = httpcore.ConnectionPool(network_backend=_Impatient(silence))
