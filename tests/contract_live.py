@@ -27,7 +27,6 @@ KEY = "sk-very-secret-key-123"
 def serving(edition: Edition) -> Iterator[str]:
     """A mock of the edition on a free port of loopback; yields its base URL."""
     mock = Mock(edition, in_process.service(edition), FixedClock(edition.file.defaults.created))
-    mock = Mock(edition, in_process.service(edition), FixedClock(edition.file.defaults.created))
     with in_thread.serving(App(mock), mock) as served:
         yield served.url
 

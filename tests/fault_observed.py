@@ -33,8 +33,8 @@ class Question:
         stream: Whether the answer is to be streamed.
         fault: What goes wrong, as `X-Mock-Fault` has it.
         key: The API key.
-        silence: Waits until the mock has sent all it will send, where it hangs: nobody then waits for more. None
-            where it does not hang.
+        silence: Waits until the mock has sent all it will send, and tells whether it hangs then, in which case nobody
+            waits for more; None where it does not.
     """
 
     base_url: str
@@ -42,7 +42,7 @@ class Question:
     stream: bool
     fault: str = ""
     key: str = "any-key"
-    silence: Callable[[], object] | None = None
+    silence: Callable[[], bool] | None = None
 
     @property
     def headers(self) -> dict[str, str]:
@@ -94,8 +94,7 @@ def hear(question: Question) -> Heard:
     ended: Literal["hang", "reset"] | None = None
     with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=LONG_S) as wire:
         wire.sendall("\r\n".join([*lines, "", ""]).encode() + data)
-        if question.silence is not None:
-            question.silence()
+        if question.silence is not None and question.silence():
             wire.settimeout(AT_ONCE_S)
         try:
             while part := wire.recv(65_536):
@@ -161,7 +160,7 @@ def take(question: Question) -> Taken:
     return taken
 
 
-def _impatient(silence: Callable[[], object]) -> httpx.Client:
+def _impatient(silence: Callable[[], bool]) -> Any:  # the SDK takes httpx, and names another client in its types
     """A client that takes all that comes, and then times out at once."""
     transport = httpx.HTTPTransport(trust_env=False)
     transport._pool = httpcore.ConnectionPool(network_backend=_Impatient(silence))
@@ -169,7 +168,7 @@ def _impatient(silence: Callable[[], object]) -> httpx.Client:
 
 
 class _Impatient(httpcore.SyncBackend):
-    def __init__(self, silence: Callable[[], object]) -> None:
+    def __init__(self, silence: Callable[[], bool]) -> None:
         self._silence = silence
 
     def connect_tcp(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
@@ -177,8 +176,7 @@ class _Impatient(httpcore.SyncBackend):
         read = stream.read
 
         def read_what_comes(max_bytes: int, timeout: float | None = None) -> bytes:
-            if not stream.get_extra_info("is_readable"):
-                self._silence()
+            if not stream.get_extra_info("is_readable") and self._silence():
                 timeout = AT_ONCE_S
             return read(max_bytes, timeout)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,6 @@ from tests.in_thread import WAIT_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mockserver.testing.seen_exchange import SeenExchange
     from mockserver.testing.session import Session
 
 CHIPS = ("nvidia", "amd", "chip1", "chip2", "chip3", "chip4", "chip5")
@@ -49,7 +49,7 @@ def streamed(session: Session, text: str = "你是谁?") -> str:
     return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
 
 
-def asked(session: Session, text: str = "你是谁?", *, timeout_s: float = 10, **more: Any) -> httpx.Response:
+def asked(session: Session, text: str = "你是谁?", *, timeout_s: float = WAIT_SECONDS, **more: Any) -> httpx.Response:
     """An answer as it is on the wire; `more` are further fields of the body, and `headers`."""
     headers = {"Authorization": f"Bearer {session.api_key}", **more.pop("headers", {})}
     body = {"messages": [{"role": "user", "content": text}], **more}
@@ -71,20 +71,23 @@ def asked_without_reading(session: Session, **more: Any) -> Iterator[None]:
         connection.close()
 
 
-def silence_of(session: Session) -> Callable[[], SeenExchange]:
-    """What waits until the next answer of a session has sent all it will send, and hangs; the exchange as it is then.
+def silence_of(session: Session) -> Callable[[], bool]:
+    """What waits until the next answer of a session has sent all it will send, and tells whether it hangs then.
 
     A client that reads on then hears nothing any more, and need not wait to know it.
     """
     after = max((one.number for one in session.exchanges()), default=0)
 
-    def wait() -> SeenExchange:
-        while True:
-            newest = session.wait_for(1, in_flight=True, after=after)[-1]
-            if newest.frames_sent == newest.frames_planned:
-                return newest
+    def hangs() -> bool:
+        until = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < until:
+            for one in session.exchanges(after=after):
+                answered = one.source or one.faults  # else it is not known yet what it will send
+                if not one.in_flight or (answered and one.frames_sent == one.frames_planned):
+                    return one.in_flight
+        raise AssertionError("nothing was answered")
 
-    return wait
+    return hangs
 
 
 def said(answer: httpx.Response) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -96,15 +97,18 @@ def run(block: Block, address: str, folder: Path) -> str:
     }
     text = block.text.replace(ADDRESS, address)
     command = [sys.executable, "-c", text] if block.language == "python" else ["bash", "-euo", "pipefail", "-c", text]
-    try:
-        done = subprocess.run(
-            command, cwd=folder, env=environ, capture_output=True, timeout=SECONDS, check=False, encoding="utf-8"
-        )
-    except subprocess.TimeoutExpired as late:
-        printed = (late.stdout or b"").decode("utf-8", "replace")
-        raise AssertionError(f"{block.name} was not done after {SECONDS} s; it printed:\n{printed}") from None
-    assert done.returncode == 0, f"{block.name} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
-    return done.stdout.replace(address, ADDRESS)
+    with subprocess.Popen(
+        command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            printed, told = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # what it has started too
+            printed, _ = process.communicate()
+            raise AssertionError(f"{block.name} was not done after {SECONDS} s; it printed:\n{printed}") from None
+    assert process.returncode == 0, f"{block.name} ended with {process.returncode}:\n{printed}\n{told}"
+    return printed.replace(address, ADDRESS)
 
 
 def files(document: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ import pytest
 
 from mockserver.pipeline.faults.table import FAULTS
 from mockserver.pipeline.frame import DONE, WIRE_FORMATS
+from tests import snippets
 from tests.conftest import EDITIONS, load
 from tests.fault_docs import with_table
 from tests.in_thread import WAIT_SECONDS
@@ -44,6 +45,15 @@ def test_a_page_with_tests_of_its_own_has_its_snippets_there(page: Path) -> None
     module = importlib.import_module(ELSEWHERE[page])
 
     assert [block.name for block in module.HERE] == [block.name for block in different() if block.document == page]
+
+
+def test_a_snippet_that_hangs_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is ended with all that it has started: what holds its output open would be waited for."""
+    monkeypatch.setattr(snippets, "SECONDS", 0.2)
+    hanging = Block(ROOT / "README.md", 1, "sh", "", "sleep 600 &\nwait\n")
+
+    with pytest.raises(AssertionError, match=r"^README\.md:1 was not done after 0\.2 s"):
+        snippets.run(hanging, "127.0.0.1:1", tmp_path)
 
 
 def test_every_document_has_something_to_run() -> None:

@@ -171,7 +171,7 @@ def test_whichever_worker_is_asked_tells_of_all(tmp_path: Path, monkeypatch: pyt
 
     def seen(url: str, name: Any, value: float) -> None:
         """Whichever is asked says so, as soon as it is so."""
-        until, agreeing = time.monotonic() + 20, 0
+        until, agreeing = time.monotonic() + WAIT_SECONDS, 0
         while agreeing < 10 and time.monotonic() < until:
             agreeing = agreeing + 1 if figures_at(url).get(name) == value else 0
         assert agreeing == 10, figures_at(url).get(name)

@@ -55,7 +55,7 @@ def test_the_file_of_a_killed_run_goes_with_it(tmp_path: Path) -> None:
         ready_url(process)
         assert path.exists()
         process.kill()
-        until = time.monotonic() + 20
+        until = time.monotonic() + WAIT_SECONDS
         while path.exists() and time.monotonic() < until:
             os.sched_yield()
     assert not path.exists()

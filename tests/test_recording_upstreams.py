@@ -118,7 +118,7 @@ def process(words: Sequence[str], port: int, folder: Path, **environ: str) -> It
     with (folder / "log").open("wb") as log:
         started = subprocess.Popen(words, cwd=folder, stdout=log, stderr=log, env={**os.environ, **environ})
         try:
-            until = time.monotonic() + 20
+            until = time.monotonic() + WAIT_SECONDS
             while True:
                 assert started.poll() is None, (folder / "log").read_text()
                 assert time.monotonic() < until, (folder / "log").read_text()

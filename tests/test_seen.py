@@ -73,7 +73,7 @@ class TestSeen:
         session.arm(fault)
         silence = silence_of(session)
         with asked_without_reading(session, stream=True):
-            silence()
+            assert silence()
 
         assert (session.last.ending, session.last.client_left) == ("hang", True)
 

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
@@ -98,7 +99,9 @@ def test_a_worker_that_is_killed_is_started_again() -> None:
         for _ in range(STREAMS):
             with urllib.request.urlopen(question(url), timeout=WAIT_SECONDS) as answer:
                 assert len(answer.readlines()) == 19
-        after = workers_of(process)
+        until = time.monotonic() + WAIT_SECONDS
+        while len(after := workers_of(process)) < 2:  # which is told first, and then done
+            assert time.monotonic() < until
         process.terminate()
         process.communicate(timeout=WAIT_SECONDS)
 
