@@ -440,10 +440,8 @@ STAYING_FAILS = {
 def test_how_a_client_that_stays_fails(fail: str) -> None:
     """The problem names what it did; it is started anew for the next stream."""
     code, kind, problem = STAYING_FAILS[fail]
-    words = [sys.executable, "-c", f"import os, sys, time
-for line in sys.stdin:
- {code}"]
-    client = StayingProgram(words, os.environ, 2 if "sleep" in code else WAIT_SECONDS)
+    words = [sys.executable, "-c", f"import os, sys, time\nfor line in sys.stdin:\n {code}"]
+    client = StayingProgram(words, os.environ, 2 if fail == "hangs" else WAIT_SECONDS)
     try:
         for _ in range(1 if "sleep" in code else 2):
             with pytest.raises(kind) as caught:

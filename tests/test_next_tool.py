@@ -102,6 +102,34 @@ def loop(tools: list[Message], asked: str, form: Callable[..., list[Message]] = 
     return called
 
 
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+SHOWN = {"role": "user", "content": [{"type": "text", "text": "This is the file."}, PICTURE]}
+RESULT = {"role": "tool", "tool_call_id": "c", "content": "The picture follows."}
+CALL = {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f"}}]}
+ASKING = {"role": "user", "content": "And now?"}
+
+
+@pytest.mark.parametrize(
+    ("dialogue", "calls"),
+    [
+        pytest.param([ASKING, CALL, RESULT], False, id="result"),
+        pytest.param([ASKING, CALL, RESULT, SHOWN], False, id="its-picture"),
+        pytest.param([ASKING, CALL, RESULT, SHOWN, SHOWN], False, id="its-pictures"),
+        pytest.param([ASKING, CALL, RESULT, ASKING], True, id="question-behind-it"),
+        pytest.param([ASKING, CALL, RESULT, SHOWN, ASKING], True, id="question-behind-its-picture"),
+        pytest.param([SHOWN], True, id="picture"),
+        pytest.param([{"role": "system", "content": "Be kind."}, SHOWN], True, id="picture-behind-the-system"),
+        pytest.param([ASKING, SHOWN], True, id="question-and-picture"),
+        pytest.param([ASKING, CALL, RESULT, {"role": "assistant", "content": "So."}, SHOWN], True, id="later-picture"),
+    ],
+)
+def test_the_picture_of_a_result_is_no_question(dialogue: list[Message], calls: bool) -> None:
+    """Where a tool's picture comes behind its result in the user's name, the loop ends as it does without one."""
+    wanted = structure({"tools": [tool("f")]})
+
+    assert bool(chosen(wanted, dialogue, "And now?")) is calls
+
+
 WEATHER, TIME = tool("get_weather", "The weather in a city"), tool("get_time", "The time in a zone")
 
 

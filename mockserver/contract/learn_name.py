@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mockserver.contract.clauses.reading import Reading
 from mockserver.contract.learn import summary_of
-from mockserver.profile.edition import QuirkClaim
+from mockserver.profile.edition_file import QuirkClaim
 from mockserver.profile.quirk_families import ECHO
 from mockserver.profile.quirks import AXES
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mockserver.contract.cases import Case
     from mockserver.core.exchange import Exchange
-    from mockserver.profile.edition import ChipFile
+    from mockserver.profile.edition_file import ChipFile
 
 
 def with_own_name(file: ChipFile, model: str, asked: Iterable[tuple[Case, Exchange]], date: str) -> ChipFile:

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver.core.exchange import texts_of
+from mockserver.sources.prompt_tokens import media_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,8 +46,8 @@ _TEXT_ENDS = (
 def chosen(wanted: Structure, messages: Sequence[Mapping[str, Any]], asked: str) -> tuple[Function, ...]:
     """The functions that an answer calls; none means that it is text.
 
-    A named function is called. `required` calls always, `auto` where the last message is the user's, so that a loop
-    of an agent ends with the tool's result. One call is made, of the function whose name and description share the
+    A named function is called. `required` calls always, `auto` where the user has asked last, so that a loop of an
+    agent ends with the tool's result. One call is made, of the function whose name and description share the
     most words with the question, else of the first. With `parallel_tool_calls: true`, each function whose
     name stands in the question is called, in the request's order. With `required`, what this dialogue has called
     waits until all have been called, and what ends a loop comes last of them; of several, the last in the request.
@@ -63,7 +64,7 @@ def chosen(wanted: Structure, messages: Sequence[Mapping[str, Any]], asked: str)
     functions = wanted.functions
     if wanted.choice == "required":
         functions, asked = _next(functions, messages, asked)
-    elif wanted.choice == "none" or messages[-1].get("role", "user") != "user":
+    elif wanted.choice == "none" or not _user_asks(messages):
         return ()
     if wanted.parallel:
         lowered = asked.lower()
@@ -71,6 +72,21 @@ def chosen(wanted: Structure, messages: Sequence[Mapping[str, Any]], asked: str)
         if spoken:
             return spoken
     return (max(functions, key=_fit(asked)),)
+
+
+def _user_asks(messages: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the last message is a question of the user.
+
+    It is none where it brings the pictures of a tool's result: a `tool` message has no place for them, so libraries
+    send them behind it in the user's name.
+    """
+    brings_media = False
+    for message in reversed(messages):
+        role = message.get("role", "user")
+        if role != "user" or not media_parts(message):
+            return role == "user" or (brings_media and role != "tool")
+        brings_media = True
+    return True
 
 
 def ends(functions: Sequence[Function]) -> tuple[Function, ...]:
