@@ -143,7 +143,6 @@ class Mock:
         return self._wheel
 
     def _now(self) -> float:
-        """Seconds on the loop's clock."""
         return (self._wheel or self.wheel).now()  # a property takes a call of its own, several times an answer
 
     def elapsed_ms(self, namespace: Namespace) -> float:
