@@ -157,10 +157,16 @@ def test_the_end_follows_the_speed(tmp_path: Path) -> None:
     assert [exact_plan(one, speed).end_at_ms for speed in (0, 1, 10)] == [None, 1820.0, 182.0]
 
 
-def test_the_end_is_recorded(tmp_path: Path) -> None:
+CLOSING = [b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n", b"data: [DONE]\n\n", b""]
+
+
+@pytest.mark.parametrize(
+    "writes", [[SSE_HEAD, *chunked(b"data: [DONE]\n\n")], CLOSING], ids=["chunked", "ended by its close"]
+)
+def test_the_end_is_recorded(writes: list[bytes], tmp_path: Path) -> None:
     """A service that holds the body open behind the done marker: the file tells how long."""
     gate = threading.Event()
-    upstream = RawUpstream([SSE_HEAD, *chunked(b"data: [DONE]\n\n")], gate=gate)
+    upstream = RawUpstream(writes, gate=gate)
 
     with upstream, recording_of(upstream.url, tmp_path) as proxy:
         with socket.create_connection(("127.0.0.1", proxy.port), timeout=WAIT_SECONDS) as client:

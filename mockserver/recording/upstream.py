@@ -142,6 +142,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """The upstream closed its side: the end of a body without a length, a cut of any other."""
+        if self._ending is None:
+            self._relay.hear()
         self._end(Ending.COMPLETE if self._head and not (self._relay.chunked or self._sized) else Ending.CUT)
 
     def connection_lost(self, exc: Exception | None) -> None:
