@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from tests.lean_pytest import LEAN
@@ -19,8 +21,12 @@ from tests.lean_pytest import LEAN
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = (ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.md")))
 _BLOCK = re.compile(r"(?:<!-- (?P<note>[^\n]*?) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```\n", re.DOTALL)
+_SHOWN_ONLY = "not run:"
+"""A note that begins so keeps a block from being run, and says why."""
+_MAKES = re.compile(r"^make ", re.MULTILINE)
 ADDRESS = "127.0.0.1:8777"
-SECONDS = 60
+SECONDS = 240
+"""How long a block may take; a busy machine takes many times what it takes elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -91,15 +97,57 @@ def run(block: Block, address: str, folder: Path) -> str:
     }
     text = block.text.replace(ADDRESS, address)
     command = [sys.executable, "-c", text] if block.language == "python" else ["bash", "-euo", "pipefail", "-c", text]
-    try:
-        done = subprocess.run(
-            command, cwd=folder, env=environ, capture_output=True, timeout=SECONDS, check=False, encoding="utf-8"
-        )
-    except subprocess.TimeoutExpired as late:
-        printed = (late.stdout or b"").decode("utf-8", "replace")
-        raise AssertionError(f"{block.name} was not done after {SECONDS} s; it printed:\n{printed}") from None
-    assert done.returncode == 0, f"{block.name} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
-    return done.stdout.replace(address, ADDRESS)
+    with subprocess.Popen(
+        command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            printed, told = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # what it has started too
+            printed, _ = process.communicate()
+            raise AssertionError(f"{block.name} was not done after {SECONDS} s; it printed:\n{printed}") from None
+    assert process.returncode == 0, f"{block.name} ended with {process.returncode}:\n{printed}\n{told}"
+    return printed.replace(address, ADDRESS)
+
+
+def files(document: Path) -> dict[str, str]:
+    """The files that a document gives its snippets: their paths and texts."""
+    named = [block for block in blocks(document) if block.note.startswith("file: ")]
+    return {block.note.removeprefix("file: "): block.text for block in named}
+
+
+def to_run() -> list[Block]:
+    """The blocks to run: not those that say why not, nor those that would run the tests again."""
+    return [
+        block
+        for document in DOCUMENTS
+        for block in blocks(document)
+        if block.language in {"sh", "python"}
+        and not block.note.startswith(_SHOWN_ONLY)
+        and not _MAKES.search(block.text)
+    ]
+
+
+@lru_cache
+def different() -> tuple[Block, ...]:
+    """Of the blocks to run those that stand nowhere before, to the letter, with the same files and the same output."""
+    first: dict[tuple[object, ...], Block] = {}
+    for block in to_run():
+        first.setdefault((block.language, block.text, block.expected, *files(block.document).items()), block)
+    return tuple(first.values())
+
+
+def check(block: Block, address: str, folder: Path) -> None:
+    """Fail where a block, run in `folder` with its document's files, does not print what the document says."""
+    for name, text in files(block.document).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace(ADDRESS, address), "utf-8")
+
+    printed = run(block, address, folder)
+
+    assert block.expected is None or fits(printed, block.expected), printed
 
 
 def fits(printed: str, expected: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import importlib
 import json
 import re
 from typing import TYPE_CHECKING
@@ -12,9 +13,11 @@ import pytest
 
 from mockserver.pipeline.faults.table import FAULTS
 from mockserver.pipeline.frame import DONE, WIRE_FORMATS
+from tests import snippets
 from tests.conftest import EDITIONS, load
 from tests.fault_docs import with_table
-from tests.snippets import ADDRESS, DOCUMENTS, ROOT, Block, blocks, fits, run, table
+from tests.in_thread import WAIT_SECONDS
+from tests.snippets import ROOT, Block, blocks, check, different, table, to_run
 from tests.tables import QUIRKS_PAGE, quirk_table
 
 if TYPE_CHECKING:
@@ -22,44 +25,35 @@ if TYPE_CHECKING:
 
     from tests.conftest import Live
 
-RUN = [block for document in DOCUMENTS for block in blocks(document) if block.language in {"sh", "python"}]
-SHOWN_ONLY = "not run:"
-"""A note that begins so keeps a block from being run, and says why."""
-MAKES = re.compile(r"^make ", re.MULTILINE)
+ELSEWHERE = {
+    ROOT / "docs" / "testing.md": "tests.test_docs_testing",
+    ROOT / "docs" / "contract.md": "tests.test_docs_contract",
+}
+"""Pages of which the snippets take long, and the file that runs them: all of them would be too much for one worker."""
+HERE = [block for block in different() if block.document not in ELSEWHERE]
 
 
-def files(document: Path) -> dict[str, str]:
-    """The files that a document gives its snippets: their paths and texts."""
-    named = [block for block in blocks(document) if block.note.startswith("file: ")]
-    return {block.note.removeprefix("file: "): block.text for block in named}
-
-
-def to_run() -> list[Block]:
-    """The blocks to run: not those that say why not, nor those that would run the tests again."""
-    return [block for block in RUN if not block.note.startswith(SHOWN_ONLY) and not MAKES.search(block.text)]
-
-
-def different() -> list[Block]:
-    """Of the blocks to run those that stand nowhere before, to the letter, with the same files and the same output."""
-    first: dict[tuple[object, ...], Block] = {}
-    for block in to_run():
-        first.setdefault((block.language, block.text, block.expected, *files(block.document).items()), block)
-    return list(first.values())
-
-
-@pytest.mark.parametrize("block", different(), ids=lambda block: block.name)
+@pytest.mark.parametrize("block", HERE, ids=lambda block: block.name)
 def test_snippet(block: Block, servers: dict[str, Live], tmp_path: Path) -> None:
-    """A snippet runs against a fresh server as it stands, and prints what the document says."""
-    server = servers["2024-tutorial"]
-    address = f"127.0.0.1:{server.port}"
-    for name, text in files(block.document).items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text.replace(ADDRESS, address), "utf-8")
+    """A snippet runs against a server as it stands, and prints what the document says."""
+    check(block, f"127.0.0.1:{servers['2024-tutorial'].port}", tmp_path)
 
-    printed = run(block, address, tmp_path)
 
-    assert block.expected is None or fits(printed, block.expected), printed
+@pytest.mark.parametrize("page", ELSEWHERE, ids=lambda page: page.name)
+def test_a_page_with_tests_of_its_own_has_its_snippets_there(page: Path) -> None:
+    """No snippet is run nowhere: those that are not run here are those of that file."""
+    module = importlib.import_module(ELSEWHERE[page])
+
+    assert [block.name for block in module.HERE] == [block.name for block in different() if block.document == page]
+
+
+def test_a_snippet_that_hangs_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is ended with all that it has started: what holds its output open would be waited for."""
+    monkeypatch.setattr(snippets, "SECONDS", 0.2)
+    hanging = Block(ROOT / "README.md", 1, "sh", "", "sleep 600 &\nwait\n")
+
+    with pytest.raises(AssertionError, match=r"^README\.md:1 was not done after 0\.2 s"):
+        snippets.run(hanging, "127.0.0.1:1", tmp_path)
 
 
 def test_every_document_has_something_to_run() -> None:
@@ -71,7 +65,7 @@ def chat(server: Live, chip: str, *, stream: bool) -> tuple[str, bytes]:
     """Content type and body of an answer."""
     asked = {"model": server.model, "stream": stream, "messages": [{"role": "user", "content": "你是谁?"}]}
     headers = {"authorization": "Bearer any-key", "content-type": "application/json"}
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)) as connection:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=WAIT_SECONDS)) as connection:
         connection.request("POST", server.path(chip), json.dumps(asked), headers)
         response = connection.getresponse()
         return response.headers["content-type"], response.read()
