@@ -12,6 +12,7 @@ from mockserver.server.app import App
 from mockserver.server.clock import FixedClock
 from mockserver.server.mock import Mock
 from tests import in_thread
+from tests.in_thread import WAIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,6 @@ KEY = "sk-very-secret-key-123"
 @contextmanager
 def serving(edition: Edition) -> Iterator[str]:
     """A mock of the edition on a free port of loopback; yields its base URL."""
-    mock = Mock(edition, in_process.service(edition), FixedClock(edition.file.defaults.created))
     mock = Mock(edition, in_process.service(edition), FixedClock(edition.file.defaults.created))
     with in_thread.serving(App(mock), mock) as served:
         yield served.url
@@ -42,7 +42,7 @@ def serving_with(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(10)
+        thread.join(WAIT_SECONDS)
 
 
 class Quiet(BaseHTTPRequestHandler):

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 from mockserver.pipeline.faults.table import FAULTS
 from mockserver.testing.mock_server import MockServer
 from tests.fault_cases import cases
-from tests.fault_observed import LONG_S, Question, hear, outcome, take
+from tests.fault_observed import Question, hear, outcome, take
+from tests.session_helpers import silence_of
 from tests.snippets import ROOT
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ SILENT: Final = ("cut;after_frames=4;clean=true", "empty_body", "blocked_at;afte
 EVENTS_CHIP: Final = "nvidia"
 LINES_CHIP: Final = "chip3"
 QUESTION: Final = "你是谁?"
-PATIENCE_S: Final = 1.5
-"""How long a fault that hangs is waited for; nothing else is bounded so closely."""
 WORKERS: Final = 8
 
 Table = list[list[str]]
@@ -107,12 +106,13 @@ def wire(got: Heard, whole: Heard) -> str:
 
 
 def observed() -> dict[str, dict[str, str]]:
-    """The cells of the big table by row and heading; several at a time, since most of the time is waiting for hangs."""
+    """The cells of the big table by row and heading; several at a time."""
     with MockServer() as mock, ThreadPoolExecutor(WORKERS) as pool:
 
         def question(case: FaultCase | None, chip: str, *, stream: bool) -> Question:
-            patience_s = PATIENCE_S if case is not None and case.hangs else LONG_S
-            return Question(mock.base_url(chip=chip), QUESTION, stream, str(case or ""), patience_s=patience_s)
+            session = mock.session()
+            silence = silence_of(session) if case is not None and case.hangs else None
+            return Question(mock.base_url(chip=chip), QUESTION, stream, str(case or ""), session.api_key, silence)
 
         heard: dict[bool, Heard] = {}
         taken: dict[bool, Taken] = {}

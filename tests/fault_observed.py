@@ -8,13 +8,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
+import httpcore
+import httpx
 import openai
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 LONG_S: Final = 30.0
 """How long any answer is waited for but those that hang."""
+AT_ONCE_S: Final = 0.01
+"""How long what lies ready is waited for."""
 Ended = Literal["complete", "cut", "reset", "hang", "broken"]
 """As `exchange.Ending`; `broken` is a transfer coding that is none."""
 
@@ -29,7 +33,8 @@ class Question:
         stream: Whether the answer is to be streamed.
         fault: What goes wrong, as `X-Mock-Fault` has it.
         key: The API key.
-        patience_s: How long to wait for the next bytes.
+        silence: Waits until the mock has sent all it will send, and tells whether it hangs then, in which case nobody
+            waits for more; None where it does not.
     """
 
     base_url: str
@@ -37,7 +42,7 @@ class Question:
     stream: bool
     fault: str = ""
     key: str = "any-key"
-    patience_s: float = LONG_S
+    silence: Callable[[], bool] | None = None
 
     @property
     def headers(self) -> dict[str, str]:
@@ -87,8 +92,10 @@ def hear(question: Question) -> Heard:
     lines = [f"POST {parts.path}/chat/completions HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     came = b""
     ended: Literal["hang", "reset"] | None = None
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=question.patience_s) as wire:
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=LONG_S) as wire:
         wire.sendall("\r\n".join([*lines, "", ""]).encode() + data)
+        if question.silence is not None and question.silence():
+            wire.settimeout(AT_ONCE_S)
         try:
             while part := wire.recv(65_536):
                 came += part
@@ -136,8 +143,9 @@ def take(question: Question) -> Taken:
     asked: Any = {"model": "", "messages": question.messages, "extra_headers": question.headers}
     taken = Taken([])
     with openai.OpenAI(
-        base_url=question.base_url, api_key=question.key, max_retries=0, timeout=question.patience_s
-    ) as client:
+        base_url=question.base_url, api_key=question.key, max_retries=0, timeout=LONG_S,
+        http_client=question.silence and _impatient(question.silence),
+    ) as client:  # fmt: skip
         try:
             if question.stream:
                 for chunk in client.chat.completions.create(**asked, stream=True):
@@ -150,6 +158,30 @@ def take(question: Question) -> Taken:
         except Exception as error:  # noqa: BLE001 - whatever it is, the table names it
             taken.raised = error
     return taken
+
+
+def _impatient(silence: Callable[[], bool]) -> Any:  # the SDK takes httpx, and names another client in its types
+    """A client that takes all that comes, and then times out at once."""
+    transport = httpx.HTTPTransport(trust_env=False)
+    transport._pool = httpcore.ConnectionPool(network_backend=_Impatient(silence))
+    return httpx.Client(transport=transport, trust_env=False)
+
+
+class _Impatient(httpcore.SyncBackend):
+    def __init__(self, silence: Callable[[], bool]) -> None:
+        self._silence = silence
+
+    def connect_tcp(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
+        stream = super().connect_tcp(*args, **options)
+        read = stream.read
+
+        def read_what_comes(max_bytes: int, timeout: float | None = None) -> bytes:
+            if not stream.get_extra_info("is_readable") and self._silence():
+                timeout = AT_ONCE_S
+            return read(max_bytes, timeout)
+
+        stream.read = read_what_comes  # type: ignore[method-assign]
+        return stream
 
 
 def named(error: BaseException) -> str:

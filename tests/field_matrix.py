@@ -13,6 +13,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
 from mockserver import MockServer
+from tests.in_thread import WAIT_SECONDS
 from tests.snippets import ROOT
 from tests.third_party import node_programs
 
@@ -82,7 +83,7 @@ def langchain(base_url: str, key: str) -> Read:
     from langchain_openai import ChatOpenAI
     from pydantic import SecretStr
 
-    model = ChatOpenAI(model=MODEL, api_key=SecretStr(key), base_url=base_url, max_retries=0, timeout=20)
+    model = ChatOpenAI(model=MODEL, api_key=SecretStr(key), base_url=base_url, max_retries=0, timeout=WAIT_SECONDS)
 
     def final(word: str, **more: Any) -> Any:
         first, *others = model.stream(word, **more)

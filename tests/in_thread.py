@@ -15,8 +15,8 @@ from mockserver.server.serving import Server, make_server, new_event_loop, tcp_s
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-WAIT_SECONDS: Final = 10.0
-"""How long a test waits for a socket or a thread before it fails; nothing takes so long."""
+WAIT_SECONDS: Final = 60.0
+"""How long a test waits for a socket, a thread or a process before it fails; only what hangs takes so long."""
 
 
 @dataclass(frozen=True)

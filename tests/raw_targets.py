@@ -8,6 +8,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tests.in_thread import WAIT_SECONDS
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator
@@ -91,4 +93,4 @@ def listening(behave: Behaviour, host: str = "127.0.0.1", tls: ssl.SSLContext | 
     finally:
         server.shutdown(socket.SHUT_RDWR)
         server.close()
-        thread.join(10)
+        thread.join(WAIT_SECONDS)

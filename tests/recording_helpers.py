@@ -24,7 +24,7 @@ from mockserver.server.performer import perform
 from mockserver.sources import recordings
 from mockserver.sources.recordings import Recordings
 from tests.conftest import load
-from tests.in_thread import serving
+from tests.in_thread import WAIT_SECONDS, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -73,7 +73,7 @@ class SocketServer(ABC):
     def __exit__(self, *_: object) -> None:
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
-        self._thread.join(5)
+        self._thread.join(WAIT_SECONDS)
 
     def _serve(self) -> None:
         while True:
@@ -125,7 +125,7 @@ class RawUpstream(SocketServer):
         self.heard.append(request)
         for number, data in enumerate(self.writes):
             if self.gate is not None and number == len(self.writes) - 1:
-                self.gate.wait(5)
+                self.gate.wait(WAIT_SECONDS)
             client.sendall(data)
         self.on_written()
         if self.ending is Ending.RESET:
@@ -165,7 +165,7 @@ class RunningRecorder:
 
 @contextlib.contextmanager
 def recording_of(
-    url: str, root: Path, mode: Mode = "all", *, timeout: float = 5.0, ca_file: str | None = None,
+    url: str, root: Path, mode: Mode = "all", *, timeout: float = WAIT_SECONDS, ca_file: str | None = None,
     environ: dict[str, str] | None = None, **settings: Any,
 ) -> Iterator[RunningRecorder]:  # fmt: skip
     """A proxy that records an upstream into a folder."""
@@ -219,20 +219,20 @@ class Seen:
 
 def ask(
     port: int, path: str = CHAT, body: bytes | None = None, headers: Sequence[str] = (), method: str = "POST",
-    patience: float = 5.0,
+    last: bytes = b"",
 ) -> Seen:  # fmt: skip
-    """Ask, and see the transfer chunks and the ending."""
+    """Ask, and see the transfer chunks and the ending; behind what comes `last`, a silence is a hang."""
     data = chat_body() if body is None else body
     lines = [f"{method} {path} HTTP/1.1", f"Content-Length: {len(data)}", "Content-Type: application/json", *headers]
     if not any(line.lower().startswith("host:") for line in lines):
         lines.append("Host: 127.0.0.1")
-    with socket.create_connection(("127.0.0.1", port), timeout=patience) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=WAIT_SECONDS) as client:
         client.sendall("\r\n".join([*lines, "", ""]).encode() + data)
-        return see(client)
+        return see(client, last)
 
 
-def see(client: socket.socket) -> Seen:
-    """Read one answer to its end."""
+def see(client: socket.socket, last: bytes = b"") -> Seen:
+    """Read one answer to its end, or to a silence behind `last`."""
     raw, ending = b"", Ending.CUT
     while not _whole(raw):
         try:
@@ -246,6 +246,8 @@ def see(client: socket.socket) -> Seen:
         if not more:
             break
         raw += more
+        if last and last in raw:
+            client.settimeout(0.1)
     else:
         ending = Ending.COMPLETE
     head, _, body = raw.partition(b"\r\n\r\n")

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from tests.in_thread import WAIT_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -46,13 +48,13 @@ class StateServer:
         assert self._process is not None
         with redis.Redis.from_url(self.url) as client:
             client.shutdown(save=True)
-        self._process.communicate(timeout=20)
+        self._process.communicate(timeout=WAIT_SECONDS)
 
     def kill(self) -> None:
         """End it at once."""
         assert self._process is not None
         self._process.kill()
-        self._process.communicate(timeout=20)
+        self._process.communicate(timeout=WAIT_SECONDS)
 
     @contextmanager
     def held(self) -> Iterator[None]:

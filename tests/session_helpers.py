@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,9 +12,10 @@ import httpx
 from openai import OpenAI
 
 from mockserver.server.guard import PREFIX
+from tests.in_thread import WAIT_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mockserver.testing.session import Session
 
@@ -47,7 +49,7 @@ def streamed(session: Session, text: str = "你是谁?") -> str:
     return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
 
 
-def asked(session: Session, text: str = "你是谁?", *, timeout_s: float = 10, **more: Any) -> httpx.Response:
+def asked(session: Session, text: str = "你是谁?", *, timeout_s: float = WAIT_SECONDS, **more: Any) -> httpx.Response:
     """An answer as it is on the wire; `more` are further fields of the body, and `headers`."""
     headers = {"Authorization": f"Bearer {session.api_key}", **more.pop("headers", {})}
     body = {"messages": [{"role": "user", "content": text}], **more}
@@ -69,6 +71,25 @@ def asked_without_reading(session: Session, **more: Any) -> Iterator[None]:
         connection.close()
 
 
+def silence_of(session: Session) -> Callable[[], bool]:
+    """What waits until the next answer of a session has sent all it will send, and tells whether it hangs then.
+
+    A client that reads on then hears nothing any more, and need not wait to know it.
+    """
+    after = max((one.number for one in session.exchanges()), default=0)
+
+    def hangs() -> bool:
+        until = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < until:
+            for one in session.exchanges(after=after):
+                answered = one.source or one.faults  # else it is not known yet what it will send
+                if not one.in_flight or (answered and one.frames_sent == one.frames_planned):
+                    return one.in_flight
+        raise AssertionError("nothing was answered")
+
+    return hangs
+
+
 def said(answer: httpx.Response) -> str:
     """The text of an answer that is not streamed."""
     return str(answer.json()["choices"][0]["message"]["content"])
@@ -78,4 +99,4 @@ def control(session: Session, method: str, path: str, **more: Any) -> httpx.Resp
     """One request to the control API, as any client sends it."""
     headers = {"authorization": f"Bearer {session.api_key}", "content-type": "application/json"}
     headers |= more.pop("headers", {})
-    return httpx.request(method, f"{session.url}{PREFIX}{path}", headers=headers, timeout=10, **PLAIN, **more)
+    return httpx.request(method, f"{session.url}{PREFIX}{path}", headers=headers, timeout=WAIT_SECONDS, **PLAIN, **more)

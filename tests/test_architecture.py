@@ -12,6 +12,7 @@ import pytest
 
 import mockserver
 from tests.conftest import EDITIONS, load
+from tests.in_thread import WAIT_SECONDS
 
 ROOT = Path(mockserver.__file__).parent
 FILES = sorted(path for path in ROOT.rglob("*.py") if "_data" not in path.parts)
@@ -257,7 +258,9 @@ HEAVY = {"starlette", "uvicorn", "pydantic", "faker", "hypothesis", "re2", "http
 def test_the_nouns_are_light(statement: str) -> None:
     """Importing the package costs nothing: what is heavy comes when it is used."""
     code = f"{statement}; import sys; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=WAIT_SECONDS
+    )
 
     assert not HEAVY & {name.split(".")[0] for name in done.stdout.split()}
 

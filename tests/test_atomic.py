@@ -14,6 +14,7 @@ import pytest
 
 from mockserver.core.errors import OperatorError
 from mockserver.files.atomic import draft, write_whole
+from tests.in_thread import WAIT_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,7 +106,9 @@ def test_several_write_the_same_file(tmp_path: Path) -> None:
 def test_it_is_light() -> None:
     """What tests import writes with it: no module of ours but the errors comes along."""
     code = "import mockserver.files.atomic, sys; print(*sorted(n for n in sys.modules if n.startswith('mockserver.')))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=WAIT_SECONDS
+    )
 
     assert done.stdout.split() == [
         "mockserver.core", "mockserver.core.errors", "mockserver.files", "mockserver.files.atomic"

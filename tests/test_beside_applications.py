@@ -53,7 +53,7 @@ def test_it(genstudio_mock):
     headers = {"Authorization": "Bearer " + genstudio_mock.api_key, "Content-Type": "application/json"}
     body = json.dumps({"messages": [{"role": "user", "content": "你是谁?"}]}).encode()
     request = urllib.request.Request(genstudio_mock.base_url + "/chat/completions", body, headers)
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=WAIT_SECONDS) as answer:
         assert json.load(answer)["choices"][0]["message"]["content"] == genstudio_mock.last.carried.text
 """
 

@@ -13,8 +13,9 @@ from mockserver.core.data import shipped
 from mockserver.core.exchange import Ending
 from mockserver.profile.edition import load_edition
 from mockserver.server.log import in_words, told_of
-from mockserver.server.protocol import MockProtocol
+from tests.by_hand import ByHand, pass_time, send
 from tests.conftest import KEY, Live, compose, serve
+from tests.in_thread import WAIT_SECONDS
 from tests.recording_helpers import recording_of
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ LARGE = "the request line and headers are over 65536 bytes"
 LATE = "the request's %s did not arrive within 0.2 s"
 
 
-class QuickProtocol(MockProtocol):
-    """The protocol with deadlines that a test can wait for."""
+class Quick(ByHand):
+    """Waits for a request for a moment only."""
 
     head_seconds = 0.2
     body_seconds = 0.2
@@ -56,14 +57,18 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     (root / EDITION).mkdir()
     (root / EDITION / "edition.toml").write_text(text, "utf-8")
     edition = load_edition(EDITION, [root, shipped("profiles")])
-    with serve(compose(edition, answer=fail, generation=None), QuickProtocol) as live:
+    with serve(compose(edition, answer=fail, generation=None), Quick) as live:
         yield live
 
 
-def say(live: Live, data: bytes) -> tuple[int, dict[str, str], Any]:
-    """Send bytes and read to the end: status, headers and JSON."""
+def say(live: Live, data: bytes, *, late: bool = False) -> tuple[int, dict[str, str], Any]:
+    """Send bytes, let time pass where the rest is to be late, and read to the end: status, headers and JSON."""
     with live.connect() as sock:
-        sock.sendall(data)
+        if late:
+            send(sock, data)
+            pass_time(live, 0.2)
+        else:
+            sock.sendall(data)
         raw = b""
         while part := sock.recv(65_536):
             raw += part
@@ -89,7 +94,7 @@ def test_a_request_that_cannot_be_read(
 ) -> None:
     """The code is the profile's; the exchange is in the default namespace's journal, and is told to the log."""
     before = len(changed.exchanges)
-    found, headers, document = say(changed, sent)
+    found, headers, document = say(changed, sent, late=status == 408)
     exchange = changed.wait_for(before + 1)
 
     assert (found, document) == (status, {"code": code, "msg": msg})
@@ -114,7 +119,7 @@ def test_a_body_that_cannot_be_read(changed: Live, sent: bytes, status: int, cod
     """The request's own exchange, which has begun by then, ends with that answer: in the namespace of its key."""
     own = changed.mock.namespaces.claim(KEY)
     before = len(changed.exchanges)
-    found, _, document = say(changed, HEAD + sent)
+    found, _, document = say(changed, HEAD + sent, late=status == 408)
     exchange = changed.wait_for(before + 1)
     changed.mock.namespaces.release(KEY)
 
@@ -129,7 +134,10 @@ def test_a_body_that_does_not_come_to_the_control_api(changed: Live, caplog: pyt
     """It is told so too, and nobody reads a traceback."""
     head = b"POST /_mock/faults HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
 
-    assert say(changed, head + b"content-length: 5\r\n\r\n{")[::2] == (408, {"code": 2, "msg": LATE % "body"})
+    assert say(changed, head + b"content-length: 5\r\n\r\n{", late=True)[::2] == (
+        408,
+        {"code": 2, "msg": LATE % "body"},
+    )
     assert say(changed, b"GET /later HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")[0] == 404
     assert not [record for record in caplog.records if record.exc_info]
 
@@ -147,13 +155,13 @@ def test_a_failure_of_the_mock(changed: Live) -> None:
 
 def test_what_was_not_read_is_in_the_journal(changed: Live) -> None:
     """The control API shows it, and gives no fixture of it."""
-    say(changed, b"GET /gone")
-    with urllib.request.urlopen(f"{changed.url}/_mock/exchanges?status=408", timeout=10) as answer:
+    say(changed, b"GET /gone", late=True)
+    with urllib.request.urlopen(f"{changed.url}/_mock/exchanges?status=408", timeout=WAIT_SECONDS) as answer:
         row = json.load(answer)[-1]
 
     assert (row["request"]["method"], row["request"]["path"], row["status"]) == ("GET", "/gone", 408)
     with pytest.raises(urllib.error.HTTPError, match="409"):
-        urllib.request.urlopen(f"{changed.url}/_mock/exchanges/{row['number']}/fixture", timeout=10)
+        urllib.request.urlopen(f"{changed.url}/_mock/exchanges/{row['number']}/fixture", timeout=WAIT_SECONDS)
 
 
 def test_the_recording_proxy_tells_of_them(tmp_path: Path) -> None:

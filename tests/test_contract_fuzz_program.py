@@ -24,6 +24,7 @@ from mockserver.contract.fuzz_staying import StayingProgram
 from mockserver.contract.harmless import known
 from mockserver.contract.library import edition_of
 from tests.buggy_clients import waits_for_done
+from tests.in_thread import WAIT_SECONDS
 from tests.lean_pytest import LEAN
 from tests.snippets import ROOT
 
@@ -281,7 +282,7 @@ time.sleep(600)"""
             assert fuzzing.poll() is None
 
         fuzzing.send_signal(signal.SIGINT)
-        out, err = fuzzing.communicate(timeout=20)
+        out, err = fuzzing.communicate(timeout=WAIT_SECONDS)
     finally:
         fuzzing.kill()  # of one that has ended: nothing
 
@@ -308,7 +309,7 @@ def test_a_saved_stream_is_served_to_whatever_asks(tmp_path: Path) -> None:
     finally:
         serving.send_signal(signal.SIGINT)
         try:
-            serving.communicate(timeout=20)
+            serving.communicate(timeout=WAIT_SECONDS)
         finally:
             serving.kill()
 
@@ -429,7 +430,8 @@ STAYING_FAILS = {
 def test_how_a_client_that_stays_fails(fail: str) -> None:
     """The problem names what it did; it is started anew for the next stream."""
     code, kind, problem = STAYING_FAILS[fail]
-    client = StayingProgram([sys.executable, "-c", f"import sys, time\nfor line in sys.stdin:\n {code}"], os.environ, 2)
+    words = [sys.executable, "-c", f"import sys, time\nfor line in sys.stdin:\n {code}"]
+    client = StayingProgram(words, os.environ, 2 if fail == "hangs" else WAIT_SECONDS)
     try:
         for _ in range(1 if fail == "hangs" else 2):
             with pytest.raises(kind) as caught:

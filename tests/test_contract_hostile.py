@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import re
 import shutil
 import socket
@@ -16,11 +17,14 @@ import pytest
 from mockserver.cli import contract as contract_command
 from mockserver.cli import drift as drift_command
 from mockserver.cli import learn as learn_command
+from mockserver.contract import http_client
+from mockserver.contract.incoming import Incoming
 from mockserver.contract.library import Target
 from mockserver.contract.result import Clock
 from tests import learning
 from tests.conftest import load
 from tests.contract_live import KEY, serving
+from tests.in_thread import WAIT_SECONDS
 from tests.raw_targets import answers, listening, request, says, streams, waits
 
 if TYPE_CHECKING:
@@ -212,14 +216,26 @@ def test_what_is_wrong_is_found_within_the_budget(behave: Behaviour, clause: str
     assert f"nvidia: {clause} (must) broken by" in out
 
 
-def test_three_answers_without_an_end_stop_the_run(honest_then_silent: tuple[str, list[int]]) -> None:
+def test_three_answers_without_an_end_stop_the_run(
+    honest_then_silent: tuple[str, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A target that falls silent is left alone after three requests, and what held until then is told: exit code 1."""
     url, asked = honest_then_silent
-    code, out, _, _ = run(url, timeout=1)
+    read = itertools.count(1)
+
+    def patient_with_honest_ones(sock: Any, file: Any, _silence_s: float, *more: Any) -> Incoming:
+        return Incoming(sock, file, WAIT_SECONDS if next(read) <= HONEST else 0.1, *more)
+
+    monkeypatch.setattr(http_client, "Incoming", patient_with_honest_ones)
+    code, out, _, _ = run(url)
 
     assert code == 1
     assert "nvidia: stopped after 6 requests: 3 answers did not end in time" in out
     assert len(asked) == 7
+
+
+HONEST = 4
+"""Answers before the silence."""
 
 
 @pytest.fixture
@@ -231,7 +247,7 @@ def honest_then_silent() -> Iterator[tuple[str, list[int]]]:
 
         def behave(connection: socket.socket) -> None:
             asked.append(1)
-            if len(asked) > 4:
+            if len(asked) > HONEST:
                 waits(connection)
                 return
             pass_on(connection, behind)

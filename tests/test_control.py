@@ -17,6 +17,7 @@ from mockserver.settings.config import Config
 from mockserver.testing.mock_server import MockServer
 from mockserver.testing.session import Session
 from tests.command import called
+from tests.in_thread import WAIT_SECONDS
 from tests.session_helpers import asked, control
 
 if TYPE_CHECKING:
@@ -280,7 +281,7 @@ def test_a_request_without_an_answer_is_not_saved(session: Session) -> None:
     """A client that leaves within its body is told of in the journal, and there is nothing to replay."""
     host, port = session.url.removeprefix("http://").split(":")
     head = f"POST /maas/m/c/chat/completions HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {session.api_key}\r\n"
-    with socket.create_connection((host, int(port)), timeout=20) as sock:
+    with socket.create_connection((host, int(port)), timeout=WAIT_SECONDS) as sock:
         sock.sendall(f"{head}expect: 100-continue\r\ncontent-length: 100\r\n\r\n".encode())
         assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(b"{")

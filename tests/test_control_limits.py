@@ -22,6 +22,7 @@ from mockserver.server.asgi_request import kept
 from mockserver.server.control import operations, replies
 from mockserver.sources import tokens
 from tests.conftest import KEY, Live, compose, load, serve
+from tests.in_thread import WAIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,14 +66,14 @@ def test_large_replies_are_made_one_at_a_time(live: Live, monkeypatch: pytest.Mo
     def wait(exchanges: list[Exchange], *_: Any) -> list[Any]:
         made.append(len(exchanges))
         began.set()
-        assert goes_on.wait(30)
+        assert goes_on.wait(WAIT_SECONDS)
         return []
 
     monkeypatch.setattr(replies, "whole_exchanges", wait)
     path = "/_mock/exchanges?frames=true"
     reader = threading.Thread(target=ask, args=(live, "GET", path))
     reader.start()
-    assert began.wait(30)
+    assert began.wait(WAIT_SECONDS)
     for _ in range(5):
         with live.connect() as sock:
             sock.sendall(f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
@@ -80,7 +81,7 @@ def test_large_replies_are_made_one_at_a_time(live: Live, monkeypatch: pytest.Mo
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     assert say(live, "GET", "/_mock/health")[0] == 200
     goes_on.set()
-    reader.join(30)
+    reader.join(WAIT_SECONDS)
     assert ask(live, "GET", path).endswith(b"[]")
 
     assert len(made) == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -14,31 +13,19 @@ import pytest
 from mockserver.core.exchange import Answer, Ending, Usage
 from mockserver.server.known_heads import LONGEST_BODY_BYTES, KnownHeads
 from mockserver.server.mock import LARGE_BODY_BYTES
-from mockserver.server.protocol import MockProtocol
+from tests.by_hand import ByHand, Reading, pass_time, send
 from tests.conftest import Live, compose, load, serve
 from tests.doors import DATE, AsgiDoor, DirectDoor, noted
 from tests.in_thread import WAIT_SECONDS
 from tests.raw_http import answer, body, head, read_all, responses, say, whole
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterator
 
     from mockserver.core.exchange import ChatRequest
 
-READS: Final[queue.SimpleQueue[int]] = queue.SimpleQueue()
 
-
-class Reading(MockProtocol):
-    """Tells of each read, so that a test knows that what it sends next comes in another one."""
-
-    def data_received(self, data: bytes) -> None:
-        """As ever, and tell."""
-        super().data_received(data)
-        READS.put(len(data))
-
-
-class Impatient(Reading):
+class Impatient(ByHand):
     """Waits for a body for a moment only."""
 
     body_seconds = 0.2
@@ -56,21 +43,12 @@ def impatient() -> Iterator[tuple[Live, Live]]:
     yield from _both(Impatient)
 
 
-def _both(protocol: type[MockProtocol]) -> Iterator[tuple[Live, Live]]:
+def _both(protocol: type[Reading]) -> Iterator[tuple[Live, Live]]:
     with ExitStack() as stack:
         yield tuple(  # type: ignore[misc]  # two of them
             stack.enter_context(serve(compose(load("2024-tutorial")), protocol, door=door))
             for door in (AsgiDoor, DirectDoor)
         )
-
-
-def send(sock: socket.socket, *parts: bytes) -> None:
-    """Send parts, each when the one before has been read."""
-    for part in parts:
-        sock.sendall(part)
-        read = 0
-        while read < len(part):
-            read += READS.get(timeout=WAIT_SECONDS)
 
 
 def parts_of(request: bytes, *ends: int) -> list[bytes]:
@@ -80,13 +58,17 @@ def parts_of(request: bytes, *ends: int) -> list[bytes]:
     return [request[start:end] for start, end in pairwise(cuts)]
 
 
-def both(doors: tuple[Live, Live], count: int, parts: Callable[[Live], list[bytes]]) -> bytes:
-    """What both doors answer, which is the same and has the same notes."""
+def both(
+    doors: tuple[Live, Live], count: int, parts: Callable[[Live], list[bytes]], passing_s: float | None = None
+) -> bytes:
+    """What both doors answer, at once or when time has passed, which is the same and has the same notes."""
     seen = []
     for live in doors:
         before = len(live.exchanges)
         with live.connect() as sock:
             send(sock, *parts(live))
+            if passing_s is not None:
+                pass_time(live, passing_s)
             received = DATE.sub(b"\r\n", read_all(sock))
         live.wait_for(before + count)
         seen.append((received, [noted(one) for one in live.exchanges[before:]]))
@@ -165,7 +147,7 @@ def test_a_client_that_says_no_more_within_its_body(doors: tuple[Live, Live]) ->
 
 def test_a_body_that_does_not_come_is_refused(impatient: tuple[Live, Live]) -> None:
     """The deadline of a body holds by either door: 408, and the exchange says what was answered."""
-    received = both(impatient, 1, lambda live: parts_of(whole(live), 5)[:-1])
+    received = both(impatient, 1, lambda live: parts_of(whole(live), 5)[:-1], passing_s=0.2)
 
     status, _, says = answer(received)
     assert status == 408

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from contextlib import ExitStack
 from dataclasses import replace
 from types import SimpleNamespace
@@ -17,6 +16,8 @@ from mockserver.server.client_connection import WholeAnswer
 from mockserver.server.known_heads import MOST_HEADS, KnownHeads
 from mockserver.server.namespace import StateNeededError
 from mockserver.server.protocol import MockProtocol
+from mockserver.server.serving import KEEP_ALIVE_SECONDS
+from tests.by_hand import ByHand, pass_time, send
 from tests.conftest import KEY, Live, compose, load, serve
 from tests.doors import DATE, AsgiDoor, DirectDoor, noted
 from tests.raw_http import answer, body, head, read_all, responses, say, whole
@@ -247,40 +248,28 @@ def test_known_heads_are_bounded(live: Live) -> None:
 
 def test_a_used_connection_is_kept_as_long_as_any() -> None:
     """An answer without ASGI stops the head's clock too, and a request that stops halfway starts it again."""
-
-    class Quick(MockProtocol):
-        head_seconds = 0.1
-
-    with serve(compose(load("2024-tutorial")), Quick, door=DirectDoor) as live, live.connect() as sock:
+    with serve(compose(load("2024-tutorial")), ByHand, door=DirectDoor) as live, live.connect() as sock:
         answered = DirectDoor.answered
         for _ in range(2):
-            sock.sendall(whole(live, "connection: keep-alive"))
+            send(sock, whole(live, "connection: keep-alive"))
             assert [status for status, _ in responses(sock, 1)] == [200]
         assert DirectDoor.answered == answered + 2
-        with live.connect() as other:  # it waits for longer than the head's time
-            assert other.recv(1) == b""
-        sock.sendall(whole(live)[:-1])
-        sock.sendall(whole(live)[-1:])
+        pass_time(live, ByHand.head_seconds)
+        send(sock, whole(live)[:-1])
+        send(sock, whole(live)[-1:])
         assert answer(read_all(sock))[0] == 200
 
 
 def test_an_open_connection_is_closed_when_nothing_is_asked() -> None:
     """So long after its last answer, however many went before it."""
-    idle_seconds = 0.3
-
-    class Quick(MockProtocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            self.timeout_keep_alive = idle_seconds  # type: ignore[assignment]
-
     for door in (AsgiDoor, DirectDoor):
-        with serve(compose(load("2024-tutorial")), Quick, door=door) as live, live.connect() as sock:
-            began = time.monotonic()
-            while (asked := time.monotonic()) < began + 1.5 * idle_seconds:
-                sock.sendall(whole(live, "connection: keep-alive"))
+        with serve(compose(load("2024-tutorial")), ByHand, door=door) as live, live.connect() as sock:
+            for _ in range(3):
+                send(sock, whole(live, "connection: keep-alive"))
                 assert [status for status, _ in responses(sock, 1)] == [200]
+                pass_time(live, 0.9 * KEEP_ALIVE_SECONDS)
+            pass_time(live, 0.1 * KEEP_ALIVE_SECONDS)
             assert sock.recv(1) == b""
-            assert time.monotonic() - asked > 0.9 * idle_seconds
 
 
 @pytest.mark.parametrize("paused", [False, True])

@@ -12,7 +12,7 @@ from mockserver.settings.config import Config
 from mockserver.testing.mock_server import MockServer
 from tests.fault_cases import OnTheWire, cases
 from tests.fault_observed import Question, hear
-from tests.session_helpers import asked, control
+from tests.session_helpers import asked, control, silence_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 FORMS = {"sse": ("nvidia", True), "json-lines": ("chip3", True), "json": ("nvidia", False)}
 """Wire forms: a chip that sends it, and whether it streams."""
-PATIENCE_S, QUIET_S = 5.0, 0.15
-"""How long to wait for the next bytes, and for those of a fault that hangs."""
 ASKED = "这句话没有 fixture"
 TEXT = "你好😀\u2028" * 3
 CASES = cases("wire")
@@ -34,8 +32,8 @@ WRITES = [case for case in CASES if case.fault.acts_on is ActsOn.NETWORK_WRITES]
 def hear_it(session: Session, form: str, fault: str = "", *, hangs: bool = False) -> Heard:
     """What a raw socket hears."""
     chip, stream = FORMS[form]
-    patience_s = QUIET_S if hangs else PATIENCE_S
-    return hear(Question(session.chip(chip).base_url, ASKED, stream, fault, session.api_key, patience_s))
+    silence = silence_of(session) if hangs else None
+    return hear(Question(session.chip(chip).base_url, ASKED, stream, fault, session.api_key, silence))
 
 
 def check(case: FaultCase, form: str, good: Heard, bad: Heard) -> None:

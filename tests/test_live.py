@@ -19,6 +19,7 @@ from mockserver.core.errors import OperatorError
 from mockserver.settings.config import Config
 from mockserver.testing.control_client import MockError
 from mockserver.testing.mock_server import MockServer, asgi_app
+from tests.in_thread import WAIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,7 +138,7 @@ def test_stopping_cuts_an_answer_that_hangs() -> None:
             session = mock.session()
             session.arm("stall;after_frames=2")
             headers = {"Authorization": f"Bearer {session.api_key}"}
-            client = held.enter_context(httpx.Client(trust_env=False, timeout=20))
+            client = held.enter_context(httpx.Client(trust_env=False, timeout=WAIT_SECONDS))
             url = f"{session.base_url}/chat/completions"
             answer = held.enter_context(client.stream("POST", url, json={**QUESTION, "stream": True}, headers=headers))
             parts = answer.iter_raw()

@@ -7,7 +7,6 @@ import io
 import os
 import re
 import sys
-import threading
 from typing import TYPE_CHECKING, TextIO
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from mockserver.core.exchange import Exchange, Plan, Request
 from mockserver.server import log, log_writer
 from mockserver.server.log_writer import LogWriter
+from tests.in_thread import WAIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,9 +78,9 @@ def test_the_end_does_not_wait_for_a_reader_for_ever(monkeypatch: pytest.MonkeyP
         writer = LogWriter(stream, str)
         for number in range(5000):
             writer.add(lambda number=number: line(number))  # type: ignore[misc]
-        before = threading.active_count()
         writer.close()
-        assert threading.active_count() == before - 1
+        writer._thread.join(WAIT_SECONDS)
+        assert not writer._thread.is_alive()
 
 
 @PIPES

@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mockserver.testing.mock_server import MockServer
 from tests.command import ROOT, called
+from tests.in_thread import WAIT_SECONDS
 from tests.served import ready_url, started
 from tests.session_helpers import asked_without_reading
 
@@ -49,7 +50,7 @@ def figures_at(url: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
 
 def asked(url: str, method: str = "GET") -> tuple[int, str, str]:
     """Status, `Allow` and text that a scraper gets, which knows no token."""
-    with contextlib.closing(http.client.HTTPConnection(url.partition("://")[2], timeout=20)) as connection:
+    with contextlib.closing(http.client.HTTPConnection(url.partition("://")[2], timeout=WAIT_SECONDS)) as connection:
         connection.request(method, "/_mock/metrics")
         answer = connection.getresponse()
         return answer.status, answer.headers.get("allow", ""), answer.read().decode()
@@ -111,7 +112,7 @@ def test_no_client_makes_labels(measured: MockServer) -> None:
         return len([1 for name, _ in figures_at(measured.url) if name == "genstudio_mock_exchanges_total"])
 
     def say(number: int) -> None:
-        connection = http.client.HTTPConnection(measured.url.partition("://")[2], timeout=20)
+        connection = http.client.HTTPConnection(measured.url.partition("://")[2], timeout=WAIT_SECONDS)
         path = f"/maas/m{number}/c{number}/chat/completions"
         connection.request("POST", path, b"{}", {"Authorization": f"Bearer k{number}"})
         connection.getresponse().read()
@@ -170,7 +171,7 @@ def test_whichever_worker_is_asked_tells_of_all(tmp_path: Path, monkeypatch: pyt
 
     def seen(url: str, name: Any, value: float) -> None:
         """Whichever is asked says so, as soon as it is so."""
-        until, agreeing = time.monotonic() + 20, 0
+        until, agreeing = time.monotonic() + WAIT_SECONDS, 0
         while agreeing < 10 and time.monotonic() < until:
             agreeing = agreeing + 1 if figures_at(url).get(name) == value else 0
         assert agreeing == 10, figures_at(url).get(name)
@@ -178,11 +179,15 @@ def test_whichever_worker_is_asked_tells_of_all(tmp_path: Path, monkeypatch: pyt
     with started("--workers", "2", "--port", "0", "--metrics") as process:
         url = ready_url(process)
         for _ in range(20):
-            with contextlib.closing(http.client.HTTPConnection(url.partition("://")[2], timeout=20)) as connection:
+            with contextlib.closing(
+                http.client.HTTPConnection(url.partition("://")[2], timeout=WAIT_SECONDS)
+            ) as connection:
                 say(connection)
                 assert connection.getresponse().read().endswith(b"data: [DONE]\n\n")
         seen(url, chats, 20)
-        with contextlib.closing(http.client.HTTPConnection(url.partition("://")[2], timeout=20)) as connection:
+        with contextlib.closing(
+            http.client.HTTPConnection(url.partition("://")[2], timeout=WAIT_SECONDS)
+        ) as connection:
             say(connection, **{"X-Mock-Fault": "first_token_delay;ms=600000"})
             seen(url, streams, 1)
             for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii").split():
@@ -194,7 +199,7 @@ def test_whichever_worker_is_asked_tells_of_all(tmp_path: Path, monkeypatch: pyt
         seen(url, chats, 20)
         assert len(list(tmp_path.iterdir())) == 1
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=WAIT_SECONDS)
     assert (process.returncode, list(tmp_path.iterdir())) == (0, [])
 
 

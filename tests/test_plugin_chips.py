@@ -30,7 +30,7 @@ def lines(session):
     body = json.dumps({"messages": [{"role": "user", "content": "hi"}], "stream": True}).encode()
     headers = {"Authorization": "Bearer " + session.api_key, "Content-Type": "application/json"}
     request = urllib.request.Request(session.base_url + "/chat/completions", body, headers)
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=WAIT_SECONDS) as answer:
         return [line for line in answer.read().decode().split("\\n") if line]
 
 def test_events_only(genstudio_mock):

@@ -13,6 +13,7 @@ from mockserver.core.data import shipped
 from mockserver.testing.mock_lease import MockLease, _lease, _read_where
 from mockserver.testing.mock_server import MockServer
 from mockserver.testing.running_mock import RunningMock
+from tests.in_thread import WAIT_SECONDS
 from tests.inner_pytest import ASK, PLUGINS, outcomes, runner
 from tests.snippets import ROOT
 
@@ -122,10 +123,10 @@ class TestServer:
             watching = _lease(where)
             assert watching is not None
             process.kill()
-            process.wait(10)
+            process.wait(WAIT_SECONDS)
 
         with watching:  # ours is the last lease now, and its end is that of the mock's process
-            watching.settimeout(20)
+            watching.settimeout(WAIT_SECONDS)
             watching.shutdown(1)
             assert watching.recv(1) == b""
         assert _lease(where) is None

@@ -16,6 +16,7 @@ import pytest
 from mockserver.core.errors import OperatorError
 from mockserver.server.port_file import PortFile
 from mockserver.testing.mock_server import MockServer
+from tests.in_thread import WAIT_SECONDS
 from tests.served import question, ready_url, started
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def test_the_file_of_an_earlier_run_is_gone_before_anything_is_bound(tmp_path: P
     path.write_text("1\n")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         with started("--port", str(taken.getsockname()[1]), "--port-file", str(path)) as process:
-            process.communicate(timeout=20)
+            process.communicate(timeout=WAIT_SECONDS)
         assert process.returncode == 2
     assert not path.exists()
 
@@ -54,7 +55,7 @@ def test_the_file_of_a_killed_run_goes_with_it(tmp_path: Path) -> None:
         ready_url(process)
         assert path.exists()
         process.kill()
-        until = time.monotonic() + 20
+        until = time.monotonic() + WAIT_SECONDS
         while path.exists() and time.monotonic() < until:
             os.sched_yield()
     assert not path.exists()
@@ -69,7 +70,7 @@ def test_the_file_is_gone_while_answers_end(tmp_path: Path) -> None:
         url = ready_url(process)
         host, _, port = url.partition("://")[2].partition(":")
         asked = question(url)
-        with closing(http.client.HTTPConnection(host, int(port), timeout=20)) as client:
+        with closing(http.client.HTTPConnection(host, int(port), timeout=WAIT_SECONDS)) as client:
             assert isinstance(asked.data, bytes)
             client.request("POST", asked.selector, asked.data, dict(asked.header_items()))
             answer = client.getresponse()
@@ -77,7 +78,7 @@ def test_the_file_is_gone_while_answers_end(tmp_path: Path) -> None:
             process.send_signal(signal.SIGTERM)
             while True:
                 try:
-                    socket.create_connection((host, int(port)), timeout=20).close()
+                    socket.create_connection((host, int(port)), timeout=WAIT_SECONDS).close()
                 except OSError:
                     break
             assert process.poll() is None

@@ -23,6 +23,7 @@ from mockserver.recording.formats.convert import convert, exchanges
 from mockserver.recording.formats.har import HOST
 from mockserver.recording.formats.imported_exchange import Hints
 from mockserver.recording.store import Store
+from tests.in_thread import WAIT_SECONDS
 from tests.recording_helpers import CHAT, SSE_HEAD, RawUpstream, chat_body, chunked
 from tests.third_party import node_programs
 
@@ -118,7 +119,9 @@ def validated() -> Callable[[str], str]:
 
     def validate(text: str) -> str:
         words = [node, "-e", VALIDATE]
-        done = subprocess.run(words, cwd=folder, input=text.encode(), capture_output=True, timeout=30, check=True)
+        done = subprocess.run(
+            words, cwd=folder, input=text.encode(), capture_output=True, timeout=WAIT_SECONDS, check=True
+        )
         return done.stdout.decode().strip()
 
     return validate

@@ -17,6 +17,7 @@ import pytest
 
 from mockserver.core.exchange import Ending
 from mockserver.files.exchange_file import read
+from tests.in_thread import WAIT_SECONDS
 from tests.recording_helpers import CHAT, LINES_HEAD, RawUpstream, ask, chat_body, chunked, posted
 
 LINE = b'{"choices": [{"index": 0, "delta": {"content": "%b"}}]}\n'
@@ -51,7 +52,7 @@ class Running:
     def end(self, sent: signal.Signals) -> tuple[int, str]:
         """Send a signal; the exit code and standard error."""
         self.process.send_signal(sent)
-        out, err = self.process.communicate(timeout=10)
+        out, err = self.process.communicate(timeout=WAIT_SECONDS)
         assert out == ""
         return self.process.returncode, err
 
@@ -157,11 +158,12 @@ def test_a_signal_in_mid_stream(sent: signal.Signals, tmp_path: Path) -> None:
     with (
         RawUpstream(head, Ending.HANG) as upstream,
         Running("--base-url", upstream.url, "--output", str(tmp_path), grace_seconds=0.1) as running,
-        socket.create_connection(("127.0.0.1", running.port), timeout=5) as client,
+        socket.create_connection(("127.0.0.1", running.port), timeout=WAIT_SECONDS) as client,
     ):
         client.sendall(posted(chat_body()))
-        while LINE % b"a" not in client.recv(65536):
-            pass
+        got = b""
+        while LINE % b"a" not in got:
+            got += client.recv(65536)
         code, err = running.end(sent)
         seen = client.recv(65536)
 
@@ -200,7 +202,7 @@ def test_lines_that_nobody_reads_hold_nothing_up(tmp_path: Path) -> None:
         port = int([running.stdout.readline() for _ in range(2)][1].split(":")[-1].split("/")[0])
         answers = [ask(port) for _ in range(2)]  # no upstream is there, which each time is told
         running.send_signal(signal.SIGTERM)
-        code = running.wait(timeout=20)
+        code = running.wait(timeout=WAIT_SECONDS)
     finally:
         running.kill()
         running.communicate()
@@ -216,7 +218,7 @@ def test_a_port_file_that_cannot_be_written(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "mockserver", "record", "--base-url", "http://127.0.0.1:1", "--port", "0"]
     words += ["--output", str(tmp_path), "--port-file", "none/port"]
 
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False)
 
     message = "--port-file none/port: cannot be written: No such file or directory\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", message)

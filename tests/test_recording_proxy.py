@@ -16,6 +16,7 @@ from mockserver.files.secrets import Scrubbing
 from mockserver.recording import proxy as proxy_module
 from mockserver.recording import relay
 from mockserver.recording.path_map import path_map
+from tests.in_thread import WAIT_SECONDS
 from tests.recording_helpers import (
     CHAT,
     LINES_HEAD,
@@ -322,26 +323,20 @@ def test_paths_stay_in_the_folder(path: str, tmp_path: Path) -> None:
     assert all(".." not in part and "\\" not in part for found in root.rglob("*.json") for part in found.parts)
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proxy looks often, and reads on only briefly for a client that has left."""
-    monkeypatch.setattr(proxy_module, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(proxy_module, "LINGER_SECONDS", 0.3)
-
-
 def leave(port: int) -> None:
     """Ask, read the first chunk, and go."""
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=WAIT_SECONDS) as client:
         client.sendall(posted(chat_body()))
         got = b""
         while LINE not in got:
             got += client.recv(65536)
 
 
-@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("ends", [True, False], ids=["ends-soon", "never-ends"])
-def test_a_client_that_leaves(ends: bool, tmp_path: Path) -> None:
+def test_a_client_that_leaves(ends: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that ends soon after its client left is kept whole; one that does not is let go, and not kept."""
+    monkeypatch.setattr(proxy_module, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(proxy_module, "LINGER_SECONDS", WAIT_SECONDS if ends else 0.1)
     told = threading.Event()
     gate = threading.Event()
     writes = [LINES_HEAD, chunked(LINE)[0], b"0\r\n\r\n"] if ends else [LINES_HEAD, chunked(LINE)[0]]
@@ -357,7 +352,7 @@ def test_a_client_that_leaves(ends: bool, tmp_path: Path) -> None:
         proxy.recorder.tell = telling
         leave(proxy.port)
         gate.set()
-        assert told.wait(5)
+        assert told.wait(WAIT_SECONDS)
 
     if ends:
         assert kept(proxy.files[0]).ending is Ending.COMPLETE
@@ -376,8 +371,8 @@ def test_the_proxy_stops_in_a_stream(tmp_path: Path) -> None:
             upstream.on_written = ready.set
             client = threading.Thread(target=lambda: seen.append(ask(proxy.port)))
             client.start()
-            assert ready.wait(5)
-        client.join(5)
+            assert ready.wait(WAIT_SECONDS)
+        client.join(WAIT_SECONDS)
 
     assert (seen[0].body, seen[0].ending) == (LINE, Ending.CUT)
     assert proxy.told == [f"not kept: stopped before the answer to {CHAT!r} was whole"]

@@ -23,6 +23,7 @@ from mockserver.files.exchange_file import read
 from mockserver.settings.config import Config
 from mockserver.testing.mock_server import MockServer
 from tests.command import EDITIONS, ROOT, called
+from tests.in_thread import WAIT_SECONDS
 from tests.learning import MODEL, changed_chip, run
 from tests.recording_helpers import LINES_HEAD, RawUpstream, Seen, ask, chat_body, chunked, recording_of
 from tests.session_helpers import PLAIN
@@ -105,7 +106,7 @@ def running(*words: str, at: Path) -> Iterator[int]:
         yield int(file.read_text())
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=WAIT_SECONDS)
 
 
 @every_form

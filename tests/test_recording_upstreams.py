@@ -26,7 +26,7 @@ from mockserver.recording.upstream import connect as reach
 from mockserver.recording.upstream_address import Upstream
 from mockserver.sources.recordings import recording
 from mockserver.sources.replay import exact_plan
-from tests.in_thread import serving
+from tests.in_thread import WAIT_SECONDS, serving
 from tests.recording_helpers import (
     LINES_HEAD,
     PlanApp,
@@ -118,7 +118,7 @@ def process(words: Sequence[str], port: int, folder: Path, **environ: str) -> It
     with (folder / "log").open("wb") as log:
         started = subprocess.Popen(words, cwd=folder, stdout=log, stderr=log, env={**os.environ, **environ})
         try:
-            until = time.monotonic() + 20
+            until = time.monotonic() + WAIT_SECONDS
             while True:
                 assert started.poll() is None, (folder / "log").read_text()
                 assert time.monotonic() < until, (folder / "log").read_text()
@@ -128,7 +128,7 @@ def process(words: Sequence[str], port: int, folder: Path, **environ: str) -> It
             yield
         finally:
             started.terminate()
-            started.wait(10)
+            started.wait(WAIT_SECONDS)
 
 
 @pytest.fixture(scope="module", params=SERVERS)
@@ -244,7 +244,7 @@ class ConnectProxy(SocketServer):
             back = threading.Thread(target=_pump, args=(there, client), daemon=True)
             back.start()
             _pump(client, there)
-            back.join(5)
+            back.join(WAIT_SECONDS)
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:

@@ -24,7 +24,7 @@ from mockserver.recording.show import compared, time_line
 from mockserver.sources.recordings import recording
 from mockserver.sources.replay import exact_plan
 from tests.command import ROOT, called
-from tests.in_thread import serving
+from tests.in_thread import WAIT_SECONDS, serving
 from tests.recording_helpers import CHAT, SSE_HEAD, PlanApp, RawUpstream, ask, chat_body, chunked, posted, recording_of
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def test_the_end_is_recorded(tmp_path: Path) -> None:
     upstream = RawUpstream([SSE_HEAD, *chunked(b"data: [DONE]\n\n")], gate=gate)
 
     with upstream, recording_of(upstream.url, tmp_path) as proxy:
-        with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client:
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=WAIT_SECONDS) as client:
             client.sendall(posted(chat_body()))
             seen = b""
             while b"[DONE]" not in seen:

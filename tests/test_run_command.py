@@ -14,6 +14,7 @@ import pytest
 
 from mockserver.cli.run import execute
 from mockserver.contract.fuzz_program import Program
+from tests.in_thread import WAIT_SECONDS
 from tests.snippets import ROOT, blocks
 from tests.third_party import node_programs
 
@@ -129,7 +130,7 @@ def test_signals_are_passed_on(tmp_path: Path, number: signal.Signals) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=WAIT_SECONDS)
 
     assert (process.returncode, out) == (5, "caught\n")
     assert err.startswith("genstudio-mock: 0 exchanges")
@@ -210,7 +211,7 @@ def test_nobody_reads_the_report(tmp_path: Path) -> None:
     with started("--", "sh", "-c", "exit 5", cwd=tmp_path) as process:
         assert process.stderr is not None
         process.stderr.close()
-        assert process.wait(30) == 5
+        assert process.wait(WAIT_SECONDS) == 5
 
 
 WRONG: dict[str, str] = {

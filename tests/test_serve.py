@@ -18,6 +18,7 @@ import pytest
 
 from mockserver.server.serving import new_event_loop
 from tests.command import ROOT
+from tests.in_thread import WAIT_SECONDS
 from tests.served import question, ready_url, started
 
 if TYPE_CHECKING:
@@ -33,13 +34,13 @@ def test_a_signal_lets_the_answer_in_flight_end(tmp_path: Path, how: signal.Sign
     with started(*flags) as process:
         url = ready_url(process)
         assert port_file.read_text() == f"{url.rpartition(':')[2]}\n"
-        with urllib.request.urlopen(question(url), timeout=10) as answer:
+        with urllib.request.urlopen(question(url), timeout=WAIT_SECONDS) as answer:
             first = answer.readline()
             process.send_signal(how)
             lines = [first, *answer]
         assert process.stdout is not None
         out = process.stdout.read()
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=WAIT_SECONDS)
 
     assert json.loads(lines[-1])["choices"][0]["finish_reason"] == "stop"
     assert len(lines) == 19
@@ -59,11 +60,11 @@ def test_json_is_one_line_each() -> None:
         ready = json.loads(process.stdout.readline())
         hostile = urllib.request.Request(f"{ready['url']}/a%0Ab%1B[31m%E2%80%A8", b"x")
         with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(hostile, timeout=10)
+            urllib.request.urlopen(hostile, timeout=WAIT_SECONDS)
         caught.value.close()
         process.terminate()
         out = process.stdout.read()
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=WAIT_SECONDS)
 
     assert ready["event"] == "ready"
     assert ready["chips"]["chip3"] == [
@@ -80,10 +81,10 @@ def test_json_is_one_line_each() -> None:
 def test_with_level_warning_nothing_is_told_of_requests() -> None:
     """A quiet mock says nothing of what went well."""
     with started("--port", "0", "--log-level", "warning") as process:
-        with urllib.request.urlopen(question(ready_url(process)), timeout=10) as answer:
+        with urllib.request.urlopen(question(ready_url(process)), timeout=WAIT_SECONDS) as answer:
             answer.read()
         process.terminate()
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=WAIT_SECONDS)
 
     assert (process.returncode, err) == (0, "")
 
@@ -95,7 +96,7 @@ def test_a_port_in_use() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with started("--port", str(port)) as process:
-            out, err = process.communicate(timeout=10)
+            out, err = process.communicate(timeout=WAIT_SECONDS)
 
     assert (process.returncode, out) == (2, "")
     assert re.fullmatch(
@@ -107,7 +108,7 @@ def test_a_port_file_that_cannot_be_written(tmp_path: Path) -> None:
     """Nothing is served without the port file that was asked for."""
     path = tmp_path / "none" / "port"
     with started("--port", "0", "--port-file", str(path)) as process:
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=WAIT_SECONDS)
 
     assert (process.returncode, out) == (2, "")
     assert err.startswith(f"--port-file {path}: cannot be written: ")
@@ -122,12 +123,12 @@ def test_a_unix_socket(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert f" is ready at unix:{path} " in process.stdout.readline()
         with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(10)
+            client.settimeout(WAIT_SECONDS)
             client.connect(str(path))
             client.sendall(b"GET /_mock/health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
             assert client.recv(100).startswith(b"HTTP/1.1 200 OK\r\n")
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=WAIT_SECONDS)
 
     assert process.returncode == 0
     assert not path.exists()
@@ -138,7 +139,7 @@ def test_the_server_goes_on_where_nobody_reads_its_log() -> None:
     """Requests are answered beyond what a pipe holds, and a signal ends it in time and without a fault."""
     with started("--port", "0") as process:
         address = ready_url(process).partition("://")[2]
-        connection = http.client.HTTPConnection(address, timeout=20)
+        connection = http.client.HTTPConnection(address, timeout=WAIT_SECONDS)
         for _ in range(600):
             connection.request("GET", "/" + "p" * 190)
             answer = connection.getresponse()
@@ -146,7 +147,7 @@ def test_the_server_goes_on_where_nobody_reads_its_log() -> None:
             answer.read()
         connection.close()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(WAIT_SECONDS) == 0
         assert process.stderr is not None
         assert len(process.stderr.read().splitlines()) < 600
 

@@ -15,9 +15,9 @@ from mockserver.core.exchange import Answer, Ending, Usage
 from mockserver.pipeline.pace import PaceSettings
 from mockserver.profile.edition import ERROR_KINDS
 from mockserver.server.protocol import MockProtocol
+from tests.by_hand import ByHand, pass_time, send
 from tests.conftest import EDITIONS, Live, compose, load, serve
 from tests.doors import AsgiDoor, DirectDoor
-from tests.in_thread import WAIT_SECONDS
 from tests.raw_http import answer, body, head, read_all, responses, say, whole
 from tests.recording_helpers import dechunked
 
@@ -32,8 +32,8 @@ BODY_LIMIT = 4000
 PIECES = 1200
 
 
-class QuickProtocol(MockProtocol):
-    """The protocol with deadlines that a test can wait for."""
+class Quick(ByHand):
+    """Waits for a request for a moment only."""
 
     head_seconds = 0.2
     body_seconds = 0.2
@@ -68,7 +68,7 @@ def live(request: pytest.FixtureRequest) -> Iterator[Live]:
 @pytest.fixture(scope="module", params=DOORS)
 def quick(request: pytest.FixtureRequest) -> Iterator[Live]:
     """That service with short deadlines, by each door."""
-    with serve(big_service(), QuickProtocol, door=DOORS[request.param]) as running:
+    with serve(big_service(), Quick, door=DOORS[request.param]) as running:
         yield running
 
 
@@ -554,45 +554,65 @@ def test_many_small_requests_in_one_packet_are_not_one_large_head(live: Live) ->
         (lambda live: head(live)[:-2], b"headers"),
         (lambda live: head(live, "content-length: 5") + b"abc", b"body"),
         (lambda live: head(live, "transfer-encoding: chunked") + b"5\r\nabc", b"body"),
-        (lambda live: whole(live, "connection: keep-alive", path="/nothing") + b"POST", b"headers"),
     ],
-    ids=["request-line", "headers", "body", "chunked-body", "second-request"],
+    ids=["request-line", "headers", "body", "chunked-body"],
 )
 def test_a_slow_request_gets_a_408(quick: Live, sent: Any, what: bytes) -> None:
     """A client that stops in the middle of a request is told so and let go."""
-    raw = say(quick, sent(quick))
+    with quick.connect() as sock:
+        send(sock, sent(quick))
+        pass_time(quick, 0.2)
+        raw = read_all(sock)
 
-    assert raw.count(b"HTTP/1.1 408 Request Timeout\r\n") == 1
+    assert raw.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert raw.endswith(b'{"code":40800,"msg":"the request\'s %b did not arrive within 0.2 s"}' % what)
+
+
+def test_a_slow_second_request_gets_a_408(quick: Live) -> None:
+    """The deadline holds behind an answer too."""
+    with quick.connect() as sock:
+        send(sock, whole(quick, "connection: keep-alive", path="/nothing") + b"POST")
+        assert responses(sock, 1)[0][0] == 404
+        pass_time(quick, 0.2)
+        assert read_all(sock).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
 
 def test_every_byte_does_not_buy_more_time(quick: Live) -> None:
     """The deadline is that of the whole head, so dripping bytes does not keep a connection."""
     with quick.connect() as sock:
-        sock.sendall(b"POST / HTTP/1.1\r\n")
-        received = b""
-        sock.settimeout(0.02)
-        for _ in range(int(WAIT_SECONDS / 0.02)):
-            try:
-                received = sock.recv(1000)
-                break
-            except TimeoutError:
-                sock.sendall(b"x")
-    assert received.startswith(b"HTTP/1.1 408 ")
+        send(sock, b"POST / HTTP/1.1\r\n")
+        for _ in range(2):
+            pass_time(quick, 0.09)
+            send(sock, b"x")
+        pass_time(quick, 0.02)
+        assert read_all(sock).startswith(b"HTTP/1.1 408 ")
 
 
-@pytest.mark.parametrize("sent", [b"", b"\r\n\r\n"], ids=["silent", "empty-lines"])
-def test_a_connection_that_asks_nothing_is_closed(quick: Live, sent: bytes) -> None:
-    """Without a word, since nothing was asked."""
-    assert say(quick, sent) == b""
+def test_a_connection_that_asks_nothing_is_closed() -> None:
+    """Without a word, since nothing was asked; by the real clock."""
+
+    class Impatient(MockProtocol):
+        head_seconds = 0.2
+
+    with serve(compose(load("2024-tutorial")), Impatient) as live:
+        assert say(live, b"") == b""
+
+
+def test_empty_lines_ask_nothing(quick: Live) -> None:
+    """A connection on which nothing else came is closed without a word too."""
+    with quick.connect() as sock:
+        send(sock, b"\r\n\r\n")
+        pass_time(quick, 0.2)
+        assert read_all(sock) == b""
 
 
 def test_empty_lines_do_not_keep_a_used_connection(quick: Live) -> None:
     """An empty line after an answer is not a request: it does not stop the clock."""
     with quick.connect() as sock:
-        sock.sendall(whole(quick, "connection: keep-alive", path="/nothing"))
+        send(sock, whole(quick, "connection: keep-alive", path="/nothing"))
         assert responses(sock, 1)[0][0] == 404
-        sock.sendall(b"\r\n")
+        send(sock, b"\r\n")
+        pass_time(quick, 0.3)
         assert sock.recv(100) == b""
 
 

@@ -36,6 +36,7 @@ from mockserver.server.state.shared_journal import SharedJournal
 from mockserver.testing.mock_server import MockServer
 from tests.command import ROOT, called
 from tests.control_machine import ControlMachine
+from tests.in_thread import WAIT_SECONDS
 from tests.inner_pytest import PLUGINS
 from tests.redis_server import PROGRAMS, StateServer, state_server
 from tests.served import ready_url, started
@@ -72,7 +73,7 @@ def key(two: tuple[MockServer, MockServer], request: pytest.FixtureRequest) -> I
 @contextmanager
 def hanging(mock: MockServer, key: str) -> Iterator[None]:
     """A chat whose answer never comes; the client leaves in the end."""
-    connection = http.client.HTTPConnection(mock.url.removeprefix("http://"), timeout=30)
+    connection = http.client.HTTPConnection(mock.url.removeprefix("http://"), timeout=WAIT_SECONDS)
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     connection.request("POST", "/maas/mt-infini-3b/nvidia/chat/completions", json.dumps(QUESTION), headers)
     try:
@@ -170,7 +171,7 @@ def test_a_rate_limit_of_a_header_counts_all(two: tuple[MockServer, MockServer])
             {"Authorization": "Bearer any", "Content-Type": "application/json", "X-Mock-Fault": "rate_limit;rpm=3"},
         )  # fmt: skip
         try:
-            with urllib.request.urlopen(asked, timeout=30) as answer:
+            with urllib.request.urlopen(asked, timeout=WAIT_SECONDS) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             with error:
@@ -294,8 +295,9 @@ def test_no_api_key_is_in_the_state(server: StateServer, two: tuple[MockServer, 
     assert not [one for one in keys if key.encode() in one + (server.ask("DUMP", one) or b"")]
 
 
-def test_many_entries_are_bounded(server: StateServer) -> None:
+def test_many_entries_are_bounded(server: StateServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """In number and in bytes, the oldest go first, and they are counted; nothing of another namespace goes."""
+    monkeypatch.setattr("mockserver.server.state.link.ANSWER_S", WAIT_SECONDS)  # 20 MB take their time
 
     async def append(count: int, size: int) -> tuple[list[int], int, int]:
         async def nothing(*_: object) -> None:
@@ -468,7 +470,7 @@ def test_workers_are_one_though_one_is_killed(server: StateServer) -> None:
         statuses = [chat(url, "own")[0] for _ in range(10)]
         numbers = [one["number"] for one in call(url, "GET", "/exchanges", "own")]
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=WAIT_SECONDS)
         send_nothing_more = process.returncode
 
     assert (ready["workers"], ready["state"], send_nothing_more) == (2, server.url, 0)
@@ -491,7 +493,7 @@ def ask(mock):
     body = json.dumps({"messages": [{"role": "user", "content": "x"}]}).encode()
     headers = {"Authorization": f"Bearer {mock.api_key}", "Content-Type": "application/json"}
     asked = urllib.request.Request(f"{mock.base_url}/chat/completions", body, headers)
-    with urllib.request.urlopen(asked, timeout=30) as answer:
+    with urllib.request.urlopen(asked, timeout=WAIT_SECONDS) as answer:
         return json.load(answer)["choices"][0]["message"]["content"]
 
 @pytest.mark.parametrize("number", range(3))
@@ -518,7 +520,7 @@ def test_a_suite_on_every_chip_against_several(server: StateServer, tmp_path: Pa
             cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=WAIT_SECONDS)
 
     assert re.search(r"^21 passed in", done.stdout, re.MULTILINE), done.stdout
     assert process.returncode == 0

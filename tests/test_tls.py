@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from mockserver.core.errors import OperatorError
 from mockserver.testing.mock_server import MockServer
 from tests.command import called
+from tests.in_thread import WAIT_SECONDS
 from tests.served import started
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def test_the_request_to_paste_works(tmp_path: Path) -> None:
         pasted = subprocess.run(["sh", "-c", ready["curl"]], capture_output=True, text=True, check=False)
         untrusted = subprocess.run(["curl", "-s", "--noproxy", "*", ready["url"]], capture_output=True, check=False)
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=WAIT_SECONDS)
 
     assert ready["url"].startswith("https://127.0.0.1:")
     assert (ready["ca"], process.returncode) == (str(ca), 0)
@@ -131,7 +132,7 @@ def test_the_operators_certificate(own: Path, files: tuple[str, str | None]) -> 
         context = ssl.create_default_context(cafile=str(own / "ca.pem"))
         import http.client
 
-        connection = http.client.HTTPSConnection(mock.url.partition("://")[2], context=context, timeout=20)
+        connection = http.client.HTTPSConnection(mock.url.partition("://")[2], context=context, timeout=WAIT_SECONDS)
         connection.request("GET", "/_mock/health")
         assert connection.getresponse().status == 200
         connection.close()

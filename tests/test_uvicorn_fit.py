@@ -21,6 +21,7 @@ from mockserver.server import uvicorn_fit
 from mockserver.server.protocol import MockProtocol
 from mockserver.testing.mock_server import MockServer
 from tests.command import ROOT, called
+from tests.in_thread import WAIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +121,7 @@ def test_a_stream_that_is_cut_at_the_end_leaves_no_traceback(
 
     with MockServer(pace="first_token_ms=0,inter_token_ms=60000") as mock:
         address = mock.url.removeprefix("http://").split(":")
-        with socket.create_connection((address[0], int(address[1])), timeout=10) as client:
+        with socket.create_connection((address[0], int(address[1])), timeout=WAIT_SECONDS) as client:
             body = b'{"stream": true, "messages": [{"role": "user", "content": "a"}]}'
             path = mock.base_url(chip="nvidia").removeprefix(mock.url).encode()
             client.sendall(

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
@@ -21,6 +22,7 @@ from mockserver.server.control.operations import OPERATIONS, Operation
 from mockserver.server.guard import PREFIX
 from mockserver.server.namespace import Touches
 from tests.command import ROOT, called
+from tests.in_thread import WAIT_SECONDS
 from tests.served import question, ready_url, started
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def two() -> Iterator[str]:
     with started("--workers", "2", "--port", "0") as process:
         yield ready_url(process)
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(WAIT_SECONDS) == 0
 
 
 def call(url: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
@@ -58,7 +60,7 @@ def call(url: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
     headers = {"Content-Type": "application/json"} if body is not None else {}
     asked = urllib.request.Request(url + PREFIX + path, data, headers, method=method)
     try:
-        with urllib.request.urlopen(asked, timeout=10) as answer:
+        with urllib.request.urlopen(asked, timeout=WAIT_SECONDS) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
@@ -74,11 +76,11 @@ def test_sigterm_drains_all(tmp_path: Path) -> None:
         ready = json.loads(process.stdout.readline())
         assert port_file.read_text() == f"{ready['url'].rpartition(':')[2]}\n"
         asked = question(ready["url"])
-        answers = [held.enter_context(urllib.request.urlopen(asked, timeout=20)) for _ in range(STREAMS)]
+        answers = [held.enter_context(urllib.request.urlopen(asked, timeout=WAIT_SECONDS)) for _ in range(STREAMS)]
         firsts = [one.readline() for one in answers]
         process.terminate()
         streams = [[first, *one] for first, one in zip(firsts, answers, strict=True)]
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=WAIT_SECONDS)
 
     assert (ready["workers"], out, process.returncode) == (3, "", 0)
     assert [json.loads(one[-1])["choices"][0]["finish_reason"] for one in streams] == ["stop"] * STREAMS
@@ -95,11 +97,13 @@ def test_a_worker_that_is_killed_is_started_again() -> None:
         os.kill(min(before), signal.SIGKILL)
         told = line_of(process, "worker")
         for _ in range(STREAMS):
-            with urllib.request.urlopen(question(url), timeout=20) as answer:
+            with urllib.request.urlopen(question(url), timeout=WAIT_SECONDS) as answer:
                 assert len(answer.readlines()) == 19
-        after = workers_of(process)
+        until = time.monotonic() + WAIT_SECONDS
+        while len(after := workers_of(process)) < 2:  # which is told first, and then done
+            assert time.monotonic() < until
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=WAIT_SECONDS)
 
     assert re.search(rf"worker [12] of 2 \(process {min(before)}\) ended by SIGKILL; it is started again\n", told)
     assert (len(after), len(after & before)) == (2, 1)
@@ -111,7 +115,7 @@ def test_no_worker_outlives_its_parent() -> None:
     with started("--workers", "2", "--port", "0", "--grace-seconds", "0") as process:
         ready_url(process)
         process.kill()
-        process.communicate(timeout=20)  # returns when nobody holds the output open any more
+        process.communicate(timeout=WAIT_SECONDS)  # returns when nobody holds the output open any more
 
 
 def test_a_second_server_is_refused_the_port(two: str) -> None:
@@ -172,7 +176,7 @@ def test_a_unix_socket_is_shared(tmp_path: Path) -> None:
             )  # fmt: skip
             assert json.loads(done.stdout)["status"] == "ok"
         process.terminate()
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=WAIT_SECONDS)
 
     assert (process.returncode, err, path.exists()) == (0, "", False)
 
@@ -226,7 +230,7 @@ def test_lines_of_several_processes_stay_whole() -> None:
 def test_a_kept_connection_stays_with_its_process(two: str) -> None:
     """Requests on one connection are answered in turn, as with one process."""
     host = two.removeprefix("http://")
-    connection = http.client.HTTPConnection(host, timeout=10)
+    connection = http.client.HTTPConnection(host, timeout=WAIT_SECONDS)
     asked = question(two)
     for _ in range(3):
         connection.request("POST", asked.selector, asked.data, dict(asked.headers))
