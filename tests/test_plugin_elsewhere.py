@@ -154,9 +154,7 @@ def test_the_default_needs_them(pytester: pytest.Pytester, run: Run) -> None:
     result = run()
 
     assert outcomes(result) == {"errors": 1}
-    told = (
-        "genstudio-mock: pydantic_core is not installed here; pip install without --no-deps brings it, and for pytest"
-    )
+    told = "genstudio-mock: uvicorn is not installed here; pip install without --no-deps brings it, and for pytest"
     result.stdout.fnmatch_lines([f"{told} genstudio_mock_command can start the one of another environment"])
 
 

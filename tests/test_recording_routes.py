@@ -330,7 +330,7 @@ def test_a_path_without_a_model_is_asked_with_one_in_the_body(tmp_path: Path) ->
         words = ("--base-url", url, "--model", MODEL, "--chip", "nvidia", "--path-template", Route().path)
         code, out, _ = run(drift_command, *words, "--fixtures", str(tmp_path))
 
-    assert (code, out.splitlines()[0]) == (1, "nvidia: 1 difference in 1 exchange")
+    assert (code, out.splitlines()[0]) == (1, "nvidia: 1 difference in 1 exchange, 1 more observed")
 
 
 def test_a_deployment_is_compared_though_no_model_was_named(tmp_path: Path) -> None:
