@@ -206,6 +206,7 @@ WRONG_FILES = [
     ("model = 'm'", "model: 'm' is not allowed; allowed: a list"),
     ("api_key = 'sk-secret'", "api_key: this value is not allowed; allowed: a list"),
     ("moderation = 1", "moderation: 1 is not allowed; allowed: a table"),
+    ("moderation.input_words = 'a'", "moderation: input_words: 'a' is not allowed; allowed: a list"),
     (
         "moderation.input_word = []",
         "moderation: input_word: unknown key; did you mean input_words, output_words, input_patterns?",

@@ -102,6 +102,7 @@ MISTAKES = {
     "latency;ms": "latency: 'ms' is not of the form name=value",
     "drop_done;x=1": "drop_done: x: unknown setting; it has no settings",
     "stall": "stall: after_frames: missing",
+    "status;status=503;headers=[]": "status: headers: [] is not allowed; allowed: an object",
     "status;status=199": "status: status: '199' is not allowed; allowed: greater than or equal to 200",
     "status;status=503;body={};message=no": "status: give either body or message",
     "set_header;name=a b": "set_header: name: 'a b' is no name of a header; allowed: letters, digits and dashes",

@@ -329,6 +329,8 @@ WRONG_CHIPS: dict[str, tuple[str, str]] = {
         "quirks[0].claim: 'guessed' is not allowed; allowed: 'documented', 'observed' or 'assumed'",
     ),
     "missing": ('summary = "x"\n', "latency: missing"),
+    "no list": ('summary = "x"\nquirks = 1' + LATENCY, "quirks: 1 is not allowed; allowed: a list"),
+    "no table": ('summary = "x"\nlatency = 1', "latency: 1 is not allowed; allowed: a table"),
     "infinite": (
         'summary = "x"' + LATENCY.replace("= 1", "= inf", 1),
         "latency.first_token_ms: inf is not allowed; allowed: a finite number",

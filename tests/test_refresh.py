@@ -143,6 +143,22 @@ def test_a_file_that_breaks_says_what_it_said(tmp_path: Path) -> None:
     assert [line.endswith("; what it said before is served on") for line in told] == [True]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+@pytest.mark.parametrize("leads_to", ["itself.json", "nowhere.json", "/dev/null"])
+@pytest.mark.parametrize("when", ["at the start", "later"])
+def test_a_link_that_leads_to_no_file_is_passed_over(tmp_path: Path, when: str, leads_to: str) -> None:
+    """A link in a circle, for one, whose file the system will not even look for."""
+    write(tmp_path, "good.json", {})
+    early = loaded(tmp_path) if when == "later" else None
+    (tmp_path / "itself.json").symlink_to(leads_to)
+
+    fixtures = early or loaded(tmp_path)
+
+    assert fixtures.refresh(NEW_YEAR_S + 1) == []
+    assert found(fixtures, request(user("a"))) == "good.json"
+    assert not fixtures.broken
+
+
 def test_a_root_that_is_missing_is_a_mistake_of_the_operator(tmp_path: Path) -> None:
     """A mistyped folder does not pass for an empty one."""
     with pytest.raises(OperatorError) as raised:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import MISSING, fields
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model, model_validator
 from pydantic_core import core_schema
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-    from pydantic_core import CoreSchema
+    from pydantic_core import CoreSchema, ErrorDetails
 
 T = TypeVar("T")
+_LISTS: Final = frozenset({"list_type", "tuple_type"})
+_MAPPINGS: Final = frozenset({"dict_type", "model_type", "model_attributes_type"})
 
 
 def checks(kind: type[T]) -> TypeAdapter[T]:
@@ -49,6 +51,21 @@ def strictly(model: type[T], data: bytes, document: Any) -> T:
         if not sum(_made_whole(document, path) for path in paths):
             raise
     return checks(model).validate_json(json.dumps(document), strict=True)
+
+
+def allowed(error: ErrorDetails, mapping: str = "an object") -> str:
+    """What a value may be, or what is wrong with it; in words of files, where pydantic has those of Python.
+
+    Args:
+        error: One error of a validation.
+        mapping: What an object of keys is called where the value was written.
+    """
+    if error["type"] in _LISTS:
+        return "a list"
+    if error["type"] in _MAPPINGS:
+        return mapping
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return message.partition(", unable to")[0] if error["type"].endswith("_parsing") else message
 
 
 def _made_whole(value: Any, path: tuple[int | str, ...]) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mockserver.core.checking import checks, form_of
+from mockserver.core.checking import allowed, checks, form_of
 from mockserver.core.errors import OperatorError, nearest, shown, suggestion
 from mockserver.core.written import Written
 from mockserver.files.toml import toml_of
@@ -33,15 +33,18 @@ def read_toml(path: Path, kind: type[T]) -> T:
     return checked(toml_of(path), kind, path)
 
 
-def checked(data: object, kind: type[T], path: Path | str) -> T:
-    """Data read from a file as a value; raises OperatorError for the first thing wrong."""
+def checked(data: object, kind: type[T], path: Path | str, mapping: str = "a table") -> T:
+    """Data read from a file as a value; raises OperatorError for the first thing wrong.
+
+    `mapping` is what an object of keys is called in such files: a table in TOML, an object in JSON.
+    """
     try:
         return checks(kind).validate_python(data)
     except ValidationError as wrong:
-        raise OperatorError(f"{path}: {explain(wrong, kind)}") from None
+        raise OperatorError(f"{path}: {explain(wrong, kind, mapping)}") from None
 
 
-def explain(wrong: ValidationError, kind: type[Any]) -> str:
+def explain(wrong: ValidationError, kind: type[Any], mapping: str = "an object") -> str:
     """The first error of a validation in one line: key, what was seen, what is allowed."""
     errors = wrong.errors(include_url=False)
     error = next((one for one in errors if _misspelt(one, kind)), errors[0])
@@ -53,7 +56,7 @@ def explain(wrong: ValidationError, kind: type[Any]) -> str:
         return f"{where}unknown key; {suggestion(str(error['loc'][-1]), _keys(kind, error['loc'][:-1]))}"
     if trouble == "missing":
         return f"{where}missing"
-    message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    message = allowed(error, mapping)
     if trouble == "too_short":
         message = f"at least {error['ctx']['min_length']} of them"
     if trouble == "value_error":

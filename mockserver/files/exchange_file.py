@@ -217,7 +217,7 @@ def read_if_exchange(path: Path) -> ExchangeFile | None:
         raise UnreadableFileError(f"{path}: not a JSON file: {error}") from None
     if not isinstance(document, dict) or "response" not in document:
         return None
-    return checked(document, ExchangeFile, path)
+    return checked(document, ExchangeFile, path, mapping="an object")
 
 
 def exchange_of(file: ExchangeFile, source: str = "recording") -> Exchange:

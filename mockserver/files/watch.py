@@ -109,7 +109,7 @@ class Watch:
             inner = f"{name}/{entry.name}" if name else entry.name
             if entry.is_dir(follow_symlinks=False):
                 folders.add(inner)
-            elif entry.name.endswith(self._ending) and entry.is_file() and (now := _stamp(entry.path)):
+            elif entry.name.endswith(self._ending) and _is_file(entry) and (now := _stamp(entry.path)):
                 listed.add(inner)
                 if files.get(inner) != now:
                     files[inner] = now
@@ -142,6 +142,14 @@ def _entries(path: str) -> Iterator[os.DirEntry[str]]:
             yield from entries
     except OSError:
         return
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file, or a link to one; a link that leads in a circle or where nobody may look is none."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
 
 
 def _stamp(path: str) -> Stamp | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from mockserver.core.checking import allowed
 from mockserver.core.errors import shown, suggestion
 from mockserver.core.fault_text import named_faults
 from mockserver.pipeline.faults.table import FAULTS, AnyFault
@@ -71,11 +72,11 @@ def _explain(kind: str, wrong: ValidationError) -> str:
     names = [str(part) for part in error["loc"][1:]]  # the first is the type
     known = [name for name in FAULTS[kind].model_fields if name != "type"]
     if error["type"] == "extra_forbidden":
-        allowed = suggestion(names[-1], known) if known else "it has no settings"
-        return f"{kind}: {names[-1]}: unknown setting; {allowed}"
+        settings = suggestion(names[-1], known) if known else "it has no settings"
+        return f"{kind}: {names[-1]}: unknown setting; {settings}"
     if error["type"] == "missing":
         return f"{kind}: {names[-1]}: missing"
-    message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ").partition(", unable to")[0]
+    message = allowed(error)
     if error["type"] == "value_error":  # of a rule between settings, or of one that says for itself what is allowed
         return ": ".join([kind, *names[:1], message])
     return f"{kind}: {'.'.join(names)}: {shown(error['input'])} is not allowed; allowed: {message}"
