@@ -8,6 +8,7 @@ import pytest
 
 from mockserver.core.errors import Refusal
 from mockserver.pipeline.refuse import ErrorShape, refuse
+from mockserver.server.asgi_request import refused_without_key
 
 BODY = '{"said":"{message}","input":{value},"words":"no {text}"}'
 REPEATED: dict[str, tuple[str, bytes, str]] = {
@@ -34,3 +35,21 @@ def test_a_body_repeats_what_was_asked(message: str, asked: bytes, made: str) ->
 
     assert data.decode() == made
     assert json.loads(data)
+
+
+@pytest.mark.parametrize(
+    ("key", "made"),
+    [
+        ("sk-1234567890", '{"said":"it","input":"*************","words":"no *************"}'),
+        ("sk-12345678", '{"said":"it","input":"***********90","words":"no ***********90"}'),
+        ("sk-123456-other", '{"said":"it","input":"sk-1234567890","words":"no sk-1234567890"}'),
+        ("sk-1234", '{"said":"it","input":"sk-1234567890","words":"no sk-1234567890"}'),
+    ],
+    ids=["the key", "a part of it", "another key", "a short key, which may be any word"],
+)
+def test_no_refusal_repeats_the_api_key(key: str, made: str) -> None:
+    """A client that sends its key in the body too must not find it in the journal, however the error row repeats it."""
+    row = ErrorShape(status=400, family="own", code=400, body=BODY, claim="observed", source="a test")
+    plan = refuse(Refusal("invalid-field", "it", param="model"), row, asked=b'{"model": "sk-1234567890"}')
+
+    assert refused_without_key(plan, key).frames == (made.encode(),)
