@@ -4,12 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from mockserver.core.exchange import Plan, Request
 from mockserver.pipeline.incoming import IncomingRequest, Response
 from mockserver.pipeline.memory import MOST_BYTES, MOST_MET, MOST_RESPONSES, Memory
+from tests.conftest import KEY, compose, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from mockserver.pipeline.respond import Service
+
+
+_GOOD = {b"authorization": b"Bearer " + KEY.encode()}
+_DECIDE: dict[str, tuple[dict[bytes, bytes], dict[bytes, bytes], bytes]] = {
+    name: (one, other, body)
+    for name, one, other, body in (
+        ("key", {b"authorization": b"Basic x"}, {b"authorization": b""}, b""),
+        ("type", {b"content-type": b"text/plain"}, {b"content-type": b"text/html"}, b""),
+        ("coding", {b"content-encoding": b"br"}, {b"content-encoding": b"gzip"}, b"\x1f\x8b"),
+        ("no coding", {b"content-encoding": b"br"}, {}, b"\x1f\x8b"),
+        ("quirks", {b"x-mock-quirks": b"type-json"}, {}, b'{"messages": [{"content": "hi"}], "stream": true}'),
+        ("error", {b"x-mock-error": b"internal"}, {b"x-mock-error": b"missing-key"}, b""),
+        ("style", {b"x-mock-answer": b"echo"}, {}, b'{"messages": [{"content": "hi"}]}'),
+    )
+}  # fmt: skip
 
 
 def asked(body: bytes) -> IncomingRequest:
@@ -82,3 +102,23 @@ def test_the_memory_is_bounded() -> None:
 
     assert len(memory._met) <= MOST_MET
     assert len(memory._kept) <= MOST_RESPONSES
+
+
+@pytest.mark.parametrize("dice", [b"", bytes(64)], ids=["response", "decision"])
+@pytest.mark.parametrize(("one", "other", "body"), _DECIDE.values(), ids=_DECIDE)
+def test_each_header_that_decides_is_told_apart(
+    one: dict[bytes, bytes], other: dict[bytes, bytes], body: bytes, dice: bytes
+) -> None:
+    """What is remembered of a body is not said where a header makes it another request."""
+    edition = load("2024-tutorial")
+
+    def plan(of: Service, headers: dict[bytes, bytes]) -> tuple[object, ...]:
+        request = Request("POST", "/", {**_GOOD, **headers}, body)
+        said = of.respond(IncomingRequest("mt-infini-3b", "nvidia", request, 1000, dice=dice)).plan
+        return said.status, said.headers, tuple(said.frames)
+
+    service = compose(edition)
+    for _ in range(3):
+        remembered = plan(service, one)
+
+    assert plan(service, other) == plan(compose(edition), other) != remembered

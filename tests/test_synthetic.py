@@ -78,6 +78,16 @@ def texts() -> st.SearchStrategy[str]:
 # Text
 
 
+@pytest.mark.parametrize("style", ["faker", "template", "echo"])
+@pytest.mark.parametrize("more", [{}, {"response_format": {"type": "json_object"}}], ids=["text", "object"])
+def test_a_dialogue_of_nothing_is_answered(style: str, more: dict[str, Any]) -> None:
+    """An edition may let one in; that nothing was asked is no reason to fail."""
+    made = source(style).answer(ask(**more))
+
+    assert made.usage.prompt_tokens
+    assert made.finish_reason == "stop"
+
+
 @pytest.mark.parametrize("style", ["faker", "template"])
 @pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
 def test_the_answer_is_in_the_language_of_the_question(asked: str, style: str) -> None:

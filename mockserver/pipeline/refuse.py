@@ -48,7 +48,7 @@ class ErrorShape(Written):
     body: str | None = None
     """Of the family `own`: the whole body. `{message}` stands for the message as JSON text without quotes; `{value}`
     for what is at fault in the request, as JSON: a field's value, the object that lacks it, or all that came; `{text}`
-    for the same without quotes."""
+    for the same as a part of a JSON text: without quotes, and what is no text with its own escaped."""
     content_type: HeaderValue = "application/json; charset=utf-8"
     """Empty sends no Content-Type."""
     headers: dict[NameForAll, HeaderValue | Literal[False]] = key(factory=dict)
@@ -63,6 +63,7 @@ class ErrorShape(Written):
 
 VALUE: Final = "{value}"
 TEXT: Final = "{text}"
+_STANDS: Final = re.compile("{(?:message|value|text)}")
 _FIELD_OF: Final = {"unknown-model": "model"}
 """The field at fault of a kind, where the refusal names none since the path may say it too."""
 _STEP: Final = re.compile(r"[^.\[\]]+")
@@ -96,12 +97,12 @@ def json_text(value: object) -> str:
 
 
 def _own_body(template: str, message: str, refusal: Refusal, asked: bytes) -> str:
-    made = template.replace("{message}", json_text(message)[1:-1])
-    if VALUE not in template and TEXT not in template:
-        return made
-    value = at_fault(refusal.kind, refusal.param, asked)
-    text = json_text(value)
-    return made.replace(TEXT, text[1:-1] if isinstance(value, str) else text).replace(VALUE, text)
+    stands = {"{message}": json_text(message)[1:-1]}
+    if VALUE in template or TEXT in template:
+        value = at_fault(refusal.kind, refusal.param, asked)
+        text = json_text(value)
+        stands |= {VALUE: text, TEXT: (text if isinstance(value, str) else json_text(text))[1:-1]}
+    return _STANDS.sub(lambda name: stands[name[0]], template)  # once: what was asked may hold such a name too
 
 
 def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = (), asked: bytes = b"") -> Plan:
@@ -122,7 +123,8 @@ def refuse(refusal: Refusal, shape: ErrorShape, headers: Headers = (), asked: by
         body = {"error": {"code": str(shape.code), "message": message, "param": refusal.param, "type": kind}}
     data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     if shape.body is not None:
-        data = _own_body(shape.body, message, refusal, asked).encode("utf-8", "surrogatepass")
+        made = _own_body(shape.body, message, refusal, asked)
+        data = made.encode("utf-8", "backslashreplace")  # half a character, as JSON has it
     kind_of_body = shape.content_type.encode("latin-1")
     if refusal.body is not None:
         kind_of_body, data = refusal.body[0].encode("latin-1"), refusal.body[1]

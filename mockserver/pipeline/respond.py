@@ -88,7 +88,7 @@ class Service:
         header = request.headers.get
         head = (
             asked.model, asked.chip, asked.deployment, header(b"authorization"), header(b"content-type"),
-            header(QUIRKS_HEADER), header(ERROR_HEADER), header(STYLE_HEADER),
+            header(b"content-encoding"), header(QUIRKS_HEADER), header(ERROR_HEADER), header(STYLE_HEADER),
         )  # fmt: skip
         if not asked.is_plain():
             return self._finish(self._decide(head, asked, is_plain=False), asked)

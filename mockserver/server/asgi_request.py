@@ -77,7 +77,10 @@ def _starred(text: str, key: str) -> str:
 
 def refused_without_key(plan: Plan, key: str) -> Plan:
     """A refusal's plan that does not quote the API key; its bytes keep their count."""
-    if not plan.source.startswith("refusal:") or (detail := without_key(plan.detail, key)) == plan.detail:
+    if not plan.source.startswith("refusal:") or len(key) < SHORTEST_MASKED:
+        return plan
+    detail, secret = without_key(plan.detail, key), key.encode("latin-1")
+    if detail == plan.detail and not any(secret in data for data in plan.frames):  # which may repeat the request
         return plan
 
     def starred(data: bytes) -> bytes:

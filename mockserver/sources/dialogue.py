@@ -33,7 +33,8 @@ class DialogueSummary:
     def __init__(self, messages: Sequence[Mapping[str, Any]]) -> None:
         users = [message for message in messages if message.get("role", "user") == "user"]
         self.turn = turn = len(users)
-        last, asking = messages[-1], users[-1] if users else _NOBODY
+        last = messages[-1] if messages else _NOBODY  # an edition may let in a dialogue of nothing
+        asking = users[-1] if users else _NOBODY
         content = asking.get("content")
         self.asked = asked = content if type(content) is str else "".join(texts_of(asking))
         self.language = language = language_of(asked)
