@@ -20,7 +20,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from mockserver.cli import fuzz as fuzz_command
-from mockserver.contract import fuzz, fuzz_files, fuzz_server
+from mockserver.contract import fuzz, fuzz_files, fuzz_server, fuzz_staying
 from mockserver.contract.fuzz_program import Program
 from mockserver.contract.fuzz_staying import StayingProgram
 from mockserver.contract.harmless import known
@@ -424,7 +424,7 @@ STAYING_FAILS = {
         "exit code 0: it ended before its standard input did; it is to print one line for each line that it gets",
     ),
     "prints no JSON": ("print('hi', flush=True)", ValueError, "it was to print one JSON object and printed 'hi\\n'"),
-    "hangs": ("time.sleep(600)", TimeoutError, "it printed no line within 2 s"),
+    "hangs": ("time.sleep(600)", TimeoutError, "it printed no line within 0.3 s"),
     "tells nothing": (
         "print('{}', flush=True)", ValueError,
         "the object that it printed has none of text, finish_reason, usage, tool_calls, error: '{}\\n'",
@@ -437,11 +437,12 @@ STAYING_FAILS = {
 
 
 @pytest.mark.parametrize("fail", STAYING_FAILS)
-def test_how_a_client_that_stays_fails(fail: str) -> None:
+def test_how_a_client_that_stays_fails(fail: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The problem names what it did; it is started anew for the next stream."""
     code, kind, problem = STAYING_FAILS[fail]
+    monkeypatch.setattr(fuzz_staying, "ENDS_WITHIN_S", 0.1 if fail == "closes its output" else WAIT_SECONDS)
     words = [sys.executable, "-c", f"import os, sys, time\nfor line in sys.stdin:\n {code}"]
-    client = StayingProgram(words, os.environ, 2 if fail == "hangs" else WAIT_SECONDS)
+    client = StayingProgram(words, os.environ, 0.3 if fail == "hangs" else WAIT_SECONDS)
     try:
         for _ in range(1 if "sleep" in code else 2):
             with pytest.raises(kind) as caught:

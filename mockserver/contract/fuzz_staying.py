@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from mockserver.contract.fuzz_program import (
     LEAST_PATIENCE_S,
@@ -30,6 +30,9 @@ from mockserver.core.web_address import past_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+ENDS_WITHIN_S: Final = 5.0
+"""A program that has closed its standard output is about to end; one that has not ended after this time goes on."""
 
 
 class StayingProgram:
@@ -127,12 +130,12 @@ class _Process:
         if len(line) > MOST_BYTES:
             raise RuntimeError(f"it printed over {MOST_BYTES} bytes")
         if not line:
-            raise RuntimeError(self._why_no_line(patience_s))
+            raise RuntimeError(self._why_no_line())
         return line.decode("utf-8", "backslashreplace")
 
-    def _why_no_line(self, patience_s: float) -> str:
+    def _why_no_line(self) -> str:
         try:
-            code = self._process.wait(patience_s)
+            code = self._process.wait(ENDS_WITHIN_S)
         except subprocess.TimeoutExpired:
             return f"it closed its standard output and goes on; {_A_LINE_EACH}"
         if code:
