@@ -54,6 +54,10 @@ FAULTS: dict[str, tuple[str, str]] = {
     "an-error-at-the-end": (A + STOP + event({"error": "overloaded"}) + DONE, "object 3 of its body holds 'error'"),
     "an-error-alone": (event({"error": {"message": "quota"}}) + DONE, "object 1 of its body holds 'error'"),
     "an-error-beside-choices": (A + event({"choices": [], "error": {"code": 1}}), "object 2 of its body holds 'error'"),
+    "an-error-in-a-choice": (
+        A + event({"choices": [{"delta": {}, "finish_reason": "error", "error": {"code": 502}}]}),
+        "a choice in object 2 of its body holds 'error'",
+    ),
     "an-error-of-another-form": (A + event({"code": 429, "message": "m"}), "choices are missing in object 2"),
     "a-named-error": (A + "event: error\ndata: {}\n\n", "an event of it is named error"),
     "a-named-error-behind-a-mark": ("\ufeffevent: error\ndata: {}\n\n", "an event of it is named error"),
@@ -130,6 +134,14 @@ GOOD = {
 def test_a_whole_answer_can_be_said_anew(body: str) -> None:
     """Nulls, missing indexes and chunks of usage are dialects, not faults."""
     assert judge(plan_of(body)).why == ""
+
+
+def test_an_error_in_a_choice_is_an_error_for_the_journal_too() -> None:
+    """Some gateways put it there, beside the finish_reason `error`; null is none."""
+    told = chunk({}, "error").replace('"finish_reason"', '"error": {"message": "upstream is gone"}, "finish_reason"')
+
+    assert carried(exchange(A + told)).error == "upstream is gone"
+    assert carried(exchange(A + told.replace('{"message": "upstream is gone"}', "null"))).error == ""
 
 
 def test_status_ending_and_coding_count_too() -> None:

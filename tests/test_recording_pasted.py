@@ -217,6 +217,10 @@ LOGS: dict[str, tuple[str, list[float]]] = {
     "passed-milliseconds": (stamped("10ms", "20ms", "35.5ms", between=" <- "), [0, 10, 25.5]),
     "nanoseconds": (stamped(*(f"2026-11-28T12:00:00.{n}00000000Z" for n in (1, 2, 3)), between=" stdout F "),
                     [0, 100, 200]),
+    "compose": (stamped(*(f"app-1  | 2026-11-28T12:00:0{n}.5Z" for n in (0, 1, 2))), [0, 1000, 2000]),
+    "kubectl-prefix": (stamped(*(f"[pod/app-5d/app] 2026-11-28T12:00:0{n}.5Z" for n in (0, 1, 2))), [0, 1000, 2000]),
+    "journalctl": (stamped(*(f"Nov 28 12:00:0{n}" for n in (0, 1, 2)), between=" host app[12]: "), [0, 1000, 2000]),
+    "level-first": (stamped(*(f"INFO 2026-11-28 12:00:00,{n}00" for n in (1, 2, 3)), between=" app: "), [0, 100, 200]),
 }  # fmt: skip
 
 
@@ -256,6 +260,7 @@ NOT_UNIFORM = {
     "not-on-each-line": f"12:00:00 data: {A}\ndata: {B}\n",
     "of-two-forms": f"12:00:00 data: {A}\n1764331200 data: {B}\n",
     "other-words": f"12:00:00 INFO data: {A}\n12:00:01 DEBUG data: {B}\n",
+    "other-words-before": f"a-1 | 12:00:00 data: {A}\nb-1 | 12:00:01 data: {B}\n",
     "no-time": f"99:00:00 data: {A}\n99:00:01 data: {B}\n",
     "nothing-behind": "12:00:00 hello\n12:00:01 hello\n",
 }

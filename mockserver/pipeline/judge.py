@@ -13,7 +13,7 @@ from mockserver.core.exchange import Ending
 from mockserver.core.immutable import immutable
 from mockserver.pipeline.coding import body_of
 from mockserver.pipeline.frame import BOM
-from mockserver.pipeline.read import ReadBody, read
+from mockserver.pipeline.read import ReadBody, choices_in, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,19 +72,16 @@ def _failures(body: ReadBody) -> Iterator[str]:
         elif not isinstance(one.get("choices"), list) and not ("choices" not in one and one.get("usage")):
             seen = "is no list" if "choices" in one else "are missing"
             yield f"choices {seen} in object {number} of its body"
+        elif any(choice.get("error") for choice in choices_in(one)):
+            yield f"a choice in object {number} of its body holds 'error'"
     if body.problem:
         yield body.problem
-    if not any(isinstance(choice.get("finish_reason"), str) and choice["finish_reason"] for choice in _choices(body)):
+    choices = (choice for one in body.objects for choice in choices_in(one))
+    if not any(isinstance(choice.get("finish_reason"), str) and choice["finish_reason"] for choice in choices):
         if not body.objects:
             yield "its body holds no completion"
         elif not body.blocked:
             yield "it never had a finish_reason"
-
-
-def _choices(body: ReadBody) -> Iterator[Json]:
-    for one in body.objects:
-        listed = one.get("choices")
-        yield from (each for each in listed if isinstance(each, dict)) if isinstance(listed, list) else ()
 
 
 def _unsayable(objects: list[Json]) -> Iterator[str]:

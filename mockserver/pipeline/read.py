@@ -192,7 +192,7 @@ def carried(exchange: Exchange) -> Carried:
 
 def _error_in(one: Json) -> str:
     """The message of an error, wherever services put it; of one without words its JSON."""
-    error = one.get("error")
+    error = one.get("error") or next(filter(None, (choice.get("error") for choice in choices_in(one))), None)
     if not error and "choices" not in one and "code" in one:  # the gateway's form, and that of other clouds
         error = one
     if not error:

@@ -37,6 +37,9 @@ _STAMPS: Final = {
     "milliseconds": re.compile(rb"[\[(]?\+?([0-9]{1,9}(?:\.[0-9]{1,9})?) ?ms(?=[\])\s|:,])[\])]?"),
     "seconds": re.compile(rb"[\[(]?\+?([0-9]{1,7}\.[0-9]{1,9}) ?s?(?=[\])\s|:,])[\])]?"),
 }  # fmt: skip
+_SPACE: Final = re.compile(rb"[ \t|]+")
+_FRONT: Final = 200
+"""Bytes of a line in which its stamp begins."""
 _DAY_MS: Final = 86_400_000.0
 
 
@@ -90,14 +93,13 @@ def mended(data: bytes, *, pasted: bool) -> Mended:
 def without_stamps(data: bytes) -> Mended | None:
     """Log lines without their time stamps; None where not every line has one of the same form in front.
 
-    What stands between the stamp and the payload (a level, a name) must be the same in every line too.
+    What stands before the stamp (a container, a level) and between it and the payload must be the same in every line.
     """
     lines = _LINE.findall(data)
-    first = next((line for line in lines if line.strip(_BLANK)), b"")
-    form = next((one for one in _STAMPS.values() if one.match(first)), None)
-    if form is None:
+    words, form = _stamp_of(next((line for line in lines if line.strip(_BLANK)), b""))
+    if form is None or not all(line.startswith(words) for line in lines if line.strip(_BLANK)):
         return None
-    stamps, rests = _split(lines, form)
+    stamps, rests = _split([line.removeprefix(words) for line in lines], form)
     between = next((rest[: at.start()] for rest in rests if rest is not None and (at := _PAYLOAD.search(rest))), None)
     if between is None or not stamps:
         return None
@@ -124,6 +126,16 @@ def without_stamps(data: bytes) -> Mended | None:
         passed_ms = passed_ms if rest is None else next(given) - times[0]
         filled.append(passed_ms)
     return Mended(bare, filled, (f"{taken} and used as its time",))
+
+
+def _stamp_of(line: bytes) -> tuple[bytes, re.Pattern[bytes] | None]:
+    """What stands before the first stamp in front of a line's payload, and the stamp's form; None for no stamp."""
+    payload = _PAYLOAD.search(line)
+    for start in (0, *(at.end() for at in _SPACE.finditer(line, 0, min(payload.start() if payload else 0, _FRONT)))):
+        form = next((one for one in _STAMPS.values() if one.match(line, start)), None)
+        if form is not None:
+            return line[:start], form
+    return b"", None
 
 
 def _split(lines: Sequence[bytes], form: re.Pattern[bytes]) -> tuple[list[bytes], list[bytes | None]]:
