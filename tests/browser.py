@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from mockserver.server.inspector import UI
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from mockserver.testing.mock_server import MockServer
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 FLAGS: Final = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
@@ -76,3 +80,15 @@ class Tab:
 
     def __exit__(self, *_: object) -> None:
         self.context.close()
+
+
+def row(tab: Tab, key: str) -> Any:
+    """A row of the journal, like `default/1`."""
+    return tab.page.locator(f".rows [data-key='{key}']")
+
+
+def opened(tab: Tab, mock: MockServer, path: str = "") -> Any:
+    """The page, at a view."""
+    tab.page.goto(f"{mock.url}{UI}#/{path}")
+    tab.page.locator("#top .brand .tag", has_text="2024-tutorial").wait_for(state="attached")
+    return tab.page

@@ -17,6 +17,7 @@ from tests.in_thread import WAIT_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from mockserver.testing.mock_server import MockServer
     from mockserver.testing.session import Session
 
 CHIPS = ("nvidia", "amd", "chip1", "chip2", "chip3", "chip4", "chip5")
@@ -55,6 +56,11 @@ def asked(session: Session, text: str = "你是谁?", *, timeout_s: float = WAIT
     body = {"messages": [{"role": "user", "content": text}], **more}
     url = f"{session.base_url}/chat/completions"
     return httpx.post(url, json=body, headers=headers, timeout=timeout_s, **PLAIN)
+
+
+def get(mock: MockServer, path: str, **headers: str) -> httpx.Response:
+    """A plain request."""
+    return httpx.get(mock.url + path, headers=headers, **PLAIN)
 
 
 @contextmanager

@@ -55,7 +55,6 @@ def imported(tmp_path: Path, name: str, data: bytes, hints: Hints = HINTS) -> li
     return exchanges(path, hints, Scrubbing())
 
 
-BINARY = st.binary(min_size=1, max_size=12)
 TEXT = st.text(st.sampled_from('a\\"你🙂\u2028\u0085\x00\x7f\ufeff\uffff') | st.characters(), min_size=1)
 FRAMES = st.lists(st.binary(min_size=1, max_size=12) | st.sampled_from([SSE.encode(), "来".encode()[:1]]), max_size=6)
 

@@ -83,7 +83,6 @@ def test_an_error_with_a_good_status_keeps_its_form(session: Session) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (200, "Quota")
 
 
-EVENT = 'data:{"code": "Throttling", "message": "used up"}'
 ERROR_FRAMES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "body": ({"body": {"error": "quota"}}, ['data: {"error": "quota"}']),
     "text": ({"body": "busy"}, ["data: busy"]),
