@@ -62,6 +62,15 @@ def test_faults_compose_in_order() -> None:
     assert act("cut;after_frames=3, duplicate_frame", STREAM).frames == (FRAMES[0], FRAMES[1], FRAMES[1], FRAMES[2])
 
 
+@pytest.mark.parametrize("plan", [STREAM, WHOLE], ids=["stream", "whole"])
+@pytest.mark.parametrize("text", [*map(str, EFFECTS), "limit_data;bytes=0", "cut;after_bytes=0", "cut;after_frames=0"])
+def test_a_spoilt_chunk_leaves_the_head_whole(text: str, plan: Plan) -> None:
+    """Where another fault leaves nothing of the body, there is no chunk to spoil, and the head is no chunk."""
+    sent = b"".join(act(f"{text}, bad_chunked_framing", plan).frames)
+
+    assert sent == b"" or sent.startswith(b"HTTP/1.1 ")
+
+
 @given(st.integers(0, 2**32), st.integers(1, 40))
 def test_slicing_changes_no_byte(seed: int, average: int) -> None:
     """However the bytes are sliced, joined they are the same bytes in the same order."""
@@ -100,6 +109,7 @@ MISTAKES = {
     "cut;after_frames=x": "cut: after_frames: 'x' is not allowed; allowed: a valid integer",
     "latency;ms=-1": "latency: ms: '-1' is not allowed; allowed: greater than or equal to 0",
     "latency;ms": "latency: 'ms' is not of the form name=value",
+    'heartbeat;data=""': "heartbeat: data: '' is not allowed; allowed: at least 1 character",
     "drop_done;x=1": "drop_done: x: unknown setting; it has no settings",
     "stall": "stall: after_frames: missing",
     "status;status=503;headers=[]": "status: headers: [] is not allowed; allowed: an object",

@@ -143,3 +143,29 @@ class TestServer:
         assert third.url != one.url
         third.leave()
         assert _lease(_read_where(tmp_path / "genstudio-mock.json")) is None
+
+
+@pytest.mark.parametrize("stopped_by", [KeyboardInterrupt, RuntimeError])
+def test_a_mock_whose_lease_cannot_be_taken_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_by: type[BaseException]
+) -> None:
+    """Ctrl-C, or a plugin that forbids connections, strikes between start and lease: no process stays behind."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*_: object) -> tuple[subprocess.Popen[bytes], dict[str, object]]:
+        started.append(subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE))
+        return started[0], {"url": "http://127.0.0.1:1", "lease_port": 1}
+
+    def lease(where: dict[str, object]) -> None:
+        if where:
+            raise stopped_by
+
+    monkeypatch.setattr("mockserver.testing.mock_lease._start", start)
+    monkeypatch.setattr("mockserver.testing.mock_lease._lease", lease)
+
+    with pytest.raises(stopped_by):
+        MockLease(tmp_path, (), tmp_path)
+
+    ended = started[0].returncode  # without asking: it was waited for
+    started[0].communicate()
+    assert ended not in (None, 0)

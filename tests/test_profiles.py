@@ -322,7 +322,7 @@ WRONG_CHIPS: dict[str, tuple[str, str]] = {
     "the-same-quirk-twice": ('summary = "x"\n' + quirk("lf") + quirk("lf") + LATENCY, "quirks: lf stands there twice"),
     "no-source": (
         'summary = "x"\n' + quirk("bom", source="") + LATENCY,
-        "quirks[0].source: '' is not allowed; allowed: String should have at least 1 character",
+        "quirks[0].source: '' is not allowed; allowed: at least 1 character",
     ),
     "wrong-claim": (
         'summary = "x"\n' + quirk("bom", claim="guessed") + LATENCY,

@@ -143,6 +143,29 @@ def test_a_file_that_breaks_says_what_it_said(tmp_path: Path) -> None:
     assert [line.endswith("; what it said before is served on") for line in told] == [True]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a file's rights are others there")
+def test_a_file_that_may_be_read_again_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Edited where it may not be read, it says what it said; once it may be read, what it says now."""
+    path = write(tmp_path, "a.json", {}, answer={"text": "old"})
+    fixtures = loaded(tmp_path)
+    write(tmp_path, "a.json", {}, answer={"text": "newer"})
+    path.chmod(0o200)
+    with monkeypatch.context() as denied:  # as for everybody but root
+        denied.setattr("mockserver.sources.fixture_file.read_bounded", _not_allowed)
+        told = fixtures.refresh(NEW_YEAR_S + 1)
+        assert found(fixtures, request(user("a"))) == "old"
+
+    path.chmod(0o600)
+    assert fixtures.refresh(NEW_YEAR_S + 2) == []
+
+    assert [line.partition(": ")[2] for line in told] == ["Permission denied; what it said before is served on"]
+    assert found(fixtures, request(user("a"))) == "newer"
+
+
+def _not_allowed(path: Path) -> bytes:
+    raise OperatorError(f"{path}: Permission denied")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
 @pytest.mark.parametrize("leads_to", ["itself.json", "nowhere.json", "/dev/null"])
 @pytest.mark.parametrize("when", ["at the start", "later"])

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mockserver.server.serving import new_event_loop
-from tests.command import ROOT
+from mockserver.settings.config import SETTINGS
+from tests.command import ROOT, called
 from tests.in_thread import WAIT_SECONDS
 from tests.served import question, ready_url, started
 
@@ -113,6 +114,34 @@ def test_a_port_file_that_cannot_be_written(tmp_path: Path) -> None:
     assert (process.returncode, out) == (2, "")
     assert err.startswith(f"--port-file {path}: cannot be written: ")
     assert err.count("\n") == 1
+
+
+WRONG_LATER = {
+    "host": ("a b", "a b: Name or service not known"),
+    "port_file": ("/", "/: exists and is no file; name one that may be replaced"),
+    "edition": ("nope", f"'nope' is not in {ROOT / 'profiles'}; did you mean openai?"),
+    "tls_key": ("/nokey", "/nokey: the certificate is missing; name it with --tls-cert"),
+    "state": ("redis://127.0.0.1:99999", "redis://127.0.0.1:99999: Port out of range"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_LATER)
+@pytest.mark.parametrize("where", ["flag", "variable", "file"])
+def test_what_turns_out_to_be_wrong_later_is_told_by_where_it_was_set(tmp_path: Path, name: str, where: str) -> None:
+    """A value that only the start can judge is told by its flag, its variable, or its file and key."""
+    value, trouble = WRONG_LATER[name]
+    setting, file = SETTINGS[name], tmp_path / "own.toml"
+    file.write_text(f"{name} = '{value}'\n" if where == "file" else "", "utf-8")
+    flags = (setting.flag, value) if where == "flag" else ()
+    environ = {setting.variable: value} if where == "variable" else {}
+    said = {"flag": setting.flag, "variable": setting.variable, "file": f"{file}: {name}"}[where]
+    if name == "edition" and where == "flag":
+        said = "edition"
+
+    code, out, err = called("serve", "--port", "0", "--config", str(file), *flags, environ=environ)
+
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert re.match(rf"(genstudio-mock[^:]*: )?{re.escape(said)}:? {re.escape(trouble[:20])}", err), err
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")

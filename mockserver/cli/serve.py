@@ -47,12 +47,15 @@ def run(argv: Sequence[str], console: Console) -> int:
     if found.print_config:
         console.print(*config_table(loaded, console))
         return 0
-    if found.lease:
-        from mockserver.cli.lease import serve_leased
+    try:
+        if found.lease:
+            from mockserver.cli.lease import serve_leased
 
-        serve_leased(loaded.config, console)
-        return 0
-    return serve(loaded.config, console)
+            serve_leased(loaded.config, console)
+            return 0
+        return serve(loaded.config, console)
+    except OperatorError as error:
+        raise OperatorError(_by_where_set(str(error), loaded)) from None
 
 
 def parser() -> Parser:
@@ -117,6 +120,16 @@ def serve(config: Config, console: Console) -> int:
             mock.namespaces, port_file.remove, tls.context if tls else None,
         )  # fmt: skip
     return 0
+
+
+def _by_where_set(trouble: str, loaded: Loaded) -> str:
+    """What is wrong with a setting, said of the variable or the file that has it, where that is no flag."""
+    for name, row in SETTINGS.items():
+        said = next((one for one in (row.flag, name) if trouble.startswith((f"{one}: ", f"{one} "))), "")
+        origin = loaded.origins[name]
+        if said and origin not in (row.flag, "default"):
+            return (origin if origin == row.variable else f"{origin}: {name}") + trouble.removeprefix(said)
+    return trouble
 
 
 def config_table(loaded: Loaded, console: Console) -> list[str]:

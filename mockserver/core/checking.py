@@ -64,6 +64,9 @@ def allowed(error: ErrorDetails, mapping: str = "an object") -> str:
         return "a list"
     if error["type"] in _MAPPINGS:
         return mapping
+    if error["type"] == "string_too_short":
+        least = error["ctx"]["min_length"]
+        return f"at least {least} character{'' if least == 1 else 's'}"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     return message.partition(", unable to")[0] if error["type"].endswith("_parsing") else message
 

@@ -11,6 +11,7 @@ import os
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import islice
+from stat import S_ISDIR
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -153,9 +154,10 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 
 
 def _stamp(path: str) -> Stamp | None:
-    """What changes when a file does; None where it cannot be seen."""
+    """What changes when a file does, or who may read it; None where it cannot be seen."""
     try:
         seen = os.stat(path)  # noqa: PTH116 - as above
     except OSError:
         return None
-    return hash((seen.st_mtime_ns, seen.st_size, seen.st_ino))
+    rights = 0 if S_ISDIR(seen.st_mode) else seen.st_mode  # what lay in a folder that nobody may list has not gone
+    return hash((seen.st_mtime_ns, seen.st_size, seen.st_ino, rights))

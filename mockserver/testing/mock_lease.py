@@ -60,7 +60,12 @@ class MockLease:
             lease = _lease(where)
             if lease is None:
                 self._process, where = _start(folder, flags, cwd, command)
-                lease = _lease(where)
+                try:
+                    lease = _lease(where)
+                finally:
+                    if lease is None:  # Ctrl-C, or connections are forbidden here: nobody holds it
+                        self._process.kill()
+                        self._process.wait(LEAVE_SECONDS)
         if lease is None:
             raise OperatorError(
                 f"the mock at {where.get('url')} gives no lease: it has ended, or is in a container without this "

@@ -1106,7 +1106,7 @@ export interface components {
             every_ms?: number;
             /**
              * Data
-             * @description What comes; any text, or null for `: keep-alive` and a blank line between events, else a newline.
+             * @description What comes; at least one character, or null for `: keep-alive` and a blank line between events, else a newline.
              * @default null
              */
             data?: string | null;

@@ -144,7 +144,8 @@ class Heartbeat(Fault):
 
     Attributes:
         every_ms: How long nothing comes before each; 10 to 3,600,000 milliseconds.
-        data: What comes; any text, or null for `: keep-alive` and a blank line between events, else a newline.
+        data: What comes; at least one character, or null for `: keep-alive` and a blank line between events, else a
+            newline.
     """
 
     acts_on: ClassVar[ActsOn] = ActsOn.SILENCES

@@ -129,7 +129,7 @@ class BadChunkedFraming(Fault):
         """One chunk's size is spoilt; an answer with a Content-Length is sent chunked to have one."""
         wire = as_writes(replace(plan, headers=without_length(plan.headers)))
         frames = list(wire.frames)
-        if not frames:
+        if len(frames) < 2:  # nothing of a body is left to spoil, and a head that cannot be read is another fault
             return wire
         spoilt = min(self.at_frame + 1, len(frames) - 1)
         size, _, rest = frames[spoilt].partition(b"\r\n")
