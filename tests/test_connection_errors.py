@@ -158,11 +158,12 @@ def test_a_failure_of_the_mock(changed: Live) -> None:
 
 def test_what_was_not_read_is_in_the_journal(changed: Live) -> None:
     """The control API shows it, and gives no fixture of it."""
-    say(changed, b"GET /gone", late=True)
+    say(changed, b"GET /gone HTTP/1.1\r\nx-two: a\r\nx-two: b\r\nx-", late=True)
     with urllib.request.urlopen(f"{changed.url}/_mock/exchanges?status=408", timeout=WAIT_SECONDS) as answer:
         row = json.load(answer)[-1]
 
     assert (row["request"]["method"], row["request"]["path"], row["status"]) == ("GET", "/gone", 408)
+    assert row["request"]["headers"]["x-two"] == "a, b"
     with pytest.raises(urllib.error.HTTPError, match="409"):
         urllib.request.urlopen(f"{changed.url}/_mock/exchanges/{row['number']}/fixture", timeout=WAIT_SECONDS)
 

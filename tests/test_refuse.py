@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from mockserver.core.errors import Refusal
 from mockserver.pipeline.refuse import ErrorShape, refuse
 from mockserver.server.asgi_request import refused_without_key
+from tests.conftest import ask, compose, load
 
 BODY = '{"said":"{message}","input":{value},"words":"no {text}"}'
 REPEATED: dict[str, tuple[str, bytes, str]] = {
@@ -53,3 +55,16 @@ def test_no_refusal_repeats_the_api_key(key: str, made: str) -> None:
     plan = refuse(Refusal("invalid-field", "it", param="model"), row, asked=b'{"model": "sk-1234567890"}')
 
     assert refused_without_key(plan, key).frames == (made.encode(),)
+
+
+def test_an_error_that_a_fault_says_repeats_the_request_too() -> None:
+    """A client that reads what was wrong from the error finds it there, whoever asked for the error."""
+    edition = load("2024-tutorial")
+    body = '{"input":{value}}'
+    row = ErrorShape(status=418, family="own", code=418, body=body, claim="observed", source="a test")
+    errors = {**edition.file.errors, "overloaded": row}
+    service = compose(replace(edition, file=replace(edition.file, errors=errors)))
+    plan = ask(service, headers={b"x-mock-fault": b"status;status=418"}, seed=7)
+
+    assert plan.status == 418
+    assert json.loads(plan.frames[0])["input"]["seed"] == 7

@@ -77,6 +77,7 @@ def test_json() -> None:
         pytest.param(
             r"t.py::test_a[\ud83d-\uzzzz-\U99999999]", r"t.py::test_a[\ud83d-\uzzzz-\U99999999]", id="no-letter"
         ),
+        pytest.param(r"t.py::test_a[\\u4f60-\\\u4f60]", r"t.py::test_a[\\u4f60-\\你]", id="a-backslash"),
     ],
 )
 def test_a_name_that_pytest_escaped_is_read(written: str, shown: str) -> None:

@@ -253,7 +253,7 @@ class Request:
     Attributes:
         method: HTTP method.
         path: The path, decoded, without the query.
-        headers: Names in lower case; of equal names the last.
+        headers: Names in lower case; what came with equal names is one list.
         body: The whole body.
         query: The query as it was sent, without its question mark.
     """

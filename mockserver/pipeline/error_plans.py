@@ -51,7 +51,14 @@ class ErrorPlans:
         return self._further.put(own, "error", entropy)
 
     def with_status(
-        self, status: int, text: str | None, wait_s: float | None, entropy: bytes, now_ms: int, chip: str = ""
+        self,
+        status: int,
+        text: str | None,
+        wait_s: float | None,
+        entropy: bytes,
+        now_ms: int,
+        chip: str = "",
+        asked: bytes = b"",
     ) -> Plan:
         """An error with any status: the edition's row for that status, or the gateway's shape.
 
@@ -63,6 +70,7 @@ class ErrorPlans:
             entropy: As for the head stage.
             now_ms: As for the head stage.
             chip: Who was asked.
+            asked: The request's body.
         """
         kind = self._kind_of.get(status, "internal")
         headers = () if wait_s is None else _retry_after(wait_s)
@@ -71,7 +79,7 @@ class ErrorPlans:
         shape = row if row.status == status else replace(row, status=status)
         if text is not None:
             shape = replace(shape, message=None)
-        return refuse(refusal, shape, self._headers(chip, entropy, now_ms))
+        return refuse(refusal, shape, self._headers(chip, entropy, now_ms), asked)
 
     def asked_for(self, kind: str) -> Refusal:
         """The refusal that `X-Mock-Error` asks for."""

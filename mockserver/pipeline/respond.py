@@ -161,7 +161,10 @@ class Service:
         return request
 
     def _set_up(self, asked: IncomingRequest, request: ChatRequest) -> SetUp:
-        error = partial(self.errors.with_status, entropy=self._entropy(asked), now_ms=asked.now_ms, chip=request.chip)
+        error = partial(
+            self.errors.with_status, entropy=self._entropy(asked), now_ms=asked.now_ms, chip=request.chip,
+            asked=asked.request.body,
+        )  # fmt: skip
         return SetUp(asked, request, error)
 
     def _say(self, request: ChatRequest, set_up: NothingSetUp) -> Answer | Plan:

@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from mockserver.core.errors import Refusal
 from mockserver.core.exchange import Exchange, Request
 from mockserver.core.network_writes import as_writes
+from mockserver.server.asgi_request import request_headers
 from mockserver.server.client_connection import ClientConnection, knows_no_chunks
 from mockserver.server.connection import CONNECTION_KEY
 from mockserver.server.unreadable import why_unreadable
@@ -288,12 +289,13 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _asked_so_far(self) -> Request:
         """Method and path, as far as they have come; never the query, which may hold a key."""
+        scope: Any = self.scope
         if self._in_body:
-            return Request(self.scope["method"], self.scope["path"], dict(self.scope["headers"]))
+            return Request(scope["method"], scope["path"], request_headers(scope))
         if not self._in_head or not self.url.startswith(b"/"):
             return Request(UNKNOWN, UNKNOWN)
         path = unquote(self.url.partition(b"?")[0].decode("latin-1"))
-        return Request(self.parser.get_method().decode("latin-1"), path, dict(self.headers))
+        return Request(self.parser.get_method().decode("latin-1"), path, request_headers(scope))
 
     def linger(self, most_bytes: int = 0) -> None:
         """Close our side only and read on for a while: closing with unread bytes would reset the answer away."""

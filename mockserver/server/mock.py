@@ -323,7 +323,7 @@ class Mock:
         """A refusal's plan, where the pipeline was not asked for it."""
         entropy = self.clock.dice() or entropy_of(asked.method.encode(), asked.path.encode())
         route = parse_decoded(asked.path)
-        plan = self.service.errors.plan(refusal, entropy, self.clock.now_ms(), route.chip if route else "")
+        plan = self.service.errors.plan(refusal, entropy, self.clock.now_ms(), route.chip if route else "", asked.body)
         return replace(plan, headers=(*plan.headers, *NOT_KEPT)) if is_control(asked.path) else plan
 
     def keep(self, exchange: Exchange) -> None:

@@ -34,8 +34,8 @@ COLOURS: Final[dict[Fate, str]] = {
     "skipped": "yellow",
 }
 MISSING: Final = "-"
-_ESCAPED: Final = re.compile(r"\\(?:u[0-9a-f]{4}|U000[0-9a-f]{5}|U0010[0-9a-f]{4}|x[0-9a-f]{2})")
-"""How pytest writes a character beyond ASCII in a test's name."""
+_ESCAPED: Final = re.compile(r"\\(?:\\|u[0-9a-f]{4}|U000[0-9a-f]{5}|U0010[0-9a-f]{4}|x[0-9a-f]{2})")
+"""How pytest writes a character beyond ASCII in a test's name, and a backslash: as two, which stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +133,8 @@ def readable(test: str) -> str:
     r"""A test's name for people: `test[\u4f60\u597d]`, as pytest writes it, is `test[你好]`."""
 
     def letter(found: re.Match[str]) -> str:
-        made = chr(int(found[0].lstrip("\\uUx"), 16))
-        return made if made.isprintable() else found[0]
+        digits = found[0].lstrip("\\uUx")
+        return made if digits and (made := chr(int(digits, 16))).isprintable() else found[0]
 
     return _ESCAPED.sub(letter, test)
 
