@@ -42,6 +42,8 @@ def one(
 
 CUT, HANG = Ending.CUT, Ending.HANG
 AGAIN = b'{"messages": [{"role": "assistant", "content": "half"}]}'
+STREAMED = b'{"n": 1, "stream": true, "stream_options": {"include_usage": true}}'
+WHOLE = b'{"n": 1}'
 SCENES: dict[str, tuple[list[Exchange], list[str]]] = {
     "nothing": ([], []),
     "all-is-well": ([one(1, 0), one(2, 100)], []),
@@ -128,6 +130,18 @@ SCENES: dict[str, tuple[list[Exchange], list[str]]] = {
     "half-an-answer-that-ended-politely": (
         [one(1, 0, faults=("cut",)), one(2, 20, body=AGAIN)],
         ["bad truncated: half an answer (no finish_reason) was taken for whole: a later request goes on with it"],
+    ),
+    "falls-back-from-a-broken-stream": ([one(1, 0, ending=CUT, body=STREAMED), one(2, 20, body=WHOLE)], []),
+    "falls-back-from-a-refused-stream": ([one(1, 0, 503, body=STREAMED), one(2, 20, body=WHOLE)], []),
+    "falls-back-in-vain": (
+        [one(1, 0, 503, body=STREAMED), one(2, 20, 503, body=WHOLE)], ["bad gave-up: ended with 503 after 1 attempt"],
+    ),
+    "asked-in-the-other-form-before": (
+        [one(1, 0, body=WHOLE), one(2, 20, 503, body=STREAMED)], ["bad gave-up: ended with 503 after 1 attempt"],
+    ),
+    "asks-something-else-in-the-other-form": (
+        [one(1, 0, ending=CUT, body=STREAMED), one(2, 20, body=b'{"stream": false, "seed": 1}')],
+        ["note truncated: the last answer broke off (cut) and was not asked for again"],
     ),
     "who-leaves-early-is-not-judged": ([one(1, 0, ending=CUT, client_left=True)], []),
     "waits-for-now": (

@@ -7,6 +7,7 @@ none, whoever uses it may make them.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 from mockserver.core.exchange import Ending
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 RETRYABLE: Final = frozenset({408, 409, 429, 500, 502, 503, 504})
 ATTEMPT_HEADER: Final = b"x-stainless-retry-count"
 Call = list["Exchange"]
+Question = tuple[str, "str | bytes"]
+_FORM: Final = frozenset({"stream", "stream_options"})
+"""Fields of a request that say in which form it is answered."""
 
 
 def calls(exchanges: Sequence[Exchange]) -> list[Call]:
@@ -89,3 +93,13 @@ def broke_off(exchange: Exchange) -> str:
 def asked_of(exchange: Exchange) -> tuple[str, bytes]:
     """What attempts of one call have in common."""
     return exchange.request.path, exchange.request.body
+
+
+def question_of(exchange: Exchange) -> Question:
+    """The path and what a body asks but for the form of the answer; a body that is no JSON object as it is."""
+    path, body = asked_of(exchange)
+    try:
+        asked = json.loads(body)
+        return path, json.dumps({key: asked[key] for key in asked if key not in _FORM}, sort_keys=True)
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return path, body

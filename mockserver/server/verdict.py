@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from mockserver.core.exchange import Ending
 from mockserver.pipeline.read import carried
-from mockserver.server.attempts import RETRYABLE, asked_of, began_ms, broke_off, calls, ended_ms, failed
+from mockserver.server.attempts import RETRYABLE, asked_of, began_ms, broke_off, calls, ended_ms, failed, question_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mockserver.core.exchange import Exchange
     from mockserver.pipeline.read import Carried
-    from mockserver.server.attempts import Call
+    from mockserver.server.attempts import Call, Question
 
 STORM_ATTEMPTS: Final = 10
 STORM_WINDOW_MS: Final = 1000.0
@@ -77,6 +77,22 @@ class Scene:
             for text in _assistant_texts(one):
                 found.setdefault(text, []).append(one)
         return found
+
+    @cached_property
+    def questions(self) -> dict[Question, list[Exchange]]:
+        """What requests ask, in whichever form, and the requests: each body is read once."""
+        found: dict[Question, list[Exchange]] = {}
+        for one in self.exchanges:
+            found.setdefault(question_of(one), []).append(one)
+        return found
+
+    def asked_again(self, exchange: Exchange, *, otherwise: bool = False) -> bool:
+        """Whether the same was asked later, streamed or whole, as a client may fall back; or only in the other form."""
+        return any(
+            began_ms(one) >= ended_ms(exchange) and one is not exchange
+            for one in self.questions[question_of(exchange)]
+            if not otherwise or asked_of(one) != asked_of(exchange)
+        )
 
 
 def judge(exchanges: Sequence[Exchange], now_ms: float, patience_ms: float) -> list[ClientFinding]:
@@ -155,8 +171,8 @@ def truncated(call: Call, scene: Scene) -> ClientFinding | None:
             "truncated", "bad", f"half an answer ({how}) was taken for whole: a later request goes on with it",
             "take an answer without finish_reason for an error", (last.number, later.number),
         )  # fmt: skip
-    if any(asked_of(one) == asked_of(last) for one in scene.later(last)):
-        return None  # whoever uses the client has asked again
+    if scene.asked_again(last):
+        return None  # the client has, or whoever uses it
     return ClientFinding(
         "truncated", "note", f"the last answer broke off ({how}) and was not asked for again",
         "see that the caller got an error and not half an answer", (last.number,),
@@ -185,10 +201,15 @@ def blocked(call: Call, scene: Scene) -> ClientFinding | None:
     return None
 
 
-def gave_up(call: Call, _scene: Scene) -> ClientFinding | None:
+def gave_up(call: Call, scene: Scene) -> ClientFinding | None:
     """Whether a call ended in an error that could have been tried again."""
     last = call[-1]
-    if last.in_flight or last.plan is None or last.plan.status not in RETRYABLE:
+    if (
+        last.in_flight
+        or last.plan is None
+        or last.plan.status not in RETRYABLE
+        or scene.asked_again(last, otherwise=True)
+    ):
         return None
     tries = f"{len(call)} attempt{'s' if len(call) > 1 else ''}"
     advice = "retry 429 and 5xx a few times before giving up" if len(call) == 1 else ""
