@@ -6,6 +6,7 @@ import http.client
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from contextlib import closing
@@ -16,6 +17,7 @@ import pytest
 from mockserver.core.errors import OperatorError
 from mockserver.server.port_file import PortFile
 from mockserver.testing.mock_server import MockServer
+from tests.command import ROOT
 from tests.in_thread import WAIT_SECONDS
 from tests.served import question, ready_url, started
 
@@ -48,13 +50,19 @@ def test_the_file_of_an_earlier_run_is_gone_before_anything_is_bound(tmp_path: P
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills hard")
-def test_the_file_of_a_killed_run_goes_with_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("killed", ["the process", "its group"])
+def test_the_file_of_a_killed_run_goes_with_it(tmp_path: Path, killed: str) -> None:
     """The next job's script looks for the file before its own mock has even begun to start."""
     path = tmp_path / "port"
-    with started("--port", "0", "--port-file", str(path)) as process:
+    words = [sys.executable, "-m", "mockserver", "serve", "--port", "0", "--port-file", str(path)]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(words, env=environ, process_group=0, stdout=subprocess.PIPE, text=True) as process:
         ready_url(process)
         assert path.exists()
-        process.kill()
+        if killed == "the process":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
         until = time.monotonic() + WAIT_SECONDS
         while path.exists() and time.monotonic() < until:
             os.sched_yield()

@@ -15,16 +15,26 @@ if TYPE_CHECKING:
 
 _WATCH: Final = """\
 import os, sys
-text = sys.stdin.read()
 try:
-    with open(sys.argv[1]) as file:
-        same = file.read() == text
-    if same and text:
-        os.unlink(sys.argv[1])
-except (OSError, ValueError):
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+except (AttributeError, OSError):
+    pass
+name, text, more = sys.argv[1], b"", True
+while more:
+    more = os.read(0, 64)
+    text += more
+try:
+    file = os.open(name, os.O_RDONLY)
+    if text and os.read(file, 64) == text:
+        os.unlink(name)
+except OSError:
     pass
 """
-"""What removes the file of a process that was killed: its standard input ends with that process."""
+"""What removes the file of a process that was killed: its standard input ends with that process.
+
+It has a fraction of a millisecond until the shell that waits for the killed process goes on and looks for the file. So
+it asks to be run at once, which root may, and does three calls of the system and no more.
+"""
 _WATCHER_SECONDS: Final = 2.0
 
 
@@ -57,7 +67,7 @@ class PortFile:
             self._watcher = subprocess.Popen(  # noqa: S603 - our own words
                 [sys.executable, "-I", "-S", "-c", _WATCH, str(path.absolute())],
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True,
-                start_new_session=True,  # what ends our process group does not end it
+                process_group=0,  # what ends ours does not end it; in a session of its own it would be scheduled apart
             )  # fmt: skip
 
     def write(self, port: int) -> None:
