@@ -134,6 +134,15 @@ class RawUpstream(SocketServer):
             client.recv(1)
 
 
+def read_until(client: socket.socket, said: bytes, got: bytes = b"") -> bytes:
+    """What has come when `said` has, with what came before; fails where the connection ends first."""
+    while said not in got:
+        more = client.recv(65536)
+        assert more, f"ended behind {got!r}"
+        got += more
+    return got
+
+
 def _read_request(client: socket.socket) -> bytes:
     data = b""
     while b"\r\n\r\n" not in data:

@@ -183,6 +183,15 @@ def _calls(work: object) -> int:
     return count
 
 
+def learnt(behave: Behaviour, folder: Path, *flags: str) -> tuple[int, str, str]:
+    """What `learn` makes of a target: its exit code, and what it said."""
+    with listening(behave) as port:
+        return run(
+            learn_command, "--base-url", f"http://127.0.0.1:{port}", "--model", "m", "--chip", "odd",
+            "--quiet", "--output", str(folder), *flags,
+        )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "behave",
     [
@@ -196,11 +205,7 @@ def _calls(work: object) -> int:
 )
 def test_nothing_is_learnt_of_who_answers_nothing_whole(behave: Behaviour, tmp_path: Path) -> None:
     """One line that says where the answers lie, exit code 2, and no profile."""
-    with listening(behave) as port:
-        code, out, err = run(
-            learn_command, "--base-url", f"http://127.0.0.1:{port}", "--model", "m", "--chip", "odd",
-            "--requests", "3", "--quiet", "--timeout", "5", "--output", str(tmp_path),
-        )  # fmt: skip
+    code, out, err = learnt(behave, tmp_path, "--requests", "3", "--timeout", "5")
 
     assert (code, out) == (2, "")
     assert err.splitlines()[-1].startswith("genstudio-mock: learn: none of 3 answers is whole and has choices; see ")
@@ -221,11 +226,7 @@ def test_what_closes_the_connection_behind_its_answer_is_read_to_the_end() -> No
 def test_why_no_probe_was_answered_is_told(tmp_path: Path) -> None:
     """As a server that takes no max_tokens says it; exit code 2."""
     said = '{"error":{"message":"max_tokens: Extra inputs are not permitted\x7f"}}'
-    with listening(answers("400 Bad Request", body=said)) as port:
-        code, out, err = run(
-            learn_command, "--base-url", f"http://127.0.0.1:{port}", "--model", "m", "--chip", "odd",
-            "--requests", "2", "--quiet", "--output", str(tmp_path),
-        )  # fmt: skip
+    code, out, err = learnt(answers("400 Bad Request", body=said), tmp_path, "--requests", "2")
 
     assert (code, out) == (2, "")
     told = "genstudio-mock: learn: none of 2 probes was answered with 200; the first: 400 "
@@ -237,11 +238,7 @@ def test_a_target_that_packs_what_nobody_asked_it_to_is_told_so(tmp_path: Path) 
     """It is not that nothing came whole; exit code 2, and no profile."""
     data = gzip.compress(OK)
     packed = says(head("200 OK", "Content-Encoding: gzip", f"Content-Length: {len(data)}") + data)
-    with listening(packed) as port:
-        code, out, err = run(
-            learn_command, "--base-url", f"http://127.0.0.1:{port}", "--model", "m", "--chip", "odd",
-            "--requests", "3", "--quiet", "--output", str(tmp_path),
-        )  # fmt: skip
+    code, out, err = learnt(packed, tmp_path, "--requests", "3")
 
     assert (code, out) == (2, "")
     told = "genstudio-mock: learn: all answers are packed (content-encoding: gzip), which no probe asks for; see "

@@ -28,6 +28,7 @@ from tests.recording_helpers import (
     chat_body,
     chunked,
     posted,
+    read_until,
     recording_of,
 )
 
@@ -162,9 +163,7 @@ def test_silence_ends_as_a_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         socket.create_connection(("127.0.0.1", proxy.port), timeout=WAIT_SECONDS) as client,
     ):
         client.sendall(posted(chat_body()))
-        got = b""
-        while not got.endswith(b"ab\r\n"):
-            got += client.recv(65536)
+        read_until(client, b"ab\r\n")
         later = 2 * WAIT_SECONDS
         assert client.recv(65536) == b""
 
@@ -238,13 +237,10 @@ def test_chunks_pass_through_as_they_arrive(tmp_path: Path) -> None:
         socket.create_connection(("127.0.0.1", proxy.port), timeout=WAIT_SECONDS) as client,
     ):
         client.sendall(posted(chat_body()))
-        got = b""
-        while LINE not in got:
-            got += client.recv(65536)
+        got = read_until(client, LINE)
         assert not proxy.files
         gate.set()
-        while not got.endswith(b"0\r\n\r\n"):
-            got += client.recv(65536)
+        got = read_until(client, b"0\r\n\r\n", got)
 
     assert got.count(LINE) == 2
 
@@ -363,13 +359,10 @@ def test_the_heads_time_is_its_own(tmp_path: Path) -> None:
         socket.create_connection(("127.0.0.1", proxy.port), timeout=WAIT_SECONDS) as client,
     ):
         client.sendall(posted(chat_body()))
-        got = b""
-        while b"\r\n\r\n" not in got:
-            got += client.recv(65536)
+        got = read_until(client, b"\r\n\r\n")
         assert got.endswith(b"\r\n\r\n")
         gate.set()
-        while not got.endswith(b"0\r\n\r\n"):
-            got += client.recv(65536)
+        read_until(client, b"0\r\n\r\n", got)
     plan = kept(proxy.files[0])
 
     assert plan.at_ms is not None
