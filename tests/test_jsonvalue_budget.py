@@ -75,7 +75,7 @@ HOSTILE: Final[dict[str, Any]] = {
 
 
 def took_ms(schema: Any) -> float:
-    """CPU time until there is a value or a refusal of one line; without the collector, which looks at all tests' heap."""
+    """CPU time until there is a value or a refusal of one line; without the collector, which looks at the heap of all."""
     gc.disable()
     try:
         began = time.thread_time()
