@@ -75,7 +75,7 @@ HOSTILE: Final[dict[str, Any]] = {
 
 
 def took_ms(schema: Any) -> float:
-    """CPU time until there is a value or a refusal of one line; without the collector, which looks at the heap of all."""
+    """CPU time until there is a value or a refusal of one line, without the collector: it looks at the whole heap."""
     gc.disable()
     try:
         began = time.thread_time()
